@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// Options of load and of calls.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <iosfwd>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sconce/scalar_type.h"
+
+namespace sconce {
+
+enum class Mode {
+  Interpret,  // tier 0: PyTorch's graph with its run-time rewrite, nothing else
+  Optimized   // attributes that nothing writes are folded in; straight-line graphs get a shape plan
+};
+
+struct LoadOptions {
+  // Records of extra/ to return: name -> content. An empty value is filled when the record exists.
+  std::map<std::string, std::string>* extra_files = nullptr;
+  Mode mode = Mode::Optimized;
+  // Where a model's print goes; null: std::cout is not touched, the text is dropped.
+  std::ostream* out = nullptr;
+  std::ostream* warnings = nullptr;
+  // 0: no limit.
+  uint64_t max_loop_steps = 0;
+};
+
+}  // namespace sconce

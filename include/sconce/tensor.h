@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tensor: one pointer to a TensorImpl; views share a Storage and see each other's writes.
+#pragma once
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "sconce/array_ref.h"
+#include "sconce/error.h"
+#include "sconce/ref.h"
+#include "sconce/scalar_type.h"
+
+namespace sconce {
+
+// Counted bytes. The version rises with every in-place write, so derived copies can be cached safely.
+class SCONCE_API Storage final : public RefCounted {
+ public:
+  // Memory from the context's allocator, 64-byte aligned, not initialised. nbytes may be 0.
+  static Ref<Storage> allocate(size_t nbytes);
+  // Borrowed memory; owner (may be null) is kept alive.
+  static Ref<Storage> borrow(void* data, size_t nbytes, std::shared_ptr<const void> owner);
+
+  void* data() const { return data_; }
+  size_t nbytes() const { return nbytes_; }
+  uint64_t version() const { return version_.load(std::memory_order_relaxed); }
+  void bump_version() { version_.fetch_add(1, std::memory_order_relaxed); }
+  // Grows to at least nbytes, keeping the bytes (resize_, set_).
+  void resize(size_t nbytes);
+  ~Storage() override;
+
+ private:
+  Storage() = default;
+  void* data_ = nullptr;
+  size_t nbytes_ = 0;
+  bool owned_ = false;
+  std::shared_ptr<const void> owner_;
+  std::atomic<uint64_t> version_{0};
+
+ public:
+  // Index given by a recorder of slot calls; meaningless outside a recording.
+  uint32_t record_id = 0;
+};
+
+class Tensor;
+
+// How a quantised tensor maps integers to reals.
+struct Quantizer {
+  bool per_channel = false, float_qparams = false;
+  double scale = 1;
+  int64_t zero_point = 0;
+  int64_t axis = 0;
+  std::vector<double> scales;
+  std::vector<double> zero_points;
+};
+
+struct SparseParts;
+
+class SCONCE_API TensorImpl final : public RefCounted {
+ public:
+  Ref<Storage> storage;
+  DimVector sizes, strides;  // strides in elements
+  int64_t offset = 0;        // in elements
+  ScalarType dtype = ScalarType::Float;
+  Device device;
+  bool requires_grad = false;
+  std::shared_ptr<const Quantizer> quantizer;  // null for ordinary tensors
+};
+
+class SCONCE_API Tensor {
+ public:
+  Tensor() = default;
+  explicit Tensor(Ref<TensorImpl> impl) : impl_(std::move(impl)) {}
+
+  bool defined() const { return static_cast<bool>(impl_); }
+  TensorImpl* impl() const { return impl_.get(); }
+  const Ref<TensorImpl>& ref() const { return impl_; }
+
+  int64_t dim() const { return static_cast<int64_t>(impl_->sizes.size()); }
+  IntArrayRef sizes() const { return impl_->sizes; }
+  IntArrayRef strides() const { return impl_->strides; }
+  // Negative d counts from the end. Throws OpError when d is out of range.
+  int64_t size(int64_t d) const;
+  int64_t stride(int64_t d) const;
+  int64_t numel() const {
+    int64_t n = 1;
+    for (int64_t s : impl_->sizes) n *= s;
+    return n;
+  }
+  int64_t storage_offset() const { return impl_->offset; }
+  ScalarType dtype() const { return impl_->dtype; }
+  ScalarType scalar_type() const { return impl_->dtype; }
+  Device device() const { return impl_->device; }
+  bool requires_grad() const { return impl_->requires_grad; }
+  bool is_contiguous() const;
+  bool is_channels_last() const;  // 4-d, dense, NHWC order
+  bool is_same(const Tensor& o) const { return impl_ == o.impl_; }
+  const Quantizer* quantizer() const { return impl_->quantizer.get(); }
+
+  // Address of the first element.
+  void* raw_data() const {
+    return static_cast<char*>(impl_->storage->data()) + impl_->offset * static_cast<int64_t>(element_size(impl_->dtype));
+  }
+  // Throws OpError when T is not the dtype.
+  template <class T>
+  T* data_ptr() const {
+    check_type(sizeof(T), std::is_floating_point<T>::value);
+    return static_cast<T*>(raw_data());
+  }
+  // The only element converted to T. Throws OpError unless numel() is 1.
+  template <class T>
+  T item() const {
+    if constexpr (std::is_floating_point<T>::value)
+      return static_cast<T>(item_double());
+    else
+      return static_cast<T>(item_int());
+  }
+
+  // Views and operators of LibTorch's inference code; each is the aten operator of its name.
+  Tensor argmax(std::optional<int64_t> dim = std::nullopt, bool keepdim = false) const;
+  Tensor select(int64_t dim, int64_t index) const;
+  Tensor slice(int64_t dim, std::optional<int64_t> start = std::nullopt, std::optional<int64_t> end = std::nullopt,
+               int64_t step = 1) const;
+  Tensor operator[](int64_t index) const { return select(0, index); }
+  Tensor view(IntArrayRef size) const;
+  Tensor reshape(IntArrayRef size) const;
+  Tensor permute(IntArrayRef dims) const;
+  Tensor transpose(int64_t a, int64_t b) const;
+  Tensor unsqueeze(int64_t dim) const;
+  Tensor squeeze() const;
+  Tensor flatten(int64_t start = 0, int64_t end = -1) const;
+  Tensor contiguous() const;
+  Tensor clone() const;
+  Tensor to(ScalarType dtype) const;
+  Tensor to(Device device) const;
+  Tensor cpu() const { return *this; }
+  Tensor detach() const { return *this; }
+  Tensor sum() const;
+  Tensor mean() const;
+  Tensor max() const;
+  Tensor min() const;
+  Tensor softmax(int64_t dim) const;
+  Tensor relu() const;
+  Tensor operator+(const Tensor& o) const;
+  Tensor operator-(const Tensor& o) const;
+  Tensor operator*(const Tensor& o) const;
+  Tensor operator/(const Tensor& o) const;
+  Tensor& fill_(double v);
+  // Raw access for rank N tensors of type T: a[i][j].
+  template <class T, size_t N>
+  class Accessor {
+   public:
+    Accessor(T* p, const int64_t* sizes, const int64_t* strides) : p_(p), sizes_(sizes), strides_(strides) {}
+    int64_t size(int64_t d) const { return sizes_[d]; }
+    decltype(auto) operator[](int64_t i) const {
+      if constexpr (N == 1)
+        return (p_[i * strides_[0]]);
+      else
+        return Accessor<T, N - 1>(p_ + i * strides_[0], sizes_ + 1, strides_ + 1);
+    }
+
+   private:
+    T* p_;
+    const int64_t *sizes_, *strides_;
+  };
+  template <class T, size_t N>
+  Accessor<T, N> accessor() const {
+    if (dim() != static_cast<int64_t>(N)) raise<OpError>("accessor expects ", N, " dims but the tensor has ", dim());
+    return Accessor<T, N>(data_ptr<T>(), impl_->sizes.data(), impl_->strides.data());
+  }
+
+ private:
+  void check_type(size_t bytes, bool floating) const;
+  double item_double() const;
+  int64_t item_int() const;
+  Ref<TensorImpl> impl_;
+};
+
+// Prints as LibTorch does: rows of numbers and "[ CPUFloatType{2,3} ]".
+SCONCE_API std::ostream& operator<<(std::ostream& os, const Tensor& t);
+
+// C-contiguous strides for sizes.
+SCONCE_API DimVector contiguous_strides(IntArrayRef sizes);
+// Uninitialised C-contiguous tensor. Throws OpError for a negative size.
+SCONCE_API Tensor empty(IntArrayRef sizes, ScalarType dtype = kFloat);
+SCONCE_API Tensor empty_strided(IntArrayRef sizes, IntArrayRef strides, ScalarType dtype);
+// A view of the same storage; the caller has checked the extent.
+SCONCE_API Tensor make_view(const Tensor& base, DimVector sizes, DimVector strides, int64_t offset);
+
+SCONCE_API Tensor zeros(IntArrayRef sizes, ScalarType dtype = kFloat);
+SCONCE_API Tensor ones(IntArrayRef sizes, ScalarType dtype = kFloat);
+SCONCE_API Tensor full(IntArrayRef sizes, double value, ScalarType dtype = kFloat);
+SCONCE_API Tensor randn(IntArrayRef sizes);
+SCONCE_API Tensor rand(IntArrayRef sizes);
+// Borrows data, which must outlive the tensor; C-contiguous.
+SCONCE_API Tensor from_blob(void* data, IntArrayRef sizes, ScalarType dtype = kFloat);
+SCONCE_API void manual_seed(uint64_t seed);
+
+}  // namespace sconce

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a loaded module needs to run: the operator table, the engine, prepared methods.
+#pragma once
+#include <atomic>
+#include <memory>
+#include <mutex>
+
+#include "loader/archive.h"
+#include "runtime/interpreter.h"
+#include "runtime/shape_plan.h"
+#include "sconce/module.h"
+
+namespace sconce {
+
+// The process-wide operator table, made on first use.
+const OpTable& op_table();
+
+// A method made ready to run.
+struct Prepared {
+  std::string name;
+  std::shared_ptr<const Plan> plan;
+  std::unique_ptr<ShapePlanCache> shapes;  // null: the graph is not straight-line
+  std::atomic<Prepared*> next{nullptr};
+};
+
+struct ModuleImpl {
+  LoadedArchive archive;
+  Ref<Object> object;
+  LoadOptions options;
+  Engine engine;
+  std::string name;
+
+  // The prepared method; made once, under the mutex. Reading takes no lock.
+  Prepared& prepared(const std::string& method);
+  std::shared_ptr<Plan> plan_of(Function& f);
+  IValue run(const std::string& method, std::vector<IValue> inputs);
+  Function& method(const std::string& name);
+  // The graph that runs: inlined, with PyTorch's run-time rewrite; folded when mode says so.
+  std::shared_ptr<Graph> runnable_graph(Function& f, bool fold);
+  void invalidate();
+  ~ModuleImpl();
+
+ private:
+  std::atomic<Prepared*> head_{nullptr};
+  std::vector<Prepared*> retired_;
+  std::mutex mutex_;
+  std::unordered_map<Function*, std::shared_ptr<Plan>> plans_;
+};
+
+}  // namespace sconce

@@ -1,0 +1,385 @@
+// SPDX-License-Identifier: Apache-2.0
+// Elementwise slots: fill, copy, unary, binary, ternary. One loop per function and compute type over tiles.
+#include "backends/cpu/cpu.h"
+#include "backends/cpu/scalar_math.h"
+#include "backends/cpu/vector_math.h"
+#include "backends/tiles.h"
+
+namespace sconce::SCONCE_ISA {
+
+namespace {
+
+void fill(const FillArgs& a) {
+  const TensorView* v[] = {&a.out};
+  Loops<1> loops(v);
+  visit_dtype(a.out.dtype, [&](auto tag) {
+    using T = decltype(tag);
+    T x;
+    if constexpr (std::is_same_v<T, std::complex<float>> || std::is_same_v<T, std::complex<double>>)
+      x = number_as<T>(a.value);
+    else if constexpr (std::is_same_v<T, bool>)
+      x = a.value.d != 0 || a.value.i != 0;
+    else if constexpr (std::is_integral_v<T>)
+      x = static_cast<T>(a.value.i);
+    else
+      x = convert<T>(a.value.d);
+    loops.rows([&](char** p, const int64_t* st, int64_t n) {
+      if (st[0] == static_cast<int64_t>(sizeof(T))) {
+        T* q = reinterpret_cast<T*>(p[0]);
+        for (int64_t i = 0; i < n; ++i) q[i] = x;
+      } else {
+        for (int64_t i = 0; i < n; ++i) *reinterpret_cast<T*>(p[0] + i * st[0]) = x;
+      }
+    });
+  });
+}
+
+void copy(const CopyArgs& a) {
+  const TensorView* v[] = {&a.out, &a.in};
+  Loops<2> loops(v);
+  if (a.out.dtype == a.in.dtype || element_size(a.out.dtype) == 0) {
+    size_t es = element_size(a.out.dtype);
+    loops.rows([&](char** p, const int64_t* st, int64_t n) {
+      auto e = static_cast<int64_t>(es);
+      if (st[0] == e && st[1] == e) {
+        std::memmove(p[0], p[1], static_cast<size_t>(n * e));
+        return;
+      }
+      auto each = [&](auto tag) {
+        using T = decltype(tag);
+        for (int64_t i = 0; i < n; ++i) std::memcpy(p[0] + i * st[0], p[1] + i * st[1], sizeof(T));
+      };
+      switch (es) {
+        case 1: return each(uint8_t{});
+        case 2: return each(uint16_t{});
+        case 4: return each(uint32_t{});
+        case 8: return each(uint64_t{});
+        default:
+          for (int64_t i = 0; i < n; ++i) std::memcpy(p[0] + i * st[0], p[1] + i * st[1], es);
+      }
+    });
+    return;
+  }
+  // Through the widest kind that loses nothing.
+  ScalarType from = a.in.dtype, to = a.out.dtype;
+  Compute c = is_complex(from) && is_complex(to) ? Compute::C128 : (is_integral(from, true) && !is_floating(to) && !is_complex(to)) || (is_integral(from, true) && to != kDouble) ? Compute::I64 : is_complex(from) || is_complex(to) ? Compute::C128 : Compute::F64;
+  if ((from == kFloat || from == kHalf || from == kBFloat16) && !is_complex(to)) c = Compute::F32;
+  if (from == kDouble && !is_complex(to)) c = Compute::F64;
+  visit_compute(c, [&](auto tag) {
+    using C = decltype(tag);
+    loops.rows([&](char** p, const int64_t* st, int64_t n) {
+      C buf[kTile];
+      for (int64_t i = 0; i < n; i += kTile) {
+        int64_t m = std::min(kTile, n - i);
+        load_tile(from, p[1] + i * st[1], st[1], m, buf);
+        store_tile(to, p[0] + i * st[0], st[0], m, buf);
+      }
+    });
+  });
+}
+
+template <class T>
+void unary_tile(const UnaryArgs& a, const T* in, T* out, int64_t n) {
+  [[maybe_unused]] const auto p = static_cast<T>(a.p), q = static_cast<T>(a.q), r = static_cast<T>(a.r);
+  if constexpr (std::is_same_v<T, float>)
+    if (vector_unary(a.op, in, out, n)) return;
+  switch (a.op) {
+#define LOOP(expr)                      \
+  for (int64_t i = 0; i < n; ++i) {     \
+    [[maybe_unused]] const T x = in[i]; \
+    out[i] = static_cast<T>(expr);      \
+  }                                     \
+  break;
+#define SCONCE_UNARY_ALL(name, expr) case Unary::name: LOOP(expr)
+#define SCONCE_UNARY_REAL(name, expr)            \
+  case Unary::name:                              \
+    if constexpr (std::is_floating_point_v<T>) { \
+      LOOP(expr)                                 \
+    }                                            \
+    break;
+#define SCONCE_UNARY_INT(name, expr)       \
+  case Unary::name:                        \
+    if constexpr (std::is_integral_v<T>) { \
+      LOOP(expr)                           \
+    }                                      \
+    break;
+#include "backends/unary.def"
+#undef SCONCE_UNARY_ALL
+#undef SCONCE_UNARY_REAL
+#undef SCONCE_UNARY_INT
+    case Unary::pow_scalar: LOOP(pow_value(x, p))
+    case Unary::real:
+    case Unary::conj: LOOP(x)
+    case Unary::imag: LOOP(T(0))
+    case Unary::angle: LOOP(x < T(0) ? T(3.14159265358979323846) : (x == x ? T(0) : x))
+    case Unary::complex_abs: LOOP(x < T(0) ? -x : x)
+  }
+#undef LOOP
+}
+
+template <class C>
+void complex_tile(const UnaryArgs& a, const C* in, C* out, int64_t n) {
+  using R = typename C::value_type;
+  auto each = [&](auto f) {
+    for (int64_t i = 0; i < n; ++i) out[i] = C(f(in[i]));
+  };
+  switch (a.op) {
+    case Unary::neg: return each([](C x) { return -x; });
+    case Unary::identity: return each([](C x) { return x; });
+    case Unary::conj: return each([](C x) { return std::conj(x); });
+    case Unary::real: return each([](C x) { return C(x.real()); });
+    case Unary::imag: return each([](C x) { return C(x.imag()); });
+    case Unary::angle: return each([](C x) { return C(std::arg(x)); });
+    case Unary::abs:
+    case Unary::complex_abs: return each([](C x) { return C(std::abs(x)); });
+    case Unary::square: return each([](C x) { return x * x; });
+    case Unary::exp: return each([](C x) { return std::exp(x); });
+    case Unary::exp2: return each([](C x) { return std::exp(x * R(0.69314718055994530942)); });
+    case Unary::expm1: return each([](C x) { return std::exp(x) - R(1); });
+    case Unary::log: return each([](C x) { return std::log(x); });
+    case Unary::log2: return each([](C x) { return std::log(x) / R(0.69314718055994530942); });
+    case Unary::log10: return each([](C x) { return std::log10(x); });
+    case Unary::log1p: return each([](C x) { return std::log(x + R(1)); });
+    case Unary::sqrt: return each([](C x) { return std::sqrt(x); });
+    case Unary::rsqrt: return each([](C x) { return R(1) / std::sqrt(x); });
+    case Unary::reciprocal: return each([](C x) { return R(1) / x; });
+    case Unary::sin: return each([](C x) { return std::sin(x); });
+    case Unary::cos: return each([](C x) { return std::cos(x); });
+    case Unary::tan: return each([](C x) { return std::tan(x); });
+    case Unary::sinh: return each([](C x) { return std::sinh(x); });
+    case Unary::cosh: return each([](C x) { return std::cosh(x); });
+    case Unary::tanh: return each([](C x) { return std::tanh(x); });
+    case Unary::asin: return each([](C x) { return std::asin(x); });
+    case Unary::acos: return each([](C x) { return std::acos(x); });
+    case Unary::atan: return each([](C x) { return std::atan(x); });
+    case Unary::asinh: return each([](C x) { return std::asinh(x); });
+    case Unary::acosh: return each([](C x) { return std::acosh(x); });
+    case Unary::atanh: return each([](C x) { return std::atanh(x); });
+    case Unary::sigmoid: return each([](C x) { return R(1) / (R(1) + std::exp(-x)); });
+    case Unary::silu: return each([](C x) { return x / (R(1) + std::exp(-x)); });
+    case Unary::sign: return each([](C x) { R m = std::abs(x); return m == R(0) ? C(0) : x / m; });
+    case Unary::sinc: return each([](C x) { C t = x * R(3.14159265358979323846); return x == C(0) ? C(1) : std::sin(t) / t; });
+    case Unary::logical_not: return each([](C x) { return C(x == C(0) ? R(1) : R(0)); });
+    case Unary::isnan: return each([](C x) { return C(std::isnan(x.real()) || std::isnan(x.imag()) ? R(1) : R(0)); });
+    case Unary::isinf: return each([](C x) { return C(std::isinf(x.real()) || std::isinf(x.imag()) ? R(1) : R(0)); });
+    case Unary::isfinite: return each([](C x) { return C(std::isfinite(x.real()) && std::isfinite(x.imag()) ? R(1) : R(0)); });
+    case Unary::pow_scalar: {
+      C e(static_cast<R>(a.p), static_cast<R>(a.q));
+      if (e == C(2)) return each([](C x) { return x * x; });
+      return each([&](C x) { return std::pow(x, e); });
+    }
+    default: raise<OpError>("this function is not defined for complex numbers");
+  }
+}
+
+void unary(const UnaryArgs& a) {
+  const TensorView* v[] = {&a.out, &a.in};
+  Loops<2> loops(v);
+  visit_compute(a.compute, [&](auto tag) {
+    using C = decltype(tag);
+    constexpr bool complex = std::is_same_v<C, std::complex<float>> || std::is_same_v<C, std::complex<double>>;
+    ScalarType own = std::is_same_v<C, float> ? kFloat : std::is_same_v<C, double> ? kDouble : std::is_same_v<C, int64_t> ? kLong : ScalarType::Undefined;
+    bool direct = !complex && a.in.dtype == own && a.out.dtype == own;
+    loops.rows([&](char** p, const int64_t* st, int64_t n) {
+      alignas(64) C in[kTile], out[kTile];
+      bool dense = direct && st[0] == static_cast<int64_t>(sizeof(C)) && st[1] == st[0];
+      for (int64_t i = 0; i < n; i += kTile) {
+        int64_t m = std::min(kTile, n - i);
+        if constexpr (!complex) {
+          if (dense) {
+            unary_tile<C>(a, reinterpret_cast<const C*>(p[1]) + i, reinterpret_cast<C*>(p[0]) + i, m);
+            continue;
+          }
+        }
+        load_tile(a.in.dtype, p[1] + i * st[1], st[1], m, in);
+        if constexpr (complex)
+          complex_tile<C>(a, in, out, m);
+        else
+          unary_tile<C>(a, in, out, m);
+        store_tile(a.out.dtype, p[0] + i * st[0], st[0], m, out);
+      }
+    });
+  });
+}
+
+template <class T>
+void binary_tile(const BinaryArgs& args, const T* pa, const T* pb, T* out, int64_t n) {
+  const T s = number_as<T>(args.scale);
+  switch (args.op) {
+#define LOOP(expr)                      \
+  for (int64_t i = 0; i < n; ++i) {     \
+    [[maybe_unused]] const T a = pa[i], b = pb[i]; \
+    out[i] = static_cast<T>(expr);      \
+  }                                     \
+  break;
+#define SCONCE_BINARY_ALL(name, expr) case Binary::name: LOOP(expr)
+#define SCONCE_BINARY_ORD(name, expr)          \
+  case Binary::name:                           \
+    if constexpr (std::is_arithmetic_v<T>) {   \
+      LOOP(expr)                               \
+    }                                          \
+    break;
+#define SCONCE_BINARY_REAL(name, expr)           \
+  case Binary::name:                             \
+    if constexpr (std::is_floating_point_v<T>) { \
+      LOOP(expr)                                 \
+    }                                            \
+    break;
+#define SCONCE_BINARY_INT(name, expr)      \
+  case Binary::name:                       \
+    if constexpr (std::is_integral_v<T>) { \
+      LOOP(expr)                           \
+    }                                      \
+    break;
+#include "backends/binary.def"
+#undef SCONCE_BINARY_ALL
+#undef SCONCE_BINARY_ORD
+#undef SCONCE_BINARY_REAL
+#undef SCONCE_BINARY_INT
+    case Binary::pow:
+      if constexpr (std::is_arithmetic_v<T>) {
+        LOOP(pow_value(a, b))
+      }
+      break;
+    case Binary::complex_of: break;
+  }
+  if constexpr (!std::is_arithmetic_v<T>) {
+    using R = typename T::value_type;
+    switch (args.op) {
+      case Binary::div: for (int64_t i = 0; i < n; ++i) out[i] = pa[i] / pb[i]; break;
+      case Binary::pow: for (int64_t i = 0; i < n; ++i) out[i] = std::pow(pa[i], pb[i]); break;
+      case Binary::logical_and: for (int64_t i = 0; i < n; ++i) out[i] = T(pa[i] != T(0) && pb[i] != T(0) ? R(1) : R(0)); break;
+      case Binary::logical_or: for (int64_t i = 0; i < n; ++i) out[i] = T(pa[i] != T(0) || pb[i] != T(0) ? R(1) : R(0)); break;
+      case Binary::logical_xor: for (int64_t i = 0; i < n; ++i) out[i] = T((pa[i] != T(0)) != (pb[i] != T(0)) ? R(1) : R(0)); break;
+      case Binary::xlogy: for (int64_t i = 0; i < n; ++i) out[i] = pa[i] == T(0) ? T(0) : pa[i] * std::log(pb[i]); break;
+      case Binary::complex_of: for (int64_t i = 0; i < n; ++i) out[i] = T(pa[i].real(), pb[i].real()); break;
+      case Binary::add: case Binary::sub: case Binary::mul: case Binary::eq: case Binary::ne: break;
+      default: raise<OpError>("this function is not defined for complex numbers");
+    }
+#undef LOOP
+  }
+}
+
+void binary(const BinaryArgs& args) {
+  TensorView a = args.a, b = args.b;
+  static const int64_t zeros[kMaxDims] = {0};
+  // A missing operand is the scalar: it is filled once into its tile.
+  bool sa = !a.data, sb = !b.data;
+  int64_t dummy = 0;
+  auto stand_in = [&](TensorView& v) {
+    v = args.out;
+    v.data = &dummy;
+    v.strides = zeros;
+  };
+  if (sa) stand_in(a);
+  if (sb) stand_in(b);
+  const TensorView* v[] = {&args.out, &a, &b};
+  Loops<3> loops(v);
+  visit_compute(args.compute, [&](auto tag) {
+    using C = decltype(tag);
+    ScalarType own = std::is_same_v<C, float> ? kFloat : std::is_same_v<C, double> ? kDouble : std::is_same_v<C, int64_t> ? kLong : std::is_same_v<C, std::complex<float>> ? kComplexFloat : kComplexDouble;
+    bool da = !sa && a.dtype == own, db = !sb && b.dtype == own, dout = args.out.dtype == own;
+    alignas(64) C ta[kTile], tb[kTile], to[kTile];
+    C scalar = number_as<C>(args.scalar);
+    if (sa) std::fill(ta, ta + kTile, scalar);
+    if (sb) std::fill(tb, tb + kTile, scalar);
+    constexpr auto es = static_cast<int64_t>(sizeof(C));
+    loops.rows([&](char** p, const int64_t* st, int64_t n) {
+      for (int64_t i = 0; i < n; i += kTile) {
+        int64_t m = std::min(kTile, n - i);
+        const C *pa = ta, *pb = tb;
+        if (!sa) {
+          if (da && st[1] == es)
+            pa = reinterpret_cast<const C*>(p[1]) + i;
+          else
+            load_tile(a.dtype, p[1] + i * st[1], st[1], m, ta);
+        }
+        if (!sb) {
+          if (db && st[2] == es)
+            pb = reinterpret_cast<const C*>(p[2]) + i;
+          else
+            load_tile(b.dtype, p[2] + i * st[2], st[2], m, tb);
+        }
+        if (dout && st[0] == es) {
+          binary_tile<C>(args, pa, pb, reinterpret_cast<C*>(p[0]) + i, m);
+        } else {
+          binary_tile<C>(args, pa, pb, to, m);
+          store_tile(args.out.dtype, p[0] + i * st[0], st[0], m, to);
+        }
+      }
+    });
+  });
+}
+
+void ternary(const TernaryArgs& args) {
+  TensorView b = args.b, c = args.c;
+  static const int64_t zeros[kMaxDims] = {0};
+  int64_t dummy = 0;
+  bool sb = !b.data, sc = !c.data;
+  auto stand_in = [&](TensorView& v) {
+    v = args.out;
+    v.data = &dummy;
+    v.strides = zeros;
+  };
+  if (sb) stand_in(b);
+  if (sc) stand_in(c);
+  const TensorView* v[] = {&args.out, &args.a, &b, &c};
+  Loops<4> loops(v);
+  visit_compute(args.compute, [&](auto tag) {
+    using C = decltype(tag);
+    alignas(64) C ta[kTile], tb[kTile], tc[kTile];
+    const C value = number_as<C>(args.value);
+    if (sb) std::fill(tb, tb + kTile, number_as<C>(args.scalar_b));
+    if (sc) std::fill(tc, tc + kTile, number_as<C>(args.scalar_c));
+    loops.rows([&](char** p, const int64_t* st, int64_t n) {
+      for (int64_t i = 0; i < n; i += kTile) {
+        int64_t m = std::min(kTile, n - i);
+        if (!sb) load_tile(b.dtype, p[2] + i * st[2], st[2], m, tb);
+        if (!sc) load_tile(c.dtype, p[3] + i * st[3], st[3], m, tc);
+        if (args.op == Ternary::where) {
+          bool cond[kTile];
+          load_tile(args.a.dtype, p[1] + i * st[1], st[1], m, cond);
+          for (int64_t k = 0; k < m; ++k) ta[k] = cond[k] ? tb[k] : tc[k];
+        } else {
+          load_tile(args.a.dtype, p[1] + i * st[1], st[1], m, ta);
+          for (int64_t k = 0; k < m; ++k) {
+            switch (args.op) {
+              case Ternary::addcmul: ta[k] = ta[k] + value * tb[k] * tc[k]; break;
+              case Ternary::addcdiv: ta[k] = ta[k] + value * tb[k] / tc[k]; break;
+              case Ternary::lerp:
+                if constexpr (std::is_floating_point_v<C>)
+                  ta[k] = std::abs(tc[k]) < C(0.5) ? ta[k] + tc[k] * (tb[k] - ta[k]) : tb[k] - (tb[k] - ta[k]) * (C(1) - tc[k]);
+                else
+                  ta[k] = ta[k] + tc[k] * (tb[k] - ta[k]);
+                break;
+              case Ternary::clamp:
+                if constexpr (std::is_arithmetic_v<C>) {
+                  C x = ta[k];
+                  if (x == x) {
+                    x = tb[k] != tb[k] ? tb[k] : std::max(x, tb[k]);
+                    x = tc[k] != tc[k] ? tc[k] : std::min(x, tc[k]);
+                  }
+                  ta[k] = x;
+                }
+                break;
+              default: break;
+            }
+          }
+        }
+        store_tile(args.out.dtype, p[0] + i * st[0], st[0], m, ta);
+      }
+    });
+  });
+}
+
+}  // namespace
+
+void add_elementwise(Kernels& k) {
+  k.fill = fill;
+  k.copy = copy;
+  k.unary = unary;
+  k.binary = binary;
+  k.ternary = ternary;
+}
+
+}  // namespace sconce::SCONCE_ISA

@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: Apache-2.0
+// Matrix products. float and double: packed panels and a register tile (Goto & van de Geijn 2008); others: plain loops
+// over converted rows.
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+#include "backends/cpu/cpu.h"
+#include "backends/tiles.h"
+
+namespace sconce::SCONCE_ISA {
+
+namespace {
+
+constexpr int64_t kMR = 6, kKC = 256, kMC = 96, kNC = 2048;
+
+template <class T>
+struct Vec;
+template <>
+struct Vec<float> {
+  typedef float type __attribute__((vector_size(32), aligned(4), may_alias));
+  static constexpr int64_t lanes = 8;
+};
+template <>
+struct Vec<double> {
+  typedef double type __attribute__((vector_size(32), aligned(8), may_alias));
+  static constexpr int64_t lanes = 4;
+};
+
+// Rows of A in strips of kMR: [strip][k][kMR], zero padded.
+template <class T>
+void pack_a(int64_t m, int64_t k, const T* a, int64_t s0, int64_t s1, T* out) {
+  for (int64_t i = 0; i < m; i += kMR) {
+    int64_t rows = std::min(kMR, m - i);
+    for (int64_t p = 0; p < k; ++p) {
+      for (int64_t r = 0; r < rows; ++r) out[r] = a[(i + r) * s0 + p * s1];
+      for (int64_t r = rows; r < kMR; ++r) out[r] = T(0);
+      out += kMR;
+    }
+  }
+}
+// Columns of B in panels of NR: [panel][k][NR], zero padded.
+template <class T>
+void pack_b(int64_t n, int64_t k, const T* b, int64_t s0, int64_t s1, T* out) {
+  constexpr int64_t NR = 2 * Vec<T>::lanes;
+  for (int64_t j = 0; j < n; j += NR) {
+    int64_t cols = std::min(NR, n - j);
+    if (s1 == 1 && cols == NR) {
+      for (int64_t p = 0; p < k; ++p, out += NR) std::memcpy(out, b + p * s0 + j, NR * sizeof(T));
+      continue;
+    }
+    if (s0 == 1) {
+      for (int64_t c = 0; c < cols; ++c) {
+        const T* col = b + (j + c) * s1;
+        for (int64_t p = 0; p < k; ++p) out[p * NR + c] = col[p];
+      }
+      for (int64_t c = cols; c < NR; ++c)
+        for (int64_t p = 0; p < k; ++p) out[p * NR + c] = T(0);
+      out += k * NR;
+      continue;
+    }
+    for (int64_t p = 0; p < k; ++p) {
+      for (int64_t c = 0; c < cols; ++c) out[c] = b[p * s0 + (j + c) * s1];
+      for (int64_t c = cols; c < NR; ++c) out[c] = T(0);
+      out += NR;
+    }
+  }
+}
+
+// C tile [MR x 2 vectors] += A strip [k][kMR] * B panel [k][NR].
+template <class T, int MR>
+void micro(int64_t k, const T* a, const T* b, T* c, int64_t ldc, T alpha, bool first, T beta) {
+  using V = typename Vec<T>::type;
+  constexpr int64_t L = Vec<T>::lanes;
+  V acc[MR][2];
+#pragma GCC unroll 32
+  for (int r = 0; r < MR; ++r) acc[r][0] = acc[r][1] = V{};
+  for (int64_t p = 0; p < k; ++p) {
+    V b0 = *reinterpret_cast<const V*>(b), b1 = *reinterpret_cast<const V*>(b + L);
+#pragma GCC unroll 32
+    for (int r = 0; r < MR; ++r) {
+      V x = V{} + a[r];
+      acc[r][0] += x * b0;
+      acc[r][1] += x * b1;
+    }
+    a += kMR;
+    b += 2 * L;
+  }
+#pragma GCC unroll 32
+  for (int r = 0; r < MR; ++r) {
+    for (int h = 0; h < 2; ++h) {
+      V* out = reinterpret_cast<V*>(c + r * ldc + h * L);
+      V v = acc[r][h] * alpha;
+      if (!first)
+        v += *out;
+      else if (beta != T(0))
+        v += *out * beta;
+      *out = v;
+    }
+  }
+}
+
+template <class T>
+void tile(int64_t rows, int64_t cols, int64_t k, const T* a, const T* b, T* c, int64_t ldc, T alpha, bool first, T beta) {
+  constexpr int64_t NR = 2 * Vec<T>::lanes;
+  T buf[kMR * NR];
+  T* out = c;
+  int64_t ld = ldc;
+  if (cols < NR) {
+    out = buf;
+    ld = NR;
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t j = 0; j < NR; ++j) buf[r * NR + j] = j < cols && (!first || beta != T(0)) ? c[r * ldc + j] : T(0);
+  }
+  switch (rows) {
+    case 1: micro<T, 1>(k, a, b, out, ld, alpha, first, beta); break;
+    case 2: micro<T, 2>(k, a, b, out, ld, alpha, first, beta); break;
+    case 3: micro<T, 3>(k, a, b, out, ld, alpha, first, beta); break;
+    case 4: micro<T, 4>(k, a, b, out, ld, alpha, first, beta); break;
+    case 5: micro<T, 5>(k, a, b, out, ld, alpha, first, beta); break;
+    default: micro<T, 6>(k, a, b, out, ld, alpha, first, beta); break;
+  }
+  if (cols < NR)
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t j = 0; j < cols; ++j) c[r * ldc + j] = buf[r * NR + j];
+}
+
+// Few rows and weights as stored [N][K]: dot products along K, no packing.
+template <class T>
+void small_rows(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t as0, const T* b, int64_t bs1, T beta, T* c, int64_t cs0) {
+  using V = typename Vec<T>::type;
+  constexpr int64_t L = Vec<T>::lanes;
+  for (int64_t i = 0; i < m; ++i) {
+    const T* x = a + i * as0;
+    int64_t j = 0;
+    auto finish = [&](int64_t col, T s) {
+      T& o = c[i * cs0 + col];
+      o = beta == T(0) ? alpha * s : alpha * s + beta * o;
+    };
+    auto sum = [](V v) {
+      T s = T(0);
+      for (int64_t l = 0; l < L; ++l) s += v[l];
+      return s;
+    };
+    for (; j + 4 <= n; j += 4) {
+      const T *w0 = b + j * bs1, *w1 = w0 + bs1, *w2 = w1 + bs1, *w3 = w2 + bs1;
+      V s0{}, s1{}, s2{}, s3{}, t0{}, t1{}, t2{}, t3{};
+      int64_t p = 0;
+      for (; p + 2 * L <= k; p += 2 * L) {
+        V u = *reinterpret_cast<const V*>(x + p), v = *reinterpret_cast<const V*>(x + p + L);
+        s0 += u * *reinterpret_cast<const V*>(w0 + p);
+        s1 += u * *reinterpret_cast<const V*>(w1 + p);
+        s2 += u * *reinterpret_cast<const V*>(w2 + p);
+        s3 += u * *reinterpret_cast<const V*>(w3 + p);
+        t0 += v * *reinterpret_cast<const V*>(w0 + p + L);
+        t1 += v * *reinterpret_cast<const V*>(w1 + p + L);
+        t2 += v * *reinterpret_cast<const V*>(w2 + p + L);
+        t3 += v * *reinterpret_cast<const V*>(w3 + p + L);
+      }
+      T r0 = sum(s0 + t0), r1 = sum(s1 + t1), r2 = sum(s2 + t2), r3 = sum(s3 + t3);
+      for (; p < k; ++p) {
+        r0 += x[p] * w0[p];
+        r1 += x[p] * w1[p];
+        r2 += x[p] * w2[p];
+        r3 += x[p] * w3[p];
+      }
+      finish(j, r0);
+      finish(j + 1, r1);
+      finish(j + 2, r2);
+      finish(j + 3, r3);
+    }
+    for (; j < n; ++j) {
+      const T* w = b + j * bs1;
+      V s{};
+      int64_t p = 0;
+      for (; p + L <= k; p += L) s += *reinterpret_cast<const V*>(x + p) * *reinterpret_cast<const V*>(w + p);
+      T r = sum(s);
+      for (; p < k; ++p) r += x[p] * w[p];
+      finish(j, r);
+    }
+  }
+}
+
+template <class T>
+struct Scratch {
+  T* get(size_t n) {
+    if (n > size) {
+      data.reset(static_cast<T*>(std::aligned_alloc(64, (n * sizeof(T) + 63) / 64 * 64)));
+      size = n;
+    }
+    return data.get();
+  }
+  struct Free {
+    void operator()(T* p) const { std::free(p); }
+  };
+  std::unique_ptr<T, Free> data;
+  size_t size = 0;
+};
+
+template <class T>
+void gemm_t(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t as0, int64_t as1, const T* b, int64_t bs0, int64_t bs1, T beta, T* c, int64_t cs0) {
+  constexpr int64_t NR = 2 * Vec<T>::lanes;
+  if (m == 0 || n == 0) return;
+  if (k == 0 || alpha == T(0)) {
+    for (int64_t i = 0; i < m; ++i)
+      for (int64_t j = 0; j < n; ++j) c[i * cs0 + j] = beta == T(0) ? T(0) : c[i * cs0 + j] * beta;
+    return;
+  }
+  if (m <= 4 && bs0 == 1 && as1 == 1) return small_rows(m, n, k, alpha, a, as0, b, bs1, beta, c, cs0);
+  thread_local Scratch<T> sa, sb;
+  for (int64_t jc = 0; jc < n; jc += kNC) {
+    int64_t nc = std::min(kNC, n - jc);
+    for (int64_t pc = 0; pc < k; pc += kKC) {
+      int64_t kc = std::min(kKC, k - pc);
+      T* bp = sb.get(static_cast<size_t>((nc + NR - 1) / NR * NR * kc));
+      pack_b(nc, kc, b + pc * bs0 + jc * bs1, bs0, bs1, bp);
+      for (int64_t ic = 0; ic < m; ic += kMC) {
+        int64_t mc = std::min(kMC, m - ic);
+        T* ap = sa.get(static_cast<size_t>((mc + kMR - 1) / kMR * kMR * kc));
+        pack_a(mc, kc, a + ic * as0 + pc * as1, as0, as1, ap);
+        for (int64_t j = 0; j < nc; j += NR)
+          for (int64_t i = 0; i < mc; i += kMR)
+            tile(std::min(kMR, mc - i), std::min(NR, nc - j), kc, ap + i * kc, bp + j * kc, c + (ic + i) * cs0 + jc + j, cs0, alpha, pc == 0, beta);
+      }
+    }
+  }
+}
+
+// Any dtype: rows converted to C, accumulated in C.
+template <class C>
+void gemm_any(const GemmArgs& g, int64_t batch) {
+  int64_t m = g.a.sizes[1], k = g.a.sizes[2], n = g.b.sizes[2];
+  auto at = [](const TensorView& v, int64_t b, int64_t i, int64_t j) {
+    return static_cast<char*>(v.data) + (b * v.strides[0] + i * v.strides[1] + j * v.strides[2]) * static_cast<int64_t>(element_size(v.dtype));
+  };
+  auto step = [](const TensorView& v, int d) { return v.strides[d] * static_cast<int64_t>(element_size(v.dtype)); };
+  std::vector<C> bt(static_cast<size_t>(k * n)), row(static_cast<size_t>(k)), out(static_cast<size_t>(n)), bias(static_cast<size_t>(n));
+  if (g.bias.data) load_tile(g.bias.dtype, static_cast<const char*>(g.bias.data), g.bias.strides[0] * static_cast<int64_t>(element_size(g.bias.dtype)), n, bias.data());
+  for (int64_t p = 0; p < k; ++p) load_tile(g.b.dtype, at(g.b, batch, p, 0), step(g.b, 2), n, bt.data() + p * n);
+  C alpha = C(static_cast<C>(g.alpha)), beta = C(static_cast<C>(g.beta));
+  for (int64_t i = 0; i < m; ++i) {
+    load_tile(g.a.dtype, at(g.a, batch, i, 0), step(g.a, 2), k, row.data());
+    std::fill(out.begin(), out.end(), C(0));
+    for (int64_t p = 0; p < k; ++p) {
+      C x = row[static_cast<size_t>(p)];
+      const C* w = bt.data() + p * n;
+      for (int64_t j = 0; j < n; ++j) out[static_cast<size_t>(j)] += x * w[j];
+    }
+    if (g.beta != 0) {
+      std::vector<C> old(static_cast<size_t>(n));
+      load_tile(g.out.dtype, at(g.out, batch, i, 0), step(g.out, 2), n, old.data());
+      for (int64_t j = 0; j < n; ++j) out[static_cast<size_t>(j)] = alpha * out[static_cast<size_t>(j)] + beta * old[static_cast<size_t>(j)];
+    } else {
+      for (auto& x : out) x *= alpha;
+    }
+    if (g.bias.data)
+      for (int64_t j = 0; j < n; ++j) out[static_cast<size_t>(j)] += bias[static_cast<size_t>(j)];
+    store_tile(g.out.dtype, at(g.out, batch, i, 0), step(g.out, 2), n, out.data());
+  }
+}
+
+template <class T>
+void gemm_dense(const GemmArgs& g, int64_t batch) {
+  int64_t m = g.a.sizes[1], k = g.a.sizes[2], n = g.b.sizes[2];
+  const T* a = g.a.ptr<T>() + batch * g.a.strides[0];
+  const T* b = g.b.ptr<T>() + batch * g.b.strides[0];
+  T* c = g.out.ptr<T>() + batch * g.out.strides[0];
+  T beta = static_cast<T>(g.beta);
+  if (g.bias.data && k > 0 && beta == T(0)) {
+    const T* bias = g.bias.ptr<T>();
+    for (int64_t i = 0; i < m; ++i)
+      for (int64_t j = 0; j < n; ++j) c[i * g.out.strides[1] + j] = bias[j * g.bias.strides[0]];
+    beta = T(1);
+  }
+  gemm_t<T>(m, n, k, static_cast<T>(g.alpha), a, g.a.strides[1], g.a.strides[2], b, g.b.strides[1], g.b.strides[2], beta, c, g.out.strides[1]);
+  if (g.bias.data && k == 0)
+    for (int64_t i = 0; i < m; ++i)
+      for (int64_t j = 0; j < n; ++j) c[i * g.out.strides[1] + j] += g.bias.ptr<T>()[j * g.bias.strides[0]];
+}
+
+void gemm(const GemmArgs& g) {
+  ScalarType t = g.out.dtype;
+  bool same = g.a.dtype == t && g.b.dtype == t && (!g.bias.data || g.bias.dtype == t) && g.out.strides[2] == 1;
+  bool with_bias_and_beta = g.bias.data && g.beta != 0;
+  for (int64_t b = 0; b < g.out.sizes[0]; ++b) {
+    if (same && t == kFloat && !with_bias_and_beta)
+      gemm_dense<float>(g, b);
+    else if (same && t == kDouble && !with_bias_and_beta)
+      gemm_dense<double>(g, b);
+    else if (t == kDouble)
+      gemm_any<double>(g, b);
+    else if (t == kComplexFloat)
+      gemm_any<std::complex<float>>(g, b);
+    else if (t == kComplexDouble)
+      gemm_any<std::complex<double>>(g, b);
+    else if (is_integral(t, true))
+      gemm_any<int64_t>(g, b);
+    else
+      gemm_any<float>(g, b);
+  }
+}
+
+}  // namespace
+
+void gemm_f32(int64_t m, int64_t n, int64_t k, float alpha, const float* a, int64_t as0, int64_t as1, const float* b, int64_t bs0, int64_t bs1, float beta, float* c, int64_t cs0) {
+  gemm_t<float>(m, n, k, alpha, a, as0, as1, b, bs0, bs1, beta, c, cs0);
+}
+
+void add_gemm(Kernels& k) { k.gemm = gemm; }
+
+}  // namespace sconce::SCONCE_ISA

@@ -1,0 +1,389 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reductions: [out dims..., reduced dims...] to [out dims...]; sums of floats pairwise within tiles, in double across them.
+#include <algorithm>
+#include <vector>
+
+#include "backends/cpu/cpu.h"
+#include "backends/tiles.h"
+
+namespace sconce::SCONCE_ISA {
+
+namespace {
+
+// f(output index as byte offset, rows of the reduced part) for every output element.
+struct Walk {
+  const TensorView &out, &in;
+  int lead;
+  template <class F>
+  void each(F f) const {
+    int64_t n = out.data ? out.numel() : 1;
+    if (!out.data)
+      for (int d = 0; d < lead; ++d) n *= in.sizes[d];
+    int64_t idx[kMaxDims] = {0}, ia = 0, oa = 0;
+    for (int64_t i = 0; i < n; ++i) {
+      f(oa, ia);
+      for (int d = lead - 1; d >= 0; --d) {
+        ia += in.strides[d];
+        if (out.data) oa += out.strides[d];
+        if (++idx[d] < in.sizes[d]) break;
+        ia -= in.strides[d] * in.sizes[d];
+        if (out.data) oa -= out.strides[d] * in.sizes[d];
+        idx[d] = 0;
+      }
+    }
+  }
+};
+
+// The reduced elements that begin at element offset `at`, tile by tile: f(values, count).
+template <class C, class F>
+void reduced_tiles(const TensorView& in, int lead, int64_t at, F f) {
+  auto es = static_cast<int64_t>(element_size(in.dtype));
+  int nd = in.ndim - lead;
+  const int64_t *sz = in.sizes + lead, *st = in.strides + lead;
+  int64_t total = 1;
+  for (int d = 0; d < nd; ++d) total *= sz[d];
+  if (total == 0) return;
+  int64_t inner = nd ? sz[nd - 1] : 1, ist = nd ? st[nd - 1] : 0;
+  int64_t idx[kMaxDims] = {0};
+  alignas(64) C buf[kTile];
+  const char* base = static_cast<const char*>(in.data);
+  for (int64_t done = 0; done < total; done += inner) {
+    for (int64_t i = 0; i < inner; i += kTile) {
+      int64_t m = std::min(kTile, inner - i);
+      load_tile(in.dtype, base + (at + i * ist) * es, ist * es, m, buf);
+      f(buf, m);
+    }
+    for (int d = nd - 2; d >= 0; --d) {
+      at += st[d];
+      if (++idx[d] < sz[d]) break;
+      at -= st[d] * sz[d];
+      idx[d] = 0;
+    }
+  }
+}
+
+template <class C>
+struct Wide {
+  using type = C;
+};
+template <>
+struct Wide<float> {
+  using type = double;
+};
+template <>
+struct Wide<std::complex<float>> {
+  using type = std::complex<double>;
+};
+
+template <class C>
+C tile_sum(const C* v, int64_t n) {
+  C acc[8] = {};
+  int64_t i = 0;
+  for (; i + 8 <= n; i += 8)
+    for (int k = 0; k < 8; ++k) acc[k] += v[i + k];
+  C s = ((acc[0] + acc[1]) + (acc[2] + acc[3])) + ((acc[4] + acc[5]) + (acc[6] + acc[7]));
+  for (; i < n; ++i) s += v[i];
+  return s;
+}
+
+template <class C>
+bool is_nan(C v) {
+  return v != v;
+}
+
+template <class C>
+void reduce_as(const ReduceArgs& a) {
+  int lead = a.out.ndim;
+  auto oes = static_cast<int64_t>(element_size(a.out.dtype));
+  using W = typename Wide<C>::type;
+  constexpr bool complex = !std::is_arithmetic_v<C>;
+  int64_t count = 1;
+  for (int d = lead; d < a.in.ndim; ++d) count *= a.in.sizes[d];
+  auto magnitude = [](C v) {
+    if constexpr (complex)
+      return static_cast<double>(std::abs(v));
+    else
+      return std::fabs(static_cast<double>(v));
+  };
+  Walk{a.out, a.in, lead}.each([&](int64_t oa, int64_t ia) {
+    char* o = static_cast<char*>(a.out.data) + oa * oes;
+    auto put = [&](W v) { store_tile(a.out.dtype, o, 0, 1, &v); };
+    auto put_double = [&](double v) { store_tile(a.out.dtype, o, 0, 1, &v); };
+    switch (a.op) {
+      case Reduce::sum:
+      case Reduce::mean: {
+        W s{};
+        reduced_tiles<C>(a.in, lead, ia, [&](const C* v, int64_t n) { s += W(tile_sum(v, n)); });
+        if constexpr (complex)
+          put(a.op == Reduce::mean ? s / static_cast<double>(count) : s);
+        else if (a.op == Reduce::mean)
+          put_double(static_cast<double>(s) / static_cast<double>(count));
+        else
+          put(s);
+        break;
+      }
+      case Reduce::nansum: {
+        W s{};
+        reduced_tiles<C>(a.in, lead, ia, [&](const C* v, int64_t n) {
+          for (int64_t i = 0; i < n; ++i)
+            if (!is_nan(v[i])) s += W(v[i]);
+        });
+        put(s);
+        break;
+      }
+      case Reduce::prod: {
+        W s = W(1);
+        reduced_tiles<C>(a.in, lead, ia, [&](const C* v, int64_t n) {
+          for (int64_t i = 0; i < n; ++i) {
+            if constexpr (std::is_same_v<C, int64_t>)
+              s = static_cast<int64_t>(static_cast<uint64_t>(s) * static_cast<uint64_t>(v[i]));
+            else
+              s *= W(v[i]);
+          }
+        });
+        put(s);
+        break;
+      }
+      case Reduce::max:
+      case Reduce::min:
+        if constexpr (!complex) {
+          bool first = true, nan = false, max = a.op == Reduce::max;
+          C best{};
+          reduced_tiles<C>(a.in, lead, ia, [&](const C* v, int64_t n) {
+            for (int64_t i = 0; i < n; ++i) {
+              nan |= is_nan(v[i]);
+              if (first || (max ? v[i] > best : v[i] < best)) best = v[i];
+              first = false;
+            }
+          });
+          if constexpr (std::is_floating_point_v<C>)
+            if (nan) best = std::numeric_limits<C>::quiet_NaN();
+          put(W(best));
+        }
+        break;
+      case Reduce::any:
+      case Reduce::all: {
+        bool any = false, all = true;
+        reduced_tiles<C>(a.in, lead, ia, [&](const C* v, int64_t n) {
+          for (int64_t i = 0; i < n; ++i) {
+            bool t = v[i] != C(0);
+            any |= t;
+            all &= t;
+          }
+        });
+        put_double(a.op == Reduce::any ? any : all);
+        break;
+      }
+      case Reduce::count_nonzero:
+      case Reduce::norm0: {
+        double c = 0;
+        reduced_tiles<C>(a.in, lead, ia, [&](const C* v, int64_t n) {
+          for (int64_t i = 0; i < n; ++i) c += v[i] != C(0);
+        });
+        put_double(c);
+        break;
+      }
+      case Reduce::norm1:
+      case Reduce::norm2:
+      case Reduce::normp:
+      case Reduce::sum_squares: {
+        double s = 0;
+        reduced_tiles<C>(a.in, lead, ia, [&](const C* v, int64_t n) {
+          for (int64_t i = 0; i < n; ++i) {
+            double m = magnitude(v[i]);
+            s += a.op == Reduce::norm1 ? m : a.op == Reduce::normp ? std::pow(m, a.p) : m * m;
+          }
+        });
+        put_double(a.op == Reduce::norm2 ? std::sqrt(s) : a.op == Reduce::normp ? std::pow(s, 1 / a.p) : s);
+        break;
+      }
+      case Reduce::norminf:
+      case Reduce::normneginf: {
+        bool max = a.op == Reduce::norminf, nan = false;
+        double best = max ? 0 : HUGE_VAL;
+        reduced_tiles<C>(a.in, lead, ia, [&](const C* v, int64_t n) {
+          for (int64_t i = 0; i < n; ++i) {
+            double m = magnitude(v[i]);
+            nan |= m != m;
+            best = max ? std::max(best, m) : std::min(best, m);
+          }
+        });
+        put_double(nan ? NAN : best);
+        break;
+      }
+      case Reduce::logsumexp:
+        if constexpr (!complex) {
+          double best = -HUGE_VAL, s = 0;
+          bool nan = false;
+          reduced_tiles<C>(a.in, lead, ia, [&](const C* v, int64_t n) {
+            for (int64_t i = 0; i < n; ++i) {
+              nan |= is_nan(v[i]);
+              best = std::max(best, static_cast<double>(v[i]));
+            }
+          });
+          double shift = std::isinf(best) ? 0 : best;
+          reduced_tiles<C>(a.in, lead, ia, [&](const C* v, int64_t n) {
+            for (int64_t i = 0; i < n; ++i) s += std::exp(static_cast<double>(v[i]) - shift);
+          });
+          put_double(nan ? NAN : std::log(s) + shift);
+        }
+        break;
+    }
+  });
+}
+
+void reduce(const ReduceArgs& a) {
+  visit_compute(a.compute, [&](auto tag) { reduce_as<decltype(tag)>(a); });
+}
+
+void arg_reduce(const ArgReduceArgs& a) {
+  const TensorView& shape = a.indices.data ? a.indices : a.values;
+  int lead = a.in.ndim - 1;
+  auto es = static_cast<int64_t>(element_size(a.in.dtype));
+  int64_t n = a.in.sizes[lead], st = a.in.strides[lead];
+  int64_t va = 0;
+  (void)va;
+  auto run = [&](auto tag) {
+    using C = decltype(tag);
+    std::vector<C> row(static_cast<size_t>(n));
+    int64_t count = 1;
+    for (int d = 0; d < lead; ++d) count *= a.in.sizes[d];
+    int64_t idx[kMaxDims] = {0}, ia = 0, oi = 0, ov = 0;
+    for (int64_t i = 0; i < count; ++i) {
+      load_tile(a.in.dtype, static_cast<const char*>(a.in.data) + ia * es, st * es, n, row.data());
+      int64_t best = 0;
+      for (int64_t k = 0; k < n; ++k) {
+        if (is_nan(row[static_cast<size_t>(k)])) {
+          best = k;
+          break;
+        }
+        C x = row[static_cast<size_t>(k)], y = row[static_cast<size_t>(best)];
+        if (a.max ? x > y : x < y) best = k;
+      }
+      if (a.indices.data) a.indices.ptr<int64_t>()[oi] = best;
+      if (a.values.data) store_tile(a.values.dtype, static_cast<char*>(a.values.data) + ov * static_cast<int64_t>(element_size(a.values.dtype)), 0, 1, &row[static_cast<size_t>(best)]);
+      for (int d = lead - 1; d >= 0; --d) {
+        ia += a.in.strides[d];
+        if (a.indices.data) oi += a.indices.strides[d];
+        if (a.values.data) ov += a.values.strides[d];
+        if (++idx[d] < a.in.sizes[d]) break;
+        ia -= a.in.strides[d] * a.in.sizes[d];
+        if (a.indices.data) oi -= a.indices.strides[d] * a.in.sizes[d];
+        if (a.values.data) ov -= a.values.strides[d] * a.in.sizes[d];
+        idx[d] = 0;
+      }
+    }
+  };
+  (void)shape;
+  if (is_integral(a.in.dtype, true))
+    run(int64_t{});
+  else if (a.in.dtype == kDouble)
+    run(double{});
+  else
+    run(float{});
+}
+
+void var(const VarArgs& a) {
+  const TensorView& out = a.var.data ? a.var : a.mean;
+  int lead = out.ndim;
+  int64_t count = 1;
+  for (int d = lead; d < a.in.ndim; ++d) count *= a.in.sizes[d];
+  auto run = [&](auto tag) {
+    using C = decltype(tag);
+    using W = typename Wide<C>::type;
+    constexpr bool complex = !std::is_arithmetic_v<C>;
+    int64_t mi = 0;
+    Walk{out, a.in, lead}.each([&](int64_t oa, int64_t ia) {
+      W s{};
+      reduced_tiles<C>(a.in, lead, ia, [&](const C* v, int64_t n) {
+        for (int64_t i = 0; i < n; ++i) s += W(v[i]);
+      });
+      W mean = s / static_cast<decltype(std::abs(W{}))>(count);
+      double m2 = 0;
+      reduced_tiles<C>(a.in, lead, ia, [&](const C* v, int64_t n) {
+        for (int64_t i = 0; i < n; ++i) {
+          if constexpr (complex)
+            m2 += std::norm(W(v[i]) - mean);
+          else
+            m2 += (W(v[i]) - mean) * (W(v[i]) - mean);
+        }
+      });
+      double dof = static_cast<double>(count) - a.correction;
+      double r = dof > 0 ? m2 / dof : (m2 == 0 && dof == 0) || dof <= 0 ? (dof < 0 ? m2 / 0.0 : m2 / dof) : m2 / dof;
+      if (a.take_sqrt) r = std::sqrt(r);
+      if (a.var.data) store_tile(a.var.dtype, static_cast<char*>(a.var.data) + oa * static_cast<int64_t>(element_size(a.var.dtype)), 0, 1, &r);
+      if (a.mean.data) store_tile(a.mean.dtype, static_cast<char*>(a.mean.data) + (a.var.data ? mi : oa) * static_cast<int64_t>(element_size(a.mean.dtype)), 0, 1, &mean);
+      ++mi;  // mean is dense when both are asked for
+    });
+  };
+  switch (a.in.dtype) {
+    case kDouble: return run(double{});
+    case kComplexFloat: return run(std::complex<float>{});
+    case kComplexDouble: return run(std::complex<double>{});
+    default: return run(float{});
+  }
+}
+
+void scan(const ScanArgs& a) {
+  int lead = a.in.ndim - 1;
+  int64_t n = a.in.sizes[lead];
+  visit_compute(a.compute, [&](auto tag) {
+    using C = decltype(tag);
+    using W = typename Wide<C>::type;
+    std::vector<C> row(static_cast<size_t>(n));
+    std::vector<W> res(static_cast<size_t>(n));
+    int64_t count = 1;
+    for (int d = 0; d < lead; ++d) count *= a.in.sizes[d];
+    int64_t idx[kMaxDims] = {0}, ia = 0, oa = 0, xa = 0;
+    auto ies = static_cast<int64_t>(element_size(a.in.dtype)), oes = static_cast<int64_t>(element_size(a.out.dtype));
+    for (int64_t i = 0; i < count; ++i) {
+      load_tile(a.in.dtype, static_cast<const char*>(a.in.data) + ia * ies, a.in.strides[lead] * ies, n, row.data());
+      W acc = a.op == Scan::prod ? W(1) : W(0);
+      int64_t best = 0;
+      for (int64_t k = 0; k < n; ++k) {
+        C v = row[static_cast<size_t>(k)];
+        if (a.op == Scan::sum) {
+          acc += W(v);
+        } else if (a.op == Scan::prod) {
+          acc *= W(v);
+        } else {
+          if constexpr (std::is_arithmetic_v<C>) {
+            if (a.op == Scan::logsumexp) {
+              W x = W(v);
+              acc = k == 0 ? x : (std::isinf(static_cast<double>(std::max(acc, x))) ? std::max(acc, x) : static_cast<W>(std::max(acc, x) + std::log1p(std::exp(-std::fabs(static_cast<double>(acc - x))))));
+            } else {
+              C cur = row[static_cast<size_t>(best)];
+              bool better = is_nan(v) || (!is_nan(cur) && (a.op == Scan::max ? v >= cur : v <= cur));
+              if (k == 0 || better) best = k;
+              acc = W(row[static_cast<size_t>(best)]);
+              if (a.indices.data) a.indices.ptr<int64_t>()[xa + k * a.indices.strides[lead]] = best;
+            }
+          }
+        }
+        res[static_cast<size_t>(k)] = acc;
+      }
+      store_tile(a.out.dtype, static_cast<char*>(a.out.data) + oa * oes, a.out.strides[lead] * oes, n, res.data());
+      for (int d = lead - 1; d >= 0; --d) {
+        ia += a.in.strides[d];
+        oa += a.out.strides[d];
+        if (a.indices.data) xa += a.indices.strides[d];
+        if (++idx[d] < a.in.sizes[d]) break;
+        ia -= a.in.strides[d] * a.in.sizes[d];
+        oa -= a.out.strides[d] * a.in.sizes[d];
+        if (a.indices.data) xa -= a.indices.strides[d] * a.in.sizes[d];
+        idx[d] = 0;
+      }
+    }
+  });
+}
+
+}  // namespace
+
+void add_reduce(Kernels& k) {
+  k.reduce = reduce;
+  k.arg_reduce = arg_reduce;
+  k.var = var;
+  k.scan = scan;
+}
+
+}  // namespace sconce::SCONCE_ISA

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+// Functions of one or two numbers that the standard library lacks or that PyTorch defines otherwise.
+#pragma once
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <numeric>
+
+#include "sconce/error.h"
+
+namespace sconce {
+namespace {
+
+template <class T>
+inline T clamp_to(T x, T eps) {
+  return eps < T(0) ? x : x < eps ? eps : x > T(1) - eps ? T(1) - eps : x;
+}
+
+// Inverse error function: Giles 2012, then two Newton steps in double.
+inline double erfinv_value(double y) {
+  if (y != y || y < -1 || y > 1) return std::numeric_limits<double>::quiet_NaN();
+  if (y == 1 || y == -1) return y * std::numeric_limits<double>::infinity();
+  double w = -std::log((1 - y) * (1 + y)), x;
+  if (w < 5) {
+    w -= 2.5;
+    x = 2.81022636e-08;
+    for (double c : {3.43273939e-07, -3.5233877e-06, -4.39150654e-06, 0.00021858087, -0.00125372503, -0.00417768164, 0.246640727, 1.50140941}) x = c + x * w;
+  } else {
+    w = std::sqrt(w) - 3;
+    x = -0.000200214257;
+    for (double c : {0.000100950558, 0.00134934322, -0.00367342844, 0.00573950773, -0.0076224613, 0.00943887047, 1.00167406, 2.83297682}) x = c + x * w;
+  }
+  x *= y;
+  for (int i = 0; i < 2; ++i) x -= (std::erf(x) - y) / (2.0 / std::sqrt(M_PI) * std::exp(-x * x));
+  return x;
+}
+
+// Digamma by recurrence and asymptotic series (Abramowitz & Stegun 6.3.18).
+inline double digamma_value(double x) {
+  if (x == 0) return std::copysign(std::numeric_limits<double>::infinity(), -x);
+  if (x < 0) {
+    if (x == std::floor(x)) return std::numeric_limits<double>::quiet_NaN();
+    return digamma_value(1 - x) - M_PI / std::tan(M_PI * x);
+  }
+  double r = 0;
+  for (; x < 10; x += 1) r -= 1 / x;
+  if (x == 10) return r + 2.25175258906672110764;
+  double i = 1 / (x * x);
+  return r + std::log(x) - 0.5 / x - i * (1.0 / 12 - i * (1.0 / 120 - i * (1.0 / 252 - i * (1.0 / 240 - i * (1.0 / 132)))));
+}
+
+// Modified Bessel function I0 by its power series; large arguments by the asymptotic one.
+inline double i0_value(double x) {
+  x = std::fabs(x);
+  if (x > 30) {
+    double t = 1, s = 1;
+    for (int k = 1; k < 30; ++k) {
+      double f = (2.0 * k - 1) * (2.0 * k - 1) / (8.0 * k * x);
+      if (f >= 1) break;
+      t *= f;
+      s += t;
+    }
+    return std::exp(x) / std::sqrt(2 * M_PI * x) * s;
+  }
+  double t = 1, s = 1, h = x * x / 4;
+  for (int k = 1; k < 200 && t > s * 1e-18; ++k) {
+    t *= h / (static_cast<double>(k) * k);
+    s += t;
+  }
+  return s;
+}
+
+template <class T>
+inline T floor_divide(T a, T b) {
+  if constexpr (std::is_integral_v<T>) {
+    if (b == 0) raise<OpError>("ZeroDivisionError");
+    if (b == -1) return static_cast<T>(-static_cast<uint64_t>(a));
+    T q = a / b;
+    return (a % b != 0 && (a < 0) != (b < 0)) ? q - 1 : q;
+  } else {
+    if (b == T(0)) return a / b;
+    T mod = std::fmod(a, b), div = (a - mod) / b;
+    if (mod != T(0) && (b < T(0)) != (mod < T(0))) div -= T(1);
+    if (div == T(0)) return std::copysign(T(0), a / b);
+    T f = std::floor(div);
+    return div - f > T(0.5) ? f + T(1) : f;
+  }
+}
+template <class T>
+inline T trunc_divide(T a, T b) {
+  if constexpr (std::is_integral_v<T>) {
+    if (b == 0) raise<OpError>("ZeroDivisionError");
+    return b == -1 ? static_cast<T>(-static_cast<uint64_t>(a)) : a / b;
+  } else {
+    return std::trunc(a / b);
+  }
+}
+template <class T>
+inline T remainder_value(T a, T b) {
+  if constexpr (std::is_integral_v<T>) {
+    if (b == 0) raise<OpError>("ZeroDivisionError");
+    if (b == -1) return 0;
+    T r = a % b;
+    return r != 0 && (r < 0) != (b < 0) ? r + b : r;
+  } else {
+    T r = std::fmod(a, b);
+    return r != T(0) && (b < T(0)) != (r < T(0)) ? r + b : r;
+  }
+}
+template <class T>
+inline T fmod_value(T a, T b) {
+  if constexpr (std::is_integral_v<T>) {
+    if (b == 0) raise<OpError>("ZeroDivisionError");
+    return b == -1 ? 0 : a % b;
+  } else {
+    return std::fmod(a, b);
+  }
+}
+template <class T>
+inline T smooth_l1_value(T d, T beta) {
+  T a = std::abs(d);
+  return a < beta ? T(0.5) * a * a / beta : a - T(0.5) * beta;
+}
+template <class T>
+inline T huber_value(T d, T delta) {
+  T a = std::abs(d);
+  return a <= delta ? T(0.5) * a * a : delta * (a - T(0.5) * delta);
+}
+inline int64_t shift_left(int64_t a, int64_t b) { return b < 0 || b >= 64 ? 0 : static_cast<int64_t>(static_cast<uint64_t>(a) << b); }
+inline int64_t shift_right(int64_t a, int64_t b) { return b < 0 || b >= 64 ? (a < 0 ? -1 : 0) : a >> b; }
+
+template <class T>
+inline T pow_value(T a, T b) {
+  if constexpr (std::is_integral_v<T>) {
+    if (b < 0) return a == 1 ? 1 : a == -1 ? (b % 2 ? -1 : 1) : 0;
+    uint64_t r = 1, base = static_cast<uint64_t>(a);
+    for (uint64_t e = static_cast<uint64_t>(b); e; e >>= 1) {
+      if (e & 1) r *= base;
+      base *= base;
+    }
+    return static_cast<T>(r);
+  } else {
+    return std::pow(a, b);
+  }
+}
+
+}  // namespace
+}  // namespace sconce

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+// Float functions as branch-free loops that the compiler turns into vector code. Targets: performance-design 13.
+#pragma once
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+#include "backends/kernels.h"
+
+namespace sconce {
+namespace {
+
+// exp: n = rint(x log2 e), two-constant reduction, degree 6 polynomial (Cephes expf), scale by the exponent in two steps.
+inline float vexp(float x) {
+  float c = x > 88.8f ? 88.8f : (x < -104.0f ? -104.0f : x);
+  float n = std::nearbyint(c * 1.44269504088896341f);
+  float r = std::fma(n, -0.693359375f, c);
+  r = std::fma(n, 2.12194440e-4f, r);
+  float p = 1.9875691500e-4f;
+  p = std::fma(p, r, 1.3981999507e-3f);
+  p = std::fma(p, r, 8.3334519073e-3f);
+  p = std::fma(p, r, 4.1665795894e-2f);
+  p = std::fma(p, r, 1.6666665459e-1f);
+  p = std::fma(p, r, 5.0000001201e-1f);
+  p = std::fma(p, r * r, r) + 1.0f;
+  auto i = static_cast<int32_t>(n);
+  int32_t half = i >> 1;
+  int32_t b1 = (half + 127) << 23, b2 = (i - half + 127) << 23;
+  float s1, s2;
+  std::memcpy(&s1, &b1, 4);
+  std::memcpy(&s2, &b2, 4);
+  float e = p * s1 * s2;
+  e = x > 88.8f ? INFINITY : e;
+  return x != x ? x : e;
+}
+
+// tanh(x) = 1 - 2 / (exp(2x) + 1), by its odd series near 0.
+inline float vtanh(float x) {
+  float a = std::fabs(x);
+  float e = vexp(2.0f * (a > 10.0f ? 10.0f : a));
+  float big = 1.0f - 2.0f / (e + 1.0f);
+  float z = x * x;
+  float p = -5.70498872745e-3f;
+  p = std::fma(p, z, 2.06390887954e-2f);
+  p = std::fma(p, z, -5.37397155531e-2f);
+  p = std::fma(p, z, 1.33314422036e-1f);
+  p = std::fma(p, z, -3.33332819422e-1f);
+  float small = std::fma(p * z, a, a);
+  float r = a < 0.625f ? small : big;
+  r = x < 0.0f ? -r : r;
+  return x != x ? x : r;
+}
+
+inline float vsigmoid(float x) { return 1.0f / (1.0f + vexp(-x)); }
+
+// erf by Abramowitz & Stegun 7.1.26 refined: rational in t with exp for |x| >= 1, odd series below.
+inline float verf(float x) {
+  float a = std::fabs(x);
+  float z = x * x;
+  // |x| < 1: Cephes erff
+  float p = 7.853861353153693e-5f;
+  p = std::fma(p, z, -8.010193625184903e-4f);
+  p = std::fma(p, z, 5.188327685732524e-3f);
+  p = std::fma(p, z, -2.685381193529856e-2f);
+  p = std::fma(p, z, 1.128358514861418e-1f);
+  p = std::fma(p, z, -3.761262582423300e-1f);
+  p = std::fma(p, z, 1.128379165726710e+0f);
+  float small = x * p;
+  // |x| >= 1: 1 - erfc, erfc(x) = exp(-x^2) / x * P(1/x^2) (Cephes erfcf)
+  float c = a > 4.0f ? 4.0f : (a < 1.0f ? 1.0f : a);
+  float q = 1.0f / c, y = q * q;
+  float p1 = 2.326819970068386e-2f;
+  p1 = std::fma(p1, y, -1.387039388740657e-1f);
+  p1 = std::fma(p1, y, 3.687424674597105e-1f);
+  p1 = std::fma(p1, y, -5.824733027278666e-1f);
+  p1 = std::fma(p1, y, 6.210004621745983e-1f);
+  p1 = std::fma(p1, y, -4.944515323274145e-1f);
+  p1 = std::fma(p1, y, 3.404879937665872e-1f);
+  p1 = std::fma(p1, y, -2.741127028184656e-1f);
+  p1 = std::fma(p1, y, 5.638259427386472e-1f);
+  float p2 = -1.047766399936249e+1f;
+  p2 = std::fma(p2, y, 1.297719955372516e+1f);
+  p2 = std::fma(p2, y, -7.495518717768503e+0f);
+  p2 = std::fma(p2, y, 2.921019019210786e+0f);
+  p2 = std::fma(p2, y, -1.015265279202700e+0f);
+  p2 = std::fma(p2, y, 4.218463358204948e-1f);
+  p2 = std::fma(p2, y, -2.820767439740514e-1f);
+  p2 = std::fma(p2, y, 5.641895067754075e-1f);
+  float big = 1.0f - vexp(-c * c) * q * (c < 2.0f ? p1 : p2);
+  big = x < 0.0f ? -big : big;
+  float r = a < 1.0f ? small : big;
+  return x != x ? x : r;
+}
+
+inline float vgelu(float x) { return x * 0.5f * (1.0f + verf(x * 0.70710678118654752440f)); }
+
+// False when the function has no vector form.
+inline bool vector_unary(Unary op, const float* in, float* out, int64_t n) {
+  switch (op) {
+    case Unary::exp: for (int64_t i = 0; i < n; ++i) out[i] = vexp(in[i]); return true;
+    case Unary::tanh: for (int64_t i = 0; i < n; ++i) out[i] = vtanh(in[i]); return true;
+    case Unary::sigmoid: for (int64_t i = 0; i < n; ++i) out[i] = vsigmoid(in[i]); return true;
+    case Unary::silu: for (int64_t i = 0; i < n; ++i) out[i] = in[i] * vsigmoid(in[i]); return true;
+    case Unary::erf: for (int64_t i = 0; i < n; ++i) out[i] = verf(in[i]); return true;
+    case Unary::gelu: for (int64_t i = 0; i < n; ++i) out[i] = vgelu(in[i]); return true;
+    default: return false;
+  }
+}
+
+}  // namespace
+}  // namespace sconce

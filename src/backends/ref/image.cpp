@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: Apache-2.0
+// Interpolation, grid sampling, non-constant padding.
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "backends/ref/ref.h"
+#include "backends/tiles.h"
+
+namespace sconce::ref {
+
+namespace {
+
+char* address(const TensorView& v, int64_t at) { return static_cast<char*>(v.data) + at * static_cast<int64_t>(element_size(v.dtype)); }
+
+struct Tap {
+  int64_t at;
+  double weight;
+};
+
+double cubic1(double x, double A) { return ((A + 2) * x - (A + 3)) * x * x + 1; }
+double cubic2(double x, double A) { return ((A * x - 5 * A) * x + 8 * A) * x - 4 * A; }
+
+// For each output index, the inputs and weights along one dim.
+std::vector<std::vector<Tap>> taps(const ResizeArgs& a, int64_t in, int64_t out, double given) {
+  std::vector<std::vector<Tap>> r(static_cast<size_t>(out));
+  double scale;
+  bool nearest = a.op == Resize::nearest || a.op == Resize::nearest_exact;
+  if (nearest || !a.align_corners)
+    scale = given > 0 ? 1.0 / given : static_cast<double>(in) / static_cast<double>(out);
+  else
+    scale = out > 1 ? static_cast<double>(in - 1) / static_cast<double>(out - 1) : 0;
+  bool single = a.in.dtype != kDouble;
+  if (single) scale = static_cast<double>(static_cast<float>(scale));
+  auto clampi = [&](int64_t i) { return std::min(std::max<int64_t>(i, 0), in - 1); };
+  for (int64_t o = 0; o < out; ++o) {
+    auto& t = r[static_cast<size_t>(o)];
+    if (nearest) {
+      double p = a.op == Resize::nearest ? std::floor(single ? static_cast<float>(o) * static_cast<float>(scale) : static_cast<double>(o) * scale)
+                                         : std::floor((static_cast<double>(o) + 0.5) * scale);
+      t.push_back({std::min(static_cast<int64_t>(p), in - 1), 1});
+      continue;
+    }
+    if (a.antialias) {
+      double support = (a.op == Resize::cubic ? 2.0 : 1.0) * std::max(scale, 1.0), inv = scale >= 1 ? 1 / scale : 1;
+      double center = scale * (static_cast<double>(o) + 0.5);
+      int64_t lo = std::max<int64_t>(static_cast<int64_t>(center - support + 0.5), 0), hi = std::min(static_cast<int64_t>(center + support + 0.5), in);
+      double sum = 0;
+      for (int64_t i = lo; i < hi; ++i) {
+        double x = std::fabs((static_cast<double>(i) - center + 0.5) * inv), w;
+        if (a.op == Resize::linear)
+          w = x < 1 ? 1 - x : 0;
+        else
+          w = x < 1 ? cubic1(x, -0.5) : x < 2 ? cubic2(x, -0.5) : 0;
+        t.push_back({i, w});
+        sum += w;
+      }
+      for (auto& x : t) x.weight = sum != 0 ? x.weight / sum : x.weight;
+      continue;
+    }
+    double p = a.align_corners ? scale * static_cast<double>(o) : scale * (static_cast<double>(o) + 0.5) - 0.5;
+    if (a.op == Resize::linear) {
+      if (!a.align_corners && p < 0) p = 0;
+      auto i = static_cast<int64_t>(p);
+      i = std::min(i, in - 1);
+      double f = std::min(std::max(p - static_cast<double>(i), 0.0), 1.0);
+      t.push_back({i, 1 - f});
+      t.push_back({std::min(i + 1, in - 1), f});
+    } else {
+      double fl = std::floor(p), f = p - fl;
+      auto i = static_cast<int64_t>(fl);
+      constexpr double A = -0.75;
+      t.push_back({clampi(i - 1), cubic2(f + 1, A)});
+      t.push_back({clampi(i), cubic1(f, A)});
+      t.push_back({clampi(i + 1), cubic1(1 - f, A)});
+      t.push_back({clampi(i + 2), cubic2(2 - f, A)});
+    }
+  }
+  return r;
+}
+
+void resize(const ResizeArgs& a) {
+  int nd = a.in.ndim - 2;
+  std::vector<std::vector<Tap>> t[3];
+  int64_t in[3] = {1, 1, 1}, out[3] = {1, 1, 1}, is[3] = {0, 0, 0}, os[3] = {0, 0, 0};
+  for (int d = 0; d < nd; ++d) {
+    int e = d + 3 - nd;
+    in[e] = a.in.sizes[d + 2];
+    out[e] = a.out.sizes[d + 2];
+    is[e] = a.in.strides[d + 2];
+    os[e] = a.out.strides[d + 2];
+    t[e] = taps(a, in[e], out[e], a.scale[d]);
+  }
+  for (int e = 0; e < 3 - nd; ++e) t[e] = {{{0, 1.0}}};
+  if (a.out.numel() == 0) return;
+  auto run = [&](auto tag) {
+    using C = decltype(tag);
+    std::vector<C> x(static_cast<size_t>(in[0] * in[1] * in[2])), y(static_cast<size_t>(in[0] * in[1] * out[2])), z(static_cast<size_t>(in[0] * out[1] * out[2])), row(static_cast<size_t>(out[2]));
+    for (int64_t n = 0; n < a.in.sizes[0]; ++n)
+      for (int64_t c = 0; c < a.in.sizes[1]; ++c) {
+        for (int64_t i0 = 0; i0 < in[0]; ++i0)
+          for (int64_t i1 = 0; i1 < in[1]; ++i1)
+            load_tile(a.in.dtype, address(a.in, n * a.in.strides[0] + c * a.in.strides[1] + i0 * is[0] + i1 * is[1]), is[2] * static_cast<int64_t>(element_size(a.in.dtype)), in[2], x.data() + (i0 * in[1] + i1) * in[2]);
+        auto mix = [&](const std::vector<Tap>& taps_, auto get) {
+          if (taps_.size() == 1) return get(taps_[0].at);
+          if constexpr (std::is_integral_v<C>) {
+            double s = 0;
+            for (auto& p : taps_) s += p.weight * static_cast<double>(get(p.at));
+            return static_cast<C>(std::nearbyint(s));
+          } else {
+            C s = 0;
+            for (auto& p : taps_) s += static_cast<C>(p.weight) * get(p.at);
+            return s;
+          }
+        };
+        for (int64_t r = 0; r < in[0] * in[1]; ++r)
+          for (int64_t o = 0; o < out[2]; ++o) y[static_cast<size_t>(r * out[2] + o)] = mix(t[2][static_cast<size_t>(o)], [&](int64_t i) { return x[static_cast<size_t>(r * in[2] + i)]; });
+        for (int64_t i0 = 0; i0 < in[0]; ++i0)
+          for (int64_t o1 = 0; o1 < out[1]; ++o1)
+            for (int64_t o = 0; o < out[2]; ++o)
+              z[static_cast<size_t>((i0 * out[1] + o1) * out[2] + o)] = mix(t[1][static_cast<size_t>(o1)], [&](int64_t i) { return y[static_cast<size_t>((i0 * in[1] + i) * out[2] + o)]; });
+        for (int64_t o0 = 0; o0 < out[0]; ++o0)
+          for (int64_t o1 = 0; o1 < out[1]; ++o1) {
+            for (int64_t o = 0; o < out[2]; ++o) {
+              C v = mix(t[0][static_cast<size_t>(o0)], [&](int64_t i) { return z[static_cast<size_t>((i * out[1] + o1) * out[2] + o)]; });
+              if constexpr (std::is_integral_v<C>) v = std::min<C>(std::max<C>(v, 0), 255);
+              row[static_cast<size_t>(o)] = v;
+            }
+            store_tile(a.out.dtype, address(a.out, n * a.out.strides[0] + c * a.out.strides[1] + o0 * os[0] + o1 * os[1]), os[2] * static_cast<int64_t>(element_size(a.out.dtype)), out[2], row.data());
+          }
+      }
+  };
+  if (a.in.dtype == kDouble)
+    run(double{});
+  else if (is_integral(a.in.dtype, true) || is_quantized(a.in.dtype))
+    run(int64_t{});
+  else
+    run(float{});
+}
+
+double reflect(double x, double lo2, double hi2) {
+  if (lo2 == hi2) return 0;
+  double min = lo2 / 2, span = (hi2 - lo2) / 2;
+  x = std::fabs(x - min);
+  double extra = std::fmod(x, span), flips = std::floor(x / span);
+  return std::fmod(flips, 2) == 0 ? extra + min : span - extra + min;
+}
+
+// [N, C, H, W] sampled at grid [N, Ho, Wo, 2]; modes: 0 bilinear, 1 nearest, 2 bicubic; padding: 0 zeros, 1 border, 2 reflection. 5-d alike.
+void grid_sample(const GridSampleArgs& a) {
+  int nd = a.in.ndim - 2;
+  auto source = [&](double x, int64_t size) {
+    double s = static_cast<double>(size);
+    return a.align_corners ? (x + 1) / 2 * (s - 1) : ((x + 1) * s - 1) / 2;
+  };
+  auto fold = [&](double x, int64_t size) {
+    double s = static_cast<double>(size);
+    if (a.padding == 1) x = std::min(std::max(x, 0.0), s - 1);
+    if (a.padding == 2) {
+      x = a.align_corners ? reflect(x, 0, 2 * (s - 1)) : reflect(x, -1, 2 * s - 1);
+      x = std::min(std::max(x, 0.0), s - 1);
+    }
+    return x;
+  };
+  int64_t total = 1;
+  for (int d = 0; d < nd; ++d) total *= a.out.sizes[d + 2];
+  for (int64_t n = 0; n < a.out.sizes[0]; ++n) {
+    int64_t idx[3] = {0, 0, 0};
+    for (int64_t p = 0; p < total; ++p) {
+      double pos[3];
+      for (int d = 0; d < nd; ++d) {
+        int64_t at = n * a.grid.strides[0] + (nd - 1 - d) * a.grid.strides[nd + 1];
+        for (int e = 0; e < nd; ++e) at += idx[e] * a.grid.strides[e + 1];
+        double g;
+        load_tile(a.grid.dtype, address(a.grid, at), 0, 1, &g);
+        pos[d] = source(g, a.in.sizes[d + 2]);
+        if (a.mode != 2) pos[d] = fold(pos[d], a.in.sizes[d + 2]);
+      }
+      for (int64_t c = 0; c < a.out.sizes[1]; ++c) {
+        auto at_point = [&](const int64_t* q) {
+          int64_t at = n * a.in.strides[0] + c * a.in.strides[1];
+          for (int d = 0; d < nd; ++d) {
+            int64_t i = q[d];
+            if (a.mode == 2) i = static_cast<int64_t>(fold(static_cast<double>(i), a.in.sizes[d + 2]));
+            if (i < 0 || i >= a.in.sizes[d + 2]) return 0.0;
+            at += i * a.in.strides[d + 2];
+          }
+          double v;
+          load_tile(a.in.dtype, address(a.in, at), 0, 1, &v);
+          return v;
+        };
+        double v = 0;
+        if (a.mode == 1) {
+          int64_t q[3];
+          for (int d = 0; d < nd; ++d) q[d] = std::isfinite(pos[d]) ? static_cast<int64_t>(std::nearbyint(pos[d])) : -1;
+          v = at_point(q);
+        } else if (a.mode == 0) {
+          for (int corner = 0; corner < (1 << nd); ++corner) {
+            int64_t q[3];
+            double w = 1;
+            for (int d = 0; d < nd; ++d) {
+              double fl = std::floor(pos[d]);
+              bool up = corner >> d & 1;
+              q[d] = std::isfinite(fl) && std::fabs(fl) < 1e15 ? static_cast<int64_t>(fl) + up : -1;
+              w *= up ? pos[d] - fl : 1 - (pos[d] - fl);
+            }
+            double x = at_point(q);
+            if (x != 0 || w != w) v += w == w ? w * x : 0;
+          }
+        } else {
+          constexpr double A = -0.75;
+          double fy = std::floor(pos[0]), fx = std::floor(pos[1]), ty = pos[0] - fy, tx = pos[1] - fx;
+          auto weights = [&](double t, double* w) {
+            w[0] = cubic2(t + 1, A);
+            w[1] = cubic1(t, A);
+            w[2] = cubic1(1 - t, A);
+            w[3] = cubic2(2 - t, A);
+          };
+          double wy[4], wx[4];
+          weights(ty, wy);
+          weights(tx, wx);
+          for (int i = 0; i < 4; ++i)
+            for (int j = 0; j < 4; ++j) {
+              int64_t q[3] = {static_cast<int64_t>(fy) - 1 + i, static_cast<int64_t>(fx) - 1 + j, 0};
+              v += wy[i] * wx[j] * at_point(q);
+            }
+        }
+        int64_t o = n * a.out.strides[0] + c * a.out.strides[1];
+        for (int d = 0; d < nd; ++d) o += idx[d] * a.out.strides[d + 2];
+        store_tile(a.out.dtype, address(a.out, o), 0, 1, &v);
+      }
+      for (int d = nd - 1; d >= 0; --d) {
+        if (++idx[d] < a.out.sizes[d + 2]) break;
+        idx[d] = 0;
+      }
+    }
+  }
+}
+
+void pad(const PadArgs& a) {
+  int64_t n = a.out.numel();
+  int64_t idx[kMaxDims] = {0}, o = 0;
+  size_t es = element_size(a.out.dtype);
+  for (int64_t i = 0; i < n; ++i) {
+    int64_t at = 0;
+    for (int d = 0; d < a.in.ndim; ++d) {
+      int64_t k = idx[d] - a.before[d], s = a.in.sizes[d];
+      if (a.mode == 1)
+        k = k < 0 ? -k : k >= s ? 2 * (s - 1) - k : k;
+      else if (a.mode == 2)
+        k = std::min(std::max<int64_t>(k, 0), s - 1);
+      else
+        k = ((k % s) + s) % s;
+      at += k * a.in.strides[d];
+    }
+    std::memcpy(address(a.out, o), address(a.in, at), es);
+    for (int d = a.out.ndim - 1; d >= 0; --d) {
+      o += a.out.strides[d];
+      if (++idx[d] < a.out.sizes[d]) break;
+      o -= a.out.strides[d] * a.out.sizes[d];
+      idx[d] = 0;
+    }
+  }
+}
+
+}  // namespace
+
+void add_image(Kernels& k) {
+  k.resize = resize;
+  k.grid_sample = grid_sample;
+  k.pad = pad;
+}
+
+}  // namespace sconce::ref

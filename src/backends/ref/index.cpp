@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+// Gather, scatter, advanced indexing, nonzero.
+#include <vector>
+
+#include "backends/ref/ref.h"
+#include "backends/tiles.h"
+
+namespace sconce::ref {
+
+namespace {
+
+// f(index tuple) over all positions.
+template <class F>
+void positions(const TensorView& v, F f) {
+  int64_t n = v.numel();
+  int64_t idx[kMaxDims] = {0};
+  for (int64_t i = 0; i < n; ++i) {
+    f(idx);
+    for (int d = v.ndim - 1; d >= 0; --d) {
+      if (++idx[d] < v.sizes[d]) break;
+      idx[d] = 0;
+    }
+  }
+}
+int64_t offset(const TensorView& v, const int64_t* idx) {
+  int64_t at = 0;
+  for (int d = 0; d < v.ndim; ++d) at += idx[d] * v.strides[d];
+  return at;
+}
+char* address(const TensorView& v, int64_t at) { return static_cast<char*>(v.data) + at * static_cast<int64_t>(element_size(v.dtype)); }
+int64_t index_value(const TensorView& v, int64_t at) { return v.dtype == kLong ? v.ptr<int64_t>()[at] : v.ptr<int32_t>()[at]; }
+
+void gather(const GatherArgs& a) {
+  size_t es = element_size(a.out.dtype);
+  int64_t n = a.in.ndim ? a.in.sizes[a.dim] : 1;
+  positions(a.out, [&](const int64_t* idx) {
+    int64_t k = index_value(a.index, offset(a.index, idx));
+    if (k < 0 || k >= n) raise<OpError>("index ", k, " is out of bounds for dimension ", a.dim, " with size ", n);
+    int64_t at = 0;
+    for (int d = 0; d < a.in.ndim; ++d) at += (d == a.dim ? k : idx[d]) * a.in.strides[d];
+    std::memcpy(address(a.out, offset(a.out, idx)), address(a.in, at), es);
+  });
+}
+
+void scatter(const ScatterArgs& a) {
+  int64_t n = a.out.ndim ? a.out.sizes[a.dim] : 1;
+  auto run = [&](auto tag) {
+    using C = decltype(tag);
+    C fixed = number_as<C>(a.value);
+    positions(a.index, [&](const int64_t* idx) {
+      int64_t k = index_value(a.index, offset(a.index, idx));
+      if (k < 0 || k >= n) raise<OpError>("index ", k, " is out of bounds for dimension ", a.dim, " with size ", n);
+      int64_t at = 0;
+      for (int d = 0; d < a.out.ndim; ++d) at += (d == a.dim ? k : idx[d]) * a.out.strides[d];
+      C v = fixed;
+      if (a.src.data) load_tile(a.src.dtype, address(a.src, offset(a.src, idx)), 0, 1, &v);
+      char* o = address(a.out, at);
+      if (a.mode != ScatterMode::set) {
+        C old;
+        load_tile(a.out.dtype, o, 0, 1, &old);
+        if (a.mode == ScatterMode::add) v = old + v;
+        if (a.mode == ScatterMode::prod) v = old * v;
+        if constexpr (std::is_arithmetic_v<C>) {
+          bool nan = v != v || old != old;
+          if (a.mode == ScatterMode::amax) v = nan ? (v != v ? v : old) : std::max(old, v);
+          if (a.mode == ScatterMode::amin) v = nan ? (v != v ? v : old) : std::min(old, v);
+        }
+      }
+      store_tile(a.out.dtype, o, 0, 1, &v);
+    });
+  };
+  if (is_integral(a.out.dtype, true))
+    run(int64_t{});
+  else if (a.out.dtype == kDouble)
+    run(double{});
+  else if (is_complex(a.out.dtype))
+    run(std::complex<double>{});
+  else
+    run(float{});
+}
+
+void index(const IndexArgs& a) {
+  // out: [index dims, rest dims]; in: its view over the rest dims.
+  int64_t n = 1, rest = 1;
+  for (int d = 0; d < a.index_ndim; ++d) n *= a.out.sizes[d];
+  for (int d = a.index_ndim; d < a.out.ndim; ++d) rest *= a.out.sizes[d];
+  size_t es = element_size(a.out.dtype);
+  int64_t idx[kMaxDims] = {0};
+  int rest_nd = a.out.ndim - a.index_ndim;
+  const int64_t *rsz = a.out.sizes + a.index_ndim, *rst = a.out.strides + a.index_ndim;
+  bool dense = true;
+  int64_t run = 1;
+  for (int d = rest_nd - 1; d >= 0; --d) {
+    dense = dense && (rsz[d] == 1 || (rst[d] == run && a.in.strides[d] == run));
+    run *= rsz[d];
+  }
+  if (rest == 0) return;
+  for (int64_t i = 0; i < n; ++i) {
+    int64_t from = 0, to = 0;
+    for (int j = 0; j < a.n_index; ++j) {
+      int64_t at = 0;
+      for (int d = 0; d < a.index_ndim; ++d) at += idx[d] * a.index[j].strides[d];
+      int64_t k = index_value(a.index[j], at);
+      if (k < (a.no_negative ? 0 : -a.size[j]) || k >= a.size[j]) raise<OpError>("index ", k, " is out of bounds for dimension with size ", a.size[j]);
+      from += (k < 0 ? k + a.size[j] : k) * a.step[j];
+    }
+    for (int d = 0; d < a.index_ndim; ++d) to += idx[d] * a.out.strides[d];
+    auto move = [&](int64_t x, int64_t y, int64_t count) {
+      char *p = address(a.in, x), *q = address(a.out, y);
+      if (!a.put) {
+        std::memcpy(q, p, static_cast<size_t>(count) * es);
+      } else if (!a.accumulate) {
+        std::memcpy(p, q, static_cast<size_t>(count) * es);
+      } else {
+        visit_dtype(a.out.dtype, [&](auto tag) {
+          using T = decltype(tag);
+          for (int64_t c = 0; c < count; ++c) {
+            T& o = reinterpret_cast<T*>(p)[c];
+            T v = reinterpret_cast<T*>(q)[c];
+            if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>)
+              o = T(static_cast<float>(o) + static_cast<float>(v));
+            else if constexpr (std::is_same_v<T, bool>)
+              o = o || v;
+            else
+              o = static_cast<T>(o + v);
+          }
+        });
+      }
+    };
+    if (dense) {
+      move(from, to, rest);
+    } else {
+      int64_t r[kMaxDims] = {0}, x = from, y = to;
+      for (int64_t k = 0; k < rest; ++k) {
+        move(x, y, 1);
+        for (int d = rest_nd - 1; d >= 0; --d) {
+          x += a.in.strides[d];
+          y += rst[d];
+          if (++r[d] < rsz[d]) break;
+          x -= a.in.strides[d] * rsz[d];
+          y -= rst[d] * rsz[d];
+          r[d] = 0;
+        }
+      }
+    }
+    for (int d = a.index_ndim - 1; d >= 0; --d) {
+      if (++idx[d] < a.out.sizes[d]) break;
+      idx[d] = 0;
+    }
+  }
+}
+
+void nonzero(const NonzeroArgs& a) {
+  int64_t row = 0;
+  positions(a.in, [&](const int64_t* idx) {
+    bool v;
+    load_tile(a.in.dtype, address(a.in, offset(a.in, idx)), 0, 1, &v);
+    if (!v || row >= a.out.sizes[0]) return;
+    for (int d = 0; d < a.in.ndim; ++d) a.out.ptr<int64_t>()[row * a.out.strides[0] + d * a.out.strides[1]] = idx[d];
+    ++row;
+  });
+}
+
+}  // namespace
+
+void add_index(Kernels& k) {
+  k.gather = gather;
+  k.scatter = scatter;
+  k.index = index;
+  k.nonzero = nonzero;
+}
+
+}  // namespace sconce::ref

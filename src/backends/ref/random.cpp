@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+// Random numbers as PyTorch's CPU generator gives them (compat.md section 11); float normals bit for bit as on AVX2.
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "backends/ref/ref.h"
+#include "backends/tiles.h"
+
+namespace sconce::ref {
+
+namespace {
+
+double uniform_float(Generator& g) { return static_cast<double>(static_cast<float>(g.random() & 0xffffffu) * 5.9604644775390625e-08f); }
+double uniform_double(Generator& g) { return static_cast<double>(g.random64() & ((uint64_t{1} << 53) - 1)) * 1.1102230246251565e-16; }
+
+double normal_double(Generator& g) {
+  if (g.has_next_normal) {
+    g.has_next_normal = false;
+    return g.next_normal;
+  }
+  double u1 = uniform_double(g), u2 = uniform_double(g);
+  double r = std::sqrt(-2 * std::log1p(-u2)), t = 2 * M_PI * u1;
+  g.next_normal = r * std::sin(t);
+  g.has_next_normal = true;
+  return r * std::cos(t);
+}
+
+// The natural logarithm and sine of Cephes with fused multiply-adds.
+float log_ps(float v) {
+  uint32_t bits;
+  std::memcpy(&bits, &v, 4);
+  auto e = static_cast<float>(static_cast<int32_t>(bits >> 23) - 126);
+  bits = (bits & 0x007fffffu) | 0x3f000000u;
+  float m, x;
+  std::memcpy(&m, &bits, 4);
+  x = m - 1.0f;
+  if (m < 0.707106781186547524f) {
+    e -= 1.0f;
+    x = x + m;
+  }
+  float z = x * x, y = 7.0376836292E-2f;
+  for (float c : {-1.1514610310E-1f, 1.1676998740E-1f, -1.2420140846E-1f, 1.4249322787E-1f, -1.6668057665E-1f, 2.0000714765E-1f, -2.4999993993E-1f, 3.3333331174E-1f}) y = std::fma(y, x, c);
+  y = y * x;
+  y = std::fma(y, z, e * -2.12194440e-4f);
+  y = std::fma(-z, 0.5f, y);
+  return std::fma(e, 0.693359375f, x + y);
+}
+void sincos_ps(float v, float* s, float* c) {
+  int j = (static_cast<int>(v * 1.27323954473516f) + 1) & ~1;
+  auto y = static_cast<float>(j);
+  float x = std::fma(y, -0.78515625f, v);
+  x = std::fma(y, -2.4187564849853515625e-4f, x);
+  x = std::fma(y, -3.77489497744594108e-8f, x);
+  float z = x * x;
+  float C = 2.443315711809948E-005f;
+  C = std::fma(C, z, -1.388731625493765E-003f);
+  C = std::fma(C, z, 4.166664568298827E-002f);
+  C = C * z;
+  C = std::fma(C, z, -(z * 0.5f));
+  C = C + 1.0f;
+  float S = -1.9515295891E-4f;
+  S = std::fma(S, z, 8.3321608736E-3f);
+  S = std::fma(S, z, -1.6666654611E-1f);
+  S = S * z;
+  S = std::fma(S, x, x);
+  if (j & 2) std::swap(S, C);
+  *s = (j & 4) ? -S : S;
+  *c = ((j - 2) & 4) ? C : -C;
+}
+
+void normal_block_float(float* d, float mean, float std) {
+  for (int j = 0; j < 8; ++j) {
+    float u1 = 1.0f - d[j], u2 = d[j + 8];
+    float r = std::sqrt(-2.0f * log_ps(u1)), s, c;
+    sincos_ps(6.283185307179586f * u2, &s, &c);
+    d[j] = std::fma(r * c, std, mean);
+    d[j + 8] = std::fma(r * s, std, mean);
+  }
+}
+void normal_block_double(double* d, double mean, double std) {
+  for (int j = 0; j < 8; ++j) {
+    double u1 = 1 - d[j], u2 = d[j + 8], r = std::sqrt(-2 * std::log(u1)), t = 2 * M_PI * u2;
+    d[j] = r * std::cos(t) * std + mean;
+    d[j + 8] = r * std::sin(t) * std + mean;
+  }
+}
+template <class T, class U, class B>
+void fill_normal(T* d, int64_t n, U uniform, B block, T mean, T std) {
+  for (int64_t i = 0; i < n; ++i) d[i] = uniform();
+  for (int64_t i = 0; i + 15 < n; i += 16) block(d + i, mean, std);
+  if (n % 16) {
+    T* tail = d + n - 16;
+    for (int i = 0; i < 16; ++i) tail[i] = uniform();
+    block(tail, mean, std);
+  }
+}
+
+void random(const RandomArgs& a) {
+  Generator& g = *a.generator;
+  std::lock_guard<std::mutex> lock(g.mutex);
+  int64_t n = a.out.numel();
+  if (n == 0) return;
+  bool dense = true;
+  int64_t run = 1;
+  for (int d = a.out.ndim - 1; d >= 0; --d) {
+    dense = dense && (a.out.sizes[d] == 1 || a.out.strides[d] == run);
+    run *= a.out.sizes[d];
+  }
+  ScalarType t = a.out.dtype;
+  if (a.op == Random::normal && dense && n >= 16) {
+    if (t == kFloat) return fill_normal<float>(a.out.ptr<float>(), n, [&] { return static_cast<float>(uniform_float(g)); }, normal_block_float, static_cast<float>(a.p), static_cast<float>(a.q));
+    if (t == kDouble) return fill_normal<double>(a.out.ptr<double>(), n, [&] { return uniform_double(g); }, normal_block_double, a.p, a.q);
+    if (t == kHalf || t == kBFloat16) {
+      std::vector<float> buf(static_cast<size_t>(n));
+      for (int64_t i = 0; i + 15 < n; i += 16) {
+        for (int k = 0; k < 16; ++k) buf[static_cast<size_t>(i + k)] = static_cast<float>(uniform_float(g));
+        normal_block_float(buf.data() + i, static_cast<float>(a.p), static_cast<float>(a.q));
+      }
+      if (n % 16) {
+        float* tail = buf.data() + n - 16;
+        for (int i = 0; i < 16; ++i) tail[i] = static_cast<float>(uniform_float(g));
+        normal_block_float(tail, static_cast<float>(a.p), static_cast<float>(a.q));
+      }
+      store_tile(t, static_cast<char*>(a.out.data), static_cast<int64_t>(element_size(t)), n, buf.data());
+      return;
+    }
+  }
+  if (a.op == Random::randperm) {
+    std::vector<int64_t> p(static_cast<size_t>(n));
+    for (int64_t i = 0; i < n; ++i) p[static_cast<size_t>(i)] = i;
+    for (int64_t i = 0; i < n - 1; ++i) {
+      int64_t z = static_cast<int64_t>(g.random() % static_cast<uint64_t>(n - i));
+      std::swap(p[static_cast<size_t>(i)], p[static_cast<size_t>(i + z)]);
+    }
+    store_tile(t, static_cast<char*>(a.out.data), a.out.strides[0] * static_cast<int64_t>(element_size(t)), n, p.data());
+    return;
+  }
+  auto uniform = [&] { return t == kDouble ? uniform_double(g) : uniform_float(g); };
+  // Elements in memory order of a dense output, else in logical order.
+  int64_t idx[kMaxDims] = {0}, at = 0, in_at = 0;
+  auto es = static_cast<int64_t>(element_size(t));
+  for (int64_t i = 0; i < n; ++i) {
+    char* o = static_cast<char*>(a.out.data) + at * es;
+    auto put = [&](double v) { store_tile(t, o, 0, 1, &v); };
+    auto put_int = [&](int64_t v) { store_tile(t, o, 0, 1, &v); };
+    switch (a.op) {
+      case Random::uniform: {
+        if (t == kDouble)
+          put(std::fma(uniform_double(g), a.q - a.p, a.p));
+        else {
+          auto lo = static_cast<float>(a.p), hi = static_cast<float>(a.q);
+          float v = std::fma(static_cast<float>(uniform_float(g)), hi - lo, lo);
+          if (t == kHalf && static_cast<float>(Half(v)) >= hi) v = lo;
+          if (t == kBFloat16 && static_cast<float>(BFloat16(v)) >= hi) v = lo;
+          put(static_cast<double>(v));
+        }
+        break;
+      }
+      case Random::normal: put(normal_double(g) * a.q + a.p); break;
+      case Random::bernoulli: put(uniform_double(g) < a.p ? 1 : 0); break;
+      case Random::bernoulli_tensor: {
+        double p;
+        load_tile(a.in.dtype, static_cast<const char*>(a.in.data) + in_at * static_cast<int64_t>(element_size(a.in.dtype)), 0, 1, &p);
+        if (!(p >= 0 && p <= 1)) raise<OpError>("Expected p_in >= 0 && p_in <= 1 to be true, but got false.");
+        put((a.in.dtype == kDouble ? uniform_double(g) : uniform_float(g)) < p ? 1 : 0);
+        break;
+      }
+      case Random::exponential: put(-std::log1p(-uniform_double(g)) / a.p); break;
+      case Random::geometric: put(std::ceil(std::log(uniform_double(g)) / std::log1p(-a.p))); break;
+      case Random::cauchy: put(a.p + a.q * std::tan(M_PI * (uniform_double(g) - 0.5))); break;
+      case Random::log_normal: put(std::exp(normal_double(g) * a.q + a.p)); break;
+      case Random::randint: {
+        auto range = static_cast<uint64_t>(a.hi - a.lo);
+        uint64_t r = range >= (uint64_t{1} << 28) ? g.random64() : g.random();
+        put_int(static_cast<int64_t>(r % range) + a.lo);
+        break;
+      }
+      case Random::random_full:
+        if (t == kLong)
+          put_int(static_cast<int64_t>(g.random64() % (uint64_t{1} << 63)));
+        else if (t == kDouble)
+          put(static_cast<double>(g.random64() % ((uint64_t{1} << 53) + 1)));
+        else if (t == kFloat)
+          put(static_cast<double>(g.random() % ((1u << 24) + 1)));
+        else if (t == kHalf)
+          put(static_cast<double>(g.random() % ((1u << 11) + 1)));
+        else if (t == kBFloat16)
+          put(static_cast<double>(g.random() % ((1u << 8) + 1)));
+        else if (t == kBool)
+          put_int(g.random() & 1);
+        else
+          put_int(static_cast<int64_t>(g.random() % (t == kByte ? 256u : t == kChar ? 128u : t == kShort ? 32768u : 2147483648u)));
+        break;
+      default: break;
+    }
+    for (int d = a.out.ndim - 1; d >= 0; --d) {
+      at += a.out.strides[d];
+      if (a.in.data) in_at += a.in.strides[d];
+      if (++idx[d] < a.out.sizes[d]) break;
+      at -= a.out.strides[d] * a.out.sizes[d];
+      if (a.in.data) in_at -= a.in.strides[d] * a.out.sizes[d];
+      idx[d] = 0;
+    }
+  }
+  (void)uniform;
+}
+
+}  // namespace
+
+void add_random(Kernels& k) { k.random = random; }
+
+}  // namespace sconce::ref

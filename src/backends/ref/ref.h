@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+// Slots as plain loops, compiled once.
+#pragma once
+#include "backends/kernels.h"
+
+namespace sconce::ref {
+
+void add_index(Kernels& k);
+void add_sort(Kernels& k);
+void add_random(Kernels& k);
+void add_image(Kernels& k);
+void add_misc(Kernels& k);
+
+}  // namespace sconce::ref

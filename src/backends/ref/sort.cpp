@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sort and top-k along the last dim; nan is the greatest.
+#include <algorithm>
+#include <numeric>
+#include <vector>
+
+#include "backends/ref/ref.h"
+#include "backends/tiles.h"
+
+namespace sconce::ref {
+
+namespace {
+
+template <class C>
+void sort_as(const SortArgs& a) {
+  int last = a.in.ndim - 1;
+  int64_t n = a.in.sizes[last], k = a.k < 0 ? n : a.k, rows = 1;
+  for (int d = 0; d < last; ++d) rows *= a.in.sizes[d];
+  std::vector<C> row(static_cast<size_t>(n)), res(static_cast<size_t>(k));
+  std::vector<int64_t> idx(static_cast<size_t>(n));
+  int64_t at[kMaxDims] = {0}, ia = 0, va = 0, xa = 0;
+  auto bytes = [](const TensorView& v) { return static_cast<int64_t>(element_size(v.dtype)); };
+  for (int64_t r = 0; r < rows; ++r) {
+    load_tile(a.in.dtype, static_cast<const char*>(a.in.data) + ia * bytes(a.in), a.in.strides[last] * bytes(a.in), n, row.data());
+    std::iota(idx.begin(), idx.end(), int64_t{0});
+    auto less = [&](int64_t x, int64_t y) {
+      C p = row[static_cast<size_t>(x)], q = row[static_cast<size_t>(y)];
+      return (p < q) || (q != q && p == p);
+    };
+    auto greater = [&](int64_t x, int64_t y) { return less(y, x); };
+    if (a.k >= 0 && k < n) {
+      // PyTorch's selection: partial sort when few are wanted, else nth_element and a sort of the head.
+      if (k * 64 <= n) {
+        if (a.descending)
+          std::partial_sort(idx.begin(), idx.begin() + k, idx.end(), greater);
+        else
+          std::partial_sort(idx.begin(), idx.begin() + k, idx.end(), less);
+      } else if (k > 0) {
+        if (a.descending) {
+          std::nth_element(idx.begin(), idx.begin() + k - 1, idx.end(), greater);
+          if (a.sorted) std::sort(idx.begin(), idx.begin() + k - 1, greater);
+        } else {
+          std::nth_element(idx.begin(), idx.begin() + k - 1, idx.end(), less);
+          if (a.sorted) std::sort(idx.begin(), idx.begin() + k - 1, less);
+        }
+      }
+    } else if (a.descending) {
+      std::stable_sort(idx.begin(), idx.end(), greater);
+    } else {
+      std::stable_sort(idx.begin(), idx.end(), less);
+    }
+    for (int64_t i = 0; i < k; ++i) {
+      res[static_cast<size_t>(i)] = row[static_cast<size_t>(idx[static_cast<size_t>(i)])];
+      if (a.indices.data) a.indices.ptr<int64_t>()[xa + i * a.indices.strides[last]] = idx[static_cast<size_t>(i)];
+    }
+    if (a.values.data) store_tile(a.values.dtype, static_cast<char*>(a.values.data) + va * bytes(a.values), a.values.strides[last] * bytes(a.values), k, res.data());
+    for (int d = last - 1; d >= 0; --d) {
+      ia += a.in.strides[d];
+      if (a.values.data) va += a.values.strides[d];
+      if (a.indices.data) xa += a.indices.strides[d];
+      if (++at[d] < a.in.sizes[d]) break;
+      ia -= a.in.strides[d] * a.in.sizes[d];
+      if (a.values.data) va -= a.values.strides[d] * a.in.sizes[d];
+      if (a.indices.data) xa -= a.indices.strides[d] * a.in.sizes[d];
+      at[d] = 0;
+    }
+  }
+}
+
+void sort(const SortArgs& a) {
+  if (is_integral(a.in.dtype, true))
+    sort_as<int64_t>(a);
+  else if (a.in.dtype == kDouble)
+    sort_as<double>(a);
+  else
+    sort_as<float>(a);
+}
+
+}  // namespace
+
+void add_sort(Kernels& k) { k.sort = sort; }
+
+}  // namespace sconce::ref

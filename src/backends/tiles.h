@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tiles: strided elements of any dtype are converted to a compute type, some 512 at a time, computed and converted back.
+#pragma once
+#include <cmath>
+#include <complex>
+#include <cstring>
+
+#include "backends/kernels.h"
+
+namespace sconce {
+namespace {
+
+constexpr int64_t kTile = 512;
+constexpr int kMaxDims = 64;
+
+// Nested loops over views of equal sizes, with dims merged where all strides allow it. The last dim is the inner one.
+template <int N>
+struct Loops {
+  int nd = 0;
+  int64_t sizes[kMaxDims];
+  int64_t strides[N][kMaxDims];  // in bytes
+  char* base[N];
+
+  explicit Loops(const TensorView* const* v) {
+    for (int k = 0; k < N; ++k) base[k] = static_cast<char*>(v[k]->data);
+    for (int d = 0; d < v[0]->ndim; ++d) {
+      int64_t s = v[0]->sizes[d];
+      if (s == 1) continue;
+      int64_t st[N];
+      for (int k = 0; k < N; ++k) st[k] = v[k]->strides[d] * static_cast<int64_t>(element_size(v[k]->dtype));
+      bool merge = nd > 0;
+      for (int k = 0; k < N && merge; ++k) merge = strides[k][nd - 1] == st[k] * s;
+      if (merge) {
+        sizes[nd - 1] *= s;
+        for (int k = 0; k < N; ++k) strides[k][nd - 1] = st[k];
+      } else {
+        sizes[nd] = s;
+        for (int k = 0; k < N; ++k) strides[k][nd] = st[k];
+        ++nd;
+      }
+    }
+    if (nd == 0) {
+      nd = 1;
+      sizes[0] = v[0]->numel();
+      for (int k = 0; k < N; ++k) strides[k][0] = 0;
+    }
+    // Where the output is a permuted dense tensor, its fastest dim goes last.
+    int fast = nd - 1;
+    for (int d = 0; d < nd; ++d)
+      if (sizes[d] > 1 && std::abs(strides[0][d]) < std::abs(strides[0][fast]) && strides[0][d] != 0) fast = d;
+    if (fast != nd - 1) {
+      std::swap(sizes[fast], sizes[nd - 1]);
+      for (int k = 0; k < N; ++k) std::swap(strides[k][fast], strides[k][nd - 1]);
+    }
+  }
+
+  // f(pointers, inner strides in bytes, count) once per inner row.
+  template <class F>
+  void rows(F f) const {
+    for (int d = 0; d < nd; ++d)
+      if (sizes[d] == 0) return;
+    int64_t idx[kMaxDims] = {0};
+    char* p[N];
+    for (int k = 0; k < N; ++k) p[k] = base[k];
+    int64_t inner[N];
+    for (int k = 0; k < N; ++k) inner[k] = strides[k][nd - 1];
+    for (;;) {
+      f(p, inner, sizes[nd - 1]);
+      int d = nd - 2;
+      for (; d >= 0; --d) {
+        for (int k = 0; k < N; ++k) p[k] += strides[k][d];
+        if (++idx[d] < sizes[d]) break;
+        idx[d] = 0;
+        for (int k = 0; k < N; ++k) p[k] -= strides[k][d] * sizes[d];
+      }
+      if (d < 0) return;
+    }
+  }
+};
+
+template <class To, class From>
+inline To convert(From v) {
+  if constexpr (std::is_same_v<To, std::complex<float>> || std::is_same_v<To, std::complex<double>>) {
+    using R = typename To::value_type;
+    if constexpr (std::is_same_v<From, std::complex<float>> || std::is_same_v<From, std::complex<double>>)
+      return To(static_cast<R>(v.real()), static_cast<R>(v.imag()));
+    else
+      return To(static_cast<R>(v), R(0));
+  } else if constexpr (std::is_same_v<From, std::complex<float>> || std::is_same_v<From, std::complex<double>>) {
+    return convert<To>(v.real());
+  } else if constexpr (std::is_same_v<To, Half> || std::is_same_v<To, BFloat16>) {
+    return To(static_cast<float>(v));
+  } else if constexpr (std::is_same_v<To, bool>) {
+    return v != From(0);
+  } else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) {
+    // Out of range and nan: the x86 answer, INT64_MIN, then wrapped.
+    if (!(v >= From(-9223372036854775808.0) && v < From(9223372036854775808.0))) return static_cast<To>(INT64_MIN);
+    return static_cast<To>(static_cast<int64_t>(v));
+  } else {
+    return static_cast<To>(v);
+  }
+}
+
+inline float load_float8(uint8_t b, ScalarType t) {
+  bool e5 = t == ScalarType::Float8_e5m2;
+  int sign = b >> 7, m_bits = e5 ? 2 : 3;
+  int e = (b & 0x7f) >> m_bits, m = b & ((1 << m_bits) - 1), bias = e5 ? 15 : 7;
+  float v;
+  if (e5 && e == 31)
+    v = m ? NAN : INFINITY;
+  else if (!e5 && e == 15 && m == 7)
+    v = NAN;
+  else if (e == 0)
+    v = std::ldexp(static_cast<float>(m), 1 - bias - m_bits);
+  else
+    v = std::ldexp(1.0f + static_cast<float>(m) / static_cast<float>(1 << m_bits), e - bias);
+  return sign ? -v : v;
+}
+
+// f(T{}) with the C++ type that dtype is stored as.
+template <class F>
+inline void visit_dtype(ScalarType t, F f) {
+  switch (t) {
+    case ScalarType::Byte:
+    case ScalarType::QUInt8: return f(uint8_t{});
+    case ScalarType::Char:
+    case ScalarType::QInt8: return f(int8_t{});
+    case ScalarType::Short: return f(int16_t{});
+    case ScalarType::Int:
+    case ScalarType::QInt32: return f(int32_t{});
+    case ScalarType::Long: return f(int64_t{});
+    case ScalarType::UInt16: return f(uint16_t{});
+    case ScalarType::UInt32: return f(uint32_t{});
+    case ScalarType::UInt64: return f(uint64_t{});
+    case ScalarType::Half: return f(Half{});
+    case ScalarType::BFloat16: return f(BFloat16{});
+    case ScalarType::Float: return f(float{});
+    case ScalarType::Double: return f(double{});
+    case ScalarType::Bool: return f(bool{});
+    case ScalarType::ComplexFloat: return f(std::complex<float>{});
+    case ScalarType::ComplexDouble: return f(std::complex<double>{});
+    default: raise<OpError>("no kernel for elements of type ", scalar_type_name(t));
+  }
+}
+
+template <class C>
+inline void load_tile(ScalarType t, const char* p, int64_t stride, int64_t n, C* out) {
+  if (is_float8(t)) {
+    for (int64_t i = 0; i < n; ++i) out[i] = convert<C>(load_float8(static_cast<uint8_t>(p[i * stride]), t));
+    return;
+  }
+  visit_dtype(t, [&](auto tag) {
+    using T = decltype(tag);
+    if (stride == static_cast<int64_t>(sizeof(T))) {
+      const T* q = reinterpret_cast<const T*>(p);
+      for (int64_t i = 0; i < n; ++i) out[i] = convert<C>(q[i]);
+    } else {
+      for (int64_t i = 0; i < n; ++i) out[i] = convert<C>(*reinterpret_cast<const T*>(p + i * stride));
+    }
+  });
+}
+template <class C>
+inline void store_tile(ScalarType t, char* p, int64_t stride, int64_t n, const C* in) {
+  visit_dtype(t, [&](auto tag) {
+    using T = decltype(tag);
+    if (stride == static_cast<int64_t>(sizeof(T))) {
+      T* q = reinterpret_cast<T*>(p);
+      for (int64_t i = 0; i < n; ++i) q[i] = convert<T>(in[i]);
+    } else {
+      for (int64_t i = 0; i < n; ++i) *reinterpret_cast<T*>(p + i * stride) = convert<T>(in[i]);
+    }
+  });
+}
+
+// f(C{}) with the compute type.
+template <class F>
+inline void visit_compute(Compute c, F f) {
+  switch (c) {
+    case Compute::F32: return f(float{});
+    case Compute::F64: return f(double{});
+    case Compute::I64: return f(int64_t{});
+    case Compute::C64: return f(std::complex<float>{});
+    case Compute::C128: return f(std::complex<double>{});
+  }
+}
+template <class C>
+inline C number_as(const Number& n) {
+  if constexpr (std::is_same_v<C, int64_t>)
+    return n.i;
+  else if constexpr (std::is_floating_point_v<C>)
+    return static_cast<C>(n.d);
+  else
+    return C(static_cast<typename C::value_type>(n.d), static_cast<typename C::value_type>(n.im));
+}
+
+}  // namespace
+}  // namespace sconce

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// The context of a call: allocator, kernel table, generator, output stream, threads. One thread-local pointer.
+#pragma once
+#include <cstddef>
+#include <functional>
+#include <ostream>
+
+#include "sconce/ivalue.h"
+
+namespace sconce {
+
+struct Kernels;
+class ThreadPool;
+
+// Memory for tensors. allocate gives 64-byte aligned bytes or throws OutOfMemory.
+struct Allocator {
+  void* (*allocate)(void* self, size_t nbytes) = nullptr;
+  void (*deallocate)(void* self, void* p, size_t nbytes) = nullptr;
+  void* self = nullptr;
+};
+
+// Sees slot calls and allocations while a shape plan is made.
+class Recorder;
+
+struct Context {
+  const Kernels* kernels = nullptr;
+  Allocator allocator;
+  Generator* generator = nullptr;
+  std::ostream* out = nullptr;         // where a model's print goes; null: dropped
+  std::ostream* warnings = nullptr;    // where aten::warn goes; null: dropped
+  ThreadPool* pool = nullptr;
+  int num_threads = 1;
+  bool inline_forks = true;            // fork runs its task at once, on the calling thread
+  uint64_t max_steps = 0;              // 0: no limit
+  size_t max_depth = 5000;             // frames of one call chain
+  Recorder* recorder = nullptr;
+};
+
+// The context in force on this thread; the default one when no entry has set another.
+Context& context();
+Context& default_context();
+class ContextScope {
+ public:
+  explicit ContextScope(Context* c);
+  ~ContextScope();
+
+ private:
+  Context* saved_;
+};
+
+}  // namespace sconce

@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: Apache-2.0
+// IValue boxes, equality, hashing and text.
+#include "sconce/ivalue.h"
+
+#include <cmath>
+#include <cstdio>
+
+#include "core/schema.h"
+
+namespace sconce {
+
+IValue::IValue(std::string s) : IValue(make_ref<StringBox>(std::move(s))) {}
+IValue::IValue(std::complex<double> c) : IValue(make_ref<ComplexBox>(c)) {}
+IValue::IValue(std::vector<Tensor> v) : IValue() {
+  auto box = make_ref<ListBox>(types::tensor());
+  for (auto& t : v) box->items.emplace_back(std::move(t));
+  *this = IValue(box);
+}
+IValue::IValue(std::vector<int64_t> v) : IValue() {
+  auto box = make_ref<ListBox>(types::integer());
+  for (int64_t i : v) box->items.emplace_back(i);
+  *this = IValue(box);
+}
+
+const char* IValue::tag_name() const {
+  static constexpr const char* kNames[] = {"None",  "Tensor", "float", "int",    "bool", "Device",   "complex",  "str",
+                                           "List",  "Dict",   "Tuple", "Object", "Enum", "Future", "Function", "Generator"};
+  return kNames[static_cast<int>(tag_)];
+}
+void IValue::wrong(const char* wanted) const { raise<OpError>("expected a value of type ", wanted, " but found ", tag_name()); }
+
+std::complex<double> IValue::toComplexDouble() const {
+  if (tag_ == Tag::Double) return u_.d;
+  if (tag_ == Tag::Int || tag_ == Tag::Bool) return static_cast<double>(u_.i);
+  if (tag_ != Tag::ComplexDouble) wrong("complex");
+  return static_cast<ComplexBox*>(u_.p)->value;
+}
+const std::string& IValue::toStringRef() const {
+  if (tag_ != Tag::String) wrong("str");
+  return static_cast<StringBox*>(u_.p)->value;
+}
+Ref<TupleBox> IValue::toTuple() const { return Ref<TupleBox>(&toTupleRef()); }
+std::vector<IValue> IValue::toListVector() const { return toListRef().items; }
+std::vector<Tensor> IValue::toTensorVector() const {
+  std::vector<Tensor> r;
+  for (auto& v : toListRef().items) r.push_back(v.toTensor());
+  return r;
+}
+std::vector<int64_t> IValue::toIntVector() const {
+  std::vector<int64_t> r;
+  for (auto& v : toListRef().items) r.push_back(v.toInt());
+  return r;
+}
+
+size_t ivalue_hash(const IValue& v) {
+  switch (v.tag()) {
+    case Tag::Int:
+    case Tag::Bool: return std::hash<int64_t>()(v.int_unchecked());
+    case Tag::Double: return std::hash<double>()(v.double_unchecked());
+    case Tag::String: return std::hash<std::string>()(v.toStringRef());
+    case Tag::ComplexDouble: {
+      auto c = v.toComplexDouble();
+      return std::hash<double>()(c.real()) * 31 + std::hash<double>()(c.imag());
+    }
+    case Tag::Device: return std::hash<std::string>()(v.toDevice().str());
+    case Tag::Tuple: {
+      size_t h = 17;
+      for (auto& e : v.toTupleRef().items) h = h * 31 + ivalue_hash(e);
+      return h;
+    }
+    case Tag::Enum: return std::hash<std::string>()(v.toEnumRef().name);
+    case Tag::Tensor:
+    case Tag::Object: return std::hash<void*>()(v.box());
+    default: raise<OpError>("unhashable type: '", v.tag_name(), "'");
+  }
+}
+
+bool ivalue_is(const IValue& a, const IValue& b) {
+  if (a.tag() != b.tag()) return false;
+  if (a.isNone()) return true;
+  if (a.isString() || a.isComplexDouble()) return a.box() == b.box() || ivalue_equal(a, b);
+  if (a.isDevice()) return a.toDevice() == b.toDevice();
+  if (a.isEnum()) return ivalue_equal(a, b);
+  if (a.isDouble()) return a.double_unchecked() == b.double_unchecked();
+  if (a.isInt() || a.isBool()) return a.int_unchecked() == b.int_unchecked();
+  return a.box() == b.box();
+}
+
+bool ivalue_equal(const IValue& a, const IValue& b) {
+  if (a.tag() != b.tag()) {
+    if (a.isScalar() && b.isScalar()) return a.toComplexDouble() == b.toComplexDouble();
+    return false;
+  }
+  switch (a.tag()) {
+    case Tag::None: return true;
+    case Tag::Int:
+    case Tag::Bool: return a.int_unchecked() == b.int_unchecked();
+    case Tag::Double: return a.double_unchecked() == b.double_unchecked();
+    case Tag::ComplexDouble: return a.toComplexDouble() == b.toComplexDouble();
+    case Tag::String: return a.toStringRef() == b.toStringRef();
+    case Tag::Device: return a.toDevice() == b.toDevice();
+    case Tag::List:
+    case Tag::Tuple: {
+      const auto& x = a.isList() ? a.toListRef().items : a.toTupleRef().items;
+      const auto& y = b.isList() ? b.toListRef().items : b.toTupleRef().items;
+      if (x.size() != y.size()) return false;
+      for (size_t i = 0; i < x.size(); ++i)
+        if (!ivalue_equal(x[i], y[i])) return false;
+      return true;
+    }
+    case Tag::Dict: {
+      auto &x = a.toDictRef(), &y = b.toDictRef();
+      if (x.items.size() != y.items.size()) return false;
+      for (auto& kv : x.items) {
+        IValue* other = y.find(kv.first);
+        if (!other || !ivalue_equal(kv.second, *other)) return false;
+      }
+      return true;
+    }
+    case Tag::Enum:
+      return a.toEnumRef().type == b.toEnumRef().type && a.toEnumRef().name == b.toEnumRef().name &&
+             ivalue_equal(a.toEnumRef().value, b.toEnumRef().value);
+    default: return a.box() == b.box();
+  }
+}
+
+// ---- dict ----
+
+IValue* DictBox::find(const IValue& key) {
+  auto range = index_.equal_range(ivalue_hash(key));
+  for (auto it = range.first; it != range.second; ++it)
+    if (ivalue_equal(items[it->second].first, key)) return &items[it->second].second;
+  return nullptr;
+}
+void DictBox::set(IValue key, IValue value) {
+  if (IValue* v = find(key)) {
+    *v = std::move(value);
+    return;
+  }
+  index_.emplace(ivalue_hash(key), items.size());
+  items.emplace_back(std::move(key), std::move(value));
+}
+bool DictBox::erase(const IValue& key) {
+  for (size_t i = 0; i < items.size(); ++i)
+    if (ivalue_equal(items[i].first, key)) {
+      items.erase(items.begin() + static_cast<ptrdiff_t>(i));
+      reindex();
+      return true;
+    }
+  return false;
+}
+void DictBox::clear() {
+  items.clear();
+  index_.clear();
+}
+void DictBox::reindex() {
+  index_.clear();
+  for (size_t i = 0; i < items.size(); ++i) index_.emplace(ivalue_hash(items[i].first), i);
+}
+
+// ---- objects ----
+
+Object::Object(const ClassType* t, std::shared_ptr<const void> keep) : type(t), slots(t->attributes.size()), owner(std::move(keep)) {}
+IValue Object::getattr(const std::string& name) const {
+  int i = type->find_attribute(name);
+  if (i < 0 || static_cast<size_t>(i) >= slots.size()) raise<Error>("'", type->name, "' has no attribute '", name, "'");
+  return slots[static_cast<size_t>(i)];
+}
+void Object::setattr(const std::string& name, IValue v) {
+  int i = type->find_attribute(name);
+  if (i < 0) raise<Error>("'", type->name, "' has no attribute '", name, "'");
+  if (slots.size() <= static_cast<size_t>(i)) slots.resize(static_cast<size_t>(i) + 1);
+  std::lock_guard<std::mutex> lock(mutex);
+  slots[static_cast<size_t>(i)] = std::move(v);
+  state_version.fetch_add(1, std::memory_order_relaxed);
+}
+int ClassType::find_attribute(const std::string& n) const {
+  auto it = attribute_index.find(n);
+  return it == attribute_index.end() ? -1 : static_cast<int>(it->second);
+}
+void ClassType::add_attribute(Attribute a) {
+  attribute_index[a.name] = attributes.size();
+  attributes.push_back(std::move(a));
+}
+
+void FutureBox::complete(IValue v) {
+  std::lock_guard<std::mutex> lock(mutex);
+  value = std::move(v);
+  done = true;
+  ready.notify_all();
+}
+void FutureBox::fail(std::exception_ptr e) {
+  std::lock_guard<std::mutex> lock(mutex);
+  error = std::move(e);
+  done = true;
+  ready.notify_all();
+}
+
+// ---- text ----
+
+std::string float_str(double v) {
+  if (std::isnan(v)) return "nan";
+  if (std::isinf(v)) return v < 0 ? "-inf" : "inf";
+  char buf[40];
+  std::snprintf(buf, sizeof buf, "%.17g", v);
+  std::string s = buf;
+  if (v == std::floor(v) && std::fabs(v) < 1e10) s += ".";
+  return s;
+}
+std::string complex_str(std::complex<double> v) {
+  // The imaginary part carries its own minus.
+  std::string im = float_str(v.imag());
+  return float_str(v.real()) + (im[0] == '-' ? "" : "+") + im + "j";
+}
+
+std::string ivalue_str(const IValue& v) {
+  auto seq = [](const std::vector<IValue>& items) {
+    std::string s;
+    for (size_t i = 0; i < items.size(); ++i) s += (i ? ", " : "") + ivalue_str(items[i]);
+    return s;
+  };
+  switch (v.tag()) {
+    case Tag::None: return "None";
+    case Tag::Tensor: {
+      std::ostringstream os;
+      if (v.box())
+        os << v.toTensorRef();
+      else
+        os << "[ Tensor (undefined) ]";
+      return os.str();
+    }
+    case Tag::Double: return float_str(v.double_unchecked());
+    case Tag::Int: return std::to_string(v.int_unchecked());
+    case Tag::Bool: return v.int_unchecked() ? "True" : "False";
+    case Tag::Device: return v.toDevice().str();
+    case Tag::ComplexDouble: return complex_str(v.toComplexDouble());
+    case Tag::String: return v.toStringRef();
+    case Tag::List: return "[" + seq(v.toListRef().items) + "]";
+    case Tag::Tuple: return "(" + seq(v.toTupleRef().items) + (v.toTupleRef().items.size() == 1 ? ",)" : ")");
+    case Tag::Dict: {
+      std::string s = "{";
+      auto& items = v.toDictRef().items;
+      for (size_t i = 0; i < items.size(); ++i) s += (i ? ", " : "") + ivalue_str(items[i].first) + ": " + ivalue_str(items[i].second);
+      return s + "}";
+    }
+    case Tag::Object: return "<" + v.toObjectRef().type->name + " object>";
+    case Tag::Enum: return "Enum<" + v.toEnumRef().type->name + "." + v.toEnumRef().name + ">";
+    case Tag::Future: return "Future";
+    case Tag::Function: return "Function";
+    case Tag::Generator: return "Generator";
+  }
+  return "";
+}
+
+TypePtr ivalue_type(const IValue& v) {
+  TypeTable& g = TypeTable::global();
+  switch (v.tag()) {
+    case Tag::None: return types::none();
+    case Tag::Tensor: return types::tensor();
+    case Tag::Double: return types::floating();
+    case Tag::Int: return types::integer();
+    case Tag::Bool: return types::boolean();
+    case Tag::Device: return types::device();
+    case Tag::ComplexDouble: return types::complex();
+    case Tag::String: return types::string();
+    case Tag::List: return g.list(v.toListRef().elem_type);
+    case Tag::Dict: return g.dict(v.toDictRef().key_type, v.toDictRef().value_type);
+    case Tag::Tuple: {
+      if (v.toTupleRef().type) return v.toTupleRef().type;
+      std::vector<TypePtr> e;
+      for (auto& x : v.toTupleRef().items) e.push_back(ivalue_type(x));
+      return g.tuple(std::move(e));
+    }
+    case Tag::Object: return v.toObjectRef().type;
+    case Tag::Enum: return v.toEnumRef().type;
+    case Tag::Future: return g.future(v.toFutureRef().elem_type);
+    case Tag::Function: return types::get(TypeKind::Function);
+    case Tag::Generator: return types::get(TypeKind::Generator);
+  }
+  return types::any();
+}
+
+bool ivalue_matches(const IValue& v, TypePtr t) {
+  switch (t->kind) {
+    case TypeKind::Any: return true;
+    case TypeKind::Optional: return v.isNone() || ivalue_matches(v, t->elems[0]);
+    case TypeKind::Union:
+      for (TypePtr e : t->elems)
+        if (ivalue_matches(v, e)) return true;
+      return false;
+    case TypeKind::None: return v.isNone();
+    case TypeKind::Tensor: return v.isTensor();
+    case TypeKind::Int: return v.isInt();
+    case TypeKind::Float: return v.isDouble();
+    case TypeKind::Bool: return v.isBool();
+    case TypeKind::Complex: return v.isComplexDouble();
+    case TypeKind::Number: return v.isScalar();
+    case TypeKind::String: return v.isString();
+    case TypeKind::Device: return v.isDevice();
+    case TypeKind::AnyList: return v.isList();
+    case TypeKind::AnyTuple: return v.isTuple();
+    case TypeKind::List: return v.isList() && (v.toListRef().elem_type == t->elems[0] || (t->elems[0]->kind == TypeKind::Tensor && v.toListRef().elem_type->kind == TypeKind::Tensor));
+    case TypeKind::Dict: return v.isDict() && v.toDictRef().key_type == t->elems[0] && v.toDictRef().value_type == t->elems[1];
+    case TypeKind::Tuple: {
+      if (!v.isTuple() || v.toTupleRef().items.size() != t->elems.size()) return false;
+      for (size_t i = 0; i < t->elems.size(); ++i)
+        if (!ivalue_matches(v.toTupleRef().items[i], t->elems[i])) return false;
+      return true;
+    }
+    case TypeKind::Class:
+    case TypeKind::Interface: return v.isObject() && v.toObjectRef().type->is_subtype_of(t);
+    case TypeKind::Enum: return v.isEnum() && v.toEnumRef().type == t;
+    case TypeKind::AnyEnum: return v.isEnum();
+    case TypeKind::Future:
+    case TypeKind::Await: return v.isFuture();
+    case TypeKind::Function: return v.isFunction();
+    case TypeKind::Generator: return v.isGenerator();
+    default: return true;
+  }
+}
+
+}  // namespace sconce

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/op_table.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace sconce {
+
+std::string_view Operator::full_name() const { return std::string_view(text, std::strcspn(text, "(")); }
+std::string_view Operator::name() const { return std::string_view(text, std::strcspn(text, ".(")); }
+const FunctionSchema& Operator::schema() const {
+  std::call_once(once_, [&] { schema_ = std::make_unique<const FunctionSchema>(parse_schema(text)); });
+  return *schema_;
+}
+
+namespace {
+bool has_tensor_argument(const char* text) {
+  std::string_view args(text);
+  args = args.substr(0, args.rfind(") -> "));
+  for (size_t at = args.find("Tensor"); at != std::string_view::npos; at = args.find("Tensor", at + 1)) {
+    char next = at + 6 < args.size() ? args[at + 6] : ' ';
+    if (next == ' ' || next == '(' || next == '?') return true;
+  }
+  return false;
+}
+}  // namespace
+
+OpTable::OpTable(const char* const* schemas, size_t count, const std::vector<RowList>& rows)
+    : ops_(new Operator[count]), count_(count) {
+  for (size_t i = 0; i < count; ++i) ops_[i].text = schemas[i];
+  for (const RowList& list : rows)
+    for (size_t i = 0; i < list.count; ++i) {
+      std::string_view name = list.rows[i].name;
+      if (name.size() > 2 && name.substr(name.size() - 2) == ".*") continue;
+      auto* op = const_cast<Operator*>(find_overload(name));
+      if (op)
+        op->kernel = list.rows[i].kernel;
+      else
+        unmatched_.push_back(list.rows[i].name);
+    }
+  // "aten::len.*": every overload without a tensor argument that has no kernel of its own.
+  for (const RowList& list : rows)
+    for (size_t i = 0; i < list.count; ++i) {
+      std::string_view name = list.rows[i].name;
+      if (name.size() <= 2 || name.substr(name.size() - 2) != ".*") continue;
+      Range range = find(name.substr(0, name.size() - 2));
+      if (range.empty()) unmatched_.push_back(list.rows[i].name);
+      for (const Operator& o : range)
+        if (!o.kernel && !has_tensor_argument(o.text)) const_cast<Operator&>(o).kernel = list.rows[i].kernel;
+    }
+  for (size_t i = 0; i < count; ++i)
+    if (!ops_[i].kernel) derive(ops_[i]);
+}
+
+OpTable::Range OpTable::find(std::string_view name) const {
+  const Operator* b = ops_.get();
+  const Operator* e = b + count_;
+  auto lo = std::lower_bound(b, e, name, [](const Operator& o, std::string_view n) { return o.name() < n; });
+  auto hi = lo;
+  while (hi != e && hi->name() == name) ++hi;
+  return {lo, hi};
+}
+
+const Operator* OpTable::find_overload(std::string_view full_name) const {
+  for (const Operator& o : find(full_name.substr(0, full_name.find('.'))))
+    if (o.full_name() == full_name) return &o;
+  return nullptr;
+}
+
+namespace {
+// The parameter list with alias marks, out arguments and "*, " removed: what a functional form and its variants share.
+std::string parameters(const char* text, bool drop_out) {
+  const char* p = std::strchr(text, '(') + 1;
+  std::string r;
+  int depth = 0;
+  std::string item;
+  auto flush = [&] {
+    while (!item.empty() && item[0] == ' ') item.erase(0, 1);
+    bool out = drop_out && item.find("!)") != std::string::npos;
+    // alias marks: "(a!)", "(a)"
+    for (size_t b; (b = item.find('(')) != std::string::npos;) item.erase(b, item.find(')', b) - b + 1);
+    if (!out && item != "*" && !item.empty()) r += item + ";";
+    item.clear();
+  };
+  for (; *p && !(depth == 0 && *p == ')'); ++p) {
+    if (*p == '(' || *p == '[') ++depth;
+    if (*p == ')' || *p == ']') --depth;
+    if (*p == ',' && depth == 0)
+      flush();
+    else
+      item += *p;
+  }
+  flush();
+  return r;
+}
+}  // namespace
+
+void OpTable::derive(Operator& op) {
+  std::string_view name = op.name();
+  if (name.size() < 8 || name.substr(0, 6) != "aten::") return;
+  bool in_place = name.back() == '_' && name[name.size() - 2] != '_';
+  bool out = std::strstr(op.text, "!) out") || (std::strstr(op.text, "*, Tensor(a!)") && !in_place);
+  if (!in_place && !out) return;
+  std::string wanted = parameters(op.text, out);
+  for (const Operator& base : find(in_place ? name.substr(0, name.size() - 1) : name)) {
+    if (!base.kernel || base.base || &base == &op || std::strstr(base.text, "!)")) continue;
+    if (parameters(base.text, false) != wanted) continue;
+    op.base = &base;
+    op.kernel = in_place ? derived_in_place : derived_out;
+    return;
+  }
+}
+
+std::vector<IValue> run_operator(const Operator& op, std::vector<IValue> inputs) {
+  if (!op.kernel) raise<MissingOp>("operator ", op.full_name(), " is not implemented in sconce");
+  size_t n_out = op.schema().returns.size();
+  std::vector<IValue> outputs(n_out);
+  std::vector<IValue*> in, out;
+  for (auto& v : inputs) in.push_back(&v);
+  for (auto& v : outputs) out.push_back(&v);
+  Call c(&op, in.data(), nullptr, static_cast<uint32_t>(in.size()), out.data(), static_cast<uint32_t>(n_out));
+  op.kernel(c);
+  return outputs;
+}
+
+}  // namespace sconce

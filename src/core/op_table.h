@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// The operator table: every known schema in PyTorch's registration order, and the kernels that sconce has.
+#pragma once
+#include <memory>
+#include <mutex>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "core/schema.h"
+#include "sconce/ivalue.h"
+
+namespace sconce {
+
+struct Operator;
+
+// One call of an operator: in(i) reads an input, take(i) moves it when this is its last use, out(i) sets a result.
+class Call {
+ public:
+  Call(const Operator* op, IValue* const* inputs, const uint8_t* last_use, uint32_t n_in, IValue* const* outputs, uint32_t n_out)
+      : op_(op), in_(inputs), last_(last_use), out_(outputs), n_in_(n_in), n_out_(n_out) {}
+  uint32_t n_in() const { return n_in_; }
+  uint32_t n_out() const { return n_out_; }
+  const IValue& in(uint32_t i) const { return *in_[i]; }
+  IValue take(uint32_t i) const { return last_ && last_[i] ? std::move(*in_[i]) : *in_[i]; }
+  void out(uint32_t i, IValue v) const {
+    if (i < n_out_) *out_[i] = std::move(v);
+  }
+  const Operator* op() const { return op_; }
+
+ private:
+  const Operator* op_;
+  IValue* const* in_;
+  const uint8_t* last_;
+  IValue* const* out_;
+  uint32_t n_in_, n_out_;
+};
+
+using Kernel = void (*)(Call&);
+
+// A row of an operator file: "aten::add.Tensor" and its function. The schema stands once, in schemas.inc.
+struct OpDef {
+  const char* name;
+  Kernel kernel;
+  // Spelling of the C++ parameters, for the test that compares them with the schema; null for generic kernels.
+  std::string (*signature)() = nullptr;
+};
+
+struct Operator {
+  const char* text = nullptr;     // the schema
+  Kernel kernel = nullptr;        // null: not implemented
+  const Operator* base = nullptr; // for derived in-place and out= forms: the functional operator
+  std::string_view full_name() const;  // "aten::add.Tensor"
+  std::string_view name() const;       // "aten::add"
+  const FunctionSchema& schema() const;
+  void call(Call& c) const { kernel(c); }
+
+ private:
+  friend class OpTable;
+  mutable std::once_flag once_;
+  mutable std::unique_ptr<const FunctionSchema> schema_;
+};
+
+class OpTable {
+ public:
+  struct Range {
+    const Operator *first, *last;
+    const Operator* begin() const { return first; }
+    const Operator* end() const { return last; }
+    bool empty() const { return first == last; }
+    size_t size() const { return static_cast<size_t>(last - first); }
+  };
+  struct RowList {
+    const OpDef* rows;
+    size_t count;
+  };
+  // schemas: sorted by name, overloads in registration order.
+  OpTable(const char* const* schemas, size_t count, const std::vector<RowList>& rows);
+  // All overloads of "aten::add" in the order in which they are tried.
+  Range find(std::string_view name) const;
+  // "aten::add.Tensor"; null when unknown.
+  const Operator* find_overload(std::string_view full_name) const;
+  size_t size() const { return count_; }
+  const Operator& at(size_t i) const { return ops_[i]; }
+  // Rows whose name no schema has; a test wants this empty.
+  const std::vector<std::string>& unmatched() const { return unmatched_; }
+
+ private:
+  void derive(Operator& op);
+  std::unique_ptr<Operator[]> ops_;
+  size_t count_;
+  std::vector<std::string> unmatched_;
+};
+
+// Runs op on plain values; results in order. Throws what the kernel throws, MissingOp when there is none.
+std::vector<IValue> run_operator(const Operator& op, std::vector<IValue> inputs);
+
+// Kernels of derived forms; set by ops.
+void derived_in_place(Call& c);
+void derived_out(Call& c);
+
+}  // namespace sconce

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a shape plan sees while it is recorded: allocations and kernel slot calls (the planner implements it).
+#pragma once
+#include "core/tensor_view.h"
+#include "sconce/tensor.h"
+
+namespace sconce {
+
+class Recorder {
+ public:
+  virtual ~Recorder() = default;
+  // A fresh storage came from empty().
+  virtual void allocated(const Ref<Storage>& s) = 0;
+  // A kernel slot is about to run.
+  virtual void called(const SlotCall& call) = 0;
+  // The host is about to look at elements of s.
+  virtual void host_read(const Storage* s) = 0;
+};
+
+}  // namespace sconce

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+// Names, sizes and promotion of element types; device text.
+#include "sconce/scalar_type.h"
+
+#include "sconce/error.h"
+
+namespace sconce {
+
+namespace {
+struct Row {
+  ScalarType type;
+  const char* name;
+  const char* dtype;
+  size_t size;
+};
+constexpr Row kRows[] = {
+    {ScalarType::Byte, "Byte", "uint8", 1},
+    {ScalarType::Char, "Char", "int8", 1},
+    {ScalarType::Short, "Short", "int16", 2},
+    {ScalarType::Int, "Int", "int32", 4},
+    {ScalarType::Long, "Long", "int64", 8},
+    {ScalarType::Half, "Half", "float16", 2},
+    {ScalarType::Float, "Float", "float32", 4},
+    {ScalarType::Double, "Double", "float64", 8},
+    {ScalarType::ComplexHalf, "ComplexHalf", "complex32", 4},
+    {ScalarType::ComplexFloat, "ComplexFloat", "complex64", 8},
+    {ScalarType::ComplexDouble, "ComplexDouble", "complex128", 16},
+    {ScalarType::Bool, "Bool", "bool", 1},
+    {ScalarType::QInt8, "QInt8", "qint8", 1},
+    {ScalarType::QUInt8, "QUInt8", "quint8", 1},
+    {ScalarType::QInt32, "QInt32", "qint32", 4},
+    {ScalarType::BFloat16, "BFloat16", "bfloat16", 2},
+    {ScalarType::QUInt4x2, "QUInt4x2", "quint4x2", 1},
+    {ScalarType::QUInt2x4, "QUInt2x4", "quint2x4", 1},
+    {ScalarType::Bits1x8, "Bits1x8", "bits1x8", 1},
+    {ScalarType::Bits2x4, "Bits2x4", "bits2x4", 1},
+    {ScalarType::Bits4x2, "Bits4x2", "bits4x2", 1},
+    {ScalarType::Bits8, "Bits8", "bits8", 1},
+    {ScalarType::Bits16, "Bits16", "bits16", 2},
+    {ScalarType::Float8_e5m2, "Float8_e5m2", "float8_e5m2", 1},
+    {ScalarType::Float8_e4m3fn, "Float8_e4m3fn", "float8_e4m3fn", 1},
+    {ScalarType::Float8_e5m2fnuz, "Float8_e5m2fnuz", "float8_e5m2fnuz", 1},
+    {ScalarType::Float8_e4m3fnuz, "Float8_e4m3fnuz", "float8_e4m3fnuz", 1},
+    {ScalarType::UInt16, "UInt16", "uint16", 2},
+    {ScalarType::UInt32, "UInt32", "uint32", 4},
+    {ScalarType::UInt64, "UInt64", "uint64", 8},
+};
+const Row* find(ScalarType t) {
+  for (const Row& r : kRows)
+    if (r.type == t) return &r;
+  return nullptr;
+}
+}  // namespace
+
+size_t element_size(ScalarType t) {
+  auto i = static_cast<size_t>(t);
+  return i < std::size(kRows) ? kRows[i].size : 0;  // rows stand in the order of the numbers
+}
+const char* scalar_type_name(ScalarType t) {
+  const Row* r = find(t);
+  return r ? r->name : "Undefined";
+}
+const char* dtype_name(ScalarType t) {
+  const Row* r = find(t);
+  return r ? r->dtype : "undefined";
+}
+bool scalar_type_from_name(const std::string& name, ScalarType* out) {
+  for (const Row& r : kRows)
+    if (name == r.name) return *out = r.type, true;
+  return false;
+}
+
+ScalarType promote_types(ScalarType a, ScalarType b) {
+  if (a == b) return a;
+  if (a == ScalarType::Undefined) return b;
+  if (b == ScalarType::Undefined) return a;
+  if (is_quantized(a) || is_quantized(b)) raise<OpError>("promote_types: quantised types do not promote");
+  auto rank = [](ScalarType t) { return t == kBool ? 0 : is_integral(t) ? 1 : is_floating(t) ? 2 : 3; };
+  int ra = rank(a), rb = rank(b);
+  auto to_complex = [](ScalarType t) {
+    return t == kDouble || t == kComplexDouble ? kComplexDouble : t == kHalf || t == ScalarType::ComplexHalf ? ScalarType::ComplexHalf : kComplexFloat;
+  };
+  if (ra == 3 || rb == 3) {
+    ScalarType ca = ra >= 2 ? to_complex(a) : to_complex(b), cb = rb >= 2 ? to_complex(b) : ca;
+    if (ca == kComplexDouble || cb == kComplexDouble) return kComplexDouble;
+    return ca == cb ? ca : kComplexFloat;
+  }
+  if (ra == 2 || rb == 2) {
+    if (ra != rb) return ra > rb ? a : b;
+    if (a == kDouble || b == kDouble) return kDouble;
+    return kFloat;  // half with bfloat16, or either with float
+  }
+  if (ra != rb) return ra > rb ? a : b;
+  // Two different integer types: unsigned with the same or a larger size widens to the next signed one.
+  auto sgn = [](ScalarType t) { return t != kByte && t < ScalarType::UInt16; };
+  size_t sa = element_size(a), sb = element_size(b);
+  if (sgn(a) == sgn(b)) return sa >= sb ? a : b;
+  ScalarType u = sgn(a) ? b : a, s = sgn(a) ? a : b;
+  if (element_size(s) > element_size(u)) return s;
+  if (u == kByte) return kShort;
+  raise<OpError>("Promotion for uint16, uint32, uint64 types is not supported, attempted to promote ", scalar_type_name(a), " and ", scalar_type_name(b));
+}
+
+std::string Device::str() const {
+  std::string s = type == DeviceType::CPU ? "cpu" : type == DeviceType::CUDA ? "cuda" : type == DeviceType::Meta ? "meta" : "other";
+  return index >= 0 ? s + ":" + std::to_string(index) : s;
+}
+
+Device Device::parse(const std::string& text) {
+  size_t colon = text.find(':');
+  std::string kind = text.substr(0, colon);
+  Device d;
+  if (kind == "cpu")
+    d.type = DeviceType::CPU;
+  else if (kind == "cuda")
+    d.type = DeviceType::CUDA;
+  else if (kind == "meta")
+    d.type = DeviceType::Meta;
+  else if (kind == "xpu" || kind == "mps" || kind == "xla" || kind == "hpu" || kind == "vulkan" || kind == "mkldnn" || kind == "opengl" ||
+           kind == "opencl" || kind == "ideep" || kind == "hip" || kind == "fpga" || kind == "ort" || kind == "ipu" || kind == "lazy" || kind == "ve" || kind == "mtia" || kind == "privateuseone" || kind == "maia")
+    d.type = DeviceType::Other;
+  else
+    raise<Error>("Expected one of cpu, cuda, meta, ... device type at start of device string: ", text);
+  if (colon != std::string::npos) {
+    std::string idx = text.substr(colon + 1);
+    if (idx.empty() || idx.size() > 2 || idx.find_first_not_of("0123456789") != std::string::npos || (idx.size() > 1 && idx[0] == '0'))
+      raise<Error>("Invalid device string: '", text, "'");
+    d.index = static_cast<int8_t>(std::stoi(idx));
+  }
+  return d;
+}
+
+}  // namespace sconce

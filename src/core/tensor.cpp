@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: Apache-2.0
+// Storage and Tensor: memory, strides, views, the printed form.
+#include "sconce/tensor.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <iomanip>
+
+#include "core/context.h"
+#include "core/recorder.h"
+
+namespace sconce {
+
+Ref<Storage> Storage::allocate(size_t nbytes) {
+  Ref<Storage> s(new Storage);
+  Context& c = context();
+  s->data_ = c.allocator.allocate(c.allocator.self, nbytes);
+  s->nbytes_ = nbytes;
+  s->owned_ = true;
+  if (c.recorder) c.recorder->allocated(s);
+  return s;
+}
+Ref<Storage> Storage::borrow(void* data, size_t nbytes, std::shared_ptr<const void> owner) {
+  Ref<Storage> s(new Storage);
+  s->data_ = data;
+  s->nbytes_ = nbytes;
+  s->owner_ = std::move(owner);
+  return s;
+}
+void Storage::resize(size_t nbytes) {
+  if (nbytes <= nbytes_) return;
+  Context& c = context();
+  void* fresh = c.allocator.allocate(c.allocator.self, nbytes);
+  if (nbytes_) std::memcpy(fresh, data_, nbytes_);
+  if (owned_) c.allocator.deallocate(c.allocator.self, data_, nbytes_);
+  owner_.reset();
+  owned_ = true;
+  data_ = fresh;
+  nbytes_ = nbytes;
+}
+Storage::~Storage() {
+  if (owned_) {
+    Context& c = context();
+    c.allocator.deallocate(c.allocator.self, data_, nbytes_);
+  }
+}
+
+DimVector contiguous_strides(IntArrayRef sizes) {
+  DimVector st(sizes.size());
+  int64_t run = 1;
+  for (size_t i = sizes.size(); i-- > 0;) {
+    st[i] = run;
+    run *= std::max<int64_t>(sizes[i], 1);
+  }
+  return st;
+}
+
+namespace {
+size_t checked_bytes(IntArrayRef sizes, IntArrayRef strides, ScalarType dtype) {
+  int64_t extent = 1;
+  for (size_t i = 0; i < sizes.size(); ++i) {
+    if (sizes[i] < 0) raise<OpError>("Trying to create tensor with negative dimension ", sizes[i], ": ", sizes);
+    if (sizes[i] == 0) return 0;
+    int64_t step;
+    if (__builtin_mul_overflow(sizes[i] - 1, strides[i], &step) || __builtin_add_overflow(extent, step, &extent))
+      raise<OpError>("Storage size calculation overflowed with sizes=", sizes);
+  }
+  int64_t bytes;
+  if (__builtin_mul_overflow(extent, static_cast<int64_t>(element_size(dtype)), &bytes)) raise<OpError>("Storage size calculation overflowed with sizes=", sizes);
+  return static_cast<size_t>(bytes);
+}
+}  // namespace
+
+Tensor empty_strided(IntArrayRef sizes, IntArrayRef strides, ScalarType dtype) {
+  if (element_size(dtype) == 0) raise<OpError>("cannot make a tensor of type ", scalar_type_name(dtype));
+  size_t bytes = checked_bytes(sizes, strides, dtype);
+  auto impl = make_ref<TensorImpl>();
+  impl->storage = Storage::allocate(bytes);
+  impl->sizes = sizes;
+  impl->strides = strides;
+  impl->dtype = dtype;
+  return Tensor(std::move(impl));
+}
+Tensor empty(IntArrayRef sizes, ScalarType dtype) {
+  for (int64_t s : sizes)
+    if (s < 0) raise<OpError>("Trying to create tensor with negative dimension ", s, ": ", sizes);
+  return empty_strided(sizes, contiguous_strides(sizes), dtype);
+}
+Tensor make_view(const Tensor& base, DimVector sizes, DimVector strides, int64_t offset) {
+  auto impl = make_ref<TensorImpl>();
+  impl->storage = base.impl()->storage;
+  impl->sizes = std::move(sizes);
+  impl->strides = std::move(strides);
+  impl->offset = offset;
+  impl->dtype = base.dtype();
+  impl->device = base.device();
+  impl->quantizer = base.impl()->quantizer;
+  return Tensor(std::move(impl));
+}
+Tensor from_blob(void* data, IntArrayRef sizes, ScalarType dtype) {
+  auto impl = make_ref<TensorImpl>();
+  impl->sizes = sizes;
+  impl->strides = contiguous_strides(sizes);
+  impl->storage = Storage::borrow(data, checked_bytes(sizes, impl->strides, dtype), nullptr);
+  impl->dtype = dtype;
+  return Tensor(std::move(impl));
+}
+
+int64_t Tensor::size(int64_t d) const {
+  int64_t n = dim();
+  if (d < -n || d >= n) raise<OpError>("Dimension out of range (expected to be in range of [", n ? -n : -1, ", ", n ? n - 1 : 0, "], but got ", d, ")");
+  return impl_->sizes[static_cast<size_t>(d < 0 ? d + n : d)];
+}
+int64_t Tensor::stride(int64_t d) const {
+  size(d);
+  return impl_->strides[static_cast<size_t>(d < 0 ? d + dim() : d)];
+}
+bool Tensor::is_contiguous() const {
+  int64_t run = 1;
+  for (size_t i = impl_->sizes.size(); i-- > 0;) {
+    if (impl_->sizes[i] == 0) return true;
+    if (impl_->sizes[i] == 1) continue;
+    if (impl_->strides[i] != run) return numel() == 0;
+    run *= impl_->sizes[i];
+  }
+  return true;
+}
+bool Tensor::is_channels_last() const {
+  if (dim() != 4) return false;
+  int64_t run = 1;
+  for (size_t d : {1, 3, 2, 0}) {
+    if (impl_->sizes[d] == 1) continue;
+    if (impl_->strides[d] != run) return false;
+    run *= impl_->sizes[d];
+  }
+  return true;
+}
+void Tensor::check_type(size_t bytes, bool floating) const {
+  if (element_size(dtype()) != bytes || (floating && !is_floating(dtype())))
+    raise<OpError>("expected scalar type of ", bytes, " bytes but found ", scalar_type_name(dtype()));
+}
+
+// ---- printing, after ATen's Formatting ----
+
+namespace {
+
+struct Format {
+  double scale = 1;
+  int width = 0;
+  int precision = 4;
+  bool integral = false, scientific = false;
+};
+
+template <class F>
+void for_each_index(IntArrayRef sizes, F f) {
+  std::vector<int64_t> idx(sizes.size(), 0);
+  int64_t n = 1;
+  for (int64_t s : sizes) n *= s;
+  for (int64_t i = 0; i < n; ++i) {
+    f(idx);
+    for (size_t d = sizes.size(); d-- > 0;) {
+      if (++idx[d] < sizes[d]) break;
+      idx[d] = 0;
+    }
+  }
+}
+
+double element(const Tensor& t, int64_t at) {
+  const char* p = static_cast<const char*>(t.impl()->storage->data()) + (t.storage_offset() + at) * static_cast<int64_t>(element_size(t.dtype()));
+  auto read = [&](auto v) {
+    std::memcpy(&v, p, sizeof v);
+    return static_cast<double>(v);
+  };
+  switch (t.dtype()) {
+    case ScalarType::Byte:
+    case ScalarType::QUInt8: return read(uint8_t{});
+    case ScalarType::Bool: return read(uint8_t{}) ? 1 : 0;
+    case ScalarType::Char:
+    case ScalarType::QInt8: return read(int8_t{});
+    case ScalarType::Short: return read(int16_t{});
+    case ScalarType::Int:
+    case ScalarType::QInt32: return read(int32_t{});
+    case ScalarType::Long: return read(int64_t{});
+    case ScalarType::UInt16: return read(uint16_t{});
+    case ScalarType::UInt32: return read(uint32_t{});
+    case ScalarType::UInt64: return read(uint64_t{});
+    case ScalarType::Half: return Half::to_float(static_cast<uint16_t>(read(uint16_t{})));
+    case ScalarType::BFloat16: {
+      BFloat16 b;
+      std::memcpy(&b, p, 2);
+      return b;
+    }
+    case ScalarType::Float:
+    case ScalarType::ComplexFloat: return read(float{});
+    case ScalarType::Double:
+    case ScalarType::ComplexDouble: return read(double{});
+    default: return 0;
+  }
+}
+
+int64_t offset_of(const Tensor& t, const std::vector<int64_t>& idx) {
+  int64_t at = 0;
+  for (size_t d = 0; d < idx.size(); ++d) at += idx[d] * t.strides()[d];
+  return at;
+}
+
+Format choose_format(const Tensor& t, double (*get)(const Tensor&, int64_t)) {
+  Format f;
+  if (t.numel() == 0) return f;
+  bool int_mode = true, offset_set = false;
+  double min_abs = 0, max_abs = 0;
+  for_each_index(t.sizes(), [&](const std::vector<int64_t>& idx) {
+    double v = get(t, offset_of(t, idx));
+    if (!std::isfinite(v)) return;
+    if (v != std::ceil(v)) int_mode = false;
+    double a = std::fabs(v);
+    if (!offset_set) min_abs = max_abs = a, offset_set = true;
+    min_abs = std::min(min_abs, a);
+    max_abs = std::max(max_abs, a);
+  });
+  if (!offset_set) min_abs = max_abs = 1;
+  auto exponent = [](double v) { return v == 0 ? 1.0 : std::floor(std::log10(v)) + 1; };
+  double exp_min = exponent(min_abs), exp_max = exponent(max_abs);
+  if (int_mode) {
+    f.integral = true;
+    f.precision = 0;
+    if (exp_max > 9) {
+      f.scientific = true;
+      f.integral = false;
+      f.precision = 4;
+      f.width = 11;
+    } else {
+      f.width = static_cast<int>(exp_max) + 1;
+    }
+    return f;
+  }
+  if (exp_max - exp_min > 4) {
+    f.scientific = true;
+    f.width = std::fabs(exp_max) > 99 || std::fabs(exp_min) > 99 ? 12 : 11;
+  } else if (exp_max > 5 || exp_max < 0) {
+    f.width = 7;
+    f.scale = std::pow(10, exp_max - 1);
+  } else {
+    f.width = exp_max == 0 ? 7 : static_cast<int>(exp_max) + 6;
+  }
+  return f;
+}
+
+void put(std::ostream& os, double v, const Format& f) {
+  char buf[64];
+  if (!std::isfinite(v))
+    std::snprintf(buf, sizeof buf, "%s", std::isnan(v) ? "nan" : v < 0 ? "-inf" : "inf");
+  else if (f.scientific)
+    std::snprintf(buf, sizeof buf, "%.*e", f.precision, v);
+  else if (f.integral)
+    std::snprintf(buf, sizeof buf, "%.0f", v);
+  else
+    std::snprintf(buf, sizeof buf, "%.*f", f.precision, v);
+  os << std::setw(f.width) << buf;
+}
+
+void put_matrix(std::ostream& os, const Tensor& t, int64_t base, int64_t linesize, int indent) {
+  Tensor m = make_view(t, {t.sizes()[static_cast<size_t>(t.dim() - 2)], t.sizes()[static_cast<size_t>(t.dim() - 1)]},
+                       {t.strides()[static_cast<size_t>(t.dim() - 2)], t.strides()[static_cast<size_t>(t.dim() - 1)]}, t.storage_offset() + base);
+  Format f = choose_format(m, element);
+  int64_t rows = m.size(0), cols = m.size(1);
+  int64_t per_line = std::max<int64_t>((linesize - indent) / (f.width + 1), 1);
+  for (int64_t first = 0; first < cols;) {
+    int64_t last = std::min(first + per_line - 1, cols - 1);
+    if (per_line < cols) {
+      if (first != 0) os << "\n";
+      os << std::string(static_cast<size_t>(indent), ' ') << "Columns " << first + 1 << " to " << last + 1 << "\n";
+    }
+    if (f.scale != 1) os << std::string(static_cast<size_t>(indent), ' ') << detail::concat(f.scale) << " *\n";
+    for (int64_t r = 0; r < rows; ++r) {
+      os << std::string(static_cast<size_t>(indent), ' ');
+      for (int64_t c = first; c <= last; ++c) {
+        put(os, element(m, r * m.strides()[0] + c * m.strides()[1]) / f.scale, f);
+        os << (c == last ? "\n" : " ");
+      }
+    }
+    first = last + 1;
+  }
+}
+
+}  // namespace
+
+std::ostream& operator<<(std::ostream& os, const Tensor& t) {
+  if (!t.defined()) return os << "[ Tensor (undefined) ]";
+  // LibTorch builds the numbers as double and prints in its own format.
+  std::string type = (is_quantized(t.dtype()) ? "Quantized" : "") + std::string(t.device().type == DeviceType::CUDA ? "CUDA" : "CPU") + scalar_type_name(t.dtype()) + "Type";
+  if (is_quantized(t.dtype())) type = "QuantizedCPU" + std::string(scalar_type_name(t.dtype())) + "Type";
+  if (t.dim() == 0) {
+    double v = element(t, 0);
+    char buf[64];
+    if (is_complex(t.dtype()))
+      std::snprintf(buf, sizeof buf, "%g", v);
+    else
+      std::snprintf(buf, sizeof buf, "%g", v);
+    os << buf << "\n";
+    os << "[ " << type << "{}";
+  } else if (t.numel() == 0) {
+    os << "[ " << type << "{";
+    for (size_t i = 0; i < t.sizes().size(); ++i) os << (i ? "," : "") << t.sizes()[i];
+    os << "}";
+  } else {
+    if (t.dim() == 1) {
+      Format f = choose_format(t, element);
+      if (f.scale != 1) os << detail::concat(f.scale) << " *\n";
+      for (int64_t i = 0; i < t.size(0); ++i) {
+        put(os, element(t, i * t.strides()[0]) / f.scale, f);
+        os << "\n";
+      }
+    } else if (t.dim() == 2) {
+      put_matrix(os, t, 0, 80, 0);
+    } else {
+      std::vector<int64_t> outer(t.sizes().begin(), t.sizes().end() - 2);
+      bool start = true;
+      for_each_index(outer, [&](const std::vector<int64_t>& idx) {
+        if (!start) os << "\n";
+        start = false;
+        os << "(";
+        for (int64_t i : idx) os << i + 1 << ",";
+        os << ".,.) = \n";
+        put_matrix(os, t, offset_of(t, idx), 80, 1);
+      });
+    }
+    os << "[ " << type << "{" << t.sizes()[0];
+    for (size_t i = 1; i < t.sizes().size(); ++i) os << "," << t.sizes()[i];
+    os << "}";
+  }
+  if (const Quantizer* q = t.quantizer()) {
+    if (!q->per_channel) os << ", qscheme: per_tensor_affine, scale: " << q->scale << ", zero_point: " << q->zero_point;
+  }
+  return os << " ]";
+}
+
+}  // namespace sconce

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// May-alias and mutation analysis: inclusion-based points-to sets over memory locations (Andersen 1994), with the
+// contents of containers as a second level. What leaves the graph's sight (attributes, calls, inputs) is a wildcard.
+#pragma once
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "ir/graph.h"
+
+namespace sconce {
+
+class AliasDb {
+ public:
+  explicit AliasDb(const Graph& g);
+  // Values of this type can be written in place.
+  static bool is_mutable_type(TypePtr t);
+  // Some node may write memory that v, or something it contains, refers to.
+  bool has_writers(const Value* v) const;
+  // n writes memory that outlives the graph: inputs, attributes, what calls may see.
+  bool writes_to_wildcard(const Node* n) const;
+  // n may write what one of the values refers to, contents included.
+  bool writes_to_alias(const Node* n, const std::unordered_set<const Value*>& values) const;
+  bool may_alias(const Value* a, const Value* b) const;
+  // a, or something in it, may be the same memory as b, or something in it.
+  bool may_contain_alias(const Value* a, const Value* b) const;
+  // The values that n writes in place (also the arguments of calls).
+  std::vector<Value*> written(const Node* n) const;
+
+ private:
+  using LocSet = std::unordered_set<uint32_t>;
+  struct Loc {
+    bool wildcard = false;
+    LocSet contains;
+  };
+  uint32_t new_loc();
+  uint32_t wildcard_of(TypePtr t);
+  void analyze(const Block* b);
+  void analyze(const Node* n);
+  bool add(const Value* v, uint32_t loc);
+  bool add_all(const Value* v, const LocSet& locs);
+  void fresh(const Value* v);
+  void contain(const Value* container, const LocSet& locs);
+  void make_wildcard(const Value* v);
+  void spread_wildcard();
+  LocSet closure(const Value* v) const;
+  bool touches(const LocSet& a, const LocSet& b) const;
+  const LocSet& of(const Value* v) const;
+
+  std::vector<Loc> locs_;
+  std::unordered_map<const Value*, LocSet> points_;
+  std::unordered_map<const Value*, uint32_t> fresh_;
+  std::unordered_map<TypePtr, uint32_t> wildcards_;
+  std::vector<const Node*> writers_;
+  bool changed_ = false;
+  bool first_pass_ = true;
+};
+
+}  // namespace sconce

@@ -1,0 +1,543 @@
+// SPDX-License-Identifier: Apache-2.0
+// Dead code, tuples, constants, canonical order: serialized-language.md section 13.
+#include "ir/cleanup.h"
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+
+#include "ir/alias.h"
+
+namespace sconce {
+
+void inline_block_before(Node* n, Block* b) {
+  for (Node* m : b->nodes()) m->move_before(n);
+}
+
+bool has_side_effects(const Node* n) {
+  Symbol k = n->kind;
+  if (k == prim::Print || k == prim::RaiseException || k == prim::AddStatValue || k == prim::TimePoint || k == prim::CallFunction || k == prim::CallMethod ||
+      k == prim::Enter || k == prim::Exit)
+    return true;
+  if (!k.is_aten()) return false;
+  std::string_view name = k.unqualified();
+  return name == "warn" || name == "save" || name == "manual_seed" || name == "wait" || name == "backward" || name == "set_grad_enabled" || name == "grad";
+}
+
+bool is_nondeterministic(const Node* n) {
+  static constexpr const char* kNames[] = {"dropout", "_fused_dropout", "_standard_gamma", "bernoulli", "multinomial", "native_dropout", "normal", "poisson",
+                                           "binomial", "rrelu", "rrelu_with_noise", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like",
+                                           "randperm", "bernoulli_", "uniform_", "normal_", "exponential_", "random_", "cauchy_", "geometric_", "log_normal_",
+                                           "empty", "empty_like", "empty_strided", "new_empty", "feature_dropout", "alpha_dropout", "feature_alpha_dropout"};
+  if (!n->kind.is_aten()) return false;
+  std::string_view name = n->kind.unqualified();
+  for (const char* x : kNames)
+    if (name == x) {
+      if (name != "dropout" || n->inputs.size() < 3) return true;
+      auto train = constant_value(n->inputs[2]);
+      return !train || !train->isBool() || train->toBool();
+    }
+  return false;
+}
+
+// ---- dead code ----
+
+namespace {
+
+class DeadCode {
+ public:
+  explicit DeadCode(Graph& g) : graph_(g), alias_(g) {}
+
+  bool run() {
+    fork_inputs(graph_.block());
+    mark(graph_.block()->ret);
+    mark_block(graph_.block());
+    sweep(graph_.block());
+    return changed_;
+  }
+
+ private:
+  void fork_inputs(Block* b) {
+    for (Node* n : b->nodes()) {
+      for (Block* inner : n->blocks) fork_inputs(inner);
+      if (n->kind != prim::fork && n->kind != prim::awaitable) continue;
+      Graph& sub = *n->find(Symbol("Subgraph"))->graph;
+      for (size_t i = 0; i < sub.inputs().size();) {
+        if (sub.inputs()[i]->has_uses()) {
+          ++i;
+          continue;
+        }
+        sub.block()->erase_input(i);
+        n->remove_input(i);
+      }
+    }
+  }
+  bool effects(Node* n) {
+    auto it = effects_.find(n);
+    if (it != effects_.end()) return it->second;
+    bool e = has_side_effects(n);
+    for (Block* b : n->blocks)
+      for (Node* m : b->nodes()) e |= effects(m);
+    e |= alias_.writes_to_wildcard(n);
+    return effects_[n] = e;
+  }
+  bool mark(Node* n) {
+    if (!marked_.insert(n).second) return false;
+    for (Node* up = n; up && up->owner; up = up->owner->owning_node)
+      if (up != n) mark(up);
+    for (Value* v : n->inputs) live_.insert(v);
+    return true;
+  }
+  bool mark_return(Node* ret) {
+    if (marked_.count(ret)) return false;
+    Node* outer = ret->owner->owning_node;
+    if (!outer) return mark(ret);
+    if (outer->kind == prim::Loop) {
+      Block* b = outer->blocks[0];
+      for (size_t i = 0; i < outer->outputs.size(); ++i)
+        if (live_.count(outer->outputs[i]) || b->inputs()[i + 1]->has_uses()) live_.insert(b->outputs()[i + 1]);
+      live_.insert(b->outputs()[0]);
+    } else {
+      for (size_t i = 0; i < outer->outputs.size() && i < ret->inputs.size(); ++i)
+        if (live_.count(outer->outputs[i])) live_.insert(ret->inputs[i]);
+    }
+    marked_.insert(ret);
+    return true;
+  }
+  bool mark_block(Block* b) {
+    bool any = false;
+    for (Node* n : b->nodes())
+      if (effects(n)) any |= mark(n);
+    any |= mark_return(b->ret);
+    for (Node* n = b->last(); n != b->param; n = n->prev) {
+      if (n->kind == prim::Loop) {
+        while (mark_block(n->blocks[0])) any = true;
+      } else {
+        for (Block* inner : n->blocks) any |= mark_block(inner);
+      }
+      any |= mark_if_live(n);
+    }
+    return any;
+  }
+  bool mark_if_live(Node* n) {
+    for (Value* o : n->outputs)
+      if (live_.count(o)) return mark(n);
+    if (marked_.count(n)) return false;
+    if (alias_.writes_to_alias(n, live_)) return mark(n);
+    return false;
+  }
+  void sweep(Block* b) {
+    for (Node* n = b->last(); n != b->param;) {
+      Node* before = n->prev;
+      if (n->kind == prim::If) {
+        for (size_t i = n->outputs.size(); i-- > 0;)
+          if (!n->outputs[i]->has_uses()) {
+            n->erase_output(i);
+            for (Block* inner : n->blocks) inner->erase_output(i);
+          }
+      } else if (n->kind == prim::Loop) {
+        Block* body = n->blocks[0];
+        for (size_t i = n->outputs.size(); i-- > 0;)
+          if (!n->outputs[i]->has_uses() && !body->inputs()[i + 1]->has_uses()) {
+            n->erase_output(i);
+            n->remove_input(i + 2);
+            body->erase_input(i + 1);
+            body->erase_output(i + 1);
+          }
+      }
+      for (Block* inner : n->blocks) sweep(inner);
+      if (!marked_.count(n) && !n->has_uses()) {
+        n->destroy();
+        changed_ = true;
+      }
+      n = before;
+    }
+  }
+
+  Graph& graph_;
+  AliasDb alias_;
+  std::unordered_set<const Node*> marked_;
+  std::unordered_set<const Value*> live_;
+  std::unordered_map<const Node*, bool> effects_;
+  bool changed_ = false;
+};
+
+void lower_tuples(Block* b) {
+  for (Node* n : b->nodes()) {
+    if ((n->kind == prim::TupleUnpack || n->kind == prim::TupleIndex) && n->inputs[0]->node->kind == prim::TupleConstruct) {
+      auto& parts = n->inputs[0]->node->inputs;
+      if (n->kind == prim::TupleUnpack) {
+        for (size_t i = 0; i < n->outputs.size(); ++i) n->outputs[i]->replace_all_uses_with(parts[i]);
+      } else if (auto c = constant_value(n->inputs[1])) {
+        int64_t i = c->toInt(), size = static_cast<int64_t>(parts.size());
+        if (i < 0) i += size;
+        if (i >= 0 && i < size) n->outputs[0]->replace_all_uses_with(parts[static_cast<size_t>(i)]);
+      }
+    }
+    for (Block* inner : n->blocks) lower_tuples(inner);
+  }
+}
+
+}  // namespace
+
+bool eliminate_dead_code(Graph& g) { return DeadCode(g).run(); }
+
+void lower_simple_tuples(Graph& g) {
+  lower_tuples(g.block());
+  eliminate_dead_code(g);
+}
+
+// ---- constants ----
+
+std::optional<std::vector<IValue>> fold_node(Node* n) {
+  std::vector<IValue> in;
+  for (Value* v : n->inputs) {
+    auto c = constant_value(v);
+    if (!c) return std::nullopt;
+    in.push_back(*c);
+  }
+  Symbol k = n->kind;
+  if (k == prim::TupleConstruct) return std::vector<IValue>{make_ref<TupleBox>(std::move(in), n->output()->type->is_named_tuple() ? n->output()->type : nullptr)};
+  if (k == prim::ListConstruct) return std::vector<IValue>{make_ref<ListBox>(n->output()->type->elems[0], std::move(in))};
+  if (k == prim::TupleUnpack) return in[0].isTuple() ? std::optional<std::vector<IValue>>(in[0].toTupleRef().items) : std::nullopt;
+  if (k == prim::TupleIndex) {
+    if (!in[0].isTuple()) return std::nullopt;
+    auto& items = in[0].toTupleRef().items;
+    int64_t i = in[1].toInt(), size = static_cast<int64_t>(items.size());
+    if (i < 0) i += size;
+    if (i < 0 || i >= size) return std::nullopt;
+    return std::vector<IValue>{items[static_cast<size_t>(i)]};
+  }
+  if (k == prim::isinstance) {
+    for (TypePtr t : n->find(Symbol("types"))->types)
+      if (ivalue_matches(in[0], t)) return std::vector<IValue>{true};
+    return std::vector<IValue>{false};
+  }
+  if (k == prim::unchecked_cast) return in;
+  if (k == prim::EnumName) return std::vector<IValue>{in[0].toEnumRef().name};
+  if (k == prim::EnumValue) return std::vector<IValue>{in[0].toEnumRef().value};
+  if (!n->op || !n->op->kernel || n->op->schema().is_vararg) return std::nullopt;
+  try {
+    return run_operator(*n->op, std::move(in));
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+namespace {
+
+bool insertable(const IValue& v) {
+  if (v.isObject() || v.isFuture() || v.isFunction() || v.isGenerator()) return false;
+  if (v.isTensor()) return v.box() && !v.toTensorRef().requires_grad();
+  if (v.isTuple())
+    return std::all_of(v.toTupleRef().items.begin(), v.toTupleRef().items.end(), insertable);
+  if (v.isList()) {
+    TypeKind k = v.toListRef().elem_type->kind;
+    bool plain = k == TypeKind::Int || k == TypeKind::Float || k == TypeKind::Bool || k == TypeKind::Complex || k == TypeKind::String || k == TypeKind::Tensor || k == TypeKind::Enum ||
+                 k == TypeKind::Tuple || k == TypeKind::List || k == TypeKind::Device;
+    return plain && std::all_of(v.toListRef().items.begin(), v.toListRef().items.end(), insertable);
+  }
+  if (v.isDict()) return false;
+  return true;
+}
+
+bool same_constant(const Value* a, const Value* b) {
+  if (a->type != b->type) return false;
+  const Node *x = a->node, *y = b->node;
+  if (x->function || y->function) return x->function == y->function;
+  auto p = constant_value(a), q = constant_value(b);
+  if (!p || !q || p->tag() != q->tag()) return false;
+  if (p->isDouble()) {
+    double u = p->toDouble(), w = q->toDouble();
+    return std::memcmp(&u, &w, sizeof u) == 0;
+  }
+  if (p->isTensor()) {
+    if (p->box() == q->box()) return true;
+    const Tensor &s = p->toTensorRef(), &t = q->toTensorRef();
+    if (!s.defined() || !t.defined() || s.dtype() != t.dtype() || s.sizes() != t.sizes() || s.strides() != t.strides() || s.device() != t.device()) return false;
+    return s.is_contiguous() && s.requires_grad() == t.requires_grad() &&
+           std::memcmp(s.raw_data(), t.raw_data(), static_cast<size_t>(s.numel()) * element_size(s.dtype())) == 0;
+  }
+  return ivalue_equal(*p, *q);
+}
+
+class ConstantPropagator {
+ public:
+  ConstantPropagator(Graph& g, bool aliasing) : g_(g), aliasing_(aliasing) {}
+  bool run() {
+    block(g_.block());
+    if (changed_) eliminate_dead_code(g_);
+    return changed_;
+  }
+
+ private:
+  void block(Block* b) {
+    for (Node* n : b->nodes()) node(n);
+  }
+  void node(Node* n) {
+    bool constant_inputs = std::all_of(n->inputs.begin(), n->inputs.end(), [](Value* v) { return v->node->kind == prim::Constant; });
+    if (n->kind == prim::If) {
+      if (constant_inputs) {
+        Block* live = n->blocks[constant_value(n->inputs[0])->toBool() ? 0 : 1];
+        block(live);
+        inline_block_before(n, live);
+        for (size_t i = 0; i < n->outputs.size(); ++i) n->outputs[i]->replace_all_uses_with(live->outputs()[i]);
+        n->destroy();
+        changed_ = true;
+      } else {
+        for (Block* b : n->blocks) block(b);
+        if_outputs(n);
+      }
+    } else if (n->kind == prim::Loop) {
+      auto trip = constant_value(n->inputs[0]), start = constant_value(n->inputs[1]);
+      bool may_run = (!start || start->toBool()) && (!trip || trip->toInt() > 0);
+      if (!may_run) {
+        for (size_t i = 0; i < n->outputs.size(); ++i) n->outputs[i]->replace_all_uses_with(n->inputs[i + 2]);
+        n->destroy();
+        changed_ = true;
+      } else {
+        block(n->blocks[0]);
+        loop_outputs(n);
+      }
+    } else if (constant_inputs && supported(n)) {
+      fold(n);
+    } else {
+      for (Block* b : n->blocks) block(b);
+    }
+  }
+  bool supported(Node* n) {
+    Symbol k = n->kind;
+    if (!n->blocks.empty() || k == prim::Constant || k == prim::Uninitialized || k == prim::Closure || k == prim::unchecked_unwrap_optional ||
+        k == Symbol("aten::dequantize") || k == prim::CreateObject || k == prim::fork || k == prim::awaitable)
+      return false;
+    if (has_side_effects(n) || is_nondeterministic(n)) return false;
+    if (aliasing_) {
+      if (!alias_) alias_ = std::make_unique<AliasDb>(g_);
+      if (n->op && n->op->schema().is_mutable()) return false;
+      for (Value* v : n->inputs)
+        if (alias_->has_writers(v)) return false;
+      for (Value* v : n->outputs)
+        if (alias_->has_writers(v)) return false;
+      return true;
+    }
+    auto immutable = [](Value* v) { return !AliasDb::is_mutable_type(v->type); };
+    return std::all_of(n->inputs.begin(), n->inputs.end(), immutable) && std::all_of(n->outputs.begin(), n->outputs.end(), immutable);
+  }
+  void fold(Node* n) {
+    auto r = fold_node(n);
+    if (!r) return;
+    InsertPoint at(g_, n);
+    SourceRange saved = g_.current_range;
+    g_.current_range = n->range;
+    for (size_t i = 0; i < r->size() && i < n->outputs.size(); ++i) {
+      const IValue& v = (*r)[i];
+      if (!insertable(v)) continue;
+      TypePtr t = v.isNone() || v.isEnum() ? n->outputs[i]->type : ivalue_type(v);
+      if (v.isTuple() || v.isList()) t = n->outputs[i]->type;
+      n->outputs[i]->replace_all_uses_with(g_.insert_constant(v, t));
+      changed_ = true;
+    }
+    g_.current_range = saved;
+  }
+  void if_outputs(Node* n) {
+    Block *t = n->blocks[0], *f = n->blocks[1];
+    auto drop = [&](size_t i, Value* v) {
+      n->outputs[i]->replace_all_uses_with(v);
+      n->erase_output(i);
+      t->erase_output(i);
+      f->erase_output(i);
+      changed_ = true;
+    };
+    for (size_t i = 0; i < t->outputs().size();) {
+      Value *a = t->outputs()[i], *b = f->outputs()[i];
+      if (a == b) {
+        drop(i, a);
+      } else if (a->node->kind == prim::Constant && b->node->kind == prim::Constant && constant_value(a) && same_constant(a, b)) {
+        InsertPoint at(g_, n);
+        drop(i, g_.insert_constant(*constant_value(a), a->type));
+      } else {
+        ++i;
+      }
+    }
+  }
+  void loop_outputs(Node* n) {
+    Block* b = n->blocks[0];
+    for (size_t i = n->outputs.size(); i-- > 0;)
+      if (b->inputs()[i + 1] == b->outputs()[i + 1]) {
+        Value* in = n->inputs[i + 2];
+        n->outputs[i]->replace_all_uses_with(in);
+        b->inputs()[i + 1]->replace_all_uses_with(in);
+        n->erase_output(i);
+        n->remove_input(i + 2);
+        b->erase_output(i + 1);
+        b->erase_input(i + 1);
+        changed_ = true;
+      }
+  }
+
+  Graph& g_;
+  bool aliasing_;
+  std::unique_ptr<AliasDb> alias_;
+  bool changed_ = false;
+};
+
+void pool(Block* b, Graph& g, std::unordered_multimap<size_t, Node*>& seen) {
+  for (Node* n : b->nodes()) {
+    if (!n->blocks.empty()) {
+      for (Block* inner : n->blocks) pool(inner, g, seen);
+      continue;
+    }
+    if (n->kind != prim::Constant) continue;
+    size_t h = std::hash<const void*>()(n->output()->type);
+    if (auto v = constant_value(n->output()); v && (v->isInt() || v->isDouble() || v->isString())) h = h * 31 + ivalue_hash(*v);
+    Node* existing = nullptr;
+    auto range = seen.equal_range(h);
+    for (auto it = range.first; it != range.second; ++it)
+      if (same_constant(it->second->output(), n->output())) existing = it->second;
+    if (existing) {
+      n->replace_all_uses_with(existing);
+      n->destroy();
+      continue;
+    }
+    seen.emplace(h, n);
+    Node* first = g.block()->first();
+    if (n != first) n->move_before(first);
+  }
+}
+
+}  // namespace
+
+bool constant_propagation_immutable(Graph& g, const OpTable&) { return ConstantPropagator(g, false).run(); }
+bool constant_propagation(Graph& g, const OpTable&) { return ConstantPropagator(g, true).run(); }
+
+void constant_pooling(Graph& g) {
+  std::unordered_multimap<size_t, Node*> seen;
+  pool(g.block(), g, seen);
+}
+
+// ---- order of outputs ----
+
+namespace {
+
+bool use_before(const Use& a, const Use& b) { return a.user == b.user ? a.offset < b.offset : is_before(a.user, b.user); }
+
+std::vector<size_t> order_by_first_use(const std::vector<Value*>& values) {
+  std::vector<std::optional<Use>> first(values.size());
+  for (size_t i = 0; i < values.size(); ++i)
+    for (const Use& u : values[i]->uses)
+      if (!first[i] || use_before(u, *first[i])) first[i] = u;
+  std::vector<size_t> idx(values.size());
+  std::iota(idx.begin(), idx.end(), size_t{0});
+  std::sort(idx.begin(), idx.end(), [&](size_t a, size_t b) {
+    if (!first[a] && !first[b]) return a < b;
+    if (!first[a] || !first[b]) return first[a].has_value();
+    return use_before(*first[a], *first[b]);
+  });
+  return idx;
+}
+
+template <class T>
+void permute(std::vector<T>& v, size_t from, const std::vector<size_t>& idx) {
+  std::vector<T> old(v.begin() + static_cast<ptrdiff_t>(from), v.end());
+  for (size_t i = 0; i < idx.size(); ++i) v[from + i] = old[idx[i]];
+}
+void permute_inputs(Node* n, size_t from, const std::vector<size_t>& idx) {
+  std::vector<Value*> in = n->inputs;
+  permute(in, from, idx);
+  n->remove_all_inputs();
+  for (Value* v : in) n->add_input(v);
+}
+void permute_outputs(Node* n, size_t from, const std::vector<size_t>& idx) {
+  permute(n->outputs, from, idx);
+  for (size_t i = 0; i < n->outputs.size(); ++i) n->outputs[i]->offset = i;
+}
+
+void canonicalize_block(Block* b) {
+  for (Node* n = b->last(); n != b->param; n = n->prev) {
+    if (n->kind == prim::If) {
+      auto idx = order_by_first_use(n->outputs);
+      permute_outputs(n, 0, idx);
+      for (Block* inner : n->blocks) permute_inputs(inner->ret, 0, idx);
+    } else if (n->kind == prim::Loop) {
+      auto idx = order_by_first_use(n->outputs);
+      permute_outputs(n, 0, idx);
+      permute_inputs(n, 2, idx);
+      permute_outputs(n->blocks[0]->param, 1, idx);
+      permute_inputs(n->blocks[0]->ret, 1, idx);
+    }
+    for (Block* inner : n->blocks) canonicalize_block(inner);
+  }
+}
+
+}  // namespace
+
+void canonicalize_outputs(Graph& g) { canonicalize_block(g.block()); }
+
+// ---- operators ----
+
+const Operator* resolve_operator(const Node* n, const OpTable& ops) {
+  for (const Operator& op : ops.find(n->kind.view())) {
+    const FunctionSchema& s = op.schema();
+    if (s.is_vararg ? n->inputs.size() < s.arguments.size() : n->inputs.size() != s.arguments.size()) continue;
+    TypeEnv env;
+    bool fits = true;
+    for (size_t i = 0; i < s.arguments.size() && fits; ++i) {
+      TypePtr actual = n->inputs[i]->type;
+      fits = match_type_variables(s.arguments[i].type, actual, env, *n->graph->types, nullptr);
+      if (!fits) break;
+      TypePtr concrete = eval_type_variables(s.arguments[i].type, env, *n->graph->types);
+      fits = concrete && (actual->is_subtype_of(concrete) || (concrete->kind == TypeKind::Var && concrete->name == actual->name));
+    }
+    if (fits) return &op;
+  }
+  return nullptr;
+}
+
+namespace {
+struct OpAlias {
+  const char *from, *to;
+};
+// Names that PyTorch rewrites to another one, all in aten.
+constexpr OpAlias kAliases[] = {
+#include "ir/aliases.inc"
+};
+
+void normalize_block(Block* b, const OpTable& ops) {
+  for (Node* n : b->nodes()) {
+    for (Block* inner : n->blocks) normalize_block(inner, ops);
+    auto rename = [&](const char* to) {
+      n->kind = Symbol(to);
+      const Operator* old = n->op;
+      n->op = nullptr;
+      if (old) {
+        std::string_view full = old->full_name();
+        size_t dot = full.find('.');
+        n->op = ops.find_overload(std::string(to) + (dot == std::string_view::npos ? "" : std::string(full.substr(dot))));
+      }
+      if (!n->op || n->op->schema().arguments.size() != n->inputs.size()) n->op = resolve_operator(n, ops);
+    };
+    if (n->op && n->op->full_name() == "aten::rsub.Tensor") {
+      Value *x = n->inputs[0], *y = n->inputs[1];
+      n->replace_input(0, y);
+      n->replace_input(1, x);
+      rename("aten::sub");
+      continue;
+    }
+    if (n->kind.is_aten()) {
+      for (auto& a : kAliases)
+        if (n->kind.unqualified() == a.from) {
+          rename((std::string("aten::") + a.to).c_str());
+          break;
+        }
+      if (n->inputs.size() == 2 && n->inputs[0]->type->kind == TypeKind::Bool && n->inputs[1]->type->kind == TypeKind::Bool) {
+        if (n->kind.unqualified() == "__is__") rename("aten::eq");
+        if (n->kind.unqualified() == "__isnot__") rename("aten::ne");
+      }
+    }
+  }
+}
+}  // namespace
+
+void normalize_ops(Graph& g, const OpTable& ops) { normalize_block(g.block(), ops); }
+
+}  // namespace sconce

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// The rewrites that PyTorch runs after compiling; the passes of the same names wrap them.
+#pragma once
+#include "core/op_table.h"
+#include "ir/graph.h"
+
+namespace sconce {
+
+// Inverse mark and sweep from the returned values and from nodes with effects.
+bool eliminate_dead_code(Graph& g);
+// Removes unpack-after-construct pairs. Then dead code.
+void lower_simple_tuples(Graph& g);
+// Folds nodes whose inputs are constants and whose values are immutable; inlines decided Ifs.
+bool constant_propagation_immutable(Graph& g, const OpTable& ops);
+// The same for any type that the alias analysis proves unwritten.
+bool constant_propagation(Graph& g, const OpTable& ops);
+// Equal constants once, at the front.
+void constant_pooling(Graph& g);
+// Outputs of If and Loop in the order of their first use.
+void canonicalize_outputs(Graph& g);
+// Aliases of operators become the plain ones; rsub.Tensor becomes sub.
+void normalize_ops(Graph& g, const OpTable& ops);
+// The values of n, or nothing when an input is no constant or running it fails.
+std::optional<std::vector<IValue>> fold_node(Node* n);
+
+bool has_side_effects(const Node* n);
+bool is_nondeterministic(const Node* n);
+// The operator that a node without one means: the first whose types accept the inputs (ir-format.md section 6).
+const Operator* resolve_operator(const Node* n, const OpTable& ops);
+// Moves the nodes of b before n.
+void inline_block_before(Node* n, Block* b);
+
+}  // namespace sconce

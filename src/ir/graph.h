@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: Apache-2.0
+// The typed SSA graph: Graph owns Blocks, Nodes and Values. Names and structure are PyTorch's.
+#pragma once
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "sconce/ivalue.h"
+
+namespace sconce {
+
+struct Function;
+struct Operator;
+struct Source;
+
+// An interned name such as "aten::add". Equality is one comparison.
+class Symbol {
+ public:
+  Symbol() = default;
+  explicit Symbol(std::string_view text);
+  // For the kinds below only: text is known to the intern table.
+  struct Known {
+    const char* text;
+  };
+  constexpr explicit Symbol(Known k) : text_(k.text) {}
+  const char* str() const { return text_ ? text_ : ""; }
+  std::string_view view() const { return str(); }
+  bool operator==(Symbol o) const { return text_ == o.text_; }
+  bool operator!=(Symbol o) const { return text_ != o.text_; }
+  explicit operator bool() const { return text_ != nullptr; }
+  const void* id() const { return text_; }
+  bool is_prim() const { return view().substr(0, 6) == "prim::"; }
+  bool is_aten() const { return view().substr(0, 6) == "aten::"; }
+  // "add" of "aten::add"
+  std::string_view unqualified() const;
+
+ private:
+  const char* text_ = nullptr;
+};
+
+// Kinds that the compiler itself knows.
+namespace prim {
+#define SCONCE_PRIM_KINDS(X)                                                                                     \
+  X(Constant) X(If) X(Loop) X(ListConstruct) X(ListUnpack) X(TupleConstruct) X(TupleUnpack) X(TupleIndex)        \
+  X(TupleSlice) X(DictConstruct) X(GetAttr) X(SetAttr) X(CallMethod) X(CallFunction) X(CreateObject) X(isinstance) \
+  X(unchecked_cast) X(Uninitialized) X(RaiseException) X(Print) X(Enter) X(Exit) X(fork) X(awaitable)            \
+  X(awaitable_wait) X(awaitable_nowait) X(tolist) X(NumToTensor) X(EnumName) X(EnumValue) X(ModuleContainerIndex) \
+  X(Closure) X(forkClosure) X(awaitableClosure) X(ReturnStmt) X(BreakStmt) X(ContinueStmt) X(LoopContinuation)   \
+  X(ComprehensionScope) X(EmptyListLiteral) X(With) X(Store) X(Load) X(Param) X(Return) X(annotate) X(min) X(max) \
+  X(abs) X(dtype) X(device) X(HasAttr) X(range) X(enumerate) X(zip) X(list) X(dict) X(rangelist) X(id)           \
+  X(unchecked_unwrap_optional) X(TimePoint) X(AddStatValue)
+#define X(n)                                                 \
+  inline constexpr char n##_text[] = "prim::" #n;            \
+  inline constexpr Symbol n{Symbol::Known{n##_text}};
+SCONCE_PRIM_KINDS(X)
+#undef X
+}  // namespace prim
+
+struct SourceRange {
+  std::shared_ptr<const Source> source;
+  uint32_t start = 0, end = 0;
+};
+
+struct Attribute {
+  enum class Kind : uint8_t { Int, Float, Complex, String, Ints, Floats, Strings, Type, Types, Graph, Value };
+  Symbol name;
+  Kind kind = Kind::Value;
+  IValue value;                // Int, Float, Complex, String and lists of them; any constant for Value
+  std::vector<TypePtr> types;  // Type, Types
+  std::shared_ptr<struct Graph> graph;
+};
+
+struct Node;
+struct Block;
+struct Graph;
+struct Value;
+
+struct Use {
+  Node* user;
+  size_t offset;
+};
+
+struct Value {
+  Node* node = nullptr;  // the node that makes it; a block's inputs belong to its param node
+  size_t offset = 0;     // which output
+  TypePtr type = nullptr;
+  std::string name;      // debug name; empty: print the number
+  uint32_t id = 0;
+  std::vector<Use> uses;
+
+  bool has_uses() const { return !uses.empty(); }
+  Value* set_type(TypePtr t) {
+    type = t;
+    return this;
+  }
+  Value* set_name(const std::string& n);
+  void replace_all_uses_with(Value* v);
+  Graph* graph() const;
+};
+
+struct Node {
+  Symbol kind;
+  Graph* graph = nullptr;
+  Block* owner = nullptr;  // the block it stands in; null while detached
+  Node *prev = nullptr, *next = nullptr;
+  std::vector<Value*> inputs;
+  std::vector<Value*> outputs;
+  std::vector<Block*> blocks;
+  std::vector<Attribute> attributes;
+  SourceRange range;
+  const Operator* op = nullptr;        // the schema that overload resolution chose
+  Function* function = nullptr;        // CallFunction's constant: the callee
+  uint64_t position = 0;               // increases along a block
+
+  Value* input(size_t i = 0) const { return inputs[i]; }
+  Value* output(size_t i = 0) const { return outputs[i]; }
+  Value* add_output(TypePtr t = nullptr);
+  Value* insert_output(size_t i, TypePtr t = nullptr);
+  void erase_output(size_t i);
+  void add_input(Value* v);
+  void insert_input(size_t i, Value* v);
+  void replace_input(size_t i, Value* v);
+  void remove_input(size_t i);
+  void remove_all_inputs();
+  Block* add_block();
+  void erase_block(size_t i);
+
+  Node* insert_before(Node* n);
+  Node* insert_after(Node* n);
+  void move_before(Node* n);
+  void move_after(Node* n);
+  bool has_uses() const;
+  // Removes it from its block and frees it; its outputs must be unused.
+  void destroy();
+  void replace_all_uses_with(Node* n);
+
+  const Attribute* find(Symbol name) const;
+  Attribute& set(Symbol name, Attribute::Kind k);
+  Node* set_s(Symbol name, const std::string& v);
+  Node* set_i(Symbol name, int64_t v);
+  const std::string& s(Symbol name) const { return find(name)->value.toStringRef(); }
+  bool is_constant() const { return kind == prim::Constant; }
+  bool must_be_none() const;
+};
+
+struct Block {
+  Graph* graph = nullptr;
+  Node* owning_node = nullptr;  // null: the top block
+  Node* param = nullptr;        // outputs are the block's inputs; also the list's head
+  Node* ret = nullptr;          // inputs are the block's outputs; also the list's tail
+
+  std::vector<Value*>& inputs() const { return param->outputs; }
+  std::vector<Value*>& outputs() const { return ret->inputs; }
+  Node* first() const { return param->next; }
+  Node* last() const { return ret->prev; }
+  bool empty() const { return param->next == ret; }
+  Value* add_input(const std::string& name = "");
+  Value* insert_input(size_t i) { return param->insert_output(i); }
+  void erase_input(size_t i) { param->erase_output(i); }
+  void register_output(Value* v) { ret->add_input(v); }
+  void insert_output(size_t i, Value* v) { ret->insert_input(i, v); }
+  void erase_output(size_t i) { ret->remove_input(i); }
+  // Appends copies of src's nodes and outputs; map gives the copy of an outer value.
+  template <class F>
+  void clone_from(Block* src, F map);
+
+  // for (Node* n : block->nodes()): the current node may be removed or moved.
+  struct Iterator {
+    Node *at, *next;
+    Node* operator*() const { return at; }
+    Iterator& operator++() {
+      at = next;
+      next = at->next;
+      return *this;
+    }
+    bool operator!=(const Iterator& o) const { return at != o.at; }
+  };
+  struct Range {
+    Block* b;
+    Iterator begin() const { return {b->param->next, b->param->next->next}; }
+    Iterator end() const { return {b->ret, nullptr}; }
+  };
+  Range nodes() { return {this}; }
+};
+
+struct Graph : std::enable_shared_from_this<Graph> {
+  Graph();
+  ~Graph();
+  Graph(const Graph&) = delete;
+
+  Block* block() const { return block_; }
+  std::vector<Value*>& inputs() const { return block_->inputs(); }
+  std::vector<Value*>& outputs() const { return block_->outputs(); }
+  Value* add_input(const std::string& name = "") { return block_->add_input(name); }
+
+  Node* create(Symbol kind, size_t num_outputs = 1);
+  Node* create(Symbol kind, const std::vector<Value*>& inputs, size_t num_outputs = 1);
+  Node* insert_node(Node* n) { return n->insert_before(insert_before_); }
+  Node* insert_point() const { return insert_before_; }
+  void set_insert_point(Node* before) { insert_before_ = before; }
+  void set_insert_point(Block* at_end) { insert_before_ = at_end->ret; }
+
+  Node* create_constant(IValue v, TypePtr type = nullptr);
+  Value* insert_constant(IValue v, TypePtr type = nullptr);
+  Node* create_uninitialized(TypePtr t);
+  Node* create_list(TypePtr elem, const std::vector<Value*>& values);
+  Node* create_tuple(const std::vector<Value*>& values, TypePtr named = nullptr);
+  Node* create_tuple_unpack(Value* v);
+  Node* create_load(const std::string& name, TypePtr t);
+  Node* create_store(const std::string& name, Value* v);
+  template <class F>
+  Node* create_clone(Node* n, F map);
+  std::shared_ptr<Graph> copy() const;
+
+  TypeTable* types = &TypeTable::global();  // the archive's
+  std::shared_ptr<const void> owner;        // keeps class types alive
+  uint64_t op_version = ~uint64_t{0};       // archive version for upgraders; ~0: current
+
+  SourceRange current_range;  // given to nodes as they are created
+  // Number given to a value; names in use.
+  uint32_t next_id = 0;
+  std::unordered_map<std::string, Value*> names;
+  std::unordered_map<std::string, size_t> name_suffix;
+
+ private:
+  friend struct Node;
+  friend struct Block;
+  Block* new_block(Node* owner);
+  Value* new_value(Node* n, size_t offset, TypePtr t);
+  void free_value(Value* v);
+  Block* block_ = nullptr;
+  Node* insert_before_ = nullptr;
+  uint64_t position_ = 0;
+  std::vector<std::unique_ptr<Node>> all_nodes_;
+  std::vector<std::unique_ptr<Value>> all_values_;
+  std::vector<std::unique_ptr<Block>> all_blocks_;
+};
+
+class InsertPoint {
+ public:
+  InsertPoint(Graph& g, Node* before) : g_(g), saved_(g.insert_point()) { g.set_insert_point(before); }
+  InsertPoint(Graph& g, Block* at_end) : InsertPoint(g, at_end->ret) {}
+  ~InsertPoint() { g_.set_insert_point(saved_); }
+
+ private:
+  Graph& g_;
+  Node* saved_;
+};
+
+// The constant's value, or nothing when v is no constant. Function constants have no value.
+std::optional<IValue> constant_value(const Value* v);
+// The outputs of an unpacked tuple; the inputs themselves when v was just constructed.
+std::vector<Value*> unpack_tuple(Value* v);
+// Copies callee's nodes before the insert point; returns the copies of its outputs.
+std::vector<Value*> insert_graph(Graph& g, Graph& callee, const std::vector<Value*>& inputs);
+// True when a stands before b in the printed text; both in one graph.
+bool is_before(Node* a, Node* b);
+
+// str(graph) as PyTorch prints it.
+std::string print_graph(const Graph& g, bool comments = true);
+std::string print_constant(const IValue& v, TypePtr type);
+std::string quote_string(const std::string& s);
+// Throws Error when the graph breaks a rule of its structure.
+void verify_graph(const Graph& g);
+
+template <class F>
+Node* Graph::create_clone(Node* n, F map) {
+  Node* r = create(n->kind, 0);
+  r->range = n->range;
+  r->op = n->op;
+  r->function = n->function;
+  r->attributes = n->attributes;
+  for (Value* o : n->outputs) {
+    Value* c = r->add_output(o->type);
+    if (!o->name.empty()) c->set_name(o->name);
+  }
+  for (Value* i : n->inputs) r->add_input(map(i));
+  for (Block* b : n->blocks) r->add_block()->clone_from(b, map);
+  return r;
+}
+
+template <class F>
+void Block::clone_from(Block* src, F outer) {
+  std::unordered_map<Value*, Value*> local;
+  auto map = [&](Value* v) -> Value* {
+    auto it = local.find(v);
+    return it != local.end() ? it->second : outer(v);
+  };
+  InsertPoint at(*graph, this);
+  for (Value* in : src->inputs()) {
+    Value* c = add_input();
+    c->type = in->type;
+    if (!in->name.empty()) c->set_name(in->name);
+    local[in] = c;
+  }
+  for (Node* n = src->first(); n != src->ret; n = n->next) {
+    Node* c = graph->insert_node(graph->create_clone(n, std::function<Value*(Value*)>(map)));
+    for (size_t i = 0; i < n->outputs.size(); ++i) local[n->outputs[i]] = c->outputs[i];
+  }
+  for (Value* o : src->outputs()) register_output(map(o));
+}
+
+}  // namespace sconce
+
+template <>
+struct std::hash<sconce::Symbol> {
+  size_t operator()(sconce::Symbol s) const { return std::hash<const void*>()(s.id()); }
+};

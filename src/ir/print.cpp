@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+// Graph text in PyTorch's form (ir-format.md). Entry: print_graph.
+#include <cmath>
+#include <map>
+
+#include "ir/graph.h"
+#include "ir/source.h"
+
+namespace sconce {
+
+std::string quote_string(const std::string& s) {
+  std::string r = "\"";
+  for (unsigned char c : s) {
+    switch (c) {
+      case '\\': r += "\\\\"; break;
+      case '\'': r += "\\'"; break;
+      case '"': r += "\\\""; break;
+      case '\a': r += "\\a"; break;
+      case '\b': r += "\\b"; break;
+      case '\f': r += "\\f"; break;
+      case '\n': r += "\\n"; break;
+      case '\r': r += "\\r"; break;
+      case '\t': r += "\\t"; break;
+      case '\v': r += "\\v"; break;
+      default:
+        if (c >= 0x20 && c < 0x7f) {
+          r += static_cast<char>(c);
+        } else {
+          char buf[8];
+          std::snprintf(buf, sizeof buf, "\\%03o", c);
+          r += buf;
+        }
+    }
+  }
+  return r + "\"";
+}
+
+namespace {
+
+std::string tensor_constant(const Tensor& t) {
+  if (!t.defined()) return "<Tensor>";
+  if (t.numel() == 1) {
+    std::ostringstream os;
+    if (is_complex(t.dtype())) {
+      const char* p = static_cast<const char*>(t.raw_data());
+      if (t.dtype() == kComplexDouble)
+        os << *reinterpret_cast<const std::complex<double>*>(p);
+      else
+        os << *reinterpret_cast<const std::complex<float>*>(p);
+    } else if (is_floating(t.dtype())) {
+      os << t.item<double>();
+    } else {
+      os << t.item<int64_t>();
+    }
+    return "{" + os.str() + "}";
+  }
+  if (t.numel() > 10) return "<Tensor>";
+  std::ostringstream os;
+  os << t;
+  std::string s = os.str();
+  for (char& c : s)
+    if (c == '\n') c = ' ';
+  return s;
+}
+
+// Inside a container.
+std::string inner(const IValue& v, TypePtr type) {
+  auto seq = [&](const std::vector<IValue>& items, auto elem_type) {
+    std::string s;
+    for (size_t i = 0; i < items.size(); ++i) s += (i ? ", " : "") + inner(items[i], elem_type(i));
+    return s;
+  };
+  switch (v.tag()) {
+    case Tag::None: return "None";
+    case Tag::Bool: return v.toBool() ? "True" : "False";
+    case Tag::String: return quote_string(v.toStringRef());
+    case Tag::Device: return "torch.device(\"" + v.toDevice().str() + "\")";
+    case Tag::Tuple: {
+      auto& items = v.toTupleRef().items;
+      return "(" + seq(items, [&](size_t i) { return type && type->kind == TypeKind::Tuple && i < type->elems.size() ? type->elems[i] : nullptr; }) + (items.size() == 1 ? ",)" : ")");
+    }
+    case Tag::List: {
+      auto& l = v.toListRef();
+      TypePtr e = type && type->kind == TypeKind::List ? type->elems[0] : l.elem_type;
+      if (l.items.empty()) return "annotate(List[" + e->annotation_str() + "], [])";
+      if (e->kind == TypeKind::Tensor) return "[<Tensors>]";
+      return "[" + seq(l.items, [&](size_t) { return e; }) + "]";
+    }
+    case Tag::Dict: {
+      auto& d = v.toDictRef();
+      if (d.items.empty()) return "annotate(Dict[" + d.key_type->annotation_str() + ", " + d.value_type->annotation_str() + "], {})";
+      std::string s = "{";
+      for (size_t i = 0; i < d.items.size(); ++i) s += (i ? ", " : "") + inner(d.items[i].first, nullptr) + ": " + inner(d.items[i].second, nullptr);
+      return s + "}";
+    }
+    default: return print_constant(v, type);
+  }
+}
+
+}  // namespace
+
+std::string print_constant(const IValue& v, TypePtr type) {
+  switch (v.tag()) {
+    case Tag::Int: return std::to_string(v.toInt());
+    case Tag::Bool: return v.toBool() ? "1" : "0";
+    case Tag::Double: return float_str(v.toDouble());
+    case Tag::ComplexDouble: return complex_str(v.toComplexDouble());
+    case Tag::String: return quote_string(v.toStringRef());
+    case Tag::Device: return quote_string(v.toDevice().str());
+    case Tag::Tensor: return v.box() ? tensor_constant(v.toTensorRef()) : "<Tensor>";
+    case Tag::Enum: return v.toEnumRef().type->name + "." + v.toEnumRef().name;
+    case Tag::Object: {
+      std::ostringstream os;
+      os << "object(" << static_cast<const void*>(&v.toObjectRef()) << ")";
+      return os.str();
+    }
+    case Tag::Generator: return "torch.Generator(device=\"cpu\", seed=" + std::to_string(v.toGeneratorRef().seed()) + ")";
+    case Tag::Function: return "<Function>";
+    case Tag::Future: return "<Future>";
+    case Tag::None: return "None";
+    default: return inner(v, type);
+  }
+}
+
+namespace {
+
+class Printer {
+ public:
+  explicit Printer(bool comments) : comments_(comments) {}
+
+  void graph(const Graph& g, std::string& out) {
+    out += "graph(";
+    auto& ins = g.inputs();
+    for (size_t i = 0; i < ins.size(); ++i) out += (i ? ",\n      " : "") + def(ins[i]);
+    out += "):\n";
+    std::vector<const Node*> groups;
+    for (Node* n = g.block()->first(); n != g.block()->ret; n = n->next) node(n, 1, out, &groups);
+    out += "  return (" + refs(g.outputs()) + ")\n";
+    size_t i = 0;
+    for (const Node* n : groups) {
+      out += "with " + std::string(n->kind.str()) + "_" + std::to_string(i++) + " = ";
+      graph(*n->find(Symbol("Subgraph"))->graph, out);
+    }
+  }
+
+ private:
+  static std::string name(const Value* v) { return "%" + (v->name.empty() ? std::to_string(v->id) : v->name); }
+  static std::string def(const Value* v) { return name(v) + " : " + v->type->str(); }
+  static std::string refs(const std::vector<Value*>& vs) {
+    std::string s;
+    for (size_t i = 0; i < vs.size(); ++i) s += (i ? ", " : "") + name(vs[i]);
+    return s;
+  }
+
+  static std::string attribute(const Attribute& a, const Node* n) {
+    std::string s = std::string(a.name.str()) + "=";
+    switch (a.kind) {
+      case Attribute::Kind::Type: return s + a.types[0]->str();
+      case Attribute::Kind::Types: {
+        s += "[";
+        for (size_t i = 0; i < a.types.size(); ++i) s += (i ? ", " : "") + a.types[i]->str();
+        return s + "]";
+      }
+      case Attribute::Kind::Graph: return s + "<Graph>";
+      default: return s + print_constant(a.value, n->kind == prim::Constant ? n->output()->type : nullptr);
+    }
+  }
+
+  void node(const Node* n, size_t level, std::string& out, std::vector<const Node*>* groups) {
+    out.append(2 * level, ' ');
+    for (size_t i = 0; i < n->outputs.size(); ++i) out += (i ? ", " : "") + def(n->outputs[i]);
+    out += " = ";
+    const Attribute* sub = n->find(Symbol("Subgraph"));
+    out += n->kind.str();
+    if (sub) {
+      out += "_" + std::to_string(groups->size());
+      groups->push_back(n);
+    }
+    if (n->attributes.size() > (sub ? 1u : 0u)) {
+      out += "[";
+      bool first = true;
+      for (auto& a : n->attributes) {
+        if (sub && &a == sub) continue;
+        out += (first ? "" : ", ") + attribute(a, n);
+        first = false;
+      }
+      out += "]";
+    }
+    out += "(" + refs(n->inputs) + ")";
+    if (comments_ && n->range.source) out += " # " + n->range.source->position(n->range.start);
+    out += "\n";
+    for (size_t i = 0; i < n->blocks.size(); ++i) {
+      Block* b = n->blocks[i];
+      out.append(2 * (level + 1), ' ');
+      out += "block" + std::to_string(i) + "(";
+      for (size_t k = 0; k < b->inputs().size(); ++k) out += (k ? ", " : "") + def(b->inputs()[k]);
+      out += "):\n";
+      for (Node* m = b->first(); m != b->ret; m = m->next) node(m, level + 2, out, groups);
+      out.append(2 * (level + 2), ' ');
+      out += "-> (" + refs(b->outputs()) + ")\n";
+    }
+  }
+
+  bool comments_;
+};
+
+}  // namespace
+
+std::string print_graph(const Graph& g, bool comments) {
+  std::string out;
+  Printer(comments).graph(g, out);
+  return out;
+}
+
+}  // namespace sconce

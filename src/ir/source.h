@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// A source text with its name, and error messages that point into it.
+#pragma once
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "ir/graph.h"
+
+namespace sconce {
+
+// Where a piece of generated source came from in the original Python (from .debug_pkl).
+struct OriginalRange {
+  uint32_t offset;  // in the generated text
+  std::string file, text;
+  uint32_t line = 0, start = 0, end = 0;
+};
+
+struct Source {
+  std::string text, name;
+  std::vector<OriginalRange> original;  // sorted by offset; may be empty
+  const OriginalRange* find_original(uint32_t at) const {
+    auto it = std::upper_bound(original.begin(), original.end(), at, [](uint32_t a, const OriginalRange& r) { return a < r.offset; });
+    return it == original.begin() ? nullptr : &*(it - 1);
+  }
+  // "file:line:col" of the original when known; col is 0-based as PyTorch prints it.
+  std::string position(uint32_t at) const {
+    if (const OriginalRange* o = find_original(at)) {
+      uint32_t line = o->line, col = o->start;
+      size_t bol = o->start == 0 ? std::string::npos : o->text.rfind('\n', o->start - 1);
+      for (uint32_t i = 0; i < o->start && i < o->text.size(); ++i) line += o->text[i] == '\n';
+      if (bol != std::string::npos) col = o->start - static_cast<uint32_t>(bol) - 1;
+      if (!o->file.empty()) return o->file + ":" + std::to_string(line) + ":" + std::to_string(col);
+    }
+    auto [line, col] = line_col(at);
+    return name + ":" + std::to_string(line) + ":" + std::to_string(col);
+  }
+  // 1-based line, 0-based column.
+  std::pair<uint32_t, uint32_t> line_col(uint32_t at) const {
+    uint32_t line = 1, bol = 0;
+    for (uint32_t i = 0; i < at && i < text.size(); ++i)
+      if (text[i] == '\n') {
+        ++line;
+        bol = i + 1;
+      }
+    return {line, at - bol};
+  }
+};
+
+// "name:line:col: error: message", the line, and a caret under the range.
+inline std::string describe_error(const SourceRange& r, const std::string& message) {
+  if (!r.source) return "error: " + message;
+  auto [line, col] = r.source->line_col(r.start);
+  const std::string& t = r.source->text;
+  size_t bol = std::min<size_t>(r.start - col, t.size());
+  size_t eol = t.find('\n', bol);
+  std::string row = t.substr(bol, eol == std::string::npos ? eol : eol - bol);
+  size_t width = r.end > r.start ? std::min<size_t>(r.end - r.start, row.size() > col ? row.size() - col : 1) : 1;
+  return r.source->name + ":" + std::to_string(line) + ":" + std::to_string(col + 1) + ": error: " + message + "\n    " + row + "\n    " +
+         std::string(col, ' ') + "^" + std::string(width > 1 ? width - 1 : 0, '~');
+}
+
+template <class... A>
+[[noreturn]] void script_error(const SourceRange& r, const A&... parts) {
+  throw ScriptError(describe_error(r, detail::concat(parts...)));
+}
+
+}  // namespace sconce

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// A TorchScript archive: records, constants, sources, the object tree.
+#pragma once
+#include <memory>
+#include <string>
+
+#include "core/op_table.h"
+#include "loader/pickle.h"
+#include "loader/script/compilation_unit.h"
+#include "loader/zip.h"
+
+namespace sconce {
+
+struct LoadedArchive {
+  std::shared_ptr<zip::Archive> zip;
+  std::shared_ptr<script::CompilationUnit> cu;
+  uint64_t version = 0;
+  IValue root;  // the module object
+};
+
+// run: executes a compiled function (__setstate__ needs it).
+using RunFunction = std::function<IValue(Function&, std::vector<IValue>)>;
+
+LoadedArchive load_archive(Bytes bytes, const std::string& name, const OpTable& ops, const RunFunction& run);
+// The value of a torch.save file.
+IValue load_torch_save(Bytes bytes, const std::string& name);
+
+}  // namespace sconce

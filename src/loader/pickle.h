@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// A pickle reader that executes nothing: a closed list of globals, checked lengths, no recursion.
+#pragma once
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "sconce/ivalue.h"
+#include "support/platform.h"
+
+namespace sconce {
+
+struct PickleOptions {
+  std::string what;  // the record's name, for messages
+  // Bytes of the storage `key`.
+  std::function<Bytes(const std::string& key)> read_storage;
+  // Class, enum or interface `qualified_name`; null when unknown.
+  std::function<TypePtr(const std::string& qualified_name)> resolve_type;
+  // Annotation text of restore_type_tag.
+  std::function<TypePtr(const std::string& text)> parse_type;
+  // Makes an object from its class and pickled state.
+  std::function<IValue(const ClassType* type, IValue state)> build_object;
+  // torch.save: Python's pickler wrote it; storages are shared by key, unknown globals are refused.
+  bool torch_save = false;
+  // Storage records may be shorter than needed (traced_inputs).
+  bool allow_short_storage = false;
+  TypeTable* types = nullptr;
+};
+
+// Throws FormatError for anything that is not a well-formed pickle of the dialect.
+IValue unpickle(const Bytes& bytes, const PickleOptions& options);
+
+}  // namespace sconce

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reads zip archives as PyTorch writes them: stored and deflated records, zip64; everything from the central directory.
+#pragma once
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "support/platform.h"
+
+namespace sconce::zip {
+
+struct Entry {
+  std::string name;  // with the folder
+  uint64_t header_offset = 0, compressed_size = 0, size = 0;
+  uint16_t method = 0, flags = 0;
+};
+
+class Archive {
+ public:
+  // Throws FormatError when the bytes are no zip archive that PyTorch would read.
+  explicit Archive(Bytes bytes, std::string name);
+
+  const std::string& folder() const { return folder_; }
+  const std::string& file_name() const { return name_; }
+  bool has(const std::string& record) const { return find(record) != nullptr; }
+  // Record without the folder; throws FormatError when it is missing or broken.
+  Bytes read(const std::string& record) const;
+  std::string read_text(const std::string& record) const;
+  // Names without the folder, in the directory's order.
+  std::vector<std::string> records() const;
+
+ private:
+  const Entry* find(const std::string& record) const;
+  Bytes payload(const Entry& e) const;
+  Bytes bytes_;
+  std::string name_, folder_;
+  std::vector<Entry> entries_;
+  std::unordered_map<std::string, size_t> index_;  // lower-case full name
+};
+
+}  // namespace sconce::zip

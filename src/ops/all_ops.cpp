@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// The list of operator tables.
+#include "ops/all_ops.h"
+
+namespace sconce {
+
+namespace ops {
+#define SCONCE_OP_TABLES(X) X(kScalarOps) X(kContainerOps) X(kStringOps) X(kPointwiseOps) X(kShapeOps) X(kReduceOps) X(kFactoryOps) X(kIndexOps) X(kMatmulOps) X(kNnOps) X(kRnnOps)
+#define X(t) extern const OpTable::RowList t;
+SCONCE_OP_TABLES(X)
+#undef X
+}  // namespace ops
+
+namespace {
+const char* const kSchemas[] = {
+#include "ops/schemas.inc"
+};
+}  // namespace
+
+const OpTable* make_op_table() {
+#define X(t) ops::t,
+  return new OpTable(kSchemas, std::size(kSchemas), {SCONCE_OP_TABLES(X)});
+#undef X
+}
+
+}  // namespace sconce

@@ -1,0 +1,380 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cmath>
+#include <cstring>
+
+#include "ops/tensor_ops.h"
+
+namespace sconce::ops {
+
+IntVec to_ints(const IValue& v) {
+  IntVec r;
+  if (v.isInt()) return {v.toInt()};
+  for (auto& x : v.toListRef().items) r.push_back(x.isTensor() ? x.toTensor().item<int64_t>() : x.toInt());
+  return r;
+}
+std::vector<double> to_doubles(const IValue& v) {
+  std::vector<double> r;
+  for (auto& x : v.toListRef().items) r.push_back(x.toDouble());
+  return r;
+}
+TensorList to_tensors(const IValue& v) {
+  TensorList r;
+  for (auto& x : v.toListRef().items) r.push_back(x.toTensor());
+  return r;
+}
+OptTensorList to_opt_tensors(const IValue& v) {
+  OptTensorList r;
+  for (auto& x : v.toListRef().items) r.push_back(x.isNone() ? Tensor() : x.toTensor());
+  return r;
+}
+
+TensorView view_of(const Tensor& t) {
+  if (!t.defined()) return {};
+  if (t.device().type == DeviceType::Meta) raise<OpError>("a meta tensor has no elements");
+  TensorView v;
+  v.data = t.raw_data();
+  // An empty tensor has an address too: null stands for an absent operand.
+  static char nowhere[64];
+  if (!v.data) v.data = nowhere;
+  v.sizes = t.sizes().data();
+  v.strides = t.strides().data();
+  v.ndim = static_cast<int32_t>(t.dim());
+  v.dtype = t.dtype();
+  v.storage = t.impl()->storage.get();
+  return v;
+}
+Number number(const Scalar& s) {
+  Number n;
+  n.d = s.d;
+  n.i = s.i;
+  n.im = s.im;
+  return n;
+}
+Compute compute_for(ScalarType t) {
+  switch (t) {
+    case kDouble: return Compute::F64;
+    case kComplexFloat:
+    case ScalarType::ComplexHalf: return Compute::C64;
+    case kComplexDouble: return Compute::C128;
+    default: return is_integral(t, true) ? Compute::I64 : Compute::F32;
+  }
+}
+
+int64_t wrap_dim(int64_t d, int64_t n) {
+  int64_t range = n == 0 ? 1 : n;
+  if (d < -range || d >= range) raise<OpError>("Dimension out of range (expected to be in range of [", -range, ", ", range - 1, "], but got ", d, ")");
+  return d < 0 ? d + range : d;
+}
+IntVec broadcast(IntArrayRef a, IntArrayRef b) {
+  size_t n = std::max(a.size(), b.size());
+  IntVec r(n, 1);
+  for (size_t i = 0; i < n; ++i) {
+    int64_t x = i + a.size() >= n ? a[i + a.size() - n] : 1, y = i + b.size() >= n ? b[i + b.size() - n] : 1;
+    if (x != y && x != 1 && y != 1)
+      raise<OpError>("The size of tensor a (", x, ") must match the size of tensor b (", y, ") at non-singleton dimension ", i);
+    r[i] = x == 1 ? y : x;
+  }
+  return r;
+}
+Tensor expand_to(const Tensor& t, IntArrayRef sizes) {
+  if (t.sizes() == sizes) return t;
+  if (t.sizes().size() > sizes.size())
+    raise<OpError>("expand(", t.sizes(), ", size=", sizes, "): the number of sizes provided must be at least the number of dimensions");
+  IntVec st(sizes.size(), 0);
+  size_t off = sizes.size() - t.sizes().size();
+  for (size_t i = 0; i < t.sizes().size(); ++i) {
+    if (t.sizes()[i] == sizes[i + off])
+      st[i + off] = t.strides()[i];
+    else if (t.sizes()[i] != 1)
+      raise<OpError>("The expanded size of the tensor (", sizes[i + off], ") must match the existing size (", t.sizes()[i], ") at non-singleton dimension ", i + off, ".  Target sizes: ", sizes, ".  Tensor sizes: ", t.sizes());
+  }
+  return make_view(t, IntVec(sizes), st, t.storage_offset());
+}
+
+namespace {
+// Dims ordered by stride, largest first; size-1 dims keep their place among equals.
+IntVec stride_order(const Tensor& t) {
+  IntVec d;
+  for (int64_t i = 0; i < t.dim(); ++i) d.push_back(i);
+  auto st = t.strides();
+  auto sz = t.sizes();
+  for (size_t i = 1; i < d.size(); ++i)
+    for (size_t k = i; k > 0; --k) {
+      auto a = static_cast<size_t>(d[k - 1]), b = static_cast<size_t>(d[k]);
+      if (sz[a] == 1 || sz[b] == 1 ? st[a] < st[b] : st[a] < st[b]) std::swap(d[k - 1], d[k]);
+      else break;
+    }
+  return d;
+}
+}  // namespace
+
+bool is_dense(const Tensor& t) {
+  int64_t run = 1;
+  IntVec order = stride_order(t);
+  for (size_t i = order.size(); i-- > 0;) {
+    auto d = static_cast<size_t>(order[i]);
+    if (t.sizes()[d] == 1) continue;
+    if (t.strides()[d] != run) return false;
+    run *= t.sizes()[d];
+  }
+  return true;
+}
+
+Tensor empty_elementwise(IntArrayRef sizes, ScalarType dtype, std::initializer_list<const Tensor*> operands) {
+  for (const Tensor* t : operands) {
+    if (!t || t->sizes() != sizes || t->dim() < 2 || t->is_contiguous() || t->numel() == 0) {
+      if (t && t->sizes() == sizes) break;
+      continue;
+    }
+    if (is_dense(*t)) return empty_strided(sizes, t->strides(), dtype);
+    break;
+  }
+  return empty(sizes, dtype);
+}
+Tensor empty_like(const Tensor& t, ScalarType dtype) {
+  if (t.dim() >= 2 && !t.is_contiguous() && t.numel() > 0 && is_dense(t)) return empty_strided(t.sizes(), t.strides(), dtype);
+  return empty(t.sizes(), dtype);
+}
+
+// ---- promotion ----
+
+namespace {
+struct TypeState {
+  ScalarType dims = ScalarType::Undefined, zero = ScalarType::Undefined, wrapped = ScalarType::Undefined;
+  void add(const Tensor& t) {
+    ScalarType& s = t.dim() > 0 ? dims : zero;
+    s = promote_types(s, t.dtype());
+  }
+  void add(const Scalar& v) {
+    ScalarType t = v.is_complex() ? kComplexFloat : v.is_floating() ? kFloat : v.kind == Scalar::Kind::Bool ? kBool : kLong;
+    wrapped = promote_types(wrapped, t);
+  }
+  static int category(ScalarType t) { return t == ScalarType::Undefined ? -1 : t == kBool ? 0 : is_integral(t) ? 1 : is_complex(t) ? 3 : 2; }
+  static ScalarType combine(ScalarType higher, ScalarType lower) {
+    if (higher == ScalarType::Undefined) return lower;
+    if (lower == ScalarType::Undefined) return higher;
+    int h = category(higher), l = category(lower);
+    if (l <= h) return higher;
+    if (l == 3) return higher == kDouble ? kComplexDouble : (h == 2 && higher == kHalf && false) ? lower : promote_types(higher, lower) == kComplexDouble && lower == kComplexFloat ? kComplexDouble : lower;
+    return lower;
+  }
+  ScalarType result() const { return combine(combine(dims, zero), wrapped); }
+};
+}  // namespace
+
+ScalarType result_type(const Tensor& a, const Tensor& b) {
+  TypeState s;
+  s.add(a);
+  s.add(b);
+  return s.result();
+}
+ScalarType result_type(const Tensor& a, const Scalar& b) {
+  TypeState s;
+  s.add(a);
+  s.add(b);
+  return s.result();
+}
+ScalarType result_type(const TensorList& list) {
+  TypeState s;
+  for (auto& t : list) s.add(t);
+  return s.result();
+}
+ScalarType real_of(ScalarType t) { return t == kComplexDouble ? kDouble : t == kComplexFloat ? kFloat : t == ScalarType::ComplexHalf ? kHalf : t; }
+
+void check_castable(ScalarType from, ScalarType to) {
+  bool ok = true;
+  if (is_complex(from) && !is_complex(to)) ok = false;
+  if ((is_floating(from) || is_complex(from)) && is_integral(to, true)) ok = false;
+  if (from != kBool && to == kBool) ok = false;
+  if (!ok) raise<OpError>("result type ", scalar_type_name(from), " can't be cast to the desired output type ", scalar_type_name(to));
+}
+ScalarType to_scalar_type(int64_t v) {
+  if (v < 0 || element_size(static_cast<ScalarType>(v)) == 0 || v > 29) raise<OpError>("dtype number ", v, " is not supported");
+  return static_cast<ScalarType>(v);
+}
+
+// ---- slots ----
+
+void copy_to(const Tensor& out, const Tensor& in) {
+  Tensor src = expand_to(in, out.sizes());
+  if (out.numel() == 0) return;
+  if (out.impl() != in.impl() && out.impl()->storage == in.impl()->storage && out.numel() > 1 && !(out.storage_offset() == src.storage_offset() && out.strides() == src.strides())) src = clone(src);  // overlapping views
+  call_slot(CopyArgs{view_of(out), view_of(src)});
+  out.impl()->storage->bump_version();
+}
+Tensor cast(const Tensor& t, ScalarType dtype) {
+  if (t.dtype() == dtype) return t;
+  if (is_quantized(t.dtype()) && t.quantizer()) return cast(dequantize(t), dtype);
+  Tensor r = empty_like(t, dtype);
+  copy_to(r, t);
+  return r;
+}
+Tensor contiguous(const Tensor& t) {
+  if (t.is_contiguous()) return t;
+  Tensor r = empty(t.sizes(), t.dtype());
+  r.impl()->quantizer = t.impl()->quantizer;
+  copy_to(r, t);
+  return r;
+}
+Tensor clone(const Tensor& t) {
+  Tensor r = empty_like(t);
+  r.impl()->quantizer = t.impl()->quantizer;
+  if (t.numel()) call_slot(CopyArgs{view_of(r), view_of(t)});
+  return r;
+}
+void fill(const Tensor& out, const Scalar& v) {
+  if (out.numel() == 0) return;
+  if (v.is_complex() && !is_complex(out.dtype())) raise<OpError>("value cannot be converted to type ", scalar_type_name(out.dtype()), " without overflow");
+  call_slot(FillArgs{view_of(out), number(v)});
+  out.impl()->storage->bump_version();
+}
+Tensor scalar_tensor(const Scalar& v, ScalarType dtype) {
+  Tensor t = empty({}, dtype);
+  fill(t, v);
+  return t;
+}
+Tensor unary(Unary op, const Tensor& x, ScalarType out, double p, double q, double r) {
+  Tensor o = empty_elementwise(x.sizes(), out, {&x});
+  Compute c = compute_for(x.dtype());
+  if (is_floating(out) && c == Compute::I64) c = compute_for(out);
+  if (out == kDouble && c == Compute::F32) c = Compute::F64;
+  if (is_complex(out) && c < Compute::C64) c = compute_for(out);
+  if (o.numel()) call_slot(UnaryArgs{view_of(o), view_of(x), op, c, p, q, r});
+  return o;
+}
+Tensor unary_float(Unary op, const Tensor& x, double p, double q, double r) { return unary(op, x, to_floating(x.dtype()), p, q, r); }
+
+Tensor binary(Binary op, const Tensor& a, const Tensor& b, ScalarType compute, ScalarType out, const Scalar& scale) {
+  IntVec sizes = broadcast(a.sizes(), b.sizes());
+  Tensor o = empty_elementwise(sizes, out, {&a, &b});
+  if (o.numel() == 0) return o;
+  Tensor x = expand_to(a, sizes), y = expand_to(b, sizes);
+  call_slot(BinaryArgs{view_of(o), view_of(x), view_of(y), op, compute_for(compute), {}, number(scale)});
+  return o;
+}
+Tensor binary_scalar(Binary op, const Tensor& a, const Scalar& b, ScalarType compute, ScalarType out, const Scalar& scale, bool swapped) {
+  Tensor o = empty_elementwise(a.sizes(), out, {&a});
+  if (o.numel() == 0) return o;
+  TensorView v = view_of(a);
+  Number s = number(b);
+  if (compute == kFloat || compute == kHalf || compute == kBFloat16) s.d = static_cast<double>(static_cast<float>(s.d));
+  call_slot(BinaryArgs{view_of(o), swapped ? TensorView{} : v, swapped ? v : TensorView{}, op, compute_for(compute), s, number(scale)});
+  return o;
+}
+
+void host_read(const Tensor& t) {
+  if (Recorder* r = context().recorder) r->host_read(t.impl()->storage.get());
+}
+Scalar item(const Tensor& t) {
+  if (t.numel() != 1) raise<OpError>("a Tensor with ", t.numel(), " elements cannot be converted to Scalar");
+  if (t.device().type == DeviceType::Meta) raise<OpError>("Tensor.item() cannot be called on meta tensors");
+  host_read(t);
+  const void* p = view_of(t).data;
+  auto read = [&](auto v) {
+    std::memcpy(&v, p, sizeof v);
+    return v;
+  };
+  switch (t.dtype()) {
+    case kBool: return Scalar(read(uint8_t{}) != 0);
+    case kDouble: return Scalar(read(double{}));
+    case kFloat: return Scalar(static_cast<double>(read(float{})));
+    case kHalf: return Scalar(static_cast<double>(static_cast<float>(read(Half{}))));
+    case kBFloat16: return Scalar(static_cast<double>(static_cast<float>(read(BFloat16{}))));
+    case kComplexFloat: {
+      auto c = read(std::complex<float>{});
+      return Scalar(IValue(std::complex<double>(c)));
+    }
+    case kComplexDouble: return Scalar(IValue(read(std::complex<double>{})));
+    case kLong: return Scalar(read(int64_t{}));
+    case kInt: return Scalar(static_cast<int64_t>(read(int32_t{})));
+    case kShort: return Scalar(static_cast<int64_t>(read(int16_t{})));
+    case kChar: return Scalar(static_cast<int64_t>(read(int8_t{})));
+    case kByte: return Scalar(static_cast<int64_t>(read(uint8_t{})));
+    case ScalarType::UInt16: return Scalar(static_cast<int64_t>(read(uint16_t{})));
+    case ScalarType::UInt32: return Scalar(static_cast<int64_t>(read(uint32_t{})));
+    case ScalarType::UInt64: return Scalar(static_cast<int64_t>(read(uint64_t{})));
+    default: return item(dequantize(t));
+  }
+}
+bool bool_of(const Tensor& t) {
+  if (t.numel() == 0) raise<OpError>("Boolean value of Tensor with no values is ambiguous");
+  if (t.numel() > 1) raise<OpError>("Boolean value of Tensor with more than one value is ambiguous");
+  Scalar s = item(t);
+  return s.d != 0 || s.im != 0;
+}
+std::vector<int64_t> host_ints(const Tensor& t) {
+  Tensor x = contiguous(cast(t, kLong));
+  host_read(x);
+  std::vector<int64_t> r(static_cast<size_t>(x.numel()));
+  if (!r.empty()) std::memcpy(r.data(), view_of(x).data, r.size() * sizeof(int64_t));
+  return r;
+}
+std::vector<double> host_doubles(const Tensor& t) {
+  Tensor x = contiguous(cast(t, kDouble));
+  host_read(x);
+  std::vector<double> r(static_cast<size_t>(x.numel()));
+  if (!r.empty()) std::memcpy(r.data(), view_of(x).data, r.size() * sizeof(double));
+  return r;
+}
+
+namespace {
+void check_writable(const Tensor& self) {
+  for (size_t i = 0; i < self.sizes().size(); ++i)
+    if (self.strides()[i] == 0 && self.sizes()[i] > 1)
+      raise<OpError>("unsupported operation: more than one element of the written-to tensor refers to a single memory location. Please clone() the tensor before performing the operation.");
+}
+}  // namespace
+
+Tensor copy_result(const Tensor& self, const Tensor& result) {
+  if (self.is_same(result)) return self;
+  if (result.sizes() != self.sizes()) raise<OpError>("output with shape ", self.sizes(), " doesn't match the broadcast shape ", result.sizes());
+  check_castable(result.dtype(), self.dtype());
+  check_writable(self);
+  copy_to(self, result);
+  return self;
+}
+
+namespace {
+// Gives out the sizes of r, as PyTorch resizes outputs.
+void resize_output(const Tensor& out, const Tensor& r) {
+  if (out.sizes() == r.sizes()) return;
+  TensorImpl* i = out.impl();
+  i->sizes = r.sizes();
+  i->strides = contiguous_strides(r.sizes());
+  i->storage->resize(static_cast<size_t>((i->offset + r.numel()) * static_cast<int64_t>(element_size(i->dtype))));
+}
+}  // namespace
+}  // namespace sconce::ops
+
+namespace sconce {
+
+void derived_in_place(Call& c) {
+  IValue result;
+  std::vector<IValue> in;
+  for (uint32_t i = 0; i < c.n_in(); ++i) in.push_back(c.in(i));
+  auto out = run_operator(*c.op()->base, std::move(in));
+  Tensor self = c.in(0).toTensor();
+  c.out(0, ops::copy_result(self, out.at(0).toTensor()));
+}
+
+void derived_out(Call& c) {
+  const FunctionSchema& s = c.op()->schema();
+  std::vector<IValue> in;
+  std::vector<Tensor> targets;
+  for (uint32_t i = 0; i < c.n_in(); ++i) {
+    if (s.arguments[i].alias.is_write)
+      targets.push_back(c.in(i).toTensor());
+    else
+      in.push_back(c.in(i));
+  }
+  auto out = run_operator(*c.op()->base, std::move(in));
+  for (size_t i = 0; i < targets.size() && i < out.size(); ++i) {
+    Tensor r = out[i].toTensor();
+    ops::check_castable(r.dtype(), targets[i].dtype());
+    ops::resize_output(targets[i], r);
+    ops::copy_to(targets[i], r);
+    c.out(static_cast<uint32_t>(i), targets[i]);
+  }
+}
+
+}  // namespace sconce

@@ -1,0 +1,537 @@
+// SPDX-License-Identifier: Apache-2.0
+// Indexing: gather and scatter, advanced indices, masks, embeddings, unique, search (compat.md section 7).
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "ops/tensor_ops.h"
+
+namespace sconce::ops {
+
+namespace {
+
+size_t z(int64_t i) { return static_cast<size_t>(i); }
+
+// Masks become index tensors; the rest stays.
+OptTensorList expand_masks(const Tensor& t, const OptTensorList& in) {
+  OptTensorList r;
+  int64_t d = 0;
+  for (auto& x : in) {
+    if (!x.defined()) {
+      r.emplace_back();
+      ++d;
+      continue;
+    }
+    if (x.dtype() == kBool || x.dtype() == kByte) {
+      for (int64_t i = 0; i < x.dim(); ++i)
+        if (d + i >= t.dim() || t.size(d + i) != x.size(i)) raise<OpError>("The shape of the mask ", x.sizes(), " at index ", i, " does not match the shape of the indexed tensor ", t.sizes(), " at index ", d + i);
+      Tensor nz = nonzero(x);
+      for (int64_t i = 0; i < x.dim(); ++i) r.push_back(select(nz, 1, i));
+      if (x.dim() == 0) {  // a 0-dim mask adds a dim of size 0 or 1
+        r.push_back(squeeze_dim(nz, 1).dim() == 1 ? cast(empty({nz.size(0)}, kLong), kLong) : nz);
+        fill(r.back(), Scalar(0));
+      }
+      d += x.dim();
+    } else {
+      if (x.dtype() != kLong && x.dtype() != kInt) raise<OpError>("tensors used as indices must be long, int, byte or bool tensors");
+      r.push_back(x);
+      ++d;
+    }
+  }
+  return r;
+}
+
+struct Plan {
+  IndexArgs args{};
+  IntVec index_sizes, rest_sizes, rest_strides;
+  std::vector<Tensor> indices;
+  bool front = true;      // index dims come first in the result
+  int64_t before = 0;     // rest dims before the index dims otherwise
+};
+Plan plan_index(const Tensor& t0, const OptTensorList& given, Tensor* base) {
+  OptTensorList in = expand_masks(t0, given);
+  Tensor t = t0;
+  // 0-dim masks index a new leading dim.
+  if (t.dim() == 0 && !in.empty()) t = reshape(t, {1});
+  *base = t;
+  if (static_cast<int64_t>(in.size()) > t.dim()) raise<OpError>("too many indices for tensor of dimension ", t.dim());
+  Plan p;
+  std::vector<int64_t> dims;
+  for (size_t i = 0; i < in.size(); ++i)
+    if (in[i].defined()) {
+      dims.push_back(static_cast<int64_t>(i));
+      p.index_sizes = broadcast(p.index_sizes, in[i].sizes());
+    }
+  if (dims.size() > 6) raise<OpError>("more than 6 index tensors are not supported");
+  bool adjacent = true;
+  for (size_t i = 1; i < dims.size(); ++i) adjacent = adjacent && dims[i] == dims[i - 1] + 1;
+  p.front = !adjacent || dims.empty() || dims[0] == 0;
+  p.before = adjacent && !dims.empty() ? dims[0] : 0;
+  for (int64_t d = 0; d < t.dim(); ++d)
+    if (std::find(dims.begin(), dims.end(), d) == dims.end()) {
+      p.rest_sizes.push_back(t.size(d));
+      p.rest_strides.push_back(t.stride(d));
+    }
+  p.args.n_index = static_cast<int32_t>(dims.size());
+  p.args.index_ndim = static_cast<int32_t>(p.index_sizes.size());
+  for (size_t i = 0; i < dims.size(); ++i) {
+    p.indices.push_back(expand_to(in[z(dims[i])], p.index_sizes));
+    p.args.size[i] = t.size(dims[i]);
+    p.args.step[i] = t.stride(dims[i]);
+  }
+  for (size_t i = 0; i < p.indices.size(); ++i) p.args.index[i] = view_of(p.indices[i]);
+  return p;
+}
+// [index..., rest...] to the result's order and back.
+Tensor place(const Tensor& r, const Plan& p, bool back) {
+  if (p.front) return r;
+  auto k = static_cast<int64_t>(p.index_sizes.size());
+  IntVec order;
+  if (!back) {
+    for (int64_t i = 0; i < p.before; ++i) order.push_back(k + i);
+    for (int64_t i = 0; i < k; ++i) order.push_back(i);
+  } else {
+    for (int64_t i = 0; i < k; ++i) order.push_back(p.before + i);
+    for (int64_t i = 0; i < p.before; ++i) order.push_back(i);
+  }
+  for (int64_t i = static_cast<int64_t>(order.size()); i < r.dim(); ++i) order.push_back(i);
+  return permute(r, order);
+}
+IntVec join(const IntVec& a, const IntVec& b) {
+  IntVec r = a;
+  for (int64_t x : b) r.push_back(x);
+  return r;
+}
+
+void index_op(Call& c) { c.out(0, index(c.in(0).toTensorRef(), to_opt_tensors(c.in(1)))); }
+void index_put_op(Call& c) { c.out(0, index_put_(c.in(0).toTensorRef(), to_opt_tensors(c.in(1)), c.in(2).toTensorRef(), c.n_in() > 3 && c.in(3).toBool())); }
+void index_put_copy(Call& c) { c.out(0, index_put_(clone(c.in(0).toTensorRef()), to_opt_tensors(c.in(1)), c.in(2).toTensorRef(), c.n_in() > 3 && c.in(3).toBool())); }
+
+// Scatter into out; a 0-dim tensor counts as one of size 1.
+Tensor scatter_into(const Tensor& out, int64_t dim, const Tensor& index, const Tensor* src, Scalar value, ScatterMode mode) {
+  int64_t d = wrap_dim(dim, out.dim());
+  if (index.dtype() != kLong && index.dtype() != kInt) raise<OpError>("scatter(): Expected dtype int32/int64 for index");
+  if (index.numel() == 0) return out;
+  auto at1 = [](const Tensor& x) { return x.dim() == 0 ? reshape(x, {1}) : x; };
+  Tensor o = at1(out), i = at1(index), s = src ? at1(*src) : Tensor();
+  if (o.dim() != i.dim() || (src && s.dim() != i.dim())) raise<OpError>("Index tensor must have the same number of dimensions as self tensor");
+  if (src && src->dtype() != out.dtype()) raise<OpError>("scatter(): Expected self.dtype to be equal to src.dtype");
+  for (int64_t k = 0; k < i.dim(); ++k) {
+    if (k != d && i.size(k) > o.size(k)) raise<OpError>("Expected index ", index.sizes(), " to be no larger than self ", out.sizes(), " apart from dimension ", d);
+    if (src && i.size(k) > s.size(k)) raise<OpError>("Expected index ", index.sizes(), " to be no larger than src ", src->sizes());
+  }
+  call_slot(ScatterArgs{view_of(o), view_of(i), view_of(s), d, mode, number(value)});
+  return out;
+}
+Tensor scatter_src_(const Tensor& t, int64_t d, const Tensor& i, const Tensor& s) { return scatter_into(t, d, i, &s, Scalar(0), ScatterMode::set); }
+Tensor scatter_value_(const Tensor& t, int64_t d, const Tensor& i, Scalar v) { return scatter_into(t, d, i, nullptr, v, ScatterMode::set); }
+Tensor scatter_add_(const Tensor& t, int64_t d, const Tensor& i, const Tensor& s) { return scatter_into(t, d, i, &s, Scalar(0), ScatterMode::add); }
+Tensor scatter_src(const Tensor& t, int64_t d, const Tensor& i, const Tensor& s) { return scatter_src_(clone(t), d, i, s); }
+Tensor scatter_value(const Tensor& t, int64_t d, const Tensor& i, Scalar v) { return scatter_value_(clone(t), d, i, v); }
+Tensor scatter_add(const Tensor& t, int64_t d, const Tensor& i, const Tensor& s) { return scatter_add_(clone(t), d, i, s); }
+ScatterMode old_mode(const std::string& r) {
+  if (r == "add") return ScatterMode::add;
+  if (r == "multiply") return ScatterMode::prod;
+  raise<OpError>("reduce argument must be either add or multiply.");
+}
+Tensor scatter_reduce_old_(const Tensor& t, int64_t d, const Tensor& i, const Tensor& s, const std::string& r) { return scatter_into(t, d, i, &s, Scalar(0), old_mode(r)); }
+Tensor scatter_value_reduce_(const Tensor& t, int64_t d, const Tensor& i, Scalar v, const std::string& r) { return scatter_into(t, d, i, nullptr, v, old_mode(r)); }
+Tensor scatter_reduce_old(const Tensor& t, int64_t d, const Tensor& i, const Tensor& s, const std::string& r) { return scatter_reduce_old_(clone(t), d, i, s, r); }
+Tensor scatter_value_reduce(const Tensor& t, int64_t d, const Tensor& i, Scalar v, const std::string& r) { return scatter_value_reduce_(clone(t), d, i, v, r); }
+Tensor scatter_reduce_(const Tensor& t, int64_t dim, const Tensor& i, const Tensor& s, const std::string& r, bool include_self) {
+  bool mean = r == "mean";
+  ScatterMode m = r == "sum" || mean ? ScatterMode::add : r == "prod" ? ScatterMode::prod : r == "amax" ? ScatterMode::amax : r == "amin" ? ScatterMode::amin : ScatterMode::set;
+  if (m == ScatterMode::set) raise<OpError>("reduce argument must be either sum, prod, mean, amax or amin, got ", r);
+  if (!include_self) {
+    double inf = INFINITY;
+    Scalar init = m == ScatterMode::add ? Scalar(0) : m == ScatterMode::prod ? Scalar(1) : is_integral(t.dtype(), true) ? Scalar(m == ScatterMode::amax ? INT64_MIN : INT64_MAX) : Scalar(m == ScatterMode::amax ? -inf : inf);
+    scatter_into(t, dim, i, nullptr, init, ScatterMode::set);
+  }
+  scatter_into(t, dim, i, &s, Scalar(0), m);
+  if (mean) {
+    Tensor count = empty(t.sizes(), t.dtype());
+    fill(count, Scalar(include_self ? 1 : 0));
+    Tensor one = empty(i.sizes(), t.dtype());
+    fill(one, Scalar(1));
+    scatter_into(count, dim, i, &one, Scalar(0), ScatterMode::add);
+    count = masked_fill(count, binary_scalar(Binary::eq, count, Scalar(0), count.dtype(), kBool), Scalar(1));
+    copy_to(t, is_integral(t.dtype()) ? binary(Binary::floor_div, t, count, t.dtype(), t.dtype()) : div(t, count));
+  }
+  return t;
+}
+Tensor scatter_reduce(const Tensor& t, int64_t d, const Tensor& i, const Tensor& s, const std::string& r, bool inc) { return scatter_reduce_(clone(t), d, i, s, r, inc); }
+
+// A 1-d index as one of the source's shape.
+Tensor broadcast_index(const Tensor& index, const IntVec& sizes, int64_t d) {
+  IntVec s(sizes.size(), 1);
+  if (!s.empty()) s[z(d)] = index.numel();
+  return expand_to(reshape(index, s), sizes);
+}
+Tensor index_add_(const Tensor& t, int64_t dim, const Tensor& index, const Tensor& src, Scalar alpha) {
+  int64_t d = wrap_dim(dim, t.dim());
+  if (index.dim() > 1) raise<OpError>("index_add_(): Index is supposed to be a vector, but got dim: ", index.dim());
+  Tensor s = alpha.d == 1 ? src : mul_scalar(src, alpha);
+  return scatter_into(t, d, broadcast_index(index, IntVec(s.sizes()), d), &s, Scalar(0), ScatterMode::add);
+}
+Tensor index_add(const Tensor& t, int64_t d, const Tensor& i, const Tensor& s, Scalar a) { return index_add_(clone(t), d, i, s, a); }
+Tensor index_copy_(const Tensor& t, int64_t dim, const Tensor& index, const Tensor& src) {
+  int64_t d = wrap_dim(dim, t.dim());
+  return scatter_into(t, d, broadcast_index(index, IntVec(src.sizes()), d), &src, Scalar(0), ScatterMode::set);
+}
+Tensor index_copy(const Tensor& t, int64_t d, const Tensor& i, const Tensor& s) { return index_copy_(clone(t), d, i, s); }
+Tensor index_fill_(const Tensor& t, int64_t dim, const Tensor& index, Scalar v) {
+  int64_t d = wrap_dim(dim, t.dim());
+  IntVec s(t.sizes());
+  if (!s.empty()) s[z(d)] = index.numel();
+  Tensor idx = index;
+  if (t.dim() && index.numel()) {
+    Tensor neg = binary_scalar(Binary::lt, idx, Scalar(0), kLong, kBool);
+    idx = where(neg, add_scalar(idx, Scalar(t.size(d)), Scalar(1)), idx);
+  }
+  return scatter_into(t, d, broadcast_index(idx, s, d), nullptr, v, ScatterMode::set);
+}
+Tensor index_fill(const Tensor& t, int64_t d, const Tensor& i, Scalar v) { return index_fill_(clone(t), d, i, v); }
+Tensor index_fill_tensor(const Tensor& t, int64_t d, const Tensor& i, const Tensor& v) { return index_fill(t, d, i, item(v)); }
+Tensor index_fill_tensor_(const Tensor& t, int64_t d, const Tensor& i, const Tensor& v) { return index_fill_(t, d, i, item(v)); }
+
+Tensor masked_select(const Tensor& t, const Tensor& mask) {
+  if (mask.dtype() != kBool) raise<OpError>("masked_select: expected BoolTensor for mask");
+  IntVec s = broadcast(t.sizes(), mask.sizes());
+  Tensor x = expand_to(t, s), m = expand_to(mask, s);
+  return s.empty() ? index(reshape(x, {1}), {reshape(m, {1})}) : index(x, {m});
+}
+Tensor masked_scatter_(const Tensor& t, const Tensor& mask, const Tensor& src) {
+  Tensor m = expand_to(mask, t.sizes());
+  int64_t n = nonzero(m).size(0);
+  if (src.numel() < n) raise<OpError>("masked_scatter: expected self and source to have enough elements");
+  return index_put_(t, {m}, narrow(reshape(src, {-1}), 0, 0, n), false);
+}
+Tensor masked_scatter(const Tensor& t, const Tensor& mask, const Tensor& src) { return masked_scatter_(clone(expand_to(t, broadcast(t.sizes(), mask.sizes()))), mask, src); }
+Tensor take(const Tensor& t, const Tensor& i) {
+  if (i.dtype() != kLong) raise<OpError>("take(): Expected a long tensor for index");
+  return index(reshape(t, {-1}), {i});
+}
+Tensor put_(const Tensor& t, const Tensor& i, const Tensor& src, bool acc) {
+  Tensor flat = reshape(t, {-1});
+  index_put_(flat, {reshape(i, {-1})}, reshape(src, {-1}), acc);
+  if (flat.impl()->storage != t.impl()->storage) copy_to(t, reshape(flat, IntVec(t.sizes())));
+  return t;
+}
+Tensor put(const Tensor& t, const Tensor& i, const Tensor& s, bool acc) { return put_(clone(t), i, s, acc); }
+Tensor take_along_dim(const Tensor& t, const Tensor& i, OptInt dim) {
+  if (!dim) return gather(reshape(t, {-1}), 0, reshape(i, {-1}), false);
+  int64_t d = wrap_dim(*dim, t.dim());
+  IntVec a(t.sizes()), b(i.sizes());
+  a[z(d)] = b[z(d)] = 1;
+  IntVec s = broadcast(a, b), ts = s, is = s;
+  ts[z(d)] = t.size(d);
+  is[z(d)] = i.size(d);
+  return gather(expand_to(t, ts), d, expand_to(i, is), false);
+}
+TensorList nonzero_numpy(const Tensor& t) {
+  Tensor nz = nonzero(t.dim() == 0 ? reshape(t, {1}) : t);
+  TensorList r;
+  for (int64_t i = 0; i < nz.size(1); ++i) r.push_back(select(nz, 1, i));
+  return r;
+}
+Tensor argwhere(const Tensor& t) { return nonzero(t); }
+TensorList where_indices(const Tensor& t) { return nonzero_numpy(t); }
+
+Tensor embedding(const Tensor& w, const Tensor& i, int64_t, bool, bool) {
+  if (w.dim() != 2) raise<OpError>("'weight' must be 2-D");
+  if (i.dtype() != kLong && i.dtype() != kInt) raise<OpError>("Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got ", scalar_type_name(i.dtype()), " instead");
+  Tensor r = index_select(w, 0, reshape(i, {-1}));
+  IntVec s(i.sizes());
+  s.push_back(w.size(1));
+  return view(r, s);
+}
+Tensor one_hot(const Tensor& t, int64_t n) {
+  if (t.dtype() != kLong) raise<OpError>("one_hot is only applicable to index tensor of type LongTensor.");
+  if (n < 0) {
+    if (t.numel() == 0) raise<OpError>("Can not infer total number of classes from empty tensor.");
+    n = 1 + item(reduce(Reduce::max, t, reduce_dims({}, t.dim()), false, kLong, kLong)).i;
+  }
+  IntVec s(t.sizes());
+  s.push_back(n);
+  Tensor r = empty(s, kLong);
+  fill(r, Scalar(0));
+  return scatter_into(r, -1, unsqueeze(t, -1), nullptr, Scalar(1), ScatterMode::set);
+}
+Tensor bincount(const Tensor& t, const Tensor* w, int64_t min) {
+  if (t.dim() != 1 || !is_integral(t.dtype())) raise<OpError>("bincount only supports 1-d non-negative integral inputs.");
+  int64_t n = min;
+  if (t.numel()) {
+    n = std::max(n, item(reduce(Reduce::max, t, {0}, false, kLong, kLong)).i + 1);
+    if (item(reduce(Reduce::min, t, {0}, false, kLong, kLong)).i < 0) raise<OpError>("bincount only supports 1-d non-negative integral inputs.");
+  }
+  ScalarType out = w ? (w->dtype() == kFloat ? kFloat : kDouble) : kLong;
+  Tensor r = empty({n}, out);
+  fill(r, Scalar(0));
+  Tensor src = w ? cast(*w, out) : empty(t.sizes(), kLong);
+  if (!w) fill(src, Scalar(1));
+  return scatter_into(r, 0, cast(t, kLong), &src, Scalar(0), ScatterMode::add);
+}
+Tensor histc(const Tensor& t, int64_t bins, Scalar lo, Scalar hi) {
+  auto v = host_doubles(t);
+  double a = lo.d, b = hi.d;
+  if (a == b && !v.empty()) {
+    a = *std::min_element(v.begin(), v.end());
+    b = *std::max_element(v.begin(), v.end());
+  }
+  if (a == b) {
+    a -= 1;
+    b += 1;
+  }
+  std::vector<int64_t> count(z(bins), 0);
+  for (double x : v)
+    if (x >= a && x <= b) ++count[z(std::min(static_cast<int64_t>((x - a) * static_cast<double>(bins) / (b - a)), bins - 1))];
+  Tensor r = empty({bins}, t.dtype());
+  for (int64_t i = 0; i < bins; ++i) fill(make_view(r, {}, {}, i), Scalar(count[z(i)]));
+  return r;
+}
+Tensor searchsorted_impl(const Tensor& seq, const Tensor& v, bool int32, bool right) {
+  // Bounds by counting: one comparison per boundary, exact and the same on every backend.
+  Tensor s = unsqueeze(seq, seq.dim() - 1), x = unsqueeze(v, v.dim());
+  if (seq.dim() == 1) s = seq;
+  Tensor before = right ? binary(Binary::le, s, x, result_type(s, x), kBool) : binary(Binary::lt, s, x, result_type(s, x), kBool);
+  return reduce(Reduce::sum, before, {before.dim() - 1}, false, kLong, int32 ? kInt : kLong);
+}
+bool right_of(bool right, const std::optional<std::string>& side) { return side ? *side == "right" : right; }
+Tensor searchsorted(const Tensor& seq, const Tensor& v, bool i32, bool right, std::optional<std::string> side, const Tensor* sorter) {
+  return searchsorted_impl(sorter ? gather(seq, -1, *sorter, false) : seq, v, i32, right_of(right, side));
+}
+Tensor searchsorted_scalar(const Tensor& seq, Scalar v, bool i32, bool right, std::optional<std::string> side, const Tensor*) { return searchsorted_impl(seq, scalar_tensor(v, result_type(seq, v)), i32, right_of(right, side)); }
+Tensor bucketize(const Tensor& v, const Tensor& b, bool i32, bool right) { return searchsorted_impl(b, v, i32, right); }
+Tensor bucketize_scalar(Scalar v, const Tensor& b, bool i32, bool right) { return searchsorted_impl(b, scalar_tensor(v, result_type(b, v)), i32, right); }
+Tensor isin(const Tensor& e, const Tensor& t, bool, bool invert) {
+  Tensor eq = binary(Binary::eq, unsqueeze(e, e.dim()), reshape(t, {-1}), result_type(e, t), kBool);
+  Tensor r = reduce(Reduce::any, eq, {eq.dim() - 1}, false, kBool, kBool);
+  return invert ? unary(Unary::logical_not, r, kBool) : r;
+}
+Tensor isin_scalar(const Tensor& e, Scalar t, bool, bool invert) { return binary_scalar(invert ? Binary::ne : Binary::eq, e, t, result_type(e, t), kBool); }
+Tensor isin_scalar_tensor(Scalar e, const Tensor& t, bool u, bool invert) { return isin(scalar_tensor(e, result_type(t, e)), t, u, invert); }
+
+std::tuple<Tensor, Tensor, Tensor> unique_flat(const Tensor& t, bool inverse, bool counts, bool consecutive) {
+  Tensor flat = reshape(t, {-1});
+  int64_t n = flat.numel();
+  Tensor order = arange_ints(n, kLong), sorted = flat;
+  if (!consecutive && n) std::tie(sorted, order) = sort_impl(flat, 0, false);
+  if (n == 0) return {empty({0}, t.dtype()), empty(inverse ? IntVec(t.sizes()) : IntVec{0}, kLong), empty({0}, kLong)};
+  // A group starts where a value differs from the one before.
+  Tensor starts = empty({n}, kBool);
+  fill(starts, Scalar(1));
+  if (n > 1) {
+    Tensor a = narrow(sorted, 0, 1, n - 1), b = narrow(sorted, 0, 0, n - 1);
+    copy_to(narrow(starts, 0, 1, n - 1), binary(Binary::ne, a, b, t.dtype(), kBool));
+  }
+  Tensor at = select(nonzero(starts), 1, 0);
+  Tensor values = index_select(sorted, 0, at);
+  Tensor inv = empty({0}, kLong), cnt = empty({0}, kLong);
+  if (inverse) {
+    Tensor group = empty({n}, kLong);
+    Tensor ones = cast(starts, kLong);
+    Tensor none;
+    call_slot(ScanArgs{view_of(group), view_of(none), view_of(ones), Scan::sum, Compute::I64});
+    group = add_scalar(group, Scalar(-1), Scalar(1));
+    inv = empty({n}, kLong);
+    inv = reshape(scatter_src_(inv, 0, order, group), IntVec(t.sizes()));
+  }
+  if (counts) {
+    Tensor end = empty({1}, kLong);
+    fill(end, Scalar(n));
+    Tensor next = cat({narrow(at, 0, 1, at.numel() - 1), end}, 0);
+    cnt = sub(next, at, Scalar(1));
+  }
+  return {values, inv, cnt};
+}
+std::tuple<Tensor, Tensor, Tensor> unique2(const Tensor& t, bool, bool inv, bool cnt) { return unique_flat(t, inv, cnt, false); }
+std::tuple<Tensor, Tensor> unique1(const Tensor& t, bool, bool inv) {
+  auto [v, i, c] = unique_flat(t, inv, false, false);
+  return {v, i};
+}
+std::tuple<Tensor, Tensor, Tensor> unique_dim_impl(const Tensor& t, int64_t dim, bool inverse, bool counts, bool consecutive) {
+  int64_t d = wrap_dim(dim, t.dim()), n = t.size(d);
+  Tensor rows = contiguous(transpose(t, 0, d));
+  int64_t w = n ? rows.numel() / n : 0;
+  auto v = host_doubles(rows);
+  std::vector<int64_t> order(z(n));
+  for (int64_t i = 0; i < n; ++i) order[z(i)] = i;
+  auto row_less = [&](int64_t a, int64_t b) { return std::lexicographical_compare(v.begin() + a * w, v.begin() + (a + 1) * w, v.begin() + b * w, v.begin() + (b + 1) * w); };
+  if (!consecutive) std::stable_sort(order.begin(), order.end(), row_less);
+  std::vector<int64_t> first, count, group(z(n));
+  for (int64_t i = 0; i < n; ++i) {
+    bool fresh = i == 0 || !std::equal(v.begin() + order[z(i)] * w, v.begin() + (order[z(i)] + 1) * w, v.begin() + order[z(i - 1)] * w);
+    if (fresh) {
+      first.push_back(order[z(i)]);
+      count.push_back(0);
+    }
+    ++count.back();
+    group[z(order[z(i)])] = static_cast<int64_t>(first.size()) - 1;
+  }
+  auto make = [](const std::vector<int64_t>& x) {
+    Tensor r = empty({static_cast<int64_t>(x.size())}, kLong);
+    for (size_t i = 0; i < x.size(); ++i) fill(make_view(r, {}, {}, static_cast<int64_t>(i)), Scalar(x[i]));
+    return r;
+  };
+  return {index_select(t, d, make(first)), inverse ? make(group) : empty({0}, kLong), counts ? make(count) : empty({0}, kLong)};
+}
+std::tuple<Tensor, Tensor, Tensor> unique_dim(const Tensor& t, int64_t d, bool, bool inv, bool cnt) { return unique_dim_impl(t, d, inv, cnt, false); }
+std::tuple<Tensor, Tensor, Tensor> unique_consecutive(const Tensor& t, bool inv, bool cnt, OptInt dim) { return dim ? unique_dim_impl(t, *dim, inv, cnt, true) : unique_flat(t, inv, cnt, true); }
+
+Tensor repeat_interleave_self_tensor(const Tensor& t, const Tensor& reps, OptInt dim, OptInt) {
+  Tensor x = dim ? t : reshape(t, {-1});
+  int64_t d = dim ? wrap_dim(*dim, t.dim()) : 0;
+  auto r = host_ints(reps);
+  int64_t n = x.dim() ? x.size(d) : 1;
+  if (r.size() == 1) r.assign(z(n), r[0]);
+  if (static_cast<int64_t>(r.size()) != n) raise<OpError>("repeats must have the same size as input along dim");
+  TensorList parts;
+  for (int64_t i = 0; i < n; ++i) {
+    if (r[z(i)] < 0) raise<OpError>("repeats can not be negative");
+    IntVec s(x.sizes());
+    s[z(d)] = r[z(i)];
+    if (r[z(i)]) parts.push_back(expand_to(narrow(x, d, i, 1), s));
+  }
+  if (parts.empty()) {
+    IntVec s(x.sizes());
+    s[z(d)] = 0;
+    return empty(s, x.dtype());
+  }
+  return cat(parts, d);
+}
+Tensor repeat_interleave_self_int(const Tensor& t, int64_t n, OptInt dim, OptInt) {
+  if (n < 0) raise<OpError>("Repeats must be non-negative");
+  Tensor x = dim ? t : reshape(t, {-1});
+  int64_t d = dim ? wrap_dim(*dim, t.dim()) : 0;
+  IntVec s(x.sizes()), out(x.sizes());
+  s.insert(z(d) + 1, n);
+  out[z(d)] *= n;
+  return reshape(clone(expand_to(unsqueeze(x, d + 1), s)), out);
+}
+Tensor repeat_interleave_tensor(const Tensor& reps, OptInt) { return repeat_interleave_self_tensor(arange_ints(reps.numel(), kLong), reps, 0, {}); }
+
+Tensor select_scatter(const Tensor& t, const Tensor& src, int64_t d, int64_t i) {
+  Tensor r = clone(t);
+  copy_to(select(r, d, i), src);
+  return r;
+}
+Tensor slice_scatter(const Tensor& t, const Tensor& src, int64_t d, OptInt a, OptInt b, int64_t step) {
+  Tensor r = clone(t);
+  copy_to(slice(r, d, a, b, step), src);
+  return r;
+}
+
+}  // namespace
+
+Tensor index(const Tensor& t, const OptTensorList& given) {
+  Tensor base;
+  Plan p = plan_index(t, given, &base);
+  if (p.indices.empty()) return make_view(base, base.impl()->sizes, base.impl()->strides, base.storage_offset());
+  Tensor r = empty(join(p.index_sizes, p.rest_sizes), t.dtype());
+  if (r.numel()) {
+    for (int32_t i = 0; i < p.args.n_index; ++i)
+      if (p.args.size[i] == 0) raise<OpError>("index is out of bounds for dimension with size 0");
+    Tensor rest = make_view(base, p.rest_sizes, p.rest_strides, base.storage_offset());
+    p.args.out = view_of(r);
+    p.args.in = view_of(rest);
+    call_slot(p.args);
+  }
+  Tensor placed = place(r, p, false);
+  return placed.is_contiguous() ? placed : contiguous(placed);
+}
+Tensor index_put_(const Tensor& t, const OptTensorList& given, const Tensor& values, bool accumulate) {
+  if (values.dtype() != t.dtype()) raise<OpError>("Index put requires the source and destination dtypes match, got ", scalar_type_name(t.dtype()), " for the destination and ", scalar_type_name(values.dtype()), " for the source.");
+  Tensor base;
+  Plan p = plan_index(t, given, &base);
+  if (p.indices.empty()) {
+    copy_to(t, values);
+    return t;
+  }
+  IntVec full = join(p.index_sizes, p.rest_sizes);
+  // The values have the result's order of dims.
+  Tensor shape = place(make_view(values, full, IntVec(full.size(), 0), 0), p, false);
+  Tensor v = place(expand_to(values, shape.sizes()), p, true);
+  if (v.numel() == 0) return t;
+  Tensor rest = make_view(base, p.rest_sizes, p.rest_strides, base.storage_offset());
+  // The slot writes `in` from `out`: swapped so that a recorder sees the written operand first.
+  p.args.out = view_of(v);
+  p.args.in = view_of(rest);
+  p.args.put = true;
+  p.args.accumulate = accumulate;
+  call_slot(p.args);
+  t.impl()->storage->bump_version();
+  return t;
+}
+Tensor index_select(const Tensor& t, int64_t dim, const Tensor& index_) {
+  int64_t d = wrap_dim(dim, t.dim());
+  if (index_.dim() > 1) raise<OpError>("index_select(): Index is supposed to be a vector");
+  if (index_.dtype() != kLong && index_.dtype() != kInt) raise<OpError>("index_select(): Expected dtype int32 or int64 for index");
+  Tensor idx = reshape(index_, {-1});
+  if (t.dim() == 0) return idx.numel() == 1 ? clone(t) : reshape(index(reshape(t, {1}), {idx}), {idx.numel()});
+  IntVec s(t.sizes());
+  s[z(d)] = idx.numel();
+  Tensor r = empty(s, t.dtype());
+  r.impl()->quantizer = t.impl()->quantizer;
+  if (r.numel() == 0) return r;
+  // Rows of the leading dim: [index, rest] through the index slot.
+  Tensor out = d == 0 ? r : transpose(r, 0, d), in = d == 0 ? t : transpose(t, 0, d);
+  IntVec rs, rst;
+  for (int64_t i = 1; i < in.dim(); ++i) {
+    rs.push_back(in.size(i));
+    rst.push_back(in.stride(i));
+  }
+  Tensor rest = make_view(in, rs, rst, in.storage_offset());
+  IndexArgs a{};
+  a.out = view_of(out);
+  a.in = view_of(rest);
+  a.index[0] = view_of(idx);
+  a.n_index = 1;
+  a.size[0] = in.size(0);
+  a.step[0] = in.stride(0);
+  a.index_ndim = 1;
+  a.no_negative = true;
+  call_slot(a);
+  return r;
+}
+Tensor gather(const Tensor& t, int64_t dim, const Tensor& i, bool) {
+  int64_t d = wrap_dim(dim, t.dim());
+  if (i.dtype() != kLong && i.dtype() != kInt) raise<OpError>("gather(): Expected dtype int64 for index");
+  Tensor x = t.dim() == 0 ? reshape(t, {1}) : t, idx = i.dim() == 0 ? reshape(i, {1}) : i;
+  if (i.numel() && x.dim() != idx.dim()) raise<OpError>("Index tensor must have the same number of dimensions as input tensor");
+  for (int64_t k = 0; k < idx.dim() && i.numel(); ++k)
+    if (k != d && idx.size(k) > x.size(k)) raise<OpError>("Size does not match at dimension ", k, " expected index ", i.sizes(), " to be no larger than self ", t.sizes(), " apart from dimension ", d);
+  Tensor r = empty(i.sizes(), t.dtype());
+  if (r.numel()) {
+    Tensor rv = r.dim() == 0 ? reshape(r, {1}) : r;
+    call_slot(GatherArgs{view_of(rv), view_of(x), view_of(idx), d});
+  }
+  return r;
+}
+Tensor nonzero(const Tensor& t) {
+  int64_t n = t.numel() ? item(reduce(Reduce::count_nonzero, t, reduce_dims({}, t.dim()), false, t.dtype(), kLong)).i : 0;
+  Tensor r = empty({n, t.dim()}, kLong);
+  if (r.numel()) call_slot(NonzeroArgs{view_of(r), view_of(t)});
+  return r;
+}
+
+namespace {
+
+constexpr OpDef kOps[] = {
+    // clang-format off
+    raw("aten::index.Tensor", index_op), raw("aten::index.Tensor_hacked_twin", index_op), raw("aten::index_put_", index_put_op), raw("aten::index_put_.hacked_twin", index_put_op), raw("aten::_index_put_impl_", index_put_op), raw("aten::index_put", index_put_copy), raw("aten::index_put.hacked_twin", index_put_copy),
+    op<index_select>("aten::index_select"), op<gather>("aten::gather"), op<scatter_src>("aten::scatter.src"), op<scatter_value>("aten::scatter.value"), op<scatter_src_>("aten::scatter_.src"), op<scatter_value_>("aten::scatter_.value"), op<scatter_add>("aten::scatter_add"), op<scatter_add_>("aten::scatter_add_"),
+    op<scatter_reduce_old>("aten::scatter.reduce"), op<scatter_value_reduce>("aten::scatter.value_reduce"), op<scatter_reduce_old_>("aten::scatter_.reduce"), op<scatter_value_reduce_>("aten::scatter_.value_reduce"), op<scatter_reduce>("aten::scatter_reduce.two"), op<scatter_reduce_>("aten::scatter_reduce_.two"),
+    op<index_add>("aten::index_add"), op<index_add_>("aten::index_add_"), op<index_copy>("aten::index_copy"), op<index_copy_>("aten::index_copy_"), op<index_fill>("aten::index_fill.int_Scalar"), op<index_fill_>("aten::index_fill_.int_Scalar"), op<index_fill_tensor>("aten::index_fill.int_Tensor"), op<index_fill_tensor_>("aten::index_fill_.int_Tensor"),
+    op<masked_select>("aten::masked_select"), op<masked_scatter>("aten::masked_scatter"), op<masked_scatter_>("aten::masked_scatter_"), op<take>("aten::take"), op<put>("aten::put"), op<put_>("aten::put_"), op<take_along_dim>("aten::take_along_dim"), op<nonzero>("aten::nonzero"), op<nonzero_numpy>("aten::nonzero_numpy"), op<argwhere>("aten::argwhere"), op<where_indices>("aten::where"),
+    op<embedding>("aten::embedding"), op<one_hot>("aten::one_hot"), op<bincount>("aten::bincount"), op<histc>("aten::histc"), op<searchsorted>("aten::searchsorted.Tensor"), op<searchsorted_scalar>("aten::searchsorted.Scalar"), op<bucketize>("aten::bucketize.Tensor"), op<bucketize_scalar>("aten::bucketize.Scalar"),
+    op<isin>("aten::isin.Tensor_Tensor"), op<isin_scalar>("aten::isin.Tensor_Scalar"), op<isin_scalar_tensor>("aten::isin.Scalar_Tensor"), op<unique2>("aten::_unique2"), op<unique1>("aten::_unique"), op<unique_dim>("aten::unique_dim"), op<unique_consecutive>("aten::unique_consecutive"),
+    op<repeat_interleave_self_tensor>("aten::repeat_interleave.self_Tensor"), op<repeat_interleave_self_int>("aten::repeat_interleave.self_int"), op<repeat_interleave_tensor>("aten::repeat_interleave.Tensor"), op<select_scatter>("aten::select_scatter"), op<slice_scatter>("aten::slice_scatter"),
+    // clang-format on
+};
+
+}  // namespace
+
+extern const OpTable::RowList kIndexOps;
+const OpTable::RowList kIndexOps{kOps, std::size(kOps)};
+
+}  // namespace sconce::ops

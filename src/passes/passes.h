@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// The pass table: every pass once, by PyTorch's name where PyTorch has it.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "core/op_table.h"
+#include "ir/function.h"
+
+namespace sconce {
+
+struct PassContext {
+  const OpTable* ops = nullptr;
+  Object* module = nullptr;  // the object that the graph's self stands for; may be null
+};
+
+struct Pass {
+  const char* name;
+  const char* summary;
+  bool (*run)(Graph&, PassContext&);
+};
+
+const std::vector<Pass>& all_passes();
+// "inline,fixpoint(constant_propagation,dce)". Throws Error for an unknown name.
+bool run_pipeline(Graph& g, PassContext& c, const std::string& text);
+
+bool inline_calls(Graph&, PassContext&);
+// PyTorch's inlined_graph: callees are cleaned up (peephole, constants) before they are copied in.
+bool inline_as_pytorch(Graph&, PassContext&);
+bool scalar_rewrite(Graph&, PassContext&);
+bool dce(Graph&, PassContext&);
+bool constant_propagation_pass(Graph&, PassContext&);
+bool constant_pooling_pass(Graph&, PassContext&);
+bool freeze_attributes(Graph&, PassContext&);
+bool fold_frozen_conv_bn(Graph&, PassContext&);
+
+}  // namespace sconce

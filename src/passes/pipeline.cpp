@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// The list of passes, and pipelines as text.
+#include "passes/passes.h"
+
+namespace sconce {
+
+const std::vector<Pass>& all_passes() {
+  static const auto* table = new std::vector<Pass>{
+      // clang-format off
+      {"inline",               "calls of known functions and methods are replaced by their bodies",        inline_calls},
+      // From here on: one function; calls are left for interfaces only.
+      {"scalar_rewrite",       "constant 0-dim operands of add, sub, mul, div become scalars, as PyTorch's executor has it", scalar_rewrite},
+      // From here on: folding may make constants without changing a dtype.
+      {"freeze",               "attributes that nothing assigns become constants",                         freeze_attributes},
+      {"constant_propagation", "nodes whose inputs are constants are run once",                            constant_propagation_pass},
+      {"fold_frozen_conv_bn",  "a batch norm after a convolution with constant weights is folded into it", fold_frozen_conv_bn},
+      {"constant_pooling",     "equal constants are kept once",                                            constant_pooling_pass},
+      {"dce",                  "nodes without effects whose results are unused are removed",               dce},
+      // clang-format on
+  };
+  return *table;
+}
+
+namespace {
+
+class Pipeline {
+ public:
+  Pipeline(Graph& g, PassContext& c, const std::string& text) : g_(g), c_(c), t_(text) {}
+  bool run() {
+    bool changed = list();
+    if (at_ != t_.size()) raise<Error>("pipeline: unexpected '", t_.substr(at_), "'");
+    return changed;
+  }
+
+ private:
+  bool list() {
+    bool changed = false;
+    for (;;) {
+      changed |= item();
+      if (at_ >= t_.size() || t_[at_] != ',') return changed;
+      ++at_;
+    }
+  }
+  bool item() {
+    size_t b = at_;
+    while (at_ < t_.size() && (std::isalnum(static_cast<unsigned char>(t_[at_])) || t_[at_] == '_')) ++at_;
+    std::string name = t_.substr(b, at_ - b);
+    if (name == "fixpoint" && at_ < t_.size() && t_[at_] == '(') {
+      size_t start = ++at_;
+      bool changed = false;
+      for (int i = 0; i < 16; ++i) {
+        at_ = start;
+        if (!list()) break;
+        changed = true;
+      }
+      if (at_ >= t_.size() || t_[at_] != ')') raise<Error>("pipeline: ')' is missing");
+      ++at_;
+      return changed;
+    }
+    for (const Pass& p : all_passes())
+      if (name == p.name) {
+        bool changed = p.run(g_, c_);
+        verify_graph(g_);
+        return changed;
+      }
+    raise<Error>("pipeline: no pass is called '", name, "'");
+  }
+  Graph& g_;
+  PassContext& c_;
+  const std::string& t_;
+  size_t at_ = 0;
+};
+
+}  // namespace
+
+bool run_pipeline(Graph& g, PassContext& c, const std::string& text) { return Pipeline(g, c, text).run(); }
+
+}  // namespace sconce

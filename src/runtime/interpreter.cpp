@@ -1,0 +1,479 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/interpreter.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "ir/source.h"
+
+namespace sconce {
+
+namespace {
+
+struct Frame {
+  const Plan* plan = nullptr;
+  std::shared_ptr<Plan> keep;
+  std::vector<IValue> slots;
+  size_t pc = 0;
+  uint32_t result_slot = 0;  // in the caller
+  bool wants_result = false;
+  std::vector<IValue> entered;
+};
+
+// Where a message points: the original Python line when the archive tells it.
+std::string location(const Node* n) {
+  if (!n || !n->range.source) return "";
+  const Source& s = *n->range.source;
+  std::string line;
+  std::string text = "  File \"" + s.name + "\"";
+  if (const OriginalRange* o = s.find_original(n->range.start); o && !o->file.empty()) {
+    text = "  File \"" + o->file + "\", line ";
+    uint32_t number = o->line;
+    size_t bol = 0;
+    for (uint32_t i = 0; i < o->start && i < o->text.size(); ++i)
+      if (o->text[i] == '\n') ++number, bol = i + 1;
+    size_t eol = o->text.find('\n', bol);
+    line = o->text.substr(bol, eol == std::string::npos ? eol : eol - bol);
+    text += std::to_string(number);
+  } else {
+    auto [row, col] = s.line_col(n->range.start);
+    text += ", line " + std::to_string(row);
+    size_t bol = n->range.start - col, eol = s.text.find('\n', bol);
+    line = s.text.substr(bol, eol == std::string::npos ? eol : eol - bol);
+  }
+  size_t first = line.find_first_not_of(" \t");
+  return text + "\n    " + (first == std::string::npos ? line : line.substr(first)) + "\n";
+}
+
+std::string trace(const std::vector<Frame>& stack) {
+  std::string t = "Traceback of TorchScript (most recent call last):\n";
+  for (const Frame& f : stack) {
+    size_t at = f.pc ? f.pc - 1 : 0;
+    if (at < f.plan->origin.size()) t += location(f.plan->origin[at]);
+  }
+  return t;
+}
+
+int64_t remainder_int(int64_t a, int64_t b) {
+  if (b == 0) raise<OpError>("ZeroDivisionError: integer modulo by zero");
+  if (b == -1) return 0;
+  int64_t r = a % b;
+  return r != 0 && (r < 0) != (b < 0) ? r + b : r;
+}
+int64_t floordiv_int(int64_t a, int64_t b) {
+  if (b == 0) raise<OpError>("division by 0");
+  if (b == -1) return static_cast<int64_t>(-static_cast<uint64_t>(a));
+  int64_t q = a / b;
+  return (a % b != 0 && (a < 0) != (b < 0)) ? q - 1 : q;
+}
+
+class Interpreter {
+ public:
+  explicit Interpreter(const Engine& e) : engine_(e), context_(context()) {}
+
+  std::vector<IValue> run(const Plan& plan, std::vector<IValue> inputs) {
+    push(plan, nullptr);
+    for (size_t i = 0; i < inputs.size(); ++i) stack_.back().slots[i] = std::move(inputs[i]);
+    try {
+      loop();
+    } catch (RaisedError& e) {
+      unwind();
+      if (std::string(e.what()).rfind("Traceback", 0) == 0) throw;
+      std::string t = trace(failed_);
+      throw RaisedError(t + e.what(), e.message(), e.class_name());
+    } catch (const OpError& e) {
+      unwind();
+      if (std::string(e.what()).find("Traceback") != std::string::npos) throw;
+      throw OpError(trace(failed_) + e.what());
+    } catch (...) {
+      unwind();
+      throw;
+    }
+    return std::move(results_);
+  }
+
+ private:
+  void push(const Plan& plan, std::shared_ptr<Plan> keep) {
+    if (stack_.size() >= context_.max_depth) raise<LimitError>("more than ", context_.max_depth, " nested calls");
+    stack_.emplace_back();
+    Frame& f = stack_.back();
+    f.plan = &plan;
+    f.keep = std::move(keep);
+    f.slots.resize(plan.n_slots);
+  }
+
+  // Runs __exit__ of everything that was entered, innermost first; their errors are dropped.
+  void unwind() {
+    failed_.swap(stack_);
+    for (size_t i = failed_.size(); i-- > 0;)
+      while (!failed_[i].entered.empty()) {
+        IValue o = std::move(failed_[i].entered.back());
+        failed_[i].entered.pop_back();
+        try {
+          call_now(o, "__exit__", {o, IValue(), IValue(), IValue()});
+        } catch (const Error&) {
+        }
+      }
+  }
+
+  IValue call_now(const IValue& object, const std::string& method, std::vector<IValue> args) {
+    Function* f = object.toObjectRef().type->find_method(method);
+    if (!f) raise<Error>("class ", object.toObjectRef().type->name, " has no method ", method);
+    auto plan = engine_.plan_of(*f);
+    return run_plan(*plan, std::move(args), engine_).at(0);
+  }
+
+  IValue& at(Frame& f, uint32_t o) { return o & kConstant ? const_cast<IValue&>(f.plan->constants[o & kIndex]) : f.slots[o & kIndex]; }
+  IValue take(Frame& f, uint32_t o) {
+    IValue& v = at(f, o);
+    return o & kLast ? std::move(v) : v;
+  }
+  std::vector<IValue> take_inputs(Frame& f, const CallSite& s) {
+    std::vector<IValue> v;
+    v.reserve(s.n_in);
+    for (uint32_t i = 0; i < s.n_in; ++i) v.push_back(take(f, f.plan->operands[s.first_in + i]));
+    return v;
+  }
+  void set_output(Frame& f, const CallSite& s, size_t i, IValue v) {
+    if (i < s.n_out) f.slots[f.plan->operands[s.first_out + i]] = std::move(v);
+  }
+
+  void call_kernel(Frame& f, const CallSite& s) {
+    constexpr uint32_t kInline = 24;
+    IValue* in_small[kInline];
+    IValue* out_small[8];
+    uint8_t last_small[kInline];
+    std::vector<IValue*> in_big, out_big;
+    std::vector<uint8_t> last_big;
+    IValue **in = in_small, **out = out_small;
+    uint8_t* last = last_small;
+    if (s.n_in > kInline) {
+      in_big.resize(s.n_in);
+      last_big.resize(s.n_in);
+      in = in_big.data();
+      last = last_big.data();
+    }
+    if (s.n_out > 8) {
+      out_big.resize(s.n_out);
+      out = out_big.data();
+    }
+    const uint32_t* o = f.plan->operands.data();
+    for (uint32_t i = 0; i < s.n_in; ++i) {
+      uint32_t x = o[s.first_in + i];
+      in[i] = &at(f, x);
+      last[i] = (x & kLast) != 0;
+    }
+    for (uint32_t i = 0; i < s.n_out; ++i) out[i] = &f.slots[o[s.first_out + i]];
+    Call c(s.op, in, last, s.n_in, out, s.n_out);
+    s.kernel(c);
+    for (uint32_t i = 0; i < s.n_in; ++i)
+      if (last[i]) {
+        bool is_output = false;
+        for (uint32_t k = 0; k < s.n_out; ++k) is_output |= out[k] == in[i];
+        if (!is_output) *in[i] = IValue();
+      }
+  }
+
+  void loop() {
+    while (!stack_.empty()) {
+      if (step()) return;
+    }
+  }
+
+  // Runs the top frame until a call or a return. True when the last frame has returned.
+  bool step() {
+    Frame& f = stack_.back();
+    const Instruction* code = f.plan->code.data();
+    IValue* slots = f.slots.data();
+    const IValue* constants = f.plan->constants.data();
+    size_t pc = f.pc;
+    auto rd = [&](uint32_t o) -> const IValue& { return o & kConstant ? constants[o & kIndex] : slots[o & kIndex]; };
+    auto ri = [&](uint32_t o) { return rd(o).int_unchecked(); };
+    auto rf = [&](uint32_t o) { return rd(o).double_unchecked(); };
+    for (;;) {
+      const Instruction& x = code[pc];
+      f.pc = ++pc;
+      switch (x.op) {
+        case Op::Call: call_kernel(f, f.plan->sites[x.a]); break;
+        case Op::Missing: {
+          const CallSite& s = f.plan->sites[x.a];
+          raise<MissingOp>(trace(stack_), "operator ", s.op ? s.op->full_name() : s.node->kind.view(), " is not implemented in sconce");
+        }
+        case Op::Move:
+          if (x.c)
+            slots[x.a] = std::move(slots[x.b]);
+          else
+            slots[x.a] = rd(x.b);
+          break;
+        case Op::Drop: slots[x.a] = IValue(); break;
+        case Op::Jump:
+          if (x.a < pc && context_.max_steps && ++steps_ > context_.max_steps) raise<LimitError>("the limit of ", context_.max_steps, " loop steps is reached");
+          pc = x.a;
+          break;
+        case Op::JumpIfNot:
+          if (!rd(x.a).int_unchecked()) pc = x.b;
+          break;
+        case Op::LoopTest: {
+          const uint32_t* o = &f.plan->operands[f.plan->sites[x.a].first_in];
+          if (!(slots[o[0]].int_unchecked() < ri(o[1]) && ri(o[2]))) pc = x.b;
+          break;
+        }
+        case Op::Increment: slots[x.a].set_int_unchecked(slots[x.a].int_unchecked() + 1); break;
+        case Op::SetInt: slots[x.a] = IValue(static_cast<int64_t>(x.b)); break;
+        case Op::AddInt: slots[x.a].set_int_unchecked(static_cast<int64_t>(static_cast<uint64_t>(ri(x.b)) + static_cast<uint64_t>(ri(x.c)))); break;
+        case Op::SubInt: slots[x.a].set_int_unchecked(static_cast<int64_t>(static_cast<uint64_t>(ri(x.b)) - static_cast<uint64_t>(ri(x.c)))); break;
+        case Op::MulInt: slots[x.a].set_int_unchecked(static_cast<int64_t>(static_cast<uint64_t>(ri(x.b)) * static_cast<uint64_t>(ri(x.c)))); break;
+        case Op::RemInt: slots[x.a].set_int_unchecked(remainder_int(ri(x.b), ri(x.c))); break;
+        case Op::FloorDivInt: slots[x.a].set_int_unchecked(floordiv_int(ri(x.b), ri(x.c))); break;
+        case Op::AndInt: slots[x.a].set_int_unchecked(ri(x.b) & ri(x.c)); break;
+        case Op::EqInt: slots[x.a].set_bool_unchecked(ri(x.b) == ri(x.c)); break;
+        case Op::NeInt: slots[x.a].set_bool_unchecked(ri(x.b) != ri(x.c)); break;
+        case Op::LtInt: slots[x.a].set_bool_unchecked(ri(x.b) < ri(x.c)); break;
+        case Op::LeInt: slots[x.a].set_bool_unchecked(ri(x.b) <= ri(x.c)); break;
+        case Op::GtInt: slots[x.a].set_bool_unchecked(ri(x.b) > ri(x.c)); break;
+        case Op::GeInt: slots[x.a].set_bool_unchecked(ri(x.b) >= ri(x.c)); break;
+        case Op::AddFloat: slots[x.a].set_double_unchecked(rf(x.b) + rf(x.c)); break;
+        case Op::SubFloat: slots[x.a].set_double_unchecked(rf(x.b) - rf(x.c)); break;
+        case Op::MulFloat: slots[x.a].set_double_unchecked(rf(x.b) * rf(x.c)); break;
+        case Op::DivFloat: slots[x.a].set_double_unchecked(rf(x.b) / rf(x.c)); break;
+        case Op::LtFloat: slots[x.a].set_bool_unchecked(rf(x.b) < rf(x.c)); break;
+        case Op::GtFloat: slots[x.a].set_bool_unchecked(rf(x.b) > rf(x.c)); break;
+        case Op::Not: slots[x.a].set_bool_unchecked(!ri(x.b)); break;
+        case Op::IsNone: slots[x.a].set_bool_unchecked(rd(x.b).isNone() != (x.c != 0)); break;
+        case Op::GetItem: {
+          auto& items = rd(x.b).toListRef().items;
+          int64_t i = ri(x.c), n = static_cast<int64_t>(items.size());
+          if (i < 0) i += n;
+          if (i < 0 || i >= n) raise<OpError>("list index out of range");
+          slots[x.a] = items[static_cast<size_t>(i)];
+          break;
+        }
+        case Op::Len: slots[x.a].set_int_unchecked(static_cast<int64_t>(rd(x.b).toListRef().items.size())); break;
+        case Op::GetAttr: {
+          Object& o = rd(x.b).toObjectRef();
+          if (x.c >= o.slots.size()) raise<OpError>("attribute is not set");
+          slots[x.a] = o.slots[x.c];
+          break;
+        }
+        case Op::GetAttrLocked: {
+          Object& o = rd(x.b).toObjectRef();
+          std::lock_guard<std::mutex> lock(o.mutex);
+          if (x.c >= o.slots.size()) raise<OpError>("attribute is not set");
+          slots[x.a] = o.slots[x.c];
+          break;
+        }
+        case Op::SetAttr: {
+          Object& o = rd(x.a).toObjectRef();
+          IValue old;
+          std::lock_guard<std::mutex> lock(o.mutex);
+          if (x.c >= o.slots.size()) o.slots.resize(x.c + 1);
+          old = std::move(o.slots[x.c]);
+          o.slots[x.c] = rd(x.b);
+          o.state_version.fetch_add(1, std::memory_order_relaxed);
+          break;
+        }
+        case Op::EnumName: slots[x.a] = rd(x.b).toEnumRef().name; break;
+        case Op::EnumValue: slots[x.a] = rd(x.b).toEnumRef().value; break;
+        case Op::CallMethod:
+        case Op::CallFunction: call(f, x); return false;
+        case Op::Return: return leave(f, f.plan->sites[x.a]);
+        default: rare(f, x, f.plan->sites[x.a]); break;
+      }
+    }
+  }
+
+  void call(Frame& f, const Instruction& x) {
+    const CallSite& s = f.plan->sites[x.a];
+    std::vector<IValue> in = take_inputs(f, s);
+    Function* fn;
+    if (x.op == Op::CallFunction) {
+      fn = in[0].toFunctionRef().function;
+      in.erase(in.begin());
+    } else {
+      const std::string& name = s.node->s(Symbol("name"));
+      fn = in[0].toObjectRef().type->find_method(name);
+      if (!fn) raise<Error>("class ", in[0].toObjectRef().type->name, " has no method ", name);
+    }
+    auto plan = engine_.plan_of(*fn);
+    bool wants = s.n_out > 0;
+    uint32_t slot = wants ? f.plan->operands[s.first_out] : 0;
+    push(*plan, plan);
+    Frame& callee = stack_.back();
+    callee.wants_result = wants;
+    callee.result_slot = slot;
+    if (in.size() != callee.plan->n_inputs) raise<Error>(fn->qualified_name, " expects ", callee.plan->n_inputs, " arguments but got ", in.size());
+    for (size_t i = 0; i < in.size(); ++i) callee.slots[i] = std::move(in[i]);
+  }
+
+  bool leave(Frame& f, const CallSite& s) {
+    std::vector<IValue> out;
+    for (uint32_t i = 0; i < s.n_in; ++i) out.push_back(at(f, f.plan->operands[s.first_in + i]));
+    bool wants = f.wants_result;
+    uint32_t slot = f.result_slot;
+    stack_.pop_back();
+    if (stack_.empty()) {
+      results_ = std::move(out);
+      return true;
+    }
+    if (wants && !out.empty()) stack_.back().slots[slot] = std::move(out[0]);
+    return false;
+  }
+
+  void rare(Frame& f, const Instruction& x, const CallSite& s) {
+    TypePtr out_type = s.node && !s.node->outputs.empty() ? s.node->outputs[0]->type : nullptr;
+    switch (x.op) {
+      case Op::List: set_output(f, s, 0, make_ref<ListBox>(out_type->elems[0], take_inputs(f, s))); break;
+      case Op::Tuple: set_output(f, s, 0, make_ref<TupleBox>(take_inputs(f, s), out_type->is_named_tuple() ? out_type : nullptr)); break;
+      case Op::Dict: {
+        auto in = take_inputs(f, s);
+        auto d = make_ref<DictBox>(out_type->elems[0], out_type->elems[1]);
+        for (size_t i = 0; i + 1 < in.size(); i += 2) d->set(std::move(in[i]), std::move(in[i + 1]));
+        set_output(f, s, 0, IValue(d));
+        break;
+      }
+      case Op::Unpack: {
+        IValue v = take(f, f.plan->operands[s.first_in]);
+        auto& items = v.isTuple() ? v.toTupleRef().items : v.toListRef().items;
+        if (items.size() != s.n_out) raise<OpError>("Expected ", s.n_out, " elements in a list but found ", items.size());
+        for (size_t i = 0; i < items.size(); ++i) set_output(f, s, i, items[i]);
+        break;
+      }
+      case Op::TupleIndex: {
+        auto in = take_inputs(f, s);
+        auto& items = in[0].toTupleRef().items;
+        int64_t i = in[1].toInt(), n = static_cast<int64_t>(items.size());
+        if (i < 0) i += n;
+        if (i < 0 || i >= n) raise<OpError>("Tuple index out of range");
+        set_output(f, s, 0, items[static_cast<size_t>(i)]);
+        break;
+      }
+      case Op::TupleSlice: {
+        auto in = take_inputs(f, s);
+        auto& items = in[0].toTupleRef().items;
+        int64_t b = s.node->find(Symbol("beg"))->value.toInt(), e = s.node->find(Symbol("end"))->value.toInt();
+        std::vector<IValue> part;
+        for (int64_t i = b; i < e && i < static_cast<int64_t>(items.size()); ++i) part.push_back(items[static_cast<size_t>(i)]);
+        set_output(f, s, 0, make_ref<TupleBox>(std::move(part)));
+        break;
+      }
+      case Op::Create: set_output(f, s, 0, make_ref<Object>(static_cast<const ClassType*>(out_type), f.plan->graph->owner)); break;
+      case Op::IsInstance: {
+        IValue v = take(f, f.plan->operands[s.first_in]);
+        bool yes = false;
+        for (TypePtr t : s.node->find(Symbol("types"))->types) yes |= ivalue_matches(v, t);
+        set_output(f, s, 0, yes);
+        break;
+      }
+      case Op::Raise: {
+        auto in = take_inputs(f, s);
+        std::string cls = in.size() > 1 && in[1].isString() ? in[1].toString() : "";
+        std::string msg = in[0].toString();
+        throw RaisedError((cls.empty() ? "torch.jit.Error" : cls) + ": " + msg, msg, cls);
+      }
+      case Op::Print: {
+        auto in = take_inputs(f, s);
+        if (!context_.out) break;
+        for (size_t i = 0; i < in.size(); ++i) *context_.out << (i ? " " : "") << ivalue_str(in[i]);
+        *context_.out << "\n";
+        break;
+      }
+      case Op::Warn: {
+        auto in = take_inputs(f, s);
+        if (context_.warnings) *context_.warnings << "warning: " << in[0].toString() << "\n";
+        break;
+      }
+      case Op::Fork:
+      case Op::Awaitable: {
+        auto plan = f.plan->subplans[x.a];
+        auto in = take_inputs(f, s);
+        auto fut = make_ref<FutureBox>(out_type->elems[0]);
+        FutureBox* raw = fut.get();
+        const Engine& engine = engine_;
+        auto task = [raw, plan, in, &engine] {
+          try {
+            raw->complete(run_plan(*plan, in, engine).at(0));
+          } catch (...) {
+            raw->fail(std::current_exception());
+          }
+        };
+        if (x.op == Op::Fork)
+          task();
+        else
+          fut->deferred = task;
+        set_output(f, s, 0, IValue(fut));
+        break;
+      }
+      case Op::Wait: {
+        IValue v = take(f, f.plan->operands[s.first_in]);
+        set_output(f, s, 0, wait_future(v.toFutureRef()));
+        break;
+      }
+      case Op::AwaitNow: {
+        auto fut = make_ref<FutureBox>(out_type->elems[0]);
+        fut->complete(take(f, f.plan->operands[s.first_in]));
+        set_output(f, s, 0, IValue(fut));
+        break;
+      }
+      case Op::Enter: {
+        IValue o = at(f, f.plan->operands[s.first_in]);
+        IValue r = call_now(o, "__enter__", {o});
+        f.entered.push_back(o);
+        set_output(f, s, 0, std::move(r));
+        break;
+      }
+      case Op::Exit: {
+        IValue o = at(f, f.plan->operands[s.first_in]);
+        if (!f.entered.empty()) f.entered.pop_back();
+        set_output(f, s, 0, call_now(o, "__exit__", {o, IValue(), IValue(), IValue()}));
+        break;
+      }
+      case Op::ContainerIndex: {
+        auto in = take_inputs(f, s);
+        Object& o = in[0].toObjectRef();
+        std::string key;
+        if (in[1].isInt()) {
+          int64_t n = 0;
+          for (auto& a : o.type->attributes) n += a.name.find_first_not_of("0123456789") == std::string::npos;
+          int64_t i = in[1].toInt();
+          if (i < 0 || i >= n) raise<OpError>("list index out of range");
+          key = std::to_string(i);
+        } else {
+          key = in[1].toString();
+        }
+        int at_index = o.type->find_attribute(key);
+        if (at_index < 0) raise<OpError>("KeyError: ", key);
+        set_output(f, s, 0, o.slots[static_cast<size_t>(at_index)]);
+        break;
+      }
+      default: raise<Error>("instruction not known");
+    }
+  }
+
+  const Engine& engine_;
+  Context& context_;
+  std::vector<Frame> stack_, failed_;
+  std::vector<IValue> results_;
+  uint64_t steps_ = 0;
+};
+
+}  // namespace
+
+std::vector<IValue> run_plan(const Plan& plan, std::vector<IValue> inputs, const Engine& engine) {
+  if (inputs.size() != plan.n_inputs) raise<OpError>(plan.name, " expects ", plan.n_inputs, " arguments but got ", inputs.size());
+  return Interpreter(engine).run(plan, std::move(inputs));
+}
+
+IValue wait_future(FutureBox& f) {
+  std::function<void()> deferred;
+  {
+    std::lock_guard<std::mutex> lock(f.mutex);
+    deferred.swap(f.deferred);
+  }
+  if (deferred) deferred();
+  std::unique_lock<std::mutex> lock(f.mutex);
+  f.ready.wait(lock, [&] { return f.done; });
+  if (f.error) std::rethrow_exception(f.error);
+  return f.value;
+}
+
+}  // namespace sconce

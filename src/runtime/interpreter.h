@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs plans. Frames live on a heap stack.
+#pragma once
+#include "core/context.h"
+#include "runtime/plan.h"
+
+namespace sconce {
+
+// How the interpreter reaches what it does not know itself.
+struct Engine {
+  const OpTable* ops = nullptr;
+  // The plan of a function that is called by name at run time.
+  std::function<std::shared_ptr<Plan>(Function&)> plan_of;
+};
+
+// One value a graph output. Throws what the model or its operators throw, with a TorchScript trace.
+std::vector<IValue> run_plan(const Plan& plan, std::vector<IValue> inputs, const Engine& engine);
+// Runs a lazy value or waits for a task; rethrows its exception.
+IValue wait_future(FutureBox& f);
+
+}  // namespace sconce

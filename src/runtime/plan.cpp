@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: Apache-2.0
+// From graph to plan.
+#include "runtime/plan.h"
+
+#include <cstring>
+#include <limits>
+#include <unordered_map>
+
+#include "ir/cleanup.h"
+
+namespace sconce {
+
+namespace {
+
+struct ScalarRow {
+  const char* kind;
+  TypeKind a, b;
+  Op op;
+};
+constexpr TypeKind I = TypeKind::Int, F = TypeKind::Float;
+// The scalar operators with an opcode of their own; all others go through their kernels.
+constexpr ScalarRow kScalars[] = {
+    {"aten::add", I, I, Op::AddInt},   {"aten::sub", I, I, Op::SubInt},       {"aten::mul", I, I, Op::MulInt},   {"aten::remainder", I, I, Op::RemInt}, {"aten::floordiv", I, I, Op::FloorDivInt},
+    {"aten::__and__", I, I, Op::AndInt}, {"aten::eq", I, I, Op::EqInt},       {"aten::ne", I, I, Op::NeInt},     {"aten::lt", I, I, Op::LtInt},         {"aten::le", I, I, Op::LeInt},
+    {"aten::gt", I, I, Op::GtInt},     {"aten::ge", I, I, Op::GeInt},         {"aten::add", F, F, Op::AddFloat}, {"aten::sub", F, F, Op::SubFloat},     {"aten::mul", F, F, Op::MulFloat},
+    {"aten::div", F, F, Op::DivFloat}, {"aten::lt", F, F, Op::LtFloat},       {"aten::gt", F, F, Op::GtFloat}};
+
+bool counted(TypePtr t) {
+  switch (t->kind) {
+    case TypeKind::Int:
+    case TypeKind::Float:
+    case TypeKind::Bool:
+    case TypeKind::None:
+    case TypeKind::Device: return false;
+    default: return true;
+  }
+}
+
+class Planner {
+ public:
+  Planner(Plan& p, const OpTable& ops) : p_(p), ops_(ops) {}
+
+  void run() {
+    Block* b = p_.graph->block();
+    for (Value* v : b->inputs()) slot(v);
+    p_.n_inputs = static_cast<uint32_t>(b->inputs().size());
+    find_last_uses(b);
+    block(b);
+    site(nullptr, b->outputs(), {});
+    emit(Op::Return, last_site());
+    p_.n_slots = next_;
+  }
+
+ private:
+  uint32_t slot(const Value* v) {
+    auto it = slots_.find(v);
+    if (it != slots_.end()) return it->second;
+    return slots_[v] = next_++;
+  }
+  uint32_t constant(IValue v) {
+    p_.constants.push_back(std::move(v));
+    return static_cast<uint32_t>(p_.constants.size() - 1) | kConstant;
+  }
+  // Operand for reading v at node n.
+  uint32_t operand(const Value* v, const Node* user) {
+    if (v->node->kind == prim::Constant) {
+      auto it = constants_.find(v);
+      if (it != constants_.end()) return it->second;
+      IValue c;
+      if (v->node->function)
+        c = IValue(make_ref<FunctionBox>(v->node->function));
+      else
+        c = *constant_value(v);
+      return constants_[v] = constant(std::move(c));
+    }
+    if (v->node->kind == prim::Uninitialized) return constants_.emplace(v, constant(IValue())).first->second;
+    uint32_t s = slot(v);
+    auto it = last_use_.find(v);
+    bool last = user && it != last_use_.end() && it->second == user;
+    return last && counted(v->type) ? s | kLast : s;
+  }
+
+  // The last use counts where it stands in the value's own block; a use inside a nested block belongs to its owner.
+  void find_last_uses(Block* b) {
+    auto visit = [&](const std::vector<Value*>& values) {
+      for (Value* v : values) {
+        Node* last = nullptr;
+        for (const Use& u : v->uses) {
+          Node* n = u.user;
+          while (n->owner != b && n->owner->owning_node) n = n->owner->owning_node;
+          if (n->owner != b) continue;
+          if (!last || (n != last && is_before(last, n))) last = n;
+        }
+        if (last) last_use_[v] = last;
+      }
+    };
+    visit(b->inputs());
+    for (Node* n : b->nodes()) {
+      visit(n->outputs);
+      for (Block* inner : n->blocks) find_last_uses(inner);
+    }
+  }
+
+  size_t emit(Op op, uint32_t a = 0, uint32_t b = 0, uint32_t c = 0) {
+    p_.code.push_back({op, 0, a, b, c});
+    p_.origin.push_back(current_);
+    return p_.code.size() - 1;
+  }
+  uint32_t here() const { return static_cast<uint32_t>(p_.code.size()); }
+  uint32_t last_site() const { return static_cast<uint32_t>(p_.sites.size() - 1); }
+  CallSite& site(const Node* n, const std::vector<Value*>& in, const std::vector<Value*>& out) {
+    CallSite s;
+    s.node = n;
+    s.first_in = static_cast<uint32_t>(p_.operands.size());
+    s.n_in = static_cast<uint32_t>(in.size());
+    std::vector<uint32_t> list;
+    for (size_t i = 0; i < in.size(); ++i) {
+      uint32_t o = operand(in[i], n);
+      // The same value twice: only the last operand moves.
+      if (o & kLast)
+        for (size_t k = i + 1; k < in.size(); ++k)
+          if (in[k] == in[i]) {
+            o &= ~kLast;
+            break;
+          }
+      list.push_back(o);
+    }
+    for (uint32_t o : list) p_.operands.push_back(o);
+    s.first_out = static_cast<uint32_t>(p_.operands.size());
+    s.n_out = static_cast<uint32_t>(out.size());
+    for (Value* v : out) p_.operands.push_back(slot(v));
+    p_.sites.push_back(s);
+    return p_.sites.back();
+  }
+  CallSite& site(const Node* n) { return site(n, n->inputs, n->outputs); }
+
+  // dst[i] = src[i] at once, although a source may be another's destination.
+  void parallel_move(const std::vector<uint32_t>& dst, const std::vector<uint32_t>& src) {
+    struct Pair {
+      uint32_t d, s;
+    };
+    std::vector<Pair> todo;
+    for (size_t i = 0; i < dst.size(); ++i)
+      if (dst[i] != (src[i] & ~kLast)) todo.push_back({dst[i], src[i]});
+    while (!todo.empty()) {
+      bool progress = false;
+      for (size_t i = 0; i < todo.size(); ++i) {
+        bool read_later = false;
+        for (size_t k = 0; k < todo.size(); ++k) read_later |= k != i && !(todo[k].s & kConstant) && (todo[k].s & kIndex) == todo[i].d;
+        if (read_later) continue;
+        emit(Op::Move, todo[i].d, todo[i].s & ~kLast, 0);
+        todo.erase(todo.begin() + static_cast<ptrdiff_t>(i));
+        progress = true;
+        break;
+      }
+      if (progress) continue;
+      // A cycle: save one destination's old value.
+      uint32_t temp = next_++;
+      emit(Op::Move, temp, todo[0].d, 0);
+      for (auto& t : todo)
+        if (!(t.s & kConstant) && (t.s & kIndex) == todo[0].d) t.s = temp;
+    }
+  }
+
+  void block(Block* b) {
+    for (Node* n : b->nodes()) {
+      current_ = n;
+      node(n);
+      drops(n);
+    }
+  }
+  // Frees what is not needed after n and was not moved by it.
+  void drops(Node* n) {
+    for (Value* v : n->outputs)
+      if (!v->has_uses() && counted(v->type) && slots_.count(v)) emit(Op::Drop, slot(v));
+    if (n->blocks.empty()) return;
+    for (auto& v : pending_drops_[n]) emit(Op::Drop, slot(v));
+  }
+  void nested(Node* n) {
+    // Values whose last use is inside n's blocks (or as n's input) die after n.
+    for (auto& kv : last_use_)
+      if (kv.second == n && counted(kv.first->type) && slots_.count(kv.first)) pending_drops_[n].push_back(kv.first);
+  }
+
+  void node(Node* n) {
+    Symbol k = n->kind;
+    if (k == prim::Constant || k == prim::Uninitialized) return;
+    if (k == prim::If) return branch(n);
+    if (k == prim::Loop) return loop(n);
+    if (n->inputs.size() == 2 && n->outputs.size() == 1 && k.is_aten()) {
+      for (auto& r : kScalars)
+        if (r.a == n->inputs[0]->type->kind && r.b == n->inputs[1]->type->kind && k.view() == r.kind) {
+          emit(r.op, slot(n->outputs[0]), operand(n->inputs[0], nullptr), operand(n->inputs[1], nullptr));
+          return;
+        }
+      std::string_view name = k.unqualified();
+      if (name == "__getitem__" && n->inputs[0]->type->kind == TypeKind::List) {
+        emit(Op::GetItem, slot(n->outputs[0]), operand(n->inputs[0], nullptr), operand(n->inputs[1], nullptr));
+        free_inputs(n);
+        return;
+      }
+      if ((name == "__is__" || name == "__isnot__") && n->inputs[1]->type->kind == TypeKind::None) {
+        emit(Op::IsNone, slot(n->outputs[0]), operand(n->inputs[0], nullptr), name == "__isnot__");
+        free_inputs(n);
+        return;
+      }
+    }
+    if (n->inputs.size() == 1 && k.is_aten()) {
+      if (k.unqualified() == "__not__" && n->inputs[0]->type->kind == TypeKind::Bool) {
+        emit(Op::Not, slot(n->outputs[0]), operand(n->inputs[0], nullptr));
+        return;
+      }
+      if (k.unqualified() == "len" && n->inputs[0]->type->kind == TypeKind::List) {
+        emit(Op::Len, slot(n->outputs[0]), operand(n->inputs[0], nullptr));
+        free_inputs(n);
+        return;
+      }
+    }
+    struct Row {
+      Symbol kind;
+      Op op;
+    };
+    static const Row kRows[] = {{prim::ListConstruct, Op::List},   {prim::TupleConstruct, Op::Tuple},     {prim::DictConstruct, Op::Dict},   {prim::TupleUnpack, Op::Unpack}, {prim::ListUnpack, Op::Unpack},
+                                {prim::TupleIndex, Op::TupleIndex}, {prim::TupleSlice, Op::TupleSlice},   {prim::CreateObject, Op::Create},  {prim::isinstance, Op::IsInstance}, {prim::RaiseException, Op::Raise},
+                                {prim::Print, Op::Print},          {Symbol("aten::warn"), Op::Warn},      {prim::CallMethod, Op::CallMethod}, {prim::CallFunction, Op::CallFunction}, {Symbol("aten::wait"), Op::Wait},
+                                {prim::awaitable_wait, Op::Wait},  {prim::awaitable_nowait, Op::AwaitNow}, {prim::Enter, Op::Enter},          {prim::Exit, Op::Exit},          {prim::ModuleContainerIndex, Op::ContainerIndex}};
+    for (auto& r : kRows)
+      if (k == r.kind) {
+        site(n);
+        emit(r.op, last_site());
+        return;
+      }
+    if (k == prim::fork || k == prim::awaitable) {
+      site(n);
+      uint32_t at = last_site();
+      auto sub = n->find(Symbol("Subgraph"))->graph;
+      p_.subplans.resize(p_.sites.size());
+      p_.subplans[at] = make_plan(sub, ops_, p_.name + ".<fork>");
+      emit(k == prim::fork ? Op::Fork : Op::Awaitable, at);
+      return;
+    }
+    if (k == prim::unchecked_cast || k == prim::unchecked_unwrap_optional) {
+      uint32_t o = operand(n->inputs[0], n);
+      emit(Op::Move, slot(n->outputs[0]), o & ~kLast, (o & kLast) ? 1 : 0);
+      return;
+    }
+    if (k == prim::GetAttr || k == prim::SetAttr) return attribute(n);
+    if (k == prim::EnumName || k == prim::EnumValue) {
+      emit(k == prim::EnumName ? Op::EnumName : Op::EnumValue, slot(n->outputs[0]), operand(n->inputs[0], nullptr));
+      return;
+    }
+    const Operator* op = n->op ? n->op : resolve_operator(n, ops_);
+    CallSite& s = site(n);
+    s.op = op;
+    s.kernel = op ? op->kernel : nullptr;
+    emit(s.kernel ? Op::Call : Op::Missing, last_site());
+  }
+  void free_inputs(Node* n) {
+    for (size_t i = 0; i < n->inputs.size(); ++i) {
+      Value* v = n->inputs[i];
+      bool again = false;
+      for (size_t k = i + 1; k < n->inputs.size(); ++k) again |= n->inputs[k] == v;
+      if (!again && (operand(v, n) & kLast) && !(operand(v, n) & kConstant)) emit(Op::Drop, slot(v));
+    }
+  }
+
+  void attribute(Node* n) {
+    auto* cls = static_cast<const ClassType*>(n->inputs[0]->type);
+    int i = cls->find_attribute(n->s(Symbol("name")));
+    if (n->inputs[0]->type->kind != TypeKind::Class || i < 0) raise<Error>("attribute ", n->s(Symbol("name")), " does not exist");
+    bool locked = cls->attributes[static_cast<size_t>(i)].written;
+    if (n->kind == prim::GetAttr)
+      emit(locked ? Op::GetAttrLocked : Op::GetAttr, slot(n->outputs[0]), operand(n->inputs[0], nullptr), static_cast<uint32_t>(i));
+    else
+      emit(Op::SetAttr, operand(n->inputs[0], nullptr), operand(n->inputs[1], nullptr), static_cast<uint32_t>(i));
+    free_inputs(n);
+  }
+
+  void branch(Node* n) {
+    uint32_t cond = operand(n->inputs[0], nullptr);
+    nested(n);
+    size_t jump = emit(Op::JumpIfNot, cond, 0);
+    std::vector<uint32_t> dst;
+    for (Value* v : n->outputs) dst.push_back(slot(v));
+    auto arm = [&](Block* b) {
+      block(b);
+      current_ = n;
+      std::vector<uint32_t> src;
+      for (Value* v : b->outputs()) src.push_back(operand(v, nullptr));
+      parallel_move(dst, src);
+    };
+    arm(n->blocks[0]);
+    size_t over = emit(Op::Jump, 0);
+    p_.code[jump].b = here();
+    arm(n->blocks[1]);
+    p_.code[over].a = here();
+  }
+
+  void loop(Node* n) {
+    Block* body = n->blocks[0];
+    nested(n);
+    uint32_t i = slot(body->inputs()[0]);
+    emit(Op::SetInt, i, 0);
+    std::vector<uint32_t> carried, start;
+    for (size_t k = 0; k < n->outputs.size(); ++k) {
+      carried.push_back(slot(n->outputs[k]));
+      start.push_back(operand(n->inputs[k + 2], nullptr));
+    }
+    parallel_move(carried, start);
+    // A block input shares the slot of its output: the value is carried in place.
+    for (size_t k = 0; k < n->outputs.size(); ++k) slots_[body->inputs()[k + 1]] = carried[k];
+    uint32_t cond = next_++;
+    emit(Op::Move, cond, operand(n->inputs[1], nullptr));
+    uint32_t trip = operand(n->inputs[0], nullptr);
+    CallSite s;
+    s.node = n;
+    s.first_in = static_cast<uint32_t>(p_.operands.size());
+    s.n_in = 3;
+    p_.operands.insert(p_.operands.end(), {i, trip, cond});
+    p_.sites.push_back(s);
+    uint32_t head = here();
+    size_t test = emit(Op::LoopTest, last_site());
+    block(body);
+    current_ = n;
+    std::vector<uint32_t> dst{cond}, src{operand(body->outputs()[0], nullptr)};
+    for (size_t k = 0; k < n->outputs.size(); ++k) {
+      dst.push_back(carried[k]);
+      src.push_back(operand(body->outputs()[k + 1], nullptr));
+    }
+    parallel_move(dst, src);
+    emit(Op::Increment, i);
+    emit(Op::Jump, head);
+    p_.code[test].b = here();
+  }
+
+  Plan& p_;
+  const OpTable& ops_;
+  std::unordered_map<const Value*, uint32_t> slots_, constants_;
+  std::unordered_map<const Value*, const Node*> last_use_;
+  std::unordered_map<const Node*, std::vector<const Value*>> pending_drops_;
+  uint32_t next_ = 0;
+  const Node* current_ = nullptr;
+};
+
+}  // namespace
+
+std::shared_ptr<Plan> make_plan(std::shared_ptr<Graph> g, const OpTable& ops, std::string name) {
+  auto p = std::make_shared<Plan>();
+  p->graph = std::move(g);
+  p->name = std::move(name);
+  Planner(*p, ops).run();
+  return p;
+}
+
+std::string print_plan(const Plan& p) {
+  static constexpr const char* kNames[] = {
+#define SCONCE_OP(name, operands, effect) #name,
+#include "runtime/opcodes.def"
+#undef SCONCE_OP
+  };
+  std::string out;
+  auto show = [](uint32_t o) { return (o & kConstant ? "c" : "s") + std::to_string(o & kIndex) + (o & kLast ? "!" : ""); };
+  for (size_t i = 0; i < p.code.size(); ++i) {
+    const Instruction& x = p.code[i];
+    out += std::to_string(i) + " " + kNames[static_cast<size_t>(x.op)];
+    bool has_site = x.op == Op::Call || x.op == Op::Missing || (x.op >= Op::List && x.op <= Op::TupleSlice) || x.op >= Op::Create;
+    if (has_site && x.op != Op::EnumName && x.op != Op::EnumValue) {
+      const CallSite& s = p.sites[x.a];
+      if (s.op) out += " " + std::string(s.op->full_name());
+      for (uint32_t k = 0; k < s.n_in; ++k) out += " " + show(p.operands[s.first_in + k]);
+      out += " ->";
+      for (uint32_t k = 0; k < s.n_out; ++k) out += " " + show(p.operands[s.first_out + k]);
+    } else {
+      out += " " + show(x.a) + " " + show(x.b) + " " + show(x.c);
+    }
+    out += "\n";
+  }
+  return out;
+}
+
+}  // namespace sconce

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// The only place that knows the operating system: mapped files, shared libraries.
+#pragma once
+#include <cstddef>
+#include <memory>
+#include <string>
+
+namespace sconce {
+
+struct Bytes {
+  const unsigned char* data = nullptr;
+  size_t size = 0;
+  std::shared_ptr<const void> owner;  // keeps data alive
+  bool writable = false;              // a private copy-on-write mapping
+};
+
+// The whole file, mapped privately (copy on write) where that works, else read. Throws FormatError.
+Bytes map_file(const std::string& path);
+// A shared library opened lazily; null when it can't be had.
+void* open_library(const char* name);
+void* library_symbol(void* library, const char* symbol);
+
+}  // namespace sconce

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <vector>
+
+#include "sconce/error.h"
+#include "support/platform.h"
+
+namespace sconce {
+
+Bytes map_file(const std::string& path) {
+  int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) raise<FormatError>("cannot open ", path, ": ", std::strerror(errno));
+  struct stat st;
+  if (fstat(fd, &st) != 0 || S_ISDIR(st.st_mode)) {
+    ::close(fd);
+    raise<FormatError>("cannot read ", path, ": not a regular file");
+  }
+  Bytes b;
+  b.size = static_cast<size_t>(st.st_size);
+  if (b.size && S_ISREG(st.st_mode)) {
+    void* p = mmap(nullptr, b.size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+    if (p != MAP_FAILED) {
+      ::close(fd);
+      size_t n = b.size;
+      b.data = static_cast<const unsigned char*>(p);
+      b.owner = std::shared_ptr<const void>(p, [n](const void* q) { munmap(const_cast<void*>(q), n); });
+      b.writable = true;
+      return b;
+    }
+  }
+  auto buf = std::make_shared<std::vector<unsigned char>>();
+  unsigned char chunk[65536];
+  for (ssize_t n; (n = ::read(fd, chunk, sizeof chunk)) > 0;) buf->insert(buf->end(), chunk, chunk + n);
+  ::close(fd);
+  b.data = buf->data();
+  b.size = buf->size();
+  b.owner = buf;
+  return b;
+}
+
+void* open_library(const char* name) { return dlopen(name, RTLD_NOW | RTLD_LOCAL); }
+void* library_symbol(void* library, const char* symbol) { return dlsym(library, symbol); }
+
+}  // namespace sconce

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "commands.h"
+#include "compare.h"
+#include "inputs.h"
+#include "sconce/sconce.h"
+
+namespace sconce::tool {
+
+namespace {
+
+struct Options {
+  std::string model, io, method = "forward", mode = "optimized";
+  std::vector<std::string> inputs;
+  int threads = 1;
+  double min_time = 1;
+  bool json = false;
+};
+
+using Clock = std::chrono::steady_clock;
+double ms_since(Clock::time_point start) { return std::chrono::duration<double, std::milli>(Clock::now() - start).count(); }
+
+int bench(const Options& o) {
+  auto start = Clock::now();
+  LoadOptions load_options;
+  load_options.mode = o.mode == "interpret" ? Mode::Interpret : Mode::Optimized;
+  Module m = load(o.model, load_options);
+  double load_ms = ms_since(start);
+  std::vector<IValue> given;
+  std::string method = o.method;
+  if (!o.io.empty()) {
+    auto cases = read_cases(o.io);
+    if (cases.empty()) raise<Error>(o.io, " has no cases");
+    given = cases[0].inputs;
+    method = cases[0].method;
+  }
+  for (auto& text : o.inputs) given.push_back(parse_input(text));
+  given = convert_inputs(m, method, given);
+  auto once = [&] {
+    auto inputs = copy_values(given);
+    auto t = Clock::now();
+    IValue out = m.run_method(method, std::move(inputs));
+    return ms_since(t);
+  };
+  double first = once();
+  std::vector<double> times;
+  auto begin = Clock::now();
+  while (times.size() < 3 || ms_since(begin) < o.min_time * 1000) times.push_back(once());
+  std::sort(times.begin(), times.end());
+  auto quantile = [&](double q) { return times[static_cast<size_t>(q * static_cast<double>(times.size() - 1))]; };
+  struct rusage usage {};
+  getrusage(RUSAGE_SELF, &usage);
+  nlohmann::ordered_json j{{"load_ms", load_ms},       {"first_ms", first},        {"median_ms", quantile(0.5)},
+                           {"min_ms", times.front()},  {"p90_ms", quantile(0.9)},  {"runs", times.size()},
+                           {"peak_rss_mb", static_cast<double>(usage.ru_maxrss) / 1024}, {"threads", 1}};
+  if (o.json)
+    std::cout << j.dump() << "\n";
+  else
+    for (auto& kv : j.items()) std::cout << kv.key() << " " << kv.value() << "\n";
+  return kDone;
+}
+
+}  // namespace
+
+Command add_bench(CLI::App& app) {
+  auto o = std::make_shared<Options>();
+  auto* c = app.add_subcommand("bench", "time a method");
+  c->add_option("model", o->model, "archive")->required();
+  c->add_option("--io", o->io, "recorded cases: the first one's inputs are used");
+  c->add_option("--input", o->inputs, "as for run")->allow_extra_args(false);
+  c->add_option("--method", o->method, "method")->capture_default_str();
+  c->add_option("--threads", o->threads, "threads of one operator (1 in this version)")->check(CLI::Range(1, 1024));
+  c->add_option("--mode", o->mode, "interpret or optimized")->check(CLI::IsMember({"interpret", "optimized"}))->capture_default_str();
+  c->add_option("--min-time", o->min_time, "seconds to measure for")->capture_default_str();
+  c->add_flag("--json", o->json, "as JSON");
+  return [o] { return bench(*o); };
+}
+
+}  // namespace sconce::tool

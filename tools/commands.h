@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// The subcommands: each adds itself to the parser and returns what runs when it was chosen.
+#pragma once
+#include <CLI/CLI.hpp>
+#include <functional>
+
+namespace sconce::tool {
+
+// Exit codes.
+constexpr int kDone = 0, kAnswerIsNo = 1, kUsage = 2, kBadFile = 3;
+
+using Command = std::function<int()>;
+Command add_run(CLI::App& app);
+Command add_inspect(CLI::App& app);
+Command add_graph(CLI::App& app);
+Command add_verify(CLI::App& app);
+Command add_bench(CLI::App& app);
+Command add_ops(CLI::App& app);
+
+}  // namespace sconce::tool

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "api/runtime.h"
+#include "commands.h"
+#include "compare.h"
+#include "inputs.h"
+#include "sconce/sconce.h"
+
+namespace sconce::tool {
+
+namespace {
+
+struct Options {
+  std::string model, method = "forward", out, device = "cpu", io, mode = "optimized";
+  std::vector<std::string> inputs;
+  int threads = 1;
+  int64_t seed = -1;
+};
+
+void print_value(const IValue& v) {
+  if (v.isTensor() && v.toTensorRef().defined())
+    std::cout << v.toTensorRef() << "\n";
+  else if (v.isTuple())
+    for (auto& e : v.toTupleRef().items) print_value(e);
+  else if (v.isList() && !v.toListRef().items.empty() && v.toListRef().items[0].isTensor())
+    for (auto& e : v.toListRef().items) print_value(e);
+  else
+    std::cout << ivalue_str(v) << "\n";
+}
+
+void save(const std::string& path, const IValue& v) {
+  const Tensor* t = v.isTensor() ? &v.toTensorRef() : nullptr;
+  if (!t) raise<Error>("--out writes one tensor as .npy; the method returned ", v.tag_name());
+  write_npy(path, *t);
+}
+
+int run(const Options& o) {
+  if (o.device != "cpu") raise<Error>("this build runs on the CPU only; device ", o.device, " is not available");
+  if (o.seed >= 0) manual_seed(static_cast<uint64_t>(o.seed));
+  LoadOptions load_options;
+  load_options.out = &std::cout;
+  load_options.warnings = &std::cerr;
+  load_options.mode = o.mode == "interpret" ? Mode::Interpret : Mode::Optimized;
+  Module m = load(o.model, load_options);
+  if (!o.io.empty()) {
+    // A recorded case: show the answer and whether it is PyTorch's.
+    auto cases = read_cases(o.io);
+    if (cases.empty() || !cases[0].output) raise<Error>(o.io, " has no case with an output");
+    const Case& c = cases[0];
+    if (c.seed) manual_seed(static_cast<uint64_t>(*c.seed));
+    IValue out = m.run_method(c.method, convert_inputs(m, c.method, copy_values(c.inputs)));
+    print_value(out);
+    auto d = difference(out, *c.output, c.tolerance, "output");
+    std::cout << (d ? "differs from PyTorch's answer: " + *d : "the same as PyTorch's answer") << "\n";
+    return d ? kAnswerIsNo : kDone;
+  }
+  std::vector<IValue> inputs;
+  for (auto& text : o.inputs) inputs.push_back(parse_input(text));
+  IValue out = m.run_method(o.method, convert_inputs(m, o.method, inputs));
+  if (o.out.empty())
+    print_value(out);
+  else
+    save(o.out, out);
+  return kDone;
+}
+
+}  // namespace
+
+Command add_run(CLI::App& app) {
+  auto o = std::make_shared<Options>();
+  auto* c = app.add_subcommand("run", "run a method of an archive");
+  c->add_option("model", o->model, "archive that torch.jit.save wrote")->required();
+  c->add_option("--method", o->method, "method to call")->capture_default_str();
+  c->add_option("--input", o->inputs, "FILE.npy, FILE.pt, a literal, or zeros/ones/randn/arange(sizes)[:dtype]; once for each argument")->allow_extra_args(false);
+  c->add_option("--io", o->io, "recorded cases: run the first and check the answer");
+  c->add_option("--out", o->out, "write the answer as .npy");
+  c->add_option("--device", o->device, "cpu")->capture_default_str();
+  c->add_option("--threads", o->threads, "threads of one operator (1 in this version)")->check(CLI::Range(1, 1024));
+  c->add_option("--seed", o->seed, "seed of the generator");
+  c->add_option("--mode", o->mode, "interpret or optimized")->check(CLI::IsMember({"interpret", "optimized"}))->capture_default_str();
+  return [o] { return run(*o); };
+}
+
+}  // namespace sconce::tool

@@ -1,0 +1,398 @@
+// SPDX-License-Identifier: Apache-2.0
+// sconce verify: replays recorded cases. Every archive runs in a worker process of its own under limits of time and
+// memory, so that a crash or a hang fails that archive and the walk goes on.
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
+
+#include "api/runtime.h"
+#include "commands.h"
+#include "compare.h"
+#include "sconce/sconce.h"
+
+namespace sconce::tool {
+
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+struct Options {
+  std::vector<std::string> paths;
+  bool graph = false;
+  std::string mode = "optimized", json, junit;
+  int jobs = 1, timeout = 120;
+  int64_t memory_mb = 8192;
+};
+
+enum class Expectation { Replay, MustRaise, MustLoad, Either };
+
+struct Job {
+  fs::path archive;
+  Expectation expectation = Expectation::Replay;
+  bool alone = false;  // given as an argument by itself
+};
+
+struct Result {
+  int64_t passed = 0, failed = 0, skipped = 0, graphs_equal = 0, graphs_different = 0;
+  std::string error;                  // the archive's own failure
+  std::vector<std::string> failures;  // one line each
+  bool bad_file = false;
+};
+
+Json to_json(const Result& r) {
+  return {{"passed", r.passed}, {"failed", r.failed}, {"skipped", r.skipped}, {"equal", r.graphs_equal}, {"different", r.graphs_different},
+          {"error", r.error},   {"failures", r.failures}, {"bad_file", r.bad_file}};
+}
+Result from_json(const Json& j) {
+  Result r;
+  r.passed = j["passed"], r.failed = j["failed"], r.skipped = j["skipped"];
+  r.graphs_equal = j["equal"], r.graphs_different = j["different"];
+  r.error = j["error"], r.failures = j["failures"].get<std::vector<std::string>>(), r.bad_file = j["bad_file"];
+  return r;
+}
+
+fs::path with_suffix(const fs::path& archive, const char* suffix) {
+  fs::path p = archive;
+  return p.replace_extension(suffix);
+}
+
+std::string one_line(std::string s) {
+  std::replace(s.begin(), s.end(), '\n', ' ');
+  for (auto& ch : s)
+    if (static_cast<unsigned char>(ch) < 32) ch = ' ';
+  if (s.size() > 400) s = s.substr(0, 400) + "...";
+  return s;
+}
+
+std::string read_file(const fs::path& p) {
+  std::ifstream in(p, std::ios::binary);
+  return std::string(std::istreambuf_iterator<char>(in), {});
+}
+
+// Runs in the worker.
+Result check_archive(const Job& job, const Options& o) {
+  Result r;
+  std::ostringstream printed;
+  LoadOptions load_options;
+  load_options.out = &printed;
+  load_options.mode = o.mode == "interpret" ? Mode::Interpret : Mode::Optimized;
+  fs::path io = with_suffix(job.archive, ".io.pt");
+  std::vector<Case> cases;
+  if (fs::exists(io)) cases = read_cases(io.string());
+  auto fail_all = [&](const std::string& why) {
+    r.error = one_line(why);
+    r.failed = std::max<int64_t>(1, static_cast<int64_t>(cases.size()));
+  };
+  Module m;
+  try {
+    m = load(job.archive.string(), load_options);
+    if (cases.empty()) m.compile_all();
+  } catch (const Error& e) {
+    if (job.expectation == Expectation::MustRaise || job.expectation == Expectation::Either) {
+      r.passed = 1;
+      return r;
+    }
+    r.bad_file = true;
+    fail_all(e.what());
+    return r;
+  }
+  if (job.expectation == Expectation::MustRaise) {
+    // An error may also come at first use.
+    try {
+      m.compile_all();
+      for (auto& name : m.method_names()) m.impl()->prepared(name);
+      if (m.has_method("forward") && m.argument_names("forward").size() <= 1)
+        m.forward(std::vector<IValue>(m.argument_names("forward").size(), IValue(ones({2, 2}))));
+    } catch (const Error&) {
+      r.passed = 1;
+      return r;
+    }
+    fail_all("loads and runs, expected an error");
+    return r;
+  }
+  struct Take {
+    static std::string text(void* self) {
+      auto& s = *static_cast<std::ostringstream*>(self);
+      std::string t = s.str();
+      s.str("");
+      return t;
+    }
+  };
+  if (cases.empty()) {
+    auto missing = m.missing_operators();
+    if (missing.empty() || job.expectation == Expectation::Either)
+      r.passed = 1;
+    else
+      fail_all("operator " + missing[0].first + " is missing");
+  }
+  for (size_t i = 0; i < cases.size(); ++i) {
+    if (cases[i].skip) {
+      ++r.skipped;
+      continue;
+    }
+    std::optional<std::string> d;
+    try {
+      d = run_case(m, cases[i], Take::text, &printed);
+    } catch (const std::exception& e) {
+      d = e.what();
+    }
+    if (!d) {
+      ++r.passed;
+      continue;
+    }
+    ++r.failed;
+    r.failures.push_back(cases[i].method + " #" + std::to_string(i) + ": " + one_line(*d));
+  }
+  if (o.graph) {
+    auto compare = [&](const char* suffix, bool inlined) {
+      fs::path file = with_suffix(job.archive, suffix);
+      if (!fs::exists(file)) return;
+      try {
+        std::string ours = inlined ? m.inlined_graph_text() : m.graph_text();
+        if (normalized_graph(ours) == normalized_graph(read_file(file))) {
+          ++r.graphs_equal;
+          return;
+        }
+      } catch (const Error&) {
+        // counted below
+      }
+      ++r.graphs_different;
+      r.failures.push_back(std::string(inlined ? "inlined graph" : "graph") + " differs");
+    };
+    compare(".graph.txt", false);
+    compare(".inlined.txt", true);
+  }
+  return r;
+}
+
+struct Worker {
+  pid_t pid = -1;
+  int fd = -1;
+  size_t job = 0;
+  std::string text;
+  std::chrono::steady_clock::time_point start;
+  bool timed_out = false;
+};
+
+Worker start(const Job& job, size_t index, const Options& o) {
+  int fds[2];
+  if (pipe(fds) != 0) raise<Error>("pipe: ", std::strerror(errno));
+  std::cout.flush();
+  std::cerr.flush();
+  pid_t pid = fork();
+  if (pid < 0) raise<Error>("fork: ", std::strerror(errno));
+  if (pid == 0) {
+    close(fds[0]);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    rlim_t bytes = static_cast<rlim_t>(o.memory_mb) << 20;
+    struct rlimit limit {bytes, bytes};
+    setrlimit(RLIMIT_AS, &limit);
+#endif
+    struct rlimit no_core {0, 0};
+    setrlimit(RLIMIT_CORE, &no_core);
+    Result r;
+    try {
+      r = check_archive(job, o);
+    } catch (const std::exception& e) {
+      r = Result{};
+      r.failed = 1;
+      r.bad_file = true;
+      r.error = one_line(e.what());
+    }
+    std::string text = to_json(r).dump(-1, ' ', false, Json::error_handler_t::replace);
+    for (size_t at = 0; at < text.size();) {
+      ssize_t n = write(fds[1], text.data() + at, text.size() - at);
+      if (n <= 0) _exit(9);
+      at += static_cast<size_t>(n);
+    }
+    _exit(0);
+  }
+  close(fds[1]);
+  Worker w;
+  w.pid = pid, w.fd = fds[0], w.job = index, w.start = std::chrono::steady_clock::now();
+  return w;
+}
+
+// The worker is gone: what it said, or what became of it.
+Result finish(Worker& w, const Job& job) {
+  int status = 0;
+  waitpid(w.pid, &status, 0);
+  close(w.fd);
+  Json j = Json::parse(w.text, nullptr, false);
+  if (!j.is_discarded() && WIFEXITED(status) && WEXITSTATUS(status) == 0) return from_json(j);
+  Result r;
+  r.failed = 1;
+  if (w.timed_out)
+    r.error = "takes too long";
+  else if (WIFSIGNALED(status))
+    r.error = std::string("crashed: ") + strsignal(WTERMSIG(status));
+  else
+    r.error = "the worker ended with code " + std::to_string(WEXITSTATUS(status));
+  try {
+    fs::path io = with_suffix(job.archive, ".io.pt");
+    if (fs::exists(io)) r.failed = std::max<int64_t>(1, static_cast<int64_t>(read_cases(io.string()).size()));
+  } catch (const Error&) {
+    // its cases can't be counted
+  }
+  return r;
+}
+
+std::vector<Job> collect(const std::vector<std::string>& paths) {
+  std::vector<Job> jobs;
+  for (auto& text : paths) {
+    fs::path p(text);
+    if (!fs::exists(p)) raise<FormatError>(text, ": no such file");
+    if (!fs::is_directory(p)) {
+      jobs.push_back({p, Expectation::Replay, true});
+      continue;
+    }
+    std::vector<fs::path> files;
+    for (auto& e : fs::recursive_directory_iterator(p))
+      if (e.is_regular_file()) files.push_back(e.path());
+    std::sort(files.begin(), files.end());
+    std::map<fs::path, Json> expected;
+    for (auto& f : files)
+      if (f.filename() == "expected.json") expected[f.parent_path()] = Json::parse(read_file(f));
+    std::set<fs::path> seen;
+    for (auto& f : files) {
+      std::string name = f.filename().string();
+      if (name.size() > 6 && name.compare(name.size() - 6, 6, ".io.pt") == 0) continue;
+      if (f.extension() != ".pt" && f.extension() != ".ptl" && f.extension() != ".pt2") continue;
+      Job job{f};
+      auto e = expected.find(f.parent_path());
+      if (e != expected.end()) {
+        std::string stem = f.stem().string();
+        auto entry = e->second.contains(stem) ? e->second[stem] : e->second.contains(name) ? e->second[name] : Json();
+        if (entry.is_string()) {
+          std::string what = entry;
+          job.expectation = what == "must raise" ? Expectation::MustRaise : what == "either" ? Expectation::Either : Expectation::MustLoad;
+        }
+      }
+      if (job.expectation == Expectation::Replay && !fs::exists(with_suffix(f, ".io.pt"))) continue;
+      if (seen.insert(f).second) jobs.push_back(job);
+    }
+  }
+  return jobs;
+}
+
+std::string xml_escape(const std::string& s) {
+  std::string r;
+  for (char c : s) r += c == '<' ? "&lt;" : c == '&' ? "&amp;" : c == '"' ? "&quot;" : std::string(1, c);
+  return r;
+}
+
+void write_junit(const std::string& path, const std::vector<Job>& jobs, const std::vector<Result>& results, const Result& total) {
+  std::ofstream f(path);
+  f << "<?xml version=\"1.0\"?>\n<testsuite name=\"sconce verify\" tests=\"" << total.passed + total.failed + total.skipped << "\" failures=\"" << total.failed << "\" skipped=\"" << total.skipped << "\">\n";
+  for (size_t i = 0; i < jobs.size(); ++i) {
+    f << "  <testcase name=\"" << xml_escape(jobs[i].archive.string()) << "\">";
+    if (results[i].failed) f << "<failure message=\"" << xml_escape(results[i].error.empty() && !results[i].failures.empty() ? results[i].failures[0] : results[i].error) << "\"/>";
+    f << "</testcase>\n";
+  }
+  f << "</testsuite>\n";
+  if (!f.flush()) raise<Error>(path, ": can't be written");
+}
+
+void write_json(const std::string& path, const std::vector<Job>& jobs, const std::vector<Result>& results, const Result& total) {
+  Json j{{"passed", total.passed}, {"failed", total.failed}, {"skipped", total.skipped}, {"archives", Json::array()}};
+  for (size_t i = 0; i < jobs.size(); ++i) {
+    auto& r = results[i];
+    Json error = nullptr;
+    if (!r.error.empty())
+      error = r.error;
+    else if (r.failed && !r.failures.empty())
+      error = r.failures[0];
+    j["archives"].push_back({{"path", jobs[i].archive.string()}, {"passed", r.passed}, {"failed", r.failed}, {"error", error}});
+  }
+  j["graphs"] = {{"equal", total.graphs_equal}, {"different", total.graphs_different}};
+  j["passes"] = {{"equal", 0}, {"different", 0}, {"unknown", 0}};
+  std::ofstream f(path);
+  f << j.dump(1, ' ', false, Json::error_handler_t::replace) << "\n";
+  if (!f.flush()) raise<Error>(path, ": can't be written");
+}
+
+int verify(const Options& o) {
+  std::vector<Job> jobs = collect(o.paths);
+  std::vector<Result> results(jobs.size());
+  op_table();  // shared by the workers
+  std::vector<Worker> workers;
+  size_t next = 0, done = 0;
+  bool terminal = isatty(2) != 0;
+  while (done < jobs.size()) {
+    while (next < jobs.size() && workers.size() < static_cast<size_t>(o.jobs)) {
+      workers.push_back(start(jobs[next], next, o));
+      ++next;
+    }
+    std::vector<pollfd> fds;
+    for (auto& w : workers) fds.push_back({w.fd, POLLIN, 0});
+    poll(fds.data(), fds.size(), 200);
+    for (size_t i = workers.size(); i-- > 0;) {
+      Worker& w = workers[i];
+      if (!w.timed_out && std::chrono::steady_clock::now() - w.start > std::chrono::seconds(o.timeout)) {
+        w.timed_out = true;
+        kill(w.pid, SIGKILL);
+      }
+      if (!(fds[i].revents & (POLLIN | POLLHUP | POLLERR))) continue;
+      char buffer[65536];
+      ssize_t n = read(w.fd, buffer, sizeof buffer);
+      if (n > 0) {
+        w.text.append(buffer, static_cast<size_t>(n));
+        continue;
+      }
+      results[w.job] = finish(w, jobs[w.job]);
+      const Result& r = results[w.job];
+      if (terminal) std::cerr << "\r\033[K";
+      std::string name = jobs[w.job].archive.string();
+      if (!r.error.empty()) std::cout << name << ": " << r.error << "\n";
+      for (auto& f : r.failures) std::cout << name << ": " << f << "\n";
+      workers.erase(workers.begin() + static_cast<long>(i));
+      ++done;
+      if (terminal) std::cerr << "[" << std::string(30 * done / jobs.size(), '#') << std::string(30 - 30 * done / jobs.size(), '.') << "] " << done << "/" << jobs.size() << std::flush;
+    }
+  }
+  if (terminal) std::cerr << "\r\033[K";
+  Result total;
+  for (auto& r : results) {
+    total.passed += r.passed, total.failed += r.failed, total.skipped += r.skipped;
+    total.graphs_equal += r.graphs_equal, total.graphs_different += r.graphs_different;
+  }
+  if (!o.json.empty()) write_json(o.json, jobs, results, total);
+  if (!o.junit.empty()) write_junit(o.junit, jobs, results, total);
+  if (o.graph) std::cout << "graphs: " << total.graphs_equal << " equal, " << total.graphs_different << " different\n";
+  std::cout << total.passed << " passed, " << total.failed << " failed, " << total.skipped << " skipped\n";
+  if (jobs.size() == 1 && jobs[0].alone && results[0].bad_file) return kBadFile;
+  return total.failed == 0 && total.passed > 0 && total.graphs_different == 0 ? kDone : kAnswerIsNo;
+}
+
+}  // namespace
+
+Command add_verify(CLI::App& app) {
+  auto o = std::make_shared<Options>();
+  auto* c = app.add_subcommand("verify", "replay recorded cases and compare with PyTorch's answers");
+  c->add_option("path", o->paths, "archives with their .io.pt beside them, or folders of such")->required();
+  c->add_flag("--graph", o->graph, "compare graph texts too");
+  c->add_option("--mode", o->mode, "interpret or optimized")->check(CLI::IsMember({"interpret", "optimized"}))->capture_default_str();
+  c->add_option("--json", o->json, "file for a report");
+  c->add_option("--junit", o->junit, "file for a JUnit report");
+  c->add_option("--jobs", o->jobs, "worker processes")->check(CLI::Range(1, 256))->capture_default_str();
+  c->add_option("--timeout", o->timeout, "seconds for one archive")->capture_default_str();
+  c->add_option("--memory", o->memory_mb, "MiB of address space for one archive")->capture_default_str();
+  return [o] { return verify(*o); };
+}
+
+}  // namespace sconce::tool
