@@ -24,7 +24,9 @@ struct Options {
 };
 
 using Clock = std::chrono::steady_clock;
-double ms_since(Clock::time_point start) { return std::chrono::duration<double, std::milli>(Clock::now() - start).count(); }
+double ms_since(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
 
 int bench(const Options& o) {
   auto start = Clock::now();
@@ -53,12 +55,19 @@ int bench(const Options& o) {
   auto begin = Clock::now();
   while (times.size() < 3 || ms_since(begin) < o.min_time * 1000) times.push_back(once());
   std::sort(times.begin(), times.end());
-  auto quantile = [&](double q) { return times[static_cast<size_t>(q * static_cast<double>(times.size() - 1))]; };
+  auto quantile = [&](double q) {
+    return times[static_cast<size_t>(q * static_cast<double>(times.size() - 1))];
+  };
   struct rusage usage {};
   getrusage(RUSAGE_SELF, &usage);
-  nlohmann::ordered_json j{{"load_ms", load_ms},       {"first_ms", first},        {"median_ms", quantile(0.5)},
-                           {"min_ms", times.front()},  {"p90_ms", quantile(0.9)},  {"runs", times.size()},
-                           {"peak_rss_mb", static_cast<double>(usage.ru_maxrss) / 1024}, {"threads", 1}};
+  nlohmann::ordered_json j{{"load_ms", load_ms},
+                           {"first_ms", first},
+                           {"median_ms", quantile(0.5)},
+                           {"min_ms", times.front()},
+                           {"p90_ms", quantile(0.9)},
+                           {"runs", times.size()},
+                           {"peak_rss_mb", static_cast<double>(usage.ru_maxrss) / 1024},
+                           {"threads", 1}};
   if (o.json)
     std::cout << j.dump() << "\n";
   else
@@ -75,8 +84,11 @@ Command add_bench(CLI::App& app) {
   c->add_option("--io", o->io, "recorded cases: the first one's inputs are used");
   c->add_option("--input", o->inputs, "as for run")->allow_extra_args(false);
   c->add_option("--method", o->method, "method")->capture_default_str();
-  c->add_option("--threads", o->threads, "threads of one operator (1 in this version)")->check(CLI::Range(1, 1024));
-  c->add_option("--mode", o->mode, "interpret or optimized")->check(CLI::IsMember({"interpret", "optimized"}))->capture_default_str();
+  c->add_option("--threads", o->threads, "threads of one operator (1 in this version)")
+      ->check(CLI::Range(1, 1024));
+  c->add_option("--mode", o->mode, "interpret or optimized")
+      ->check(CLI::IsMember({"interpret", "optimized"}))
+      ->capture_default_str();
   c->add_option("--min-time", o->min_time, "seconds to measure for")->capture_default_str();
   c->add_flag("--json", o->json, "as JSON");
   return [o] { return bench(*o); };

@@ -46,35 +46,45 @@ std::string position(const Tensor& t, int64_t flat) {
 }
 
 template <class T>
-Difference compare_elements(const Tensor& a, const Tensor& e, ScalarType as, const Tolerance& tol, const std::string& where) {
+Difference compare_elements(const Tensor& a, const Tensor& e, ScalarType as, const Tolerance& tol,
+                            const std::string& where) {
   Tensor x = a.to(as).contiguous(), y = e.to(as).contiguous();
   const T *p = static_cast<const T*>(x.raw_data()), *q = static_cast<const T*>(y.raw_data());
   for (int64_t i = 0, n = x.numel(); i < n; ++i)
-    if (!close(p[i], q[i], tol)) return differ(where, position(x, i), ": ", p[i], ", expected ", q[i]);
+    if (!close(p[i], q[i], tol))
+      return differ(where, position(x, i), ": ", p[i], ", expected ", q[i]);
   return {};
 }
 
-Difference compare_tensors(const Tensor& a, const Tensor& e, const Tolerance& tol, const std::string& where) {
+Difference compare_tensors(const Tensor& a, const Tensor& e, const Tolerance& tol,
+                           const std::string& where) {
   if (!a.defined() || !e.defined()) {
     if (a.defined() == e.defined()) return {};
-    return differ(where, ": ", a.defined() ? "a tensor" : "undefined", ", expected ", e.defined() ? "a tensor" : "undefined");
+    return differ(where, ": ", a.defined() ? "a tensor" : "undefined", ", expected ",
+                  e.defined() ? "a tensor" : "undefined");
   }
-  if (a.dtype() != e.dtype()) return differ(where, ": dtype ", scalar_type_name(a.dtype()), ", expected ", scalar_type_name(e.dtype()));
+  if (a.dtype() != e.dtype())
+    return differ(where, ": dtype ", scalar_type_name(a.dtype()), ", expected ",
+                  scalar_type_name(e.dtype()));
   if (a.sizes() != e.sizes()) return differ(where, ": shape ", a.sizes(), ", expected ", e.sizes());
   if (tol.check == "meta") return {};
   if (is_quantized(a.dtype())) {
     const Quantizer *p = a.quantizer(), *q = e.quantizer();
-    if (!p || !q || p->per_channel != q->per_channel) return differ(where, ": another kind of quantization");
+    if (!p || !q || p->per_channel != q->per_channel)
+      return differ(where, ": another kind of quantization");
     if (!p->per_channel && (!close(p->scale, q->scale, tol) || p->zero_point != q->zero_point))
-      return differ(where, ": scale ", p->scale, " zero point ", p->zero_point, ", expected ", q->scale, " and ", q->zero_point);
+      return differ(where, ": scale ", p->scale, " zero point ", p->zero_point, ", expected ",
+                    q->scale, " and ", q->zero_point);
     return compare_elements<double>(a, e, kDouble, tol, where);
   }
-  if (is_complex(a.dtype())) return compare_elements<std::complex<double>>(a, e, kComplexDouble, tol, where);
+  if (is_complex(a.dtype()))
+    return compare_elements<std::complex<double>>(a, e, kComplexDouble, tol, where);
   if (is_floating(a.dtype())) return compare_elements<double>(a, e, kDouble, tol, where);
   return compare_elements<int64_t>(a, e, kLong, tol, where);
 }
 
-Difference compare_sequences(const std::vector<IValue>& a, const std::vector<IValue>& e, const Tolerance& tol, const std::string& where) {
+Difference compare_sequences(const std::vector<IValue>& a, const std::vector<IValue>& e,
+                             const Tolerance& tol, const std::string& where) {
   if (a.size() != e.size()) return differ(where, ": length ", a.size(), ", expected ", e.size());
   for (size_t i = 0; i < a.size(); ++i)
     if (auto d = difference(a[i], e[i], tol, where + "[" + std::to_string(i) + "]")) return d;
@@ -85,7 +95,8 @@ Difference compare_object(Object& a, DictBox& e, const Tolerance& tol, const std
   for (auto& kv : e.items) {
     const std::string& key = kv.first.toStringRef();
     if (key == "__class__") {
-      if (kv.second.toStringRef() != a.type->name) return differ(where, ": class ", a.type->name, ", expected ", kv.second.toStringRef());
+      if (kv.second.toStringRef() != a.type->name)
+        return differ(where, ": class ", a.type->name, ", expected ", kv.second.toStringRef());
       continue;
     }
     if (a.type->find_attribute(key) < 0) return differ(where, ": no attribute ", key);
@@ -95,7 +106,8 @@ Difference compare_object(Object& a, DictBox& e, const Tolerance& tol, const std
 }
 
 Difference compare_dicts(DictBox& a, DictBox& e, const Tolerance& tol, const std::string& where) {
-  if (a.items.size() != e.items.size()) return differ(where, ": ", a.items.size(), " entries, expected ", e.items.size());
+  if (a.items.size() != e.items.size())
+    return differ(where, ": ", a.items.size(), " entries, expected ", e.items.size());
   for (size_t i = 0; i < e.items.size(); ++i) {
     auto& kv = e.items[i];
     std::string at = where + "[" + ivalue_str(kv.first) + "]";
@@ -113,17 +125,17 @@ Difference compare_dicts(DictBox& a, DictBox& e, const Tolerance& tol, const std
 
 }  // namespace
 
-Difference difference(const IValue& a, const IValue& e, const Tolerance& tol, const std::string& where) {
-  if (a.isEnum()) return difference(a.toEnumRef().value, e.isEnum() ? e.toEnumRef().value : e, tol, where);
+Difference difference(const IValue& a, const IValue& e, const Tolerance& tol,
+                      const std::string& where) {
+  if (a.isEnum())
+    return difference(a.toEnumRef().value, e.isEnum() ? e.toEnumRef().value : e, tol, where);
   if (a.isObject() && e.isDict()) return compare_object(a.toObjectRef(), e.toDictRef(), tol, where);
   if (a.isNone() && e.isTensor() && !e.toTensorRef().defined()) return {};
   if (e.isNone() && a.isTensor() && !a.toTensorRef().defined()) return {};
   if (a.tag() != e.tag()) return differ(where, ": ", a.tag_name(), ", expected ", e.tag_name());
   switch (a.tag()) {
-    case Tag::None:
-      return {};
-    case Tag::Tensor:
-      return compare_tensors(a.toTensorRef(), e.toTensorRef(), tol, where);
+    case Tag::None: return {};
+    case Tag::Tensor: return compare_tensors(a.toTensorRef(), e.toTensorRef(), tol, where);
     case Tag::Double:
       if (tol.check == "meta" || close(a.toDouble(), e.toDouble(), tol)) return {};
       return differ(where, ": ", a.toDouble(), ", expected ", e.toDouble());
@@ -140,20 +152,18 @@ Difference difference(const IValue& a, const IValue& e, const Tolerance& tol, co
     case Tag::Device:
       if (a.toDevice().str() == e.toDevice().str()) return {};
       return differ(where, ": ", a.toDevice().str(), ", expected ", e.toDevice().str());
-    case Tag::List:
-      return compare_sequences(a.toListRef().items, e.toListRef().items, tol, where);
+    case Tag::List: return compare_sequences(a.toListRef().items, e.toListRef().items, tol, where);
     case Tag::Tuple:
       return compare_sequences(a.toTupleRef().items, e.toTupleRef().items, tol, where);
-    case Tag::Dict:
-      return compare_dicts(a.toDictRef(), e.toDictRef(), tol, where);
-    default:
-      return differ(where, ": a ", a.tag_name(), " can't be compared");
+    case Tag::Dict: return compare_dicts(a.toDictRef(), e.toDictRef(), tol, where);
+    default: return differ(where, ": a ", a.tag_name(), " can't be compared");
   }
 }
 
 std::vector<Case> read_cases(const std::string& path) {
   IValue root = load_pickle(path);
-  if (!root.isDict() || !root.toDictRef().find("cases")) raise<FormatError>(path, ": no list of cases");
+  if (!root.isDict() || !root.toDictRef().find("cases"))
+    raise<FormatError>(path, ": no list of cases");
   std::vector<Case> cases;
   for (auto& item : root.toDictRef().find("cases")->toListRef().items) {
     DictBox& d = item.toDictRef();
@@ -165,7 +175,8 @@ std::vector<Case> read_cases(const std::string& path) {
       if (IValue* v = d.find(key)) to = v->toDouble();
     };
     if (IValue* v = d.find("method")) c.method = v->toStringRef();
-    if (IValue* v = d.find("inputs")) c.inputs = v->isTuple() ? v->toTupleRef().items : v->toListRef().items;
+    if (IValue* v = d.find("inputs"))
+      c.inputs = v->isTuple() ? v->toTupleRef().items : v->toListRef().items;
     if (IValue* v = d.find("output")) c.output = *v;
     if (IValue* v = d.find("inputs_after")) c.inputs_after = *v;
     if (IValue* v = d.find("same_seed")) c.seed = v->toInt();
@@ -188,8 +199,7 @@ class Copier {
  public:
   IValue copy(const IValue& v) {
     switch (v.tag()) {
-      case Tag::Tensor:
-        return v.toTensorRef().defined() ? IValue(copy_tensor(v.toTensorRef())) : v;
+      case Tag::Tensor: return v.toTensorRef().defined() ? IValue(copy_tensor(v.toTensorRef())) : v;
       case Tag::List: {
         auto l = make_ref<ListBox>(v.toListRef().elem_type);
         for (auto& e : v.toListRef().items) l->items.push_back(copy(e));
@@ -205,8 +215,7 @@ class Copier {
         for (auto& kv : v.toDictRef().items) d->set(copy(kv.first), copy(kv.second));
         return IValue(d);
       }
-      default:
-        return v;
+      default: return v;
     }
   }
 
@@ -238,12 +247,14 @@ std::vector<IValue> copy_values(const std::vector<IValue>& values) {
   return out;
 }
 
-std::vector<IValue> convert_inputs(const Module& m, const std::string& method, const std::vector<IValue>& inputs) {
+std::vector<IValue> convert_inputs(const Module& m, const std::string& method,
+                                   const std::vector<IValue>& inputs) {
   Function& f = m.impl()->method(method == "__call__" ? "forward" : method);
   m.impl()->archive.cu->ensure_schema(f);
   auto& args = f.schema.arguments;
   std::vector<IValue> out;
-  for (size_t i = 0; i < inputs.size(); ++i) out.push_back(i + 1 < args.size() ? convert_argument(inputs[i], args[i + 1].type) : inputs[i]);
+  for (size_t i = 0; i < inputs.size(); ++i)
+    out.push_back(i + 1 < args.size() ? convert_argument(inputs[i], args[i + 1].type) : inputs[i]);
   return out;
 }
 
@@ -268,10 +279,14 @@ Difference run_case(const Module& m, const Case& c, std::string (*take_stdout)(v
   std::string printed = take_stdout(self);
   if (auto d = difference(out, *c.output, c.tolerance, "output")) return d;
   if (c.inputs_after) {
-    const auto& after = c.inputs_after->isTuple() ? c.inputs_after->toTupleRef().items : c.inputs_after->toListRef().items;
+    const auto& after = c.inputs_after->isTuple() ? c.inputs_after->toTupleRef().items
+                                                  : c.inputs_after->toListRef().items;
     if (auto d = compare_sequences(given, after, c.tolerance, "inputs_after")) return d;
   }
-  if (c.stdout_text && printed != *c.stdout_text) return "stdout: " + ivalue_str(IValue(make_ref<ListBox>(types::string(), std::vector<IValue>{IValue(printed), IValue(*c.stdout_text)})));
+  if (c.stdout_text && printed != *c.stdout_text)
+    return "stdout: " +
+           ivalue_str(IValue(make_ref<ListBox>(
+               types::string(), std::vector<IValue>{IValue(printed), IValue(*c.stdout_text)})));
   return {};
 }
 
@@ -284,8 +299,10 @@ std::string normalized_graph(const std::string& text) {
     char ch = text[i];
     if (quoted) {
       out += ch;
-      if (ch == '\\' && i + 1 < text.size()) out += text[++i];
-      else if (ch == '"') quoted = false;
+      if (ch == '\\' && i + 1 < text.size())
+        out += text[++i];
+      else if (ch == '"')
+        quoted = false;
       ++i;
     } else if (ch == '"') {
       quoted = true;
@@ -296,7 +313,9 @@ std::string normalized_graph(const std::string& text) {
       while (!out.empty() && out.back() == ' ') out.pop_back();
     } else if (ch == '%') {
       size_t b = ++i;
-      while (i < text.size() && (std::isalnum(static_cast<unsigned char>(text[i])) || text[i] == '_' || text[i] == '.')) ++i;
+      while (i < text.size() && (std::isalnum(static_cast<unsigned char>(text[i])) ||
+                                 text[i] == '_' || text[i] == '.'))
+        ++i;
       auto& fresh = names[text.substr(b, i - b)];
       if (fresh.empty()) fresh = std::to_string(names.size());
       out += "%" + fresh;

@@ -15,7 +15,8 @@ struct Tolerance {
 };
 
 // The first difference, e.g. "output[0][2]: 0.5, expected 0.25"; nothing when the values agree.
-std::optional<std::string> difference(const IValue& actual, const IValue& expected, const Tolerance& tol, const std::string& where);
+std::optional<std::string> difference(const IValue& actual, const IValue& expected,
+                                      const Tolerance& tol, const std::string& where);
 
 struct Case {
   std::string method = "forward";
@@ -32,11 +33,13 @@ std::vector<Case> read_cases(const std::string& path);
 // Deep copy that keeps what shares storage sharing.
 std::vector<IValue> copy_values(const std::vector<IValue>& values);
 // Inputs as the method declares them.
-std::vector<IValue> convert_inputs(const Module& m, const std::string& method, const std::vector<IValue>& inputs);
+std::vector<IValue> convert_inputs(const Module& m, const std::string& method,
+                                   const std::vector<IValue>& inputs);
 
 // Runs cases on one module; out collects what the model prints (the module was loaded with it).
 // The first difference, or nothing.
-std::optional<std::string> run_case(const Module& m, const Case& c, std::string (*take_stdout)(void*), void* self);
+std::optional<std::string> run_case(const Module& m, const Case& c,
+                                    std::string (*take_stdout)(void*), void* self);
 
 // Graph texts with values renamed in order and without comments and scopes.
 std::string normalized_graph(const std::string& text);

@@ -18,7 +18,10 @@ std::string text_of(const Options& o) {
   Module m = load(o.model);
   if (o.plan) return m.plan_text(o.method);
   if (o.inlined) return m.inlined_graph_text(o.method);
-  if (o.optimized) return m.graph_text(o.method, "inline,scalar_rewrite,freeze,constant_propagation,fold_frozen_conv_bn,constant_pooling,dce");
+  if (o.optimized)
+    return m.graph_text(o.method,
+                        "inline,scalar_rewrite,freeze,constant_propagation,fold_frozen_conv_bn,"
+                        "constant_pooling,dce");
   return m.graph_text(o.method, o.passes);
 }
 }  // namespace
@@ -29,8 +32,12 @@ Command add_graph(CLI::App& app) {
   c->add_option("model", o->model, "archive")->required();
   c->add_option("--method", o->method, "method")->capture_default_str();
   auto* inlined = c->add_flag("--inlined", o->inlined, "with calls replaced by bodies");
-  auto* optimized = c->add_flag("--optimized", o->optimized, "after the passes that run before execution")->excludes(inlined);
-  c->add_flag("--plan", o->plan, "instructions of the interpreter")->excludes(inlined)->excludes(optimized);
+  auto* optimized =
+      c->add_flag("--optimized", o->optimized, "after the passes that run before execution")
+          ->excludes(inlined);
+  c->add_flag("--plan", o->plan, "instructions of the interpreter")
+      ->excludes(inlined)
+      ->excludes(optimized);
   c->add_option("--passes", o->passes, "pipeline to run first, e.g. inline,dce");
   c->add_option("-o", o->out, "file to write");
   return [o] {

@@ -18,15 +18,20 @@ struct NumpyType {
   ScalarType dtype;
 };
 constexpr NumpyType kNumpyTypes[] = {
-    {"<f4", kFloat}, {"<f8", kDouble}, {"<f2", kHalf}, {"<i8", kLong},  {"<i4", kInt},
-    {"<i2", kShort}, {"|i1", kChar},   {"|u1", kByte}, {"|b1", kBool},  {"<c8", kComplexFloat}, {"<c16", kComplexDouble},
+    {"<f4", kFloat}, {"<f8", kDouble},       {"<f2", kHalf},           {"<i8", kLong},
+    {"<i4", kInt},   {"<i2", kShort},        {"|i1", kChar},           {"|u1", kByte},
+    {"|b1", kBool},  {"<c8", kComplexFloat}, {"<c16", kComplexDouble},
 };
 
-bool ends_with(const std::string& s, const std::string& tail) { return s.size() >= tail.size() && s.compare(s.size() - tail.size(), tail.size(), tail) == 0; }
+bool ends_with(const std::string& s, const std::string& tail) {
+  return s.size() >= tail.size() && s.compare(s.size() - tail.size(), tail.size(), tail) == 0;
+}
 
 ScalarType dtype_of(const std::string& name) {
   for (int i = 0; i < 45; ++i)
-    if (auto t = static_cast<ScalarType>(i); name == dtype_name(t) || "torch." + name == dtype_name(t)) return t;
+    if (auto t = static_cast<ScalarType>(i);
+        name == dtype_name(t) || "torch." + name == dtype_name(t))
+      return t;
   throw CLI::ValidationError("--input", "'" + name + "' is no dtype");
 }
 
@@ -46,7 +51,8 @@ IValue from_json(const nlohmann::json& j) {
   return IValue(d);
 }
 
-IValue generated(const std::string& maker, const std::string& sizes_text, const std::string& dtype) {
+IValue generated(const std::string& maker, const std::string& sizes_text,
+                 const std::string& dtype) {
   std::vector<int64_t> sizes;
   std::stringstream in(sizes_text);
   for (std::string part; std::getline(in, part, ',');) {
@@ -58,7 +64,8 @@ IValue generated(const std::string& maker, const std::string& sizes_text, const 
   if (maker == "ones") t = ones(sizes);
   if (maker == "randn") t = randn(sizes);
   if (maker == "arange") {
-    if (sizes.size() != 1 || sizes[0] < 0) throw CLI::ValidationError("--input", "arange takes one length");
+    if (sizes.size() != 1 || sizes[0] < 0)
+      throw CLI::ValidationError("--input", "arange takes one length");
     t = empty(sizes, kLong);
     for (int64_t i = 0; i < sizes[0]; ++i) t.data_ptr<int64_t>()[i] = i;
   }
@@ -80,21 +87,25 @@ Tensor read_npy(const std::string& path) {
   if (header > file.size - at) bad("the header is cut off");
   std::string text(reinterpret_cast<const char*>(file.data) + at, header);
   std::smatch m;
-  if (!std::regex_search(text, m, std::regex(R"('descr':\s*'([^']+)')"))) bad("no dtype in the header");
+  if (!std::regex_search(text, m, std::regex(R"('descr':\s*'([^']+)')")))
+    bad("no dtype in the header");
   std::string descr = m[1];
   ScalarType dtype = ScalarType::Undefined;
   for (auto& n : kNumpyTypes)
     if (descr == n.descr) dtype = n.dtype;
   if (dtype == ScalarType::Undefined) bad("its dtype is not known");
-  if (text.find("'fortran_order': True") != std::string::npos) bad("Fortran order is not supported");
-  if (!std::regex_search(text, m, std::regex(R"('shape':\s*\(([0-9, ]*)\))"))) bad("no shape in the header");
+  if (text.find("'fortran_order': True") != std::string::npos)
+    bad("Fortran order is not supported");
+  if (!std::regex_search(text, m, std::regex(R"('shape':\s*\(([0-9, ]*)\))")))
+    bad("no shape in the header");
   std::vector<int64_t> sizes;
   std::stringstream in(m[1]);
   uint64_t numel = 1;
   for (std::string part; std::getline(in, part, ',');) {
     if (part.find_first_not_of(' ') == std::string::npos) continue;
     sizes.push_back(std::stoll(part));
-    if (__builtin_mul_overflow(numel, static_cast<uint64_t>(sizes.back()), &numel)) bad("the shape is too large");
+    if (__builtin_mul_overflow(numel, static_cast<uint64_t>(sizes.back()), &numel))
+      bad("the shape is too large");
   }
   size_t room = (file.size - at - header) / element_size(dtype);
   if (numel > room) bad("the data is cut off");
@@ -111,14 +122,16 @@ void write_npy(const std::string& path, const Tensor& tensor) {
   Tensor t = tensor.contiguous();
   std::string shape;
   for (int64_t s : t.sizes()) shape += std::to_string(s) + ", ";
-  std::string header = "{'descr': '" + std::string(descr) + "', 'fortran_order': False, 'shape': (" + shape + "), }";
+  std::string header =
+      "{'descr': '" + std::string(descr) + "', 'fortran_order': False, 'shape': (" + shape + "), }";
   header.resize((header.size() + 11 + 63) / 64 * 64 - 11, ' ');
   header += '\n';
   std::ofstream out(path, std::ios::binary);
   out.write("\x93NUMPY\x01\x00", 8);
   out.put(static_cast<char>(header.size() & 255)).put(static_cast<char>(header.size() >> 8));
   out << header;
-  out.write(static_cast<const char*>(t.raw_data()), t.numel() * static_cast<int64_t>(element_size(t.dtype())));
+  out.write(static_cast<const char*>(t.raw_data()),
+            t.numel() * static_cast<int64_t>(element_size(t.dtype())));
   if (!out) raise<FormatError>(path, ": can't be written");
 }
 
@@ -126,9 +139,12 @@ IValue parse_input(const std::string& text) {
   if (ends_with(text, ".npy")) return IValue(read_npy(text));
   if (ends_with(text, ".pt")) return load_pickle(text);
   std::smatch m;
-  if (std::regex_match(text, m, std::regex(R"((zeros|ones|randn|arange)\(([-0-9, ]*)\)(?::([a-z0-9_]+))?)"))) return generated(m[1], m[2], m[3]);
+  if (std::regex_match(text, m,
+                       std::regex(R"((zeros|ones|randn|arange)\(([-0-9, ]*)\)(?::([a-z0-9_]+))?)")))
+    return generated(m[1], m[2], m[3]);
   nlohmann::json j = nlohmann::json::parse(text, nullptr, false);
-  if (j.is_discarded()) throw CLI::ValidationError("--input", "'" + text + "' is no file, literal or generator");
+  if (j.is_discarded())
+    throw CLI::ValidationError("--input", "'" + text + "' is no file, literal or generator");
   return from_json(j);
 }
 

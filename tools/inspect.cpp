@@ -14,7 +14,8 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 Json tensor_json(const Tensor& t) {
-  return {{"dtype", t.defined() ? dtype_name(t.dtype()) : "undefined"}, {"shape", t.defined() ? t.sizes().vec() : std::vector<int64_t>{}}};
+  return {{"dtype", t.defined() ? dtype_name(t.dtype()) : "undefined"},
+          {"shape", t.defined() ? t.sizes().vec() : std::vector<int64_t>{}}};
 }
 
 void count_operators(Block* b, std::map<std::string, int64_t>& counts) {
@@ -29,10 +30,12 @@ Json describe(const Module& m) {
   j["class"] = m.class_name();
   j["modules"] = Json::array();
   for (auto& a : m.named_attributes())
-    if (a.value.isObject() && a.value.toObjectRef().type->is_module) j["modules"].push_back({{"name", a.name}, {"class", a.value.toObjectRef().type->name}});
+    if (a.value.isObject() && a.value.toObjectRef().type->is_module)
+      j["modules"].push_back({{"name", a.name}, {"class", a.value.toObjectRef().type->name}});
   j["methods"] = Json::array();
   m.compile_all();
-  for (auto& name : m.method_names()) j["methods"].push_back({{"name", name}, {"schema", m.impl()->method(name).schema.str()}});
+  for (auto& name : m.method_names())
+    j["methods"].push_back({{"name", name}, {"schema", m.impl()->method(name).schema.str()}});
   auto list = [&](const char* key, const std::vector<Named<Tensor>>& tensors) {
     j[key] = Json::array();
     for (auto& p : tensors) {
@@ -48,18 +51,28 @@ Json describe(const Module& m) {
   j["operators"] = Json::object();
   for (auto& kv : counts) j["operators"][kv.first] = kv.second;
   j["missing"] = Json::array();
-  for (auto& p : m.missing_operators()) j["missing"].push_back({{"operator", p.first}, {"at", p.second}});
+  for (auto& p : m.missing_operators())
+    j["missing"].push_back({{"operator", p.first}, {"at", p.second}});
   return j;
 }
 
 void print_text(const Json& j) {
   std::cout << j["class"].get<std::string>() << "\n";
-  for (auto& e : j["modules"]) std::cout << "  module     " << e["name"].get<std::string>() << ": " << e["class"].get<std::string>() << "\n";
-  for (auto& e : j["methods"]) std::cout << "  method     " << e["schema"].get<std::string>() << "\n";
+  for (auto& e : j["modules"])
+    std::cout << "  module     " << e["name"].get<std::string>() << ": "
+              << e["class"].get<std::string>() << "\n";
+  for (auto& e : j["methods"])
+    std::cout << "  method     " << e["schema"].get<std::string>() << "\n";
   for (const char* kind : {"parameters", "buffers"})
-    for (auto& e : j[kind]) std::cout << (kind[0] == 'p' ? "  parameter  " : "  buffer     ") << e["name"].get<std::string>() << " " << e["dtype"].get<std::string>() << " " << e["shape"].dump() << "\n";
-  for (auto& kv : j["operators"].items()) std::cout << "  operator   " << kv.key() << " x" << kv.value() << "\n";
-  for (auto& e : j["missing"]) std::cout << "  missing    " << e["operator"].get<std::string>() << " (" << e["at"].get<std::string>() << ")\n";
+    for (auto& e : j[kind])
+      std::cout << (kind[0] == 'p' ? "  parameter  " : "  buffer     ")
+                << e["name"].get<std::string>() << " " << e["dtype"].get<std::string>() << " "
+                << e["shape"].dump() << "\n";
+  for (auto& kv : j["operators"].items())
+    std::cout << "  operator   " << kv.key() << " x" << kv.value() << "\n";
+  for (auto& e : j["missing"])
+    std::cout << "  missing    " << e["operator"].get<std::string>() << " ("
+              << e["at"].get<std::string>() << ")\n";
 }
 
 }  // namespace
@@ -70,7 +83,8 @@ Command add_inspect(CLI::App& app) {
     bool json = false;
   };
   auto o = std::make_shared<Options>();
-  auto* c = app.add_subcommand("inspect", "modules, methods, parameters, operators used and missing");
+  auto* c =
+      app.add_subcommand("inspect", "modules, methods, parameters, operators used and missing");
   c->add_option("model", o->model, "archive")->required();
   c->add_flag("--json", o->json, "as JSON");
   return [o] {
@@ -93,7 +107,8 @@ Command add_ops(CLI::App& app) {
     for (size_t i = 0; i < table.size(); ++i) {
       const Operator& op = table.at(i);
       if (*json)
-        j.push_back({{"schema", op.text}, {"backends", op.kernel ? Json::array({"cpu"}) : Json::array()}});
+        j.push_back(
+            {{"schema", op.text}, {"backends", op.kernel ? Json::array({"cpu"}) : Json::array()}});
       else
         std::cout << (op.kernel ? "cpu  " : "-    ") << op.text << "\n";
     }

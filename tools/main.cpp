@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The sconce command. Data on stdout, errors on stderr; exit codes: 0 done, 1 the answer is no, 2 usage, 3 a bad file.
+// The sconce command. Data on stdout, errors on stderr; exit codes: 0 done, 1 the answer is no, 2
+// usage, 3 a bad file.
 #include <iostream>
 #include <new>
 

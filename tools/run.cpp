@@ -37,7 +37,8 @@ void save(const std::string& path, const IValue& v) {
 }
 
 int run(const Options& o) {
-  if (o.device != "cpu") raise<Error>("this build runs on the CPU only; device ", o.device, " is not available");
+  if (o.device != "cpu")
+    raise<Error>("this build runs on the CPU only; device ", o.device, " is not available");
   if (o.seed >= 0) manual_seed(static_cast<uint64_t>(o.seed));
   LoadOptions load_options;
   load_options.out = &std::cout;
@@ -53,7 +54,8 @@ int run(const Options& o) {
     IValue out = m.run_method(c.method, convert_inputs(m, c.method, copy_values(c.inputs)));
     print_value(out);
     auto d = difference(out, *c.output, c.tolerance, "output");
-    std::cout << (d ? "differs from PyTorch's answer: " + *d : "the same as PyTorch's answer") << "\n";
+    std::cout << (d ? "differs from PyTorch's answer: " + *d : "the same as PyTorch's answer")
+              << "\n";
     return d ? kAnswerIsNo : kDone;
   }
   std::vector<IValue> inputs;
@@ -73,13 +75,19 @@ Command add_run(CLI::App& app) {
   auto* c = app.add_subcommand("run", "run a method of an archive");
   c->add_option("model", o->model, "archive that torch.jit.save wrote")->required();
   c->add_option("--method", o->method, "method to call")->capture_default_str();
-  c->add_option("--input", o->inputs, "FILE.npy, FILE.pt, a literal, or zeros/ones/randn/arange(sizes)[:dtype]; once for each argument")->allow_extra_args(false);
+  c->add_option("--input", o->inputs,
+                "FILE.npy, FILE.pt, a literal, or zeros/ones/randn/arange(sizes)[:dtype]; once for "
+                "each argument")
+      ->allow_extra_args(false);
   c->add_option("--io", o->io, "recorded cases: run the first and check the answer");
   c->add_option("--out", o->out, "write the answer as .npy");
   c->add_option("--device", o->device, "cpu")->capture_default_str();
-  c->add_option("--threads", o->threads, "threads of one operator (1 in this version)")->check(CLI::Range(1, 1024));
+  c->add_option("--threads", o->threads, "threads of one operator (1 in this version)")
+      ->check(CLI::Range(1, 1024));
   c->add_option("--seed", o->seed, "seed of the generator");
-  c->add_option("--mode", o->mode, "interpret or optimized")->check(CLI::IsMember({"interpret", "optimized"}))->capture_default_str();
+  c->add_option("--mode", o->mode, "interpret or optimized")
+      ->check(CLI::IsMember({"interpret", "optimized"}))
+      ->capture_default_str();
   return [o] { return run(*o); };
 }
 

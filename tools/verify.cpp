@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// sconce verify: replays recorded cases. Every archive runs in a worker process of its own under limits of time and
-// memory, so that a crash or a hang fails that archive and the walk goes on.
+// sconce verify: replays recorded cases. Every archive runs in a worker process of its own under
+// limits of time and memory, so that a crash or a hang fails that archive and the walk goes on.
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -35,7 +35,7 @@ struct Options {
   std::vector<std::string> paths;
   bool graph = false;
   std::string mode = "optimized", json, junit;
-  int jobs = 1, timeout = 120;
+  int jobs = 1, timeout = 120, repeat = 1;
   int64_t memory_mb = 8192;
 };
 
@@ -55,14 +55,21 @@ struct Result {
 };
 
 Json to_json(const Result& r) {
-  return {{"passed", r.passed}, {"failed", r.failed}, {"skipped", r.skipped}, {"equal", r.graphs_equal}, {"different", r.graphs_different},
-          {"error", r.error},   {"failures", r.failures}, {"bad_file", r.bad_file}};
+  return {{"passed", r.passed},
+          {"failed", r.failed},
+          {"skipped", r.skipped},
+          {"equal", r.graphs_equal},
+          {"different", r.graphs_different},
+          {"error", r.error},
+          {"failures", r.failures},
+          {"bad_file", r.bad_file}};
 }
 Result from_json(const Json& j) {
   Result r;
   r.passed = j["passed"], r.failed = j["failed"], r.skipped = j["skipped"];
   r.graphs_equal = j["equal"], r.graphs_different = j["different"];
-  r.error = j["error"], r.failures = j["failures"].get<std::vector<std::string>>(), r.bad_file = j["bad_file"];
+  r.error = j["error"], r.failures = j["failures"].get<std::vector<std::string>>(),
+  r.bad_file = j["bad_file"];
   return r;
 }
 
@@ -147,7 +154,7 @@ Result check_archive(const Job& job, const Options& o) {
     }
     std::optional<std::string> d;
     try {
-      d = run_case(m, cases[i], Take::text, &printed);
+      for (int k = 0; k < o.repeat; ++k) d = run_case(m, cases[i], Take::text, &printed);
     } catch (const std::exception& e) {
       d = e.what();
     }
@@ -200,10 +207,14 @@ Worker start(const Job& job, size_t index, const Options& o) {
     close(fds[0]);
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
     rlim_t bytes = static_cast<rlim_t>(o.memory_mb) << 20;
-    struct rlimit limit {bytes, bytes};
+    struct rlimit limit {
+      bytes, bytes
+    };
     setrlimit(RLIMIT_AS, &limit);
 #endif
-    struct rlimit no_core {0, 0};
+    struct rlimit no_core {
+      0, 0
+    };
     setrlimit(RLIMIT_CORE, &no_core);
     Result r;
     try {
@@ -245,7 +256,8 @@ Result finish(Worker& w, const Job& job) {
     r.error = "the worker ended with code " + std::to_string(WEXITSTATUS(status));
   try {
     fs::path io = with_suffix(job.archive, ".io.pt");
-    if (fs::exists(io)) r.failed = std::max<int64_t>(1, static_cast<int64_t>(read_cases(io.string()).size()));
+    if (fs::exists(io))
+      r.failed = std::max<int64_t>(1, static_cast<int64_t>(read_cases(io.string()).size()));
   } catch (const Error&) {
     // its cases can't be counted
   }
@@ -277,10 +289,14 @@ std::vector<Job> collect(const std::vector<std::string>& paths) {
       auto e = expected.find(f.parent_path());
       if (e != expected.end()) {
         std::string stem = f.stem().string();
-        auto entry = e->second.contains(stem) ? e->second[stem] : e->second.contains(name) ? e->second[name] : Json();
+        auto entry = e->second.contains(stem)   ? e->second[stem]
+                     : e->second.contains(name) ? e->second[name]
+                                                : Json();
         if (entry.is_string()) {
           std::string what = entry;
-          job.expectation = what == "must raise" ? Expectation::MustRaise : what == "either" ? Expectation::Either : Expectation::MustLoad;
+          job.expectation = what == "must raise" ? Expectation::MustRaise
+                            : what == "either"   ? Expectation::Either
+                                                 : Expectation::MustLoad;
         }
       }
       if (job.expectation == Expectation::Replay && !fs::exists(with_suffix(f, ".io.pt"))) continue;
@@ -292,24 +308,37 @@ std::vector<Job> collect(const std::vector<std::string>& paths) {
 
 std::string xml_escape(const std::string& s) {
   std::string r;
-  for (char c : s) r += c == '<' ? "&lt;" : c == '&' ? "&amp;" : c == '"' ? "&quot;" : std::string(1, c);
+  for (char c : s)
+    r += c == '<' ? "&lt;" : c == '&' ? "&amp;" : c == '"' ? "&quot;" : std::string(1, c);
   return r;
 }
 
-void write_junit(const std::string& path, const std::vector<Job>& jobs, const std::vector<Result>& results, const Result& total) {
+void write_junit(const std::string& path, const std::vector<Job>& jobs,
+                 const std::vector<Result>& results, const Result& total) {
   std::ofstream f(path);
-  f << "<?xml version=\"1.0\"?>\n<testsuite name=\"sconce verify\" tests=\"" << total.passed + total.failed + total.skipped << "\" failures=\"" << total.failed << "\" skipped=\"" << total.skipped << "\">\n";
+  f << "<?xml version=\"1.0\"?>\n<testsuite name=\"sconce verify\" tests=\""
+    << total.passed + total.failed + total.skipped << "\" failures=\"" << total.failed
+    << "\" skipped=\"" << total.skipped << "\">\n";
   for (size_t i = 0; i < jobs.size(); ++i) {
     f << "  <testcase name=\"" << xml_escape(jobs[i].archive.string()) << "\">";
-    if (results[i].failed) f << "<failure message=\"" << xml_escape(results[i].error.empty() && !results[i].failures.empty() ? results[i].failures[0] : results[i].error) << "\"/>";
+    if (results[i].failed)
+      f << "<failure message=\""
+        << xml_escape(results[i].error.empty() && !results[i].failures.empty()
+                          ? results[i].failures[0]
+                          : results[i].error)
+        << "\"/>";
     f << "</testcase>\n";
   }
   f << "</testsuite>\n";
   if (!f.flush()) raise<Error>(path, ": can't be written");
 }
 
-void write_json(const std::string& path, const std::vector<Job>& jobs, const std::vector<Result>& results, const Result& total) {
-  Json j{{"passed", total.passed}, {"failed", total.failed}, {"skipped", total.skipped}, {"archives", Json::array()}};
+void write_json(const std::string& path, const std::vector<Job>& jobs,
+                const std::vector<Result>& results, const Result& total) {
+  Json j{{"passed", total.passed},
+         {"failed", total.failed},
+         {"skipped", total.skipped},
+         {"archives", Json::array()}};
   for (size_t i = 0; i < jobs.size(); ++i) {
     auto& r = results[i];
     Json error = nullptr;
@@ -317,7 +346,10 @@ void write_json(const std::string& path, const std::vector<Job>& jobs, const std
       error = r.error;
     else if (r.failed && !r.failures.empty())
       error = r.failures[0];
-    j["archives"].push_back({{"path", jobs[i].archive.string()}, {"passed", r.passed}, {"failed", r.failed}, {"error", error}});
+    j["archives"].push_back({{"path", jobs[i].archive.string()},
+                             {"passed", r.passed},
+                             {"failed", r.failed},
+                             {"error", error}});
   }
   j["graphs"] = {{"equal", total.graphs_equal}, {"different", total.graphs_different}};
   j["passes"] = {{"equal", 0}, {"different", 0}, {"unknown", 0}};
@@ -343,7 +375,8 @@ int verify(const Options& o) {
     poll(fds.data(), fds.size(), 200);
     for (size_t i = workers.size(); i-- > 0;) {
       Worker& w = workers[i];
-      if (!w.timed_out && std::chrono::steady_clock::now() - w.start > std::chrono::seconds(o.timeout)) {
+      if (!w.timed_out &&
+          std::chrono::steady_clock::now() - w.start > std::chrono::seconds(o.timeout)) {
         w.timed_out = true;
         kill(w.pid, SIGKILL);
       }
@@ -362,7 +395,10 @@ int verify(const Options& o) {
       for (auto& f : r.failures) std::cout << name << ": " << f << "\n";
       workers.erase(workers.begin() + static_cast<long>(i));
       ++done;
-      if (terminal) std::cerr << "[" << std::string(30 * done / jobs.size(), '#') << std::string(30 - 30 * done / jobs.size(), '.') << "] " << done << "/" << jobs.size() << std::flush;
+      if (terminal)
+        std::cerr << "[" << std::string(30 * done / jobs.size(), '#')
+                  << std::string(30 - 30 * done / jobs.size(), '.') << "] " << done << "/"
+                  << jobs.size() << std::flush;
     }
   }
   if (terminal) std::cerr << "\r\033[K";
@@ -373,8 +409,11 @@ int verify(const Options& o) {
   }
   if (!o.json.empty()) write_json(o.json, jobs, results, total);
   if (!o.junit.empty()) write_junit(o.junit, jobs, results, total);
-  if (o.graph) std::cout << "graphs: " << total.graphs_equal << " equal, " << total.graphs_different << " different\n";
-  std::cout << total.passed << " passed, " << total.failed << " failed, " << total.skipped << " skipped\n";
+  if (o.graph)
+    std::cout << "graphs: " << total.graphs_equal << " equal, " << total.graphs_different
+              << " different\n";
+  std::cout << total.passed << " passed, " << total.failed << " failed, " << total.skipped
+            << " skipped\n";
   if (jobs.size() == 1 && jobs[0].alone && results[0].bad_file) return kBadFile;
   return total.failed == 0 && total.passed > 0 && total.graphs_different == 0 ? kDone : kAnswerIsNo;
 }
@@ -383,15 +422,25 @@ int verify(const Options& o) {
 
 Command add_verify(CLI::App& app) {
   auto o = std::make_shared<Options>();
-  auto* c = app.add_subcommand("verify", "replay recorded cases and compare with PyTorch's answers");
-  c->add_option("path", o->paths, "archives with their .io.pt beside them, or folders of such")->required();
+  auto* c =
+      app.add_subcommand("verify", "replay recorded cases and compare with PyTorch's answers");
+  c->add_option("path", o->paths, "archives with their .io.pt beside them, or folders of such")
+      ->required();
   c->add_flag("--graph", o->graph, "compare graph texts too");
-  c->add_option("--mode", o->mode, "interpret or optimized")->check(CLI::IsMember({"interpret", "optimized"}))->capture_default_str();
+  c->add_option("--mode", o->mode, "interpret or optimized")
+      ->check(CLI::IsMember({"interpret", "optimized"}))
+      ->capture_default_str();
   c->add_option("--json", o->json, "file for a report");
   c->add_option("--junit", o->junit, "file for a JUnit report");
-  c->add_option("--jobs", o->jobs, "worker processes")->check(CLI::Range(1, 256))->capture_default_str();
+  c->add_option("--jobs", o->jobs, "worker processes")
+      ->check(CLI::Range(1, 256))
+      ->capture_default_str();
+  c->add_option("--repeat", o->repeat,
+                "calls of each case; the last answer counts (for models without state)")
+      ->check(CLI::Range(1, 1000));
   c->add_option("--timeout", o->timeout, "seconds for one archive")->capture_default_str();
-  c->add_option("--memory", o->memory_mb, "MiB of address space for one archive")->capture_default_str();
+  c->add_option("--memory", o->memory_mb, "MiB of address space for one archive")
+      ->capture_default_str();
   return [o] { return verify(*o); };
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// ArrayRef: a borrowed contiguous range. SmallVec: a vector of trivially copyable items with inline room for N.
+// ArrayRef: a borrowed contiguous range. SmallVec: a vector of trivially copyable items with inline
+// room for N.
 #pragma once
 #include <cstdint>
 #include <cstring>

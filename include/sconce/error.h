@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The error hierarchy. Everything that sconce throws derives from sconce::Error; what() is a sentence for people.
+// The error hierarchy. Everything that sconce throws derives from sconce::Error; what() is a
+// sentence for people.
 #pragma once
 #include <sstream>
 #include <stdexcept>

@@ -29,9 +29,23 @@ class Generator;
 struct ClassType;
 
 enum class Tag : uint8_t {
-  None, Tensor, Double, Int, Bool, Device,
+  None,
+  Tensor,
+  Double,
+  Int,
+  Bool,
+  Device,
   // counted boxes from here on (Tensor too)
-  ComplexDouble, String, List, Dict, Tuple, Object, Enum, Future, Function, Generator
+  ComplexDouble,
+  String,
+  List,
+  Dict,
+  Tuple,
+  Object,
+  Enum,
+  Future,
+  Function,
+  Generator
 };
 
 class SCONCE_API IValue {
@@ -64,7 +78,9 @@ class SCONCE_API IValue {
   IValue(double v) noexcept : tag_(Tag::Double) { u_.d = v; }
   IValue(bool v) noexcept : tag_(Tag::Bool) { u_.i = v; }
   IValue(const Tensor& t) noexcept : IValue(Tensor(t)) {}
-  IValue(Tensor&& t) noexcept : tag_(Tag::Tensor) { u_.p = t.defined() ? Ref<TensorImpl>(t.ref()).detach() : nullptr; }
+  IValue(Tensor&& t) noexcept : tag_(Tag::Tensor) {
+    u_.p = t.defined() ? Ref<TensorImpl>(t.ref()).detach() : nullptr;
+  }
   IValue(Device d) noexcept : tag_(Tag::Device) {
     u_.i = 0;
     u_.dev = d;
@@ -338,7 +354,8 @@ struct EnumType final : Type {
 };
 struct FunctionSchema;
 struct InterfaceType final : Type {
-  InterfaceType(std::string qualified_name, bool module) : Type(TypeKind::Interface), is_module(module) {
+  InterfaceType(std::string qualified_name, bool module)
+      : Type(TypeKind::Interface), is_module(module) {
     name = std::move(qualified_name);
     mentions_class = true;
   }
@@ -346,7 +363,8 @@ struct InterfaceType final : Type {
   std::vector<std::shared_ptr<FunctionSchema>> methods;
 };
 
-// Value equality as PyTorch's == on IValues (tensors by identity unless compared element-wise by an operator).
+// Value equality as PyTorch's == on IValues (tensors by identity unless compared element-wise by an
+// operator).
 SCONCE_API bool ivalue_equal(const IValue& a, const IValue& b);
 // Same object (boxes) or same plain value.
 SCONCE_API bool ivalue_is(const IValue& a, const IValue& b);

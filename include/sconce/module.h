@@ -27,7 +27,8 @@ class SCONCE_API Method {
 
  private:
   friend class Module;
-  Method(std::shared_ptr<ModuleImpl> impl, std::string name) : impl_(std::move(impl)), name_(std::move(name)) {}
+  Method(std::shared_ptr<ModuleImpl> impl, std::string name)
+      : impl_(std::move(impl)), name_(std::move(name)) {}
   std::shared_ptr<ModuleImpl> impl_;
   std::string name_;
 };
@@ -39,7 +40,9 @@ class SCONCE_API Module {
   bool defined() const { return impl_ != nullptr; }
 
   // Runs the method. Throws OpError, RaisedError, MissingOp, ScriptError.
-  IValue forward(std::vector<IValue> inputs) const { return run_method("forward", std::move(inputs)); }
+  IValue forward(std::vector<IValue> inputs) const {
+    return run_method("forward", std::move(inputs));
+  }
   IValue run_method(const std::string& name, std::vector<IValue> inputs) const;
   // The module call: forward with its hooks around it.
   IValue operator()(std::vector<IValue> inputs) const;
@@ -66,8 +69,10 @@ class SCONCE_API Module {
   std::vector<Tensor> parameters() const;
   std::string class_name() const;
 
-  // str(graph) of a method, as PyTorch prints it. passes: a pipeline to run first ("inline,dce"); may be empty.
-  std::string graph_text(const std::string& method = "forward", const std::string& passes = "") const;
+  // str(graph) of a method, as PyTorch prints it. passes: a pipeline to run first ("inline,dce");
+  // may be empty.
+  std::string graph_text(const std::string& method = "forward",
+                         const std::string& passes = "") const;
   // str(inlined_graph).
   std::string inlined_graph_text(const std::string& method = "forward") const;
   // Instructions of the plan that runs.

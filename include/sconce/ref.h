@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Intrusive reference counting: RefCounted is the base of everything that an IValue or a Tensor shares.
+// Intrusive reference counting: RefCounted is the base of everything that an IValue or a Tensor
+// shares.
 #pragma once
 #include <atomic>
 #include <cstddef>

@@ -12,7 +12,8 @@
 
 namespace sconce {
 
-// Counted bytes. The version rises with every in-place write, so derived copies can be cached safely.
+// Counted bytes. The version rises with every in-place write, so derived copies can be cached
+// safely.
 class SCONCE_API Storage final : public RefCounted {
  public:
   // Memory from the context's allocator, 64-byte aligned, not initialised. nbytes may be 0.
@@ -98,7 +99,8 @@ class SCONCE_API Tensor {
 
   // Address of the first element.
   void* raw_data() const {
-    return static_cast<char*>(impl_->storage->data()) + impl_->offset * static_cast<int64_t>(element_size(impl_->dtype));
+    return static_cast<char*>(impl_->storage->data()) +
+           impl_->offset * static_cast<int64_t>(element_size(impl_->dtype));
   }
   // Throws OpError when T is not the dtype.
   template <class T>
@@ -118,8 +120,8 @@ class SCONCE_API Tensor {
   // Views and operators of LibTorch's inference code; each is the aten operator of its name.
   Tensor argmax(std::optional<int64_t> dim = std::nullopt, bool keepdim = false) const;
   Tensor select(int64_t dim, int64_t index) const;
-  Tensor slice(int64_t dim, std::optional<int64_t> start = std::nullopt, std::optional<int64_t> end = std::nullopt,
-               int64_t step = 1) const;
+  Tensor slice(int64_t dim, std::optional<int64_t> start = std::nullopt,
+               std::optional<int64_t> end = std::nullopt, int64_t step = 1) const;
   Tensor operator[](int64_t index) const { return select(0, index); }
   Tensor view(IntArrayRef size) const;
   Tensor reshape(IntArrayRef size) const;
@@ -149,7 +151,8 @@ class SCONCE_API Tensor {
   template <class T, size_t N>
   class Accessor {
    public:
-    Accessor(T* p, const int64_t* sizes, const int64_t* strides) : p_(p), sizes_(sizes), strides_(strides) {}
+    Accessor(T* p, const int64_t* sizes, const int64_t* strides)
+        : p_(p), sizes_(sizes), strides_(strides) {}
     int64_t size(int64_t d) const { return sizes_[d]; }
     decltype(auto) operator[](int64_t i) const {
       if constexpr (N == 1)
@@ -164,7 +167,8 @@ class SCONCE_API Tensor {
   };
   template <class T, size_t N>
   Accessor<T, N> accessor() const {
-    if (dim() != static_cast<int64_t>(N)) raise<OpError>("accessor expects ", N, " dims but the tensor has ", dim());
+    if (dim() != static_cast<int64_t>(N))
+      raise<OpError>("accessor expects ", N, " dims but the tensor has ", dim());
     return Accessor<T, N>(data_ptr<T>(), impl_->sizes.data(), impl_->strides.data());
   }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// TorchScript types. Types without class names are interned for the whole process, those that mention a class are
-// interned per TypeTable (one per loaded archive); so equality is a pointer comparison.
+// TorchScript types. Types without class names are interned for the whole process, those that
+// mention a class are interned per TypeTable (one per loaded archive); so equality is a pointer
+// comparison.
 #pragma once
 #include <functional>
 #include <memory>
@@ -16,8 +17,36 @@
 namespace sconce {
 
 enum class TypeKind : uint8_t {
-  Any, Tensor, None, Int, Float, Bool, Complex, Number, String, Device, Stream, Generator, Capsule, AnyList, AnyTuple,
-  AnyClass, AnyEnum, Function, Var, List, Dict, Tuple, Optional, Union, Future, Await, RRef, Class, Interface, Enum
+  Any,
+  Tensor,
+  None,
+  Int,
+  Float,
+  Bool,
+  Complex,
+  Number,
+  String,
+  Device,
+  Stream,
+  Generator,
+  Capsule,
+  AnyList,
+  AnyTuple,
+  AnyClass,
+  AnyEnum,
+  Function,
+  Var,
+  List,
+  Dict,
+  Tuple,
+  Optional,
+  Union,
+  Future,
+  Await,
+  RRef,
+  Class,
+  Interface,
+  Enum
 };
 
 struct Type;
@@ -38,10 +67,10 @@ struct TensorInfo {
 
 struct SCONCE_API Type {
   TypeKind kind;
-  std::vector<TypePtr> elems;            // element types of containers
-  std::string name;                      // qualified name of class, interface, enum, NamedTuple; Var's name
-  std::vector<std::string> fields;       // NamedTuple: field names
-  std::unique_ptr<TensorInfo> tensor;    // null for a plain Tensor
+  std::vector<TypePtr> elems;  // element types of containers
+  std::string name;            // qualified name of class, interface, enum, NamedTuple; Var's name
+  std::vector<std::string> fields;     // NamedTuple: field names
+  std::unique_ptr<TensorInfo> tensor;  // null for a plain Tensor
   bool mentions_class = false;
 
   explicit Type(TypeKind k) : kind(k) {}
@@ -64,11 +93,13 @@ class SCONCE_API TypeTable {
   TypePtr optional(TypePtr e);
   TypePtr dict(TypePtr k, TypePtr v) { return make(TypeKind::Dict, {k, v}); }
   TypePtr tuple(std::vector<TypePtr> e) { return make(TypeKind::Tuple, std::move(e)); }
-  TypePtr named_tuple(const std::string& name, std::vector<std::string> fields, std::vector<TypePtr> e);
+  TypePtr named_tuple(const std::string& name, std::vector<std::string> fields,
+                      std::vector<TypePtr> e);
   TypePtr future(TypePtr e) { return make(TypeKind::Future, {e}); }
   TypePtr await(TypePtr e) { return make(TypeKind::Await, {e}); }
   TypePtr rref(TypePtr e) { return make(TypeKind::RRef, {e}); }
-  // Union of members after flattening and dropping subtypes; Optional or the only member where that is what it means.
+  // Union of members after flattening and dropping subtypes; Optional or the only member where that
+  // is what it means.
   TypePtr union_of(std::vector<TypePtr> members);
   TypePtr var(const std::string& name);
   TypePtr make(TypeKind kind, std::vector<TypePtr> elems);
@@ -77,7 +108,8 @@ class SCONCE_API TypeTable {
   static TypeTable& global();
 
  private:
-  TypePtr make_local(TypeKind kind, std::vector<TypePtr> elems, const std::string& name, std::vector<std::string> fields);
+  TypePtr make_local(TypeKind kind, std::vector<TypePtr> elems, const std::string& name,
+                     std::vector<std::string> fields);
   std::mutex mutex_;
   std::unordered_map<std::string, std::unique_ptr<Type>> types_;
 };
@@ -104,10 +136,10 @@ inline TypePtr unwrap_optional(TypePtr t) { return is_optional(t) ? t->elems[0] 
 // Tensor types without shape information, also inside containers.
 SCONCE_API TypePtr unshaped(TypePtr t, TypeTable& table);
 // The smallest common supertype that PyTorch's compiler finds, or null.
-SCONCE_API TypePtr unify_types(TypePtr a, TypePtr b, TypeTable& table, bool default_to_union = false,
-                               TypePtr hint = nullptr);
-SCONCE_API TypePtr unify_type_list(const std::vector<TypePtr>& list, TypeTable& table, bool default_to_union = false,
-                                   TypePtr hint = nullptr);
+SCONCE_API TypePtr unify_types(TypePtr a, TypePtr b, TypeTable& table,
+                               bool default_to_union = false, TypePtr hint = nullptr);
+SCONCE_API TypePtr unify_type_list(const std::vector<TypePtr>& list, TypeTable& table,
+                                   bool default_to_union = false, TypePtr hint = nullptr);
 // True when a value that is None may have type t.
 SCONCE_API bool can_hold_none(TypePtr t);
 

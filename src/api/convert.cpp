@@ -20,10 +20,8 @@ IValue convert_union(const IValue& v, TypePtr t) {
 
 IValue convert_argument(const IValue& v, TypePtr t) {
   switch (t->kind) {
-    case TypeKind::Optional:
-      return v.isNone() ? v : convert_argument(v, t->elem());
-    case TypeKind::Union:
-      return convert_union(v, t);
+    case TypeKind::Optional: return v.isNone() ? v : convert_argument(v, t->elem());
+    case TypeKind::Union: return convert_union(v, t);
     case TypeKind::Float:
       if (v.isInt()) return IValue(static_cast<double>(v.toInt()));
       break;
@@ -45,25 +43,26 @@ IValue convert_argument(const IValue& v, TypePtr t) {
     case TypeKind::Dict: {
       if (!v.isDict()) break;
       auto out = make_ref<DictBox>(t->elem(0), t->elem(1));
-      for (auto& kv : v.toDictRef().items) out->set(convert_argument(kv.first, t->elem(0)), convert_argument(kv.second, t->elem(1)));
+      for (auto& kv : v.toDictRef().items)
+        out->set(convert_argument(kv.first, t->elem(0)), convert_argument(kv.second, t->elem(1)));
       return IValue(out);
     }
     case TypeKind::Tuple: {
       if (!v.isTuple() || v.toTupleRef().items.size() != t->elems.size()) break;
       std::vector<IValue> items;
-      for (size_t i = 0; i < t->elems.size(); ++i) items.push_back(convert_argument(v.toTupleRef().items[i], t->elems[i]));
+      for (size_t i = 0; i < t->elems.size(); ++i)
+        items.push_back(convert_argument(v.toTupleRef().items[i], t->elems[i]));
       return IValue(make_ref<TupleBox>(std::move(items), t->is_named_tuple() ? t : nullptr));
     }
     case TypeKind::Tensor:
     case TypeKind::Any:
     case TypeKind::Class:
     case TypeKind::Interface:
-    case TypeKind::Number:
-      return v;
-    default:
-      break;
+    case TypeKind::Number: return v;
+    default: break;
   }
-  if (!ivalue_matches(v, t)) raise<OpError>("expected a value of type ", t->str(), " but got ", v.tag_name());
+  if (!ivalue_matches(v, t))
+    raise<OpError>("expected a value of type ", t->str(), " but got ", v.tag_name());
   return v;
 }
 

@@ -27,26 +27,31 @@ Module load_bytes(Bytes bytes, const std::string& name, const LoadOptions& optio
   c.max_steps = options.max_loop_steps;
   ContextScope scope(&c);
   // __setstate__ runs while the archive is still being read.
-  impl->archive = load_archive(std::move(bytes), name, op_table(), [raw](Function& f, std::vector<IValue> in) {
-    std::shared_ptr<Graph> g = f.ensure_graph().copy();
-    PassContext pc{&op_table(), nullptr};
-    inline_calls(*g, pc);
-    scalar_rewrite(*g, pc);
-    auto plan = make_plan(g, op_table(), f.qualified_name);
-    return run_plan(*plan, std::move(in), raw->engine).at(0);
-  });
+  impl->archive =
+      load_archive(std::move(bytes), name, op_table(), [raw](Function& f, std::vector<IValue> in) {
+        std::shared_ptr<Graph> g = f.ensure_graph().copy();
+        PassContext pc{&op_table(), nullptr};
+        inline_calls(*g, pc);
+        scalar_rewrite(*g, pc);
+        auto plan = make_plan(g, op_table(), f.qualified_name);
+        return run_plan(*plan, std::move(in), raw->engine).at(0);
+      });
   impl->object = Ref<Object>(&impl->archive.root.toObjectRef());
   if (options.extra_files)
     for (auto& kv : *options.extra_files)
-      if (impl->archive.zip->has("extra/" + kv.first)) kv.second = impl->archive.zip->read_text("extra/" + kv.first);
+      if (impl->archive.zip->has("extra/" + kv.first))
+        kv.second = impl->archive.zip->read_text("extra/" + kv.first);
   return Module(std::move(impl));
 }
 
 }  // namespace
 
-Module load(const std::string& path, const LoadOptions& options) { return load_bytes(map_file(path), path, options); }
+Module load(const std::string& path, const LoadOptions& options) {
+  return load_bytes(map_file(path), path, options);
+}
 Module load(std::istream& in, const LoadOptions& options) {
-  auto buf = std::make_shared<std::string>(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
+  auto buf = std::make_shared<std::string>(std::istreambuf_iterator<char>(in),
+                                           std::istreambuf_iterator<char>());
   Bytes b;
   b.data = reinterpret_cast<const unsigned char*>(buf->data());
   b.size = buf->size();
@@ -64,9 +69,13 @@ Module load(const void* data, size_t size, const LoadOptions& options) {
 }
 IValue load_pickle(const std::string& path) { return load_torch_save(map_file(path), path); }
 
-IValue Method::operator()(std::vector<IValue> inputs) const { return impl_->run(name_, std::move(inputs)); }
+IValue Method::operator()(std::vector<IValue> inputs) const {
+  return impl_->run(name_, std::move(inputs));
+}
 
-IValue Module::run_method(const std::string& name, std::vector<IValue> inputs) const { return impl_->run(name, std::move(inputs)); }
+IValue Module::run_method(const std::string& name, std::vector<IValue> inputs) const {
+  return impl_->run(name, std::move(inputs));
+}
 
 IValue Module::operator()(std::vector<IValue> inputs) const {
   const ClassType* t = impl_->object->type;
@@ -74,7 +83,9 @@ IValue Module::operator()(std::vector<IValue> inputs) const {
   c.kernels = &cpu_kernels();
   c.out = impl_->options.out;
   ContextScope scope(&c);
-  auto call = [&](Function& f, std::vector<IValue> in) { return run_plan(*impl_->plan_of(f), std::move(in), impl_->engine).at(0); };
+  auto call = [&](Function& f, std::vector<IValue> in) {
+    return run_plan(*impl_->plan_of(f), std::move(in), impl_->engine).at(0);
+  };
   for (Function* h : t->forward_pre_hooks) {
     IValue r = call(*h, {IValue(impl_->object), IValue(make_ref<TupleBox>(inputs))});
     if (r.isNone()) continue;
@@ -95,7 +106,9 @@ Method Module::get_method(const std::string& name) const {
   impl_->method(name);
   return Method(impl_, name);
 }
-bool Module::has_method(const std::string& name) const { return impl_->object->type->find_method(name) != nullptr; }
+bool Module::has_method(const std::string& name) const {
+  return impl_->object->type->find_method(name) != nullptr;
+}
 std::vector<std::string> Module::method_names() const {
   std::vector<std::string> r;
   for (auto& m : impl_->object->type->methods) r.push_back(m.first);
@@ -116,7 +129,8 @@ void walk(Object& o, const std::string& prefix, bool recurse, std::set<const voi
   for (size_t i = 0; i < o.type->attributes.size() && i < o.slots.size(); ++i) {
     auto& a = o.type->attributes[i];
     f(prefix + a.name, a, o, i);
-    if (recurse && o.slots[i].isObject() && o.slots[i].toObjectRef().type->is_module) walk(o.slots[i].toObjectRef(), prefix + a.name + ".", true, seen, f);
+    if (recurse && o.slots[i].isObject() && o.slots[i].toObjectRef().type->is_module)
+      walk(o.slots[i].toObjectRef(), prefix + a.name + ".", true, seen, f);
   }
 }
 }  // namespace
@@ -124,23 +138,28 @@ void walk(Object& o, const std::string& prefix, bool recurse, std::set<const voi
 std::vector<Named<Tensor>> Module::named_parameters(bool recurse) const {
   std::vector<Named<Tensor>> r;
   std::set<const void*> seen;
-  walk(*impl_->object, "", recurse, seen, [&](const std::string& n, const ClassType::Attribute& a, Object& o, size_t i) {
-    if (a.is_parameter && o.slots[i].isTensor()) r.push_back({n, o.slots[i].toTensor()});
-  });
+  walk(*impl_->object, "", recurse, seen,
+       [&](const std::string& n, const ClassType::Attribute& a, Object& o, size_t i) {
+         if (a.is_parameter && o.slots[i].isTensor()) r.push_back({n, o.slots[i].toTensor()});
+       });
   return r;
 }
 std::vector<Named<Tensor>> Module::named_buffers(bool recurse) const {
   std::vector<Named<Tensor>> r;
   std::set<const void*> seen;
-  walk(*impl_->object, "", recurse, seen, [&](const std::string& n, const ClassType::Attribute& a, Object& o, size_t i) {
-    if (a.is_buffer && o.slots[i].isTensor()) r.push_back({n, o.slots[i].toTensor()});
-  });
+  walk(*impl_->object, "", recurse, seen,
+       [&](const std::string& n, const ClassType::Attribute& a, Object& o, size_t i) {
+         if (a.is_buffer && o.slots[i].isTensor()) r.push_back({n, o.slots[i].toTensor()});
+       });
   return r;
 }
 std::vector<Named<IValue>> Module::named_attributes(bool recurse) const {
   std::vector<Named<IValue>> r;
   std::set<const void*> seen;
-  walk(*impl_->object, "", recurse, seen, [&](const std::string& n, const ClassType::Attribute&, Object& o, size_t i) { r.push_back({n, o.slots[i]}); });
+  walk(*impl_->object, "", recurse, seen,
+       [&](const std::string& n, const ClassType::Attribute&, Object& o, size_t i) {
+         r.push_back({n, o.slots[i]});
+       });
   return r;
 }
 std::vector<Tensor> Module::parameters() const {
@@ -153,21 +172,28 @@ std::string Module::class_name() const { return impl_->object->type->name; }
 void Module::train(bool on) {
   std::set<const void*> seen;
   bool changed = false;
-  walk(*impl_->object, "", true, seen, [&](const std::string&, const ClassType::Attribute& a, Object& o, size_t i) {
-    if (a.name == "training" && o.slots[i].isBool() && o.slots[i].toBool() != on) {
-      o.slots[i] = on;
-      changed = true;
-    }
-  });
+  walk(*impl_->object, "", true, seen,
+       [&](const std::string&, const ClassType::Attribute& a, Object& o, size_t i) {
+         if (a.name == "training" && o.slots[i].isBool() && o.slots[i].toBool() != on) {
+           o.slots[i] = on;
+           changed = true;
+         }
+       });
   if (changed) impl_->invalidate();
 }
 bool Module::is_training() const { return attr("training", true).toBool(); }
 void Module::to(Device device) {
-  if (device.type != DeviceType::CPU) raise<OpError>("this build of sconce runs on the CPU only; device ", device.str(), " is not available");
+  if (device.type != DeviceType::CPU)
+    raise<OpError>("this build of sconce runs on the CPU only; device ", device.str(),
+                   " is not available");
 }
 IValue Module::attr(const std::string& name) const { return impl_->object->getattr(name); }
-IValue Module::attr(const std::string& name, IValue fallback) const { return hasattr(name) ? attr(name) : fallback; }
-bool Module::hasattr(const std::string& name) const { return impl_->object->type->find_attribute(name) >= 0; }
+IValue Module::attr(const std::string& name, IValue fallback) const {
+  return hasattr(name) ? attr(name) : fallback;
+}
+bool Module::hasattr(const std::string& name) const {
+  return impl_->object->type->find_attribute(name) >= 0;
+}
 void Module::setattr(const std::string& name, IValue value) {
   impl_->object->setattr(name, std::move(value));
   impl_->invalidate();
@@ -192,7 +218,9 @@ std::string Module::inlined_graph_text(const std::string& method) const {
   inline_as_pytorch(*g, c);
   return print_graph(*g);
 }
-std::string Module::plan_text(const std::string& method) const { return print_plan(*impl_->prepared(method).plan); }
+std::string Module::plan_text(const std::string& method) const {
+  return print_plan(*impl_->prepared(method).plan);
+}
 
 void Module::compile_all() const {
   std::lock_guard<std::recursive_mutex> lock(impl_->archive.cu->mutex());
@@ -201,15 +229,20 @@ void Module::compile_all() const {
 }
 
 namespace {
-void find_missing(Block* b, std::vector<std::pair<std::string, std::string>>& out, std::set<std::string>& seen) {
+void find_missing(Block* b, std::vector<std::pair<std::string, std::string>>& out,
+                  std::set<std::string>& seen) {
   for (Node* n : b->nodes()) {
     for (Block* inner : n->blocks) find_missing(inner, out, seen);
-    if (const Attribute* sub = n->find(Symbol("Subgraph"))) find_missing(sub->graph->block(), out, seen);
+    if (const Attribute* sub = n->find(Symbol("Subgraph")))
+      find_missing(sub->graph->block(), out, seen);
     bool handled = n->kind.is_prim() && (!n->op || n->op->kernel);
-    if (handled || !n->op || n->op->kernel || n->kind == prim::RaiseException || n->kind == Symbol("aten::warn") || n->kind == Symbol("aten::wait")) continue;
+    if (handled || !n->op || n->op->kernel || n->kind == prim::RaiseException ||
+        n->kind == Symbol("aten::warn") || n->kind == Symbol("aten::wait"))
+      continue;
     std::string name(n->op->full_name());
     if (n->op->name().substr(0, 6) == "prim::") continue;
-    if (seen.insert(name).second) out.emplace_back(name, n->range.source ? n->range.source->position(n->range.start) : "");
+    if (seen.insert(name).second)
+      out.emplace_back(name, n->range.source ? n->range.source->position(n->range.start) : "");
   }
 }
 }  // namespace

@@ -49,16 +49,19 @@ Function& ModuleImpl::method(const std::string& name) {
 }
 
 Prepared& ModuleImpl::prepared(const std::string& name) {
-  for (Prepared* p = head_.load(std::memory_order_acquire); p; p = p->next.load(std::memory_order_relaxed))
+  for (Prepared* p = head_.load(std::memory_order_acquire); p;
+       p = p->next.load(std::memory_order_relaxed))
     if (p->name == name) return *p;
   Function& f = method(name);
   auto graph = runnable_graph(f, options.mode == Mode::Optimized);
   auto fresh = std::make_unique<Prepared>();
   fresh->name = name;
   fresh->plan = make_plan(graph, op_table(), f.qualified_name);
-  if (options.mode == Mode::Optimized && ShapePlanCache::suits(*graph)) fresh->shapes = std::make_unique<ShapePlanCache>(fresh->plan);
+  if (options.mode == Mode::Optimized && ShapePlanCache::suits(*graph))
+    fresh->shapes = std::make_unique<ShapePlanCache>(fresh->plan);
   std::lock_guard<std::mutex> lock(mutex_);
-  for (Prepared* p = head_.load(std::memory_order_acquire); p; p = p->next.load(std::memory_order_relaxed))
+  for (Prepared* p = head_.load(std::memory_order_acquire); p;
+       p = p->next.load(std::memory_order_relaxed))
     if (p->name == name) return *p;  // another thread was first
   fresh->next.store(head_.load(std::memory_order_relaxed), std::memory_order_relaxed);
   Prepared* raw = fresh.release();
@@ -93,11 +96,13 @@ IValue ModuleImpl::run(const std::string& name, std::vector<IValue> inputs) {
     // Defaults of arguments that are not given.
     auto& schema = method(name).schema;
     for (size_t i = inputs.size(); i < schema.arguments.size(); ++i) {
-      if (!schema.arguments[i].default_value) raise<OpError>(name, "() is missing value for argument '", schema.arguments[i].name, "'");
+      if (!schema.arguments[i].default_value)
+        raise<OpError>(name, "() is missing value for argument '", schema.arguments[i].name, "'");
       inputs.push_back(*schema.arguments[i].default_value);
     }
   }
-  auto out = p.shapes ? p.shapes->run(std::move(inputs), engine) : run_plan(*p.plan, std::move(inputs), engine);
+  auto out = p.shapes ? p.shapes->run(std::move(inputs), engine)
+                      : run_plan(*p.plan, std::move(inputs), engine);
   return std::move(out.at(0));
 }
 

@@ -10,9 +10,7 @@ namespace sconce {
 namespace {
 // Outside a call there is no kernel table yet.
 struct Direct {
-  Direct() {
-    op_table();
-  }
+  Direct() { op_table(); }
 };
 }  // namespace
 
@@ -31,7 +29,8 @@ Tensor Tensor::argmax(std::optional<int64_t> dim, bool keepdim) const {
   return ops::argmax(*this, dim, keepdim);
 }
 Tensor Tensor::select(int64_t dim, int64_t index) const { return ops::select(*this, dim, index); }
-Tensor Tensor::slice(int64_t dim, std::optional<int64_t> start, std::optional<int64_t> end, int64_t step) const {
+Tensor Tensor::slice(int64_t dim, std::optional<int64_t> start, std::optional<int64_t> end,
+                     int64_t step) const {
   return ops::slice(*this, dim, start, end, step);
 }
 Tensor Tensor::view(IntArrayRef size) const { return ops::view(*this, size); }
@@ -65,7 +64,9 @@ Tensor Tensor::to(ScalarType dtype) const {
   return ops::cast(*this, dtype);
 }
 Tensor Tensor::to(Device device) const {
-  if (device.type != DeviceType::CPU) raise<OpError>("this build of sconce runs on the CPU only; device ", device.str(), " is not available");
+  if (device.type != DeviceType::CPU)
+    raise<OpError>("this build of sconce runs on the CPU only; device ", device.str(),
+                   " is not available");
   return *this;
 }
 Tensor Tensor::sum() const {

@@ -9,13 +9,13 @@
 
 namespace sconce {
 
-#define SCONCE_DECLARE(isa)             \
-  namespace isa {                       \
-  void add_elementwise(Kernels&);       \
-  void add_reduce(Kernels&);            \
-  void add_gemm(Kernels&);              \
-  void add_conv(Kernels&);              \
-  void add_nn(Kernels&);                \
+#define SCONCE_DECLARE(isa)       \
+  namespace isa {                 \
+  void add_elementwise(Kernels&); \
+  void add_reduce(Kernels&);      \
+  void add_gemm(Kernels&);        \
+  void add_conv(Kernels&);        \
+  void add_nn(Kernels&);          \
   }
 SCONCE_DECLARE(base)
 #ifdef SCONCE_HAVE_AVX2
@@ -47,7 +47,8 @@ const Kernels& cpu_kernels() {
     k->name = "cpu-base";
 #ifdef SCONCE_HAVE_AVX2
     const char* wanted = std::getenv("SCONCE_ISA");
-    bool have = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+    bool have = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+                __builtin_cpu_supports("f16c");
     if (have && (!wanted || std::strcmp(wanted, "base") != 0)) {
       k->name = "cpu-avx2";
       avx2::add_elementwise(*k);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The kernel slots of a backend: plain data in, nothing known of graphs or IValues. Every args struct begins with its
-// TensorViews, outputs first, so that a recorder can copy and relocate a call without knowing the slot.
+// The kernel slots of a backend: plain data in, nothing known of graphs or IValues. Every args
+// struct begins with its TensorViews, outputs first, so that a recorder can copy and relocate a
+// call without knowing the slot.
 #pragma once
 #include <complex>
 #include <cstdint>
@@ -20,7 +21,12 @@ enum class Unary : uint8_t {
 #undef SCONCE_UNARY_REAL
 #undef SCONCE_UNARY_INT
   // complex only, or with a result of another kind
-  conj, real, imag, angle, complex_abs, pow_scalar
+  conj,
+  real,
+  imag,
+  angle,
+  complex_abs,
+  pow_scalar
 };
 enum class Binary : uint8_t {
 #define SCONCE_BINARY_ALL(n, e) n,
@@ -32,10 +38,29 @@ enum class Binary : uint8_t {
 #undef SCONCE_BINARY_ORD
 #undef SCONCE_BINARY_REAL
 #undef SCONCE_BINARY_INT
-  pow, complex_of
+  pow,
+  complex_of
 };
 enum class Ternary : uint8_t { where, addcmul, addcdiv, lerp, clamp };
-enum class Reduce : uint8_t { sum, prod, max, min, any, all, norm1, norm2, normp, norm0, norminf, normneginf, sum_squares, logsumexp, nansum, count_nonzero, mean };
+enum class Reduce : uint8_t {
+  sum,
+  prod,
+  max,
+  min,
+  any,
+  all,
+  norm1,
+  norm2,
+  normp,
+  norm0,
+  norminf,
+  normneginf,
+  sum_squares,
+  logsumexp,
+  nansum,
+  count_nonzero,
+  mean
+};
 enum class Scan : uint8_t { sum, prod, max, min, logsumexp };
 enum class Pool : uint8_t { max, avg };
 // What numbers are computed in, whatever they are stored as.
@@ -111,8 +136,8 @@ struct SortArgs {  // along the last dim
   TensorView values, indices, in;
   SCONCE_VIEWS(2, 1);
   bool descending, stable;
-  int64_t k;       // topk: number of values; -1: all
-  bool sorted;     // topk
+  int64_t k;    // topk: number of values; -1: all
+  bool sorted;  // topk
 };
 // out[b] = alpha * a[b] @ b[b] + beta * out[b]; 3-d views.
 struct GemmArgs {
@@ -169,18 +194,32 @@ struct ScatterArgs {
   ScatterMode mode;
   Number value;
 };
-// Advanced indexing: position of element k is sum over j of index[j][k] * step[j]; the rest are plain dims.
+// Advanced indexing: position of element k is sum over j of index[j][k] * step[j]; the rest are
+// plain dims.
 struct IndexArgs {
   TensorView out, in, index[6];
   SCONCE_VIEWS(1, 7);
   int32_t n_index;
   int64_t size[6], step[6];  // of in's indexed dims, steps in elements
-  // in's remaining dims as out's trailing dims (strides given by in view); out: [index dims..., rest dims...]
+  // in's remaining dims as out's trailing dims (strides given by in view); out: [index dims...,
+  // rest dims...]
   int32_t index_ndim;
-  bool put, accumulate;      // put: in is written from out
-  bool no_negative;          // negative indices are errors
+  bool put, accumulate;  // put: in is written from out
+  bool no_negative;      // negative indices are errors
 };
-enum class Random : uint8_t { uniform, normal, bernoulli, exponential, geometric, cauchy, log_normal, randint, random_full, randperm, bernoulli_tensor };
+enum class Random : uint8_t {
+  uniform,
+  normal,
+  bernoulli,
+  exponential,
+  geometric,
+  cauchy,
+  log_normal,
+  randint,
+  random_full,
+  randperm,
+  bernoulli_tensor
+};
 struct RandomArgs {
   TensorView out, in;  // in: probabilities of bernoulli_tensor
   SCONCE_VIEWS(1, 1);
@@ -216,7 +255,8 @@ struct PadArgs {
   int64_t before[8];
   int32_t mode;  // 1 reflect, 2 replicate, 3 circular
 };
-// softmax(q k^T * scale + mask) v; q: [B, L, E], k: [B, S, E], v: [B, S, D], mask: [B, L, S] float or null
+// softmax(q k^T * scale + mask) v; q: [B, L, E], k: [B, S, E], v: [B, S, D], mask: [B, L, S] float
+// or null
 struct AttentionArgs {
   TensorView out, q, k, v, mask;
   SCONCE_VIEWS(1, 4);
@@ -225,7 +265,8 @@ struct AttentionArgs {
 };
 // One step of an LSTM or GRU: gates [B, 4H or 3H] hold x W^T + h U^T + b.
 struct RnnCellArgs {
-  TensorView h, c, gates, hidden_gates, h_prev, c_prev;  // GRU: c, c_prev null; LSTM: hidden_gates null
+  TensorView h, c, gates, hidden_gates, h_prev,
+      c_prev;  // GRU: c, c_prev null; LSTM: hidden_gates null
   SCONCE_VIEWS(2, 4);
   bool gru;
 };
@@ -247,14 +288,18 @@ struct NonzeroArgs {  // out: [n, dims] int64; in: any
   SCONCE_VIEWS(1, 1);
 };
 
-#define SCONCE_SLOTS(X)                                                                                              \
-  X(fill, FillArgs) X(copy, CopyArgs) X(unary, UnaryArgs) X(binary, BinaryArgs) X(ternary, TernaryArgs)              \
-  X(reduce, ReduceArgs) X(arg_reduce, ArgReduceArgs) X(var, VarArgs) X(scan, ScanArgs) X(sort, SortArgs)             \
-  X(gemm, GemmArgs) X(conv, ConvArgs) X(pool, PoolArgs) X(softmax, SoftmaxArgs) X(layer_norm, LayerNormArgs)         \
-  X(batch_norm, BatchNormArgs) X(gather, GatherArgs) X(scatter, ScatterArgs) X(index, IndexArgs)                     \
-  X(random, RandomArgs) X(sequence, SequenceArgs) X(resize, ResizeArgs) X(grid_sample, GridSampleArgs)               \
-  X(pad, PadArgs) X(attention, AttentionArgs) X(rnn_cell, RnnCellArgs) X(fft, FftArgs) X(quantize, QuantizeArgs)     \
-  X(nonzero, NonzeroArgs)
+#define SCONCE_SLOTS(X)                                                                            \
+  X(fill, FillArgs)                                                                                \
+  X(copy, CopyArgs)                                                                                \
+  X(unary, UnaryArgs) X(binary, BinaryArgs) X(ternary, TernaryArgs) X(reduce, ReduceArgs)          \
+      X(arg_reduce, ArgReduceArgs) X(var, VarArgs) X(scan, ScanArgs) X(sort, SortArgs)             \
+          X(gemm, GemmArgs) X(conv, ConvArgs) X(pool, PoolArgs) X(softmax, SoftmaxArgs)            \
+              X(layer_norm, LayerNormArgs) X(batch_norm, BatchNormArgs) X(gather, GatherArgs)      \
+                  X(scatter, ScatterArgs) X(index, IndexArgs) X(random, RandomArgs)                \
+                      X(sequence, SequenceArgs) X(resize, ResizeArgs)                              \
+                          X(grid_sample, GridSampleArgs) X(pad, PadArgs)                           \
+                              X(attention, AttentionArgs) X(rnn_cell, RnnCellArgs) X(fft, FftArgs) \
+                                  X(quantize, QuantizeArgs) X(nonzero, NonzeroArgs)
 
 struct Kernels {
   uint32_t size = sizeof(Kernels), version = 1;
@@ -272,11 +317,11 @@ const Kernels& cpu_kernels();
 namespace detail {
 template <class A>
 struct SlotOf;
-#define X(slot, Args)                                                                        \
-  template <>                                                                                \
-  struct SlotOf<Args> {                                                                      \
+#define X(slot, Args)                                                                         \
+  template <>                                                                                 \
+  struct SlotOf<Args> {                                                                       \
     static void run(const void* a) { context().kernels->slot(*static_cast<const Args*>(a)); } \
-    static constexpr const char* kName = #slot;                                              \
+    static constexpr const char* kName = #slot;                                               \
   };
 SCONCE_SLOTS(X)
 #undef X
@@ -287,7 +332,8 @@ template <class A>
 void call_slot(const A& args) {
   static_assert(std::is_trivially_copyable<A>::value, "slot arguments are plain data");
   if (Recorder* r = context().recorder)
-    r->called({detail::SlotOf<A>::run, &args, sizeof(A), A::kViews, A::kOutputs, detail::SlotOf<A>::kName});
+    r->called({detail::SlotOf<A>::run, &args, sizeof(A), A::kViews, A::kOutputs,
+               detail::SlotOf<A>::kName});
   else
     detail::SlotOf<A>::run(&args);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tiles: strided elements of any dtype are converted to a compute type, some 512 at a time, computed and converted back.
+// Tiles: strided elements of any dtype are converted to a compute type, some 512 at a time,
+// computed and converted back.
 #pragma once
 #include <cmath>
 #include <complex>
@@ -13,7 +14,8 @@ namespace {
 constexpr int64_t kTile = 512;
 constexpr int kMaxDims = 64;
 
-// Nested loops over views of equal sizes, with dims merged where all strides allow it. The last dim is the inner one.
+// Nested loops over views of equal sizes, with dims merged where all strides allow it. The last dim
+// is the inner one.
 template <int N>
 struct Loops {
   int nd = 0;
@@ -27,7 +29,8 @@ struct Loops {
       int64_t s = v[0]->sizes[d];
       if (s == 1) continue;
       int64_t st[N];
-      for (int k = 0; k < N; ++k) st[k] = v[k]->strides[d] * static_cast<int64_t>(element_size(v[k]->dtype));
+      for (int k = 0; k < N; ++k)
+        st[k] = v[k]->strides[d] * static_cast<int64_t>(element_size(v[k]->dtype));
       bool merge = nd > 0;
       for (int k = 0; k < N && merge; ++k) merge = strides[k][nd - 1] == st[k] * s;
       if (merge) {
@@ -47,7 +50,9 @@ struct Loops {
     // Where the output is a permuted dense tensor, its fastest dim goes last.
     int fast = nd - 1;
     for (int d = 0; d < nd; ++d)
-      if (sizes[d] > 1 && std::abs(strides[0][d]) < std::abs(strides[0][fast]) && strides[0][d] != 0) fast = d;
+      if (sizes[d] > 1 && std::abs(strides[0][d]) < std::abs(strides[0][fast]) &&
+          strides[0][d] != 0)
+        fast = d;
     if (fast != nd - 1) {
       std::swap(sizes[fast], sizes[nd - 1]);
       for (int k = 0; k < N; ++k) std::swap(strides[k][fast], strides[k][nd - 1]);
@@ -80,13 +85,16 @@ struct Loops {
 
 template <class To, class From>
 inline To convert(From v) {
-  if constexpr (std::is_same_v<To, std::complex<float>> || std::is_same_v<To, std::complex<double>>) {
+  if constexpr (std::is_same_v<To, std::complex<float>> ||
+                std::is_same_v<To, std::complex<double>>) {
     using R = typename To::value_type;
-    if constexpr (std::is_same_v<From, std::complex<float>> || std::is_same_v<From, std::complex<double>>)
+    if constexpr (std::is_same_v<From, std::complex<float>> ||
+                  std::is_same_v<From, std::complex<double>>)
       return To(static_cast<R>(v.real()), static_cast<R>(v.imag()));
     else
       return To(static_cast<R>(v), R(0));
-  } else if constexpr (std::is_same_v<From, std::complex<float>> || std::is_same_v<From, std::complex<double>>) {
+  } else if constexpr (std::is_same_v<From, std::complex<float>> ||
+                       std::is_same_v<From, std::complex<double>>) {
     return convert<To>(v.real());
   } else if constexpr (std::is_same_v<To, Half> || std::is_same_v<To, BFloat16>) {
     return To(static_cast<float>(v));
@@ -94,7 +102,8 @@ inline To convert(From v) {
     return v != From(0);
   } else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) {
     // Out of range and nan: the x86 answer, INT64_MIN, then wrapped.
-    if (!(v >= From(-9223372036854775808.0) && v < From(9223372036854775808.0))) return static_cast<To>(INT64_MIN);
+    if (!(v >= From(-9223372036854775808.0) && v < From(9223372036854775808.0)))
+      return static_cast<To>(INT64_MIN);
     return static_cast<To>(static_cast<int64_t>(v));
   } else {
     return static_cast<To>(v);
@@ -146,7 +155,8 @@ inline void visit_dtype(ScalarType t, F f) {
 template <class C>
 inline void load_tile(ScalarType t, const char* p, int64_t stride, int64_t n, C* out) {
   if (is_float8(t)) {
-    for (int64_t i = 0; i < n; ++i) out[i] = convert<C>(load_float8(static_cast<uint8_t>(p[i * stride]), t));
+    for (int64_t i = 0; i < n; ++i)
+      out[i] = convert<C>(load_float8(static_cast<uint8_t>(p[i * stride]), t));
     return;
   }
   visit_dtype(t, [&](auto tag) {
@@ -155,7 +165,8 @@ inline void load_tile(ScalarType t, const char* p, int64_t stride, int64_t n, C*
       const T* q = reinterpret_cast<const T*>(p);
       for (int64_t i = 0; i < n; ++i) out[i] = convert<C>(q[i]);
     } else {
-      for (int64_t i = 0; i < n; ++i) out[i] = convert<C>(*reinterpret_cast<const T*>(p + i * stride));
+      for (int64_t i = 0; i < n; ++i)
+        out[i] = convert<C>(*reinterpret_cast<const T*>(p + i * stride));
     }
   });
 }

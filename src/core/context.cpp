@@ -10,7 +10,8 @@ thread_local Context* current = nullptr;
 
 void* heap_allocate(void*, size_t n) {
   void* p = nullptr;
-  if (n > (size_t{1} << 46) || posix_memalign(&p, 64, n ? n : 64) != 0) raise<OutOfMemory>("cannot allocate ", n, " bytes");
+  if (n > (size_t{1} << 46) || posix_memalign(&p, 64, n ? n : 64) != 0)
+    raise<OutOfMemory>("cannot allocate ", n, " bytes");
   return p;
 }
 void heap_deallocate(void*, void* p, size_t) { std::free(p); }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The context of a call: allocator, kernel table, generator, output stream, threads. One thread-local pointer.
+// The context of a call: allocator, kernel table, generator, output stream, threads. One
+// thread-local pointer.
 #pragma once
 #include <cstddef>
 #include <functional>
@@ -26,13 +27,13 @@ struct Context {
   const Kernels* kernels = nullptr;
   Allocator allocator;
   Generator* generator = nullptr;
-  std::ostream* out = nullptr;         // where a model's print goes; null: dropped
-  std::ostream* warnings = nullptr;    // where aten::warn goes; null: dropped
+  std::ostream* out = nullptr;       // where a model's print goes; null: dropped
+  std::ostream* warnings = nullptr;  // where aten::warn goes; null: dropped
   ThreadPool* pool = nullptr;
   int num_threads = 1;
-  bool inline_forks = true;            // fork runs its task at once, on the calling thread
-  uint64_t max_steps = 0;              // 0: no limit
-  size_t max_depth = 5000;             // frames of one call chain
+  bool inline_forks = true;  // fork runs its task at once, on the calling thread
+  uint64_t max_steps = 0;    // 0: no limit
+  size_t max_depth = 5000;   // frames of one call chain
   Recorder* recorder = nullptr;
 };
 

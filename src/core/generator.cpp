@@ -7,7 +7,8 @@ namespace sconce {
 void Generator::manual_seed(uint64_t seed) {
   seed_ = seed;
   state_[0] = static_cast<uint32_t>(seed);
-  for (uint32_t i = 1; i < 624; ++i) state_[i] = 1812433253u * (state_[i - 1] ^ (state_[i - 1] >> 30)) + i;
+  for (uint32_t i = 1; i < 624; ++i)
+    state_[i] = 1812433253u * (state_[i - 1] ^ (state_[i - 1] >> 30)) + i;
   left_ = 1;
   next_ = 0;
   has_next_normal = has_next_float_normal = false;
@@ -15,8 +16,11 @@ void Generator::manual_seed(uint64_t seed) {
 
 void Generator::next_state() {
   auto mix = [](uint32_t u, uint32_t v) { return (u & 0x80000000u) | (v & 0x7fffffffu); };
-  auto twist = [&](uint32_t u, uint32_t v) { return (mix(u, v) >> 1) ^ ((v & 1u) ? 0x9908b0dfu : 0u); };
-  for (int i = 0; i < 624; ++i) state_[i] = state_[(i + 397) % 624] ^ twist(state_[i], state_[(i + 1) % 624]);
+  auto twist = [&](uint32_t u, uint32_t v) {
+    return (mix(u, v) >> 1) ^ ((v & 1u) ? 0x9908b0dfu : 0u);
+  };
+  for (int i = 0; i < 624; ++i)
+    state_[i] = state_[(i + 397) % 624] ^ twist(state_[i], state_[(i + 1) % 624]);
   left_ = 624;
   next_ = 0;
 }

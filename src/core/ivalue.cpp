@@ -23,11 +23,14 @@ IValue::IValue(std::vector<int64_t> v) : IValue() {
 }
 
 const char* IValue::tag_name() const {
-  static constexpr const char* kNames[] = {"None",  "Tensor", "float", "int",    "bool", "Device",   "complex",  "str",
-                                           "List",  "Dict",   "Tuple", "Object", "Enum", "Future", "Function", "Generator"};
+  static constexpr const char* kNames[] = {
+      "None", "Tensor", "float", "int",    "bool", "Device", "complex",  "str",
+      "List", "Dict",   "Tuple", "Object", "Enum", "Future", "Function", "Generator"};
   return kNames[static_cast<int>(tag_)];
 }
-void IValue::wrong(const char* wanted) const { raise<OpError>("expected a value of type ", wanted, " but found ", tag_name()); }
+void IValue::wrong(const char* wanted) const {
+  raise<OpError>("expected a value of type ", wanted, " but found ", tag_name());
+}
 
 std::complex<double> IValue::toComplexDouble() const {
   if (tag_ == Tag::Double) return u_.d;
@@ -160,10 +163,12 @@ void DictBox::reindex() {
 
 // ---- objects ----
 
-Object::Object(const ClassType* t, std::shared_ptr<const void> keep) : type(t), slots(t->attributes.size()), owner(std::move(keep)) {}
+Object::Object(const ClassType* t, std::shared_ptr<const void> keep)
+    : type(t), slots(t->attributes.size()), owner(std::move(keep)) {}
 IValue Object::getattr(const std::string& name) const {
   int i = type->find_attribute(name);
-  if (i < 0 || static_cast<size_t>(i) >= slots.size()) raise<Error>("'", type->name, "' has no attribute '", name, "'");
+  if (i < 0 || static_cast<size_t>(i) >= slots.size())
+    raise<Error>("'", type->name, "' has no attribute '", name, "'");
   return slots[static_cast<size_t>(i)];
 }
 void Object::setattr(const std::string& name, IValue v) {
@@ -236,11 +241,13 @@ std::string ivalue_str(const IValue& v) {
     case Tag::ComplexDouble: return complex_str(v.toComplexDouble());
     case Tag::String: return v.toStringRef();
     case Tag::List: return "[" + seq(v.toListRef().items) + "]";
-    case Tag::Tuple: return "(" + seq(v.toTupleRef().items) + (v.toTupleRef().items.size() == 1 ? ",)" : ")");
+    case Tag::Tuple:
+      return "(" + seq(v.toTupleRef().items) + (v.toTupleRef().items.size() == 1 ? ",)" : ")");
     case Tag::Dict: {
       std::string s = "{";
       auto& items = v.toDictRef().items;
-      for (size_t i = 0; i < items.size(); ++i) s += (i ? ", " : "") + ivalue_str(items[i].first) + ": " + ivalue_str(items[i].second);
+      for (size_t i = 0; i < items.size(); ++i)
+        s += (i ? ", " : "") + ivalue_str(items[i].first) + ": " + ivalue_str(items[i].second);
       return s + "}";
     }
     case Tag::Object: return "<" + v.toObjectRef().type->name + " object>";
@@ -299,8 +306,13 @@ bool ivalue_matches(const IValue& v, TypePtr t) {
     case TypeKind::Device: return v.isDevice();
     case TypeKind::AnyList: return v.isList();
     case TypeKind::AnyTuple: return v.isTuple();
-    case TypeKind::List: return v.isList() && (v.toListRef().elem_type == t->elems[0] || (t->elems[0]->kind == TypeKind::Tensor && v.toListRef().elem_type->kind == TypeKind::Tensor));
-    case TypeKind::Dict: return v.isDict() && v.toDictRef().key_type == t->elems[0] && v.toDictRef().value_type == t->elems[1];
+    case TypeKind::List:
+      return v.isList() && (v.toListRef().elem_type == t->elems[0] ||
+                            (t->elems[0]->kind == TypeKind::Tensor &&
+                             v.toListRef().elem_type->kind == TypeKind::Tensor));
+    case TypeKind::Dict:
+      return v.isDict() && v.toDictRef().key_type == t->elems[0] &&
+             v.toDictRef().value_type == t->elems[1];
     case TypeKind::Tuple: {
       if (!v.isTuple() || v.toTupleRef().items.size() != t->elems.size()) return false;
       for (size_t i = 0; i < t->elems.size(); ++i)

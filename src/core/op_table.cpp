@@ -6,10 +6,13 @@
 
 namespace sconce {
 
-std::string_view Operator::full_name() const { return std::string_view(text, std::strcspn(text, "(")); }
+std::string_view Operator::full_name() const {
+  return std::string_view(text, std::strcspn(text, "("));
+}
 std::string_view Operator::name() const { return std::string_view(text, std::strcspn(text, ".(")); }
 const FunctionSchema& Operator::schema() const {
-  std::call_once(once_, [&] { schema_ = std::make_unique<const FunctionSchema>(parse_schema(text)); });
+  std::call_once(once_,
+                 [&] { schema_ = std::make_unique<const FunctionSchema>(parse_schema(text)); });
   return *schema_;
 }
 
@@ -17,7 +20,8 @@ namespace {
 bool has_tensor_argument(const char* text) {
   std::string_view args(text);
   args = args.substr(0, args.rfind(") -> "));
-  for (size_t at = args.find("Tensor"); at != std::string_view::npos; at = args.find("Tensor", at + 1)) {
+  for (size_t at = args.find("Tensor"); at != std::string_view::npos;
+       at = args.find("Tensor", at + 1)) {
     char next = at + 6 < args.size() ? args[at + 6] : ' ';
     if (next == ' ' || next == '(' || next == '?') return true;
   }
@@ -46,7 +50,8 @@ OpTable::OpTable(const char* const* schemas, size_t count, const std::vector<Row
       Range range = find(name.substr(0, name.size() - 2));
       if (range.empty()) unmatched_.push_back(list.rows[i].name);
       for (const Operator& o : range)
-        if (!o.kernel && !has_tensor_argument(o.text)) const_cast<Operator&>(o).kernel = list.rows[i].kernel;
+        if (!o.kernel && !has_tensor_argument(o.text))
+          const_cast<Operator&>(o).kernel = list.rows[i].kernel;
     }
   for (size_t i = 0; i < count; ++i)
     if (!ops_[i].kernel) derive(ops_[i]);
@@ -55,7 +60,8 @@ OpTable::OpTable(const char* const* schemas, size_t count, const std::vector<Row
 OpTable::Range OpTable::find(std::string_view name) const {
   const Operator* b = ops_.get();
   const Operator* e = b + count_;
-  auto lo = std::lower_bound(b, e, name, [](const Operator& o, std::string_view n) { return o.name() < n; });
+  auto lo = std::lower_bound(b, e, name,
+                             [](const Operator& o, std::string_view n) { return o.name() < n; });
   auto hi = lo;
   while (hi != e && hi->name() == name) ++hi;
   return {lo, hi};
@@ -68,7 +74,8 @@ const Operator* OpTable::find_overload(std::string_view full_name) const {
 }
 
 namespace {
-// The parameter list with alias marks, out arguments and "*, " removed: what a functional form and its variants share.
+// The parameter list with alias marks, out arguments and "*, " removed: what a functional form and
+// its variants share.
 std::string parameters(const char* text, bool drop_out) {
   const char* p = std::strchr(text, '(') + 1;
   std::string r;
@@ -78,7 +85,8 @@ std::string parameters(const char* text, bool drop_out) {
     while (!item.empty() && item[0] == ' ') item.erase(0, 1);
     bool out = drop_out && item.find("!)") != std::string::npos;
     // alias marks: "(a!)", "(a)"
-    for (size_t b; (b = item.find('(')) != std::string::npos;) item.erase(b, item.find(')', b) - b + 1);
+    for (size_t b; (b = item.find('(')) != std::string::npos;)
+      item.erase(b, item.find(')', b) - b + 1);
     if (!out && item != "*" && !item.empty()) r += item + ";";
     item.clear();
   };
@@ -118,7 +126,8 @@ std::vector<IValue> run_operator(const Operator& op, std::vector<IValue> inputs)
   std::vector<IValue*> in, out;
   for (auto& v : inputs) in.push_back(&v);
   for (auto& v : outputs) out.push_back(&v);
-  Call c(&op, in.data(), nullptr, static_cast<uint32_t>(in.size()), out.data(), static_cast<uint32_t>(n_out));
+  Call c(&op, in.data(), nullptr, static_cast<uint32_t>(in.size()), out.data(),
+         static_cast<uint32_t>(n_out));
   op.kernel(c);
   return outputs;
 }

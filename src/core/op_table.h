@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The operator table: every known schema in PyTorch's registration order, and the kernels that sconce has.
+// The operator table: every known schema in PyTorch's registration order, and the kernels that
+// sconce has.
 #pragma once
 #include <memory>
 #include <mutex>
@@ -14,10 +15,12 @@ namespace sconce {
 
 struct Operator;
 
-// One call of an operator: in(i) reads an input, take(i) moves it when this is its last use, out(i) sets a result.
+// One call of an operator: in(i) reads an input, take(i) moves it when this is its last use, out(i)
+// sets a result.
 class Call {
  public:
-  Call(const Operator* op, IValue* const* inputs, const uint8_t* last_use, uint32_t n_in, IValue* const* outputs, uint32_t n_out)
+  Call(const Operator* op, IValue* const* inputs, const uint8_t* last_use, uint32_t n_in,
+       IValue* const* outputs, uint32_t n_out)
       : op_(op), in_(inputs), last_(last_use), out_(outputs), n_in_(n_in), n_out_(n_out) {}
   uint32_t n_in() const { return n_in_; }
   uint32_t n_out() const { return n_out_; }
@@ -38,18 +41,20 @@ class Call {
 
 using Kernel = void (*)(Call&);
 
-// A row of an operator file: "aten::add.Tensor" and its function. The schema stands once, in schemas.inc.
+// A row of an operator file: "aten::add.Tensor" and its function. The schema stands once, in
+// schemas.inc.
 struct OpDef {
   const char* name;
   Kernel kernel;
-  // Spelling of the C++ parameters, for the test that compares them with the schema; null for generic kernels.
+  // Spelling of the C++ parameters, for the test that compares them with the schema; null for
+  // generic kernels.
   std::string (*signature)() = nullptr;
 };
 
 struct Operator {
-  const char* text = nullptr;     // the schema
-  Kernel kernel = nullptr;        // null: not implemented
-  const Operator* base = nullptr; // for derived in-place and out= forms: the functional operator
+  const char* text = nullptr;      // the schema
+  Kernel kernel = nullptr;         // null: not implemented
+  const Operator* base = nullptr;  // for derived in-place and out= forms: the functional operator
   std::string_view full_name() const;  // "aten::add.Tensor"
   std::string_view name() const;       // "aten::add"
   const FunctionSchema& schema() const;
@@ -92,7 +97,8 @@ class OpTable {
   std::vector<std::string> unmatched_;
 };
 
-// Runs op on plain values; results in order. Throws what the kernel throws, MissingOp when there is none.
+// Runs op on plain values; results in order. Throws what the kernel throws, MissingOp when there is
+// none.
 std::vector<IValue> run_operator(const Operator& op, std::vector<IValue> inputs);
 
 // Kernels of derived forms; set by ops.

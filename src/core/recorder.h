@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a shape plan sees while it is recorded: allocations and kernel slot calls (the planner implements it).
+// What a shape plan sees while it is recorded: allocations and kernel slot calls (the planner
+// implements it).
 #pragma once
 #include "core/tensor_view.h"
 #include "sconce/tensor.h"

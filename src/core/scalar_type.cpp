@@ -74,11 +74,16 @@ ScalarType promote_types(ScalarType a, ScalarType b) {
   if (a == b) return a;
   if (a == ScalarType::Undefined) return b;
   if (b == ScalarType::Undefined) return a;
-  if (is_quantized(a) || is_quantized(b)) raise<OpError>("promote_types: quantised types do not promote");
-  auto rank = [](ScalarType t) { return t == kBool ? 0 : is_integral(t) ? 1 : is_floating(t) ? 2 : 3; };
+  if (is_quantized(a) || is_quantized(b))
+    raise<OpError>("promote_types: quantised types do not promote");
+  auto rank = [](ScalarType t) {
+    return t == kBool ? 0 : is_integral(t) ? 1 : is_floating(t) ? 2 : 3;
+  };
   int ra = rank(a), rb = rank(b);
   auto to_complex = [](ScalarType t) {
-    return t == kDouble || t == kComplexDouble ? kComplexDouble : t == kHalf || t == ScalarType::ComplexHalf ? ScalarType::ComplexHalf : kComplexFloat;
+    return t == kDouble || t == kComplexDouble          ? kComplexDouble
+           : t == kHalf || t == ScalarType::ComplexHalf ? ScalarType::ComplexHalf
+                                                        : kComplexFloat;
   };
   if (ra == 3 || rb == 3) {
     ScalarType ca = ra >= 2 ? to_complex(a) : to_complex(b), cb = rb >= 2 ? to_complex(b) : ca;
@@ -91,18 +96,24 @@ ScalarType promote_types(ScalarType a, ScalarType b) {
     return kFloat;  // half with bfloat16, or either with float
   }
   if (ra != rb) return ra > rb ? a : b;
-  // Two different integer types: unsigned with the same or a larger size widens to the next signed one.
+  // Two different integer types: unsigned with the same or a larger size widens to the next signed
+  // one.
   auto sgn = [](ScalarType t) { return t != kByte && t < ScalarType::UInt16; };
   size_t sa = element_size(a), sb = element_size(b);
   if (sgn(a) == sgn(b)) return sa >= sb ? a : b;
   ScalarType u = sgn(a) ? b : a, s = sgn(a) ? a : b;
   if (element_size(s) > element_size(u)) return s;
   if (u == kByte) return kShort;
-  raise<OpError>("Promotion for uint16, uint32, uint64 types is not supported, attempted to promote ", scalar_type_name(a), " and ", scalar_type_name(b));
+  raise<OpError>(
+      "Promotion for uint16, uint32, uint64 types is not supported, attempted to promote ",
+      scalar_type_name(a), " and ", scalar_type_name(b));
 }
 
 std::string Device::str() const {
-  std::string s = type == DeviceType::CPU ? "cpu" : type == DeviceType::CUDA ? "cuda" : type == DeviceType::Meta ? "meta" : "other";
+  std::string s = type == DeviceType::CPU    ? "cpu"
+                  : type == DeviceType::CUDA ? "cuda"
+                  : type == DeviceType::Meta ? "meta"
+                                             : "other";
   return index >= 0 ? s + ":" + std::to_string(index) : s;
 }
 
@@ -116,14 +127,18 @@ Device Device::parse(const std::string& text) {
     d.type = DeviceType::CUDA;
   else if (kind == "meta")
     d.type = DeviceType::Meta;
-  else if (kind == "xpu" || kind == "mps" || kind == "xla" || kind == "hpu" || kind == "vulkan" || kind == "mkldnn" || kind == "opengl" ||
-           kind == "opencl" || kind == "ideep" || kind == "hip" || kind == "fpga" || kind == "ort" || kind == "ipu" || kind == "lazy" || kind == "ve" || kind == "mtia" || kind == "privateuseone" || kind == "maia")
+  else if (kind == "xpu" || kind == "mps" || kind == "xla" || kind == "hpu" || kind == "vulkan" ||
+           kind == "mkldnn" || kind == "opengl" || kind == "opencl" || kind == "ideep" ||
+           kind == "hip" || kind == "fpga" || kind == "ort" || kind == "ipu" || kind == "lazy" ||
+           kind == "ve" || kind == "mtia" || kind == "privateuseone" || kind == "maia")
     d.type = DeviceType::Other;
   else
-    raise<Error>("Expected one of cpu, cuda, meta, ... device type at start of device string: ", text);
+    raise<Error>("Expected one of cpu, cuda, meta, ... device type at start of device string: ",
+                 text);
   if (colon != std::string::npos) {
     std::string idx = text.substr(colon + 1);
-    if (idx.empty() || idx.size() > 2 || idx.find_first_not_of("0123456789") != std::string::npos || (idx.size() > 1 && idx[0] == '0'))
+    if (idx.empty() || idx.size() > 2 || idx.find_first_not_of("0123456789") != std::string::npos ||
+        (idx.size() > 1 && idx[0] == '0'))
       raise<Error>("Invalid device string: '", text, "'");
     d.index = static_cast<int8_t>(std::stoi(idx));
   }

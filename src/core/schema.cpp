@@ -12,7 +12,8 @@ namespace {
 
 class SchemaParser {
  public:
-  SchemaParser(std::string_view text, const std::function<TypePtr(const std::string&)>* resolve) : s_(text), resolve_(resolve) {}
+  SchemaParser(std::string_view text, const std::function<TypePtr(const std::string&)>* resolve)
+      : s_(text), resolve_(resolve) {}
 
   FunctionSchema schema() {
     FunctionSchema r;
@@ -63,7 +64,9 @@ class SchemaParser {
   }
 
  private:
-  [[noreturn]] void fail(const char* wanted) { raise<ScriptError>("schema: expected ", wanted, " at column ", at_, " of '", s_, "'"); }
+  [[noreturn]] void fail(const char* wanted) {
+    raise<ScriptError>("schema: expected ", wanted, " at column ", at_, " of '", s_, "'");
+  }
   void blank() {
     while (at_ < s_.size() && std::isspace(static_cast<unsigned char>(s_[at_]))) ++at_;
   }
@@ -79,7 +82,8 @@ class SchemaParser {
   std::string word() {
     blank();
     size_t b = at_;
-    while (at_ < s_.size() && (std::isalnum(static_cast<unsigned char>(s_[at_])) || s_[at_] == '_')) ++at_;
+    while (at_ < s_.size() && (std::isalnum(static_cast<unsigned char>(s_[at_])) || s_[at_] == '_'))
+      ++at_;
     if (b == at_) fail("a name");
     return std::string(s_.substr(b, at_ - b));
   }
@@ -161,11 +165,14 @@ class SchemaParser {
       return e;
     };
     if (w == "Tensor") return types::tensor();
-    if (w == "int" || w == "SymInt" || w == "ScalarType" || w == "Layout" || w == "MemoryFormat" || w == "QScheme") return types::integer();
+    if (w == "int" || w == "SymInt" || w == "ScalarType" || w == "Layout" || w == "MemoryFormat" ||
+        w == "QScheme")
+      return types::integer();
     if (w == "float") return types::floating();
     if (w == "bool" || w == "SymBool") return types::boolean();
     if (w == "complex") return types::complex();
-    if (w == "str" || w == "Dimname" || w == "DeviceIndex") return w == "DeviceIndex" ? types::integer() : types::string();
+    if (w == "str" || w == "Dimname" || w == "DeviceIndex")
+      return w == "DeviceIndex" ? types::integer() : types::string();
     if (w == "Scalar" || w == "number") return types::number();
     if (w == "Device") return types::device();
     if (w == "Stream") return types::get(TypeKind::Stream);
@@ -176,20 +183,25 @@ class SchemaParser {
     if (w == "AnyClassType") return types::get(TypeKind::AnyClass);
     if (w == "AnyEnumType") return types::get(TypeKind::AnyEnum);
     if (w == "NoneType" || w == "None") return types::none();
-    if (w == "Storage" || w == "ConstQuantizerPtr" || w == "Capsule") return types::get(TypeKind::Capsule);
+    if (w == "Storage" || w == "ConstQuantizerPtr" || w == "Capsule")
+      return types::get(TypeKind::Capsule);
     if (w == "Function") return types::get(TypeKind::Function);
     if (w == "Dict") {
       auto e = inner('(', ')');
       if (e.size() != 2) fail("two types");
       return g.dict(e[0], e[1]);
     }
-    if (w == "Future") return g.future((at_ < s_.size() && s_[at_] == '[' ? inner('[', ']') : inner('(', ')'))[0]);
+    if (w == "Future")
+      return g.future((at_ < s_.size() && s_[at_] == '[' ? inner('[', ']') : inner('(', ')'))[0]);
     if (w == "Await") return g.await(inner('(', ')')[0]);
-    if (w == "RRef") return g.rref((at_ < s_.size() && s_[at_] == '[' ? inner('[', ']') : inner('(', ')'))[0]);
+    if (w == "RRef")
+      return g.rref((at_ < s_.size() && s_[at_] == '[' ? inner('[', ']') : inner('(', ')'))[0]);
     if (w == "Union") return g.union_of(inner('(', ')'));
     ScalarType dtype;
     bool tensor_suffix = w.size() > 6 && w.compare(w.size() - 6, 6, "Tensor") == 0;
-    if (scalar_type_from_name(w, &dtype) || (tensor_suffix && scalar_type_from_name(w.substr(0, w.size() - 6), &dtype))) return shaped(dtype, !tensor_suffix);
+    if (scalar_type_from_name(w, &dtype) ||
+        (tensor_suffix && scalar_type_from_name(w.substr(0, w.size() - 6), &dtype)))
+      return shaped(dtype, !tensor_suffix);
     if (w == "__torch__" || at_ < s_.size()) {
       std::string name = w;
       while (at_ < s_.size() && s_[at_] == '.') {
@@ -254,7 +266,10 @@ class SchemaParser {
     if (at_ < s_.size() && (s_[at_] == '"' || s_[at_] == '\'')) {
       char q = s_[at_++];
       std::string v;
-      while (at_ < s_.size() && s_[at_] != q) v += s_[at_++];
+      while (at_ < s_.size() && s_[at_] != q) {
+        if (s_[at_] == '\\' && at_ + 1 < s_.size()) ++at_;
+        v += s_[at_++];
+      }
       ++at_;
       if (t->kind == TypeKind::Device) return Device::parse(v);
       return v;
@@ -275,8 +290,11 @@ class SchemaParser {
     if (w == "inf") return HUGE_VAL;
     if (w == "-inf") return -HUGE_VAL;
     if (w == "nan") return std::nan("");
-    if (t->kind == TypeKind::Float || (t->kind == TypeKind::Number && w.find_first_of(".e") != std::string::npos)) return std::strtod(w.c_str(), nullptr);
-    if (t->kind == TypeKind::Complex) return std::complex<double>(std::strtod(w.c_str(), nullptr), 0);
+    if (t->kind == TypeKind::Float ||
+        (t->kind == TypeKind::Number && w.find_first_of(".e") != std::string::npos))
+      return std::strtod(w.c_str(), nullptr);
+    if (t->kind == TypeKind::Complex)
+      return std::complex<double>(std::strtod(w.c_str(), nullptr), 0);
     return static_cast<int64_t>(std::strtoll(w.c_str(), nullptr, 10));
   }
 
@@ -308,7 +326,8 @@ class SchemaParser {
 }  // namespace
 
 FunctionSchema parse_schema(std::string_view text) { return SchemaParser(text, nullptr).schema(); }
-TypePtr parse_schema_type(std::string_view text, const std::function<TypePtr(const std::string&)>& resolve) {
+TypePtr parse_schema_type(std::string_view text,
+                          const std::function<TypePtr(const std::string&)>& resolve) {
   return SchemaParser(text, &resolve).whole_type();
 }
 
@@ -336,11 +355,14 @@ std::string FunctionSchema::str() const {
   s += ") -> ";
   if (returns.size() == 1) return s + returns[0].type->str();
   s += "(";
-  for (size_t i = 0; i < returns.size(); ++i) s += (i ? ", " : "") + returns[i].type->str() + (returns[i].name.empty() ? "" : " " + returns[i].name);
+  for (size_t i = 0; i < returns.size(); ++i)
+    s += (i ? ", " : "") + returns[i].type->str() +
+         (returns[i].name.empty() ? "" : " " + returns[i].name);
   return s + (is_varret ? "...)" : ")");
 }
 
-bool match_type_variables(TypePtr formal, TypePtr actual, TypeEnv& env, TypeTable& table, std::string* why) {
+bool match_type_variables(TypePtr formal, TypePtr actual, TypeEnv& env, TypeTable& table,
+                          std::string* why) {
   if (formal->kind == TypeKind::Var) {
     if (formal->name.rfind("__torch__", 0) == 0) {  // a class named in a schema
       if (actual->name == formal->name) return true;
@@ -353,7 +375,9 @@ bool match_type_variables(TypePtr formal, TypePtr actual, TypeEnv& env, TypeTabl
           b.second = u;
           return true;
         }
-        if (why) *why = "Type variable '" + formal->name + "' previously matched to type " + b.second->str() + " is matched to type " + actual->str();
+        if (why)
+          *why = "Type variable '" + formal->name + "' previously matched to type " +
+                 b.second->str() + " is matched to type " + actual->str();
         return false;
       }
     env.emplace_back(formal->name, actual);
@@ -371,7 +395,8 @@ bool match_type_variables(TypePtr formal, TypePtr actual, TypeEnv& env, TypeTabl
     return false;
   };
   if (formal->kind == TypeKind::Optional) {
-    if (actual->kind == TypeKind::Optional) return match_type_variables(formal->elems[0], actual->elems[0], env, table, why);
+    if (actual->kind == TypeKind::Optional)
+      return match_type_variables(formal->elems[0], actual->elems[0], env, table, why);
     if (actual->kind == TypeKind::None) return true;
     return match_type_variables(formal->elems[0], actual, env, table, why);
   }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Function schemas and their text form: "aten::add.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor".
+// Function schemas and their text form: "aten::add.Tensor(Tensor self, Tensor other, *, Scalar
+// alpha=1) -> Tensor".
 #pragma once
 #include <memory>
 #include <optional>
@@ -37,13 +38,17 @@ struct FunctionSchema {
 
 // Throws ScriptError when the text is no schema.
 FunctionSchema parse_schema(std::string_view text);
-// A type in schema syntax: "Tensor?", "int[]", "Dict(str, t)". resolve finds class names (may be null).
-TypePtr parse_schema_type(std::string_view text, const std::function<TypePtr(const std::string&)>& resolve = nullptr);
+// A type in schema syntax: "Tensor?", "int[]", "Dict(str, t)". resolve finds class names (may be
+// null).
+TypePtr parse_schema_type(std::string_view text,
+                          const std::function<TypePtr(const std::string&)>& resolve = nullptr);
 
 // Type variables bound so far.
 using TypeEnv = std::vector<std::pair<std::string, TypePtr>>;
-// Binds the variables of formal so that it accepts actual. False, with a reason in *why, when that fails.
-bool match_type_variables(TypePtr formal, TypePtr actual, TypeEnv& env, TypeTable& table, std::string* why);
+// Binds the variables of formal so that it accepts actual. False, with a reason in *why, when that
+// fails.
+bool match_type_variables(TypePtr formal, TypePtr actual, TypeEnv& env, TypeTable& table,
+                          std::string* why);
 // formal with its variables replaced, or null when one is unbound.
 TypePtr eval_type_variables(TypePtr formal, const TypeEnv& env, TypeTable& table);
 

@@ -31,6 +31,7 @@ Ref<Storage> Storage::borrow(void* data, size_t nbytes, std::shared_ptr<const vo
 void Storage::resize(size_t nbytes) {
   if (nbytes <= nbytes_) return;
   Context& c = context();
+  if (c.recorder) c.recorder->host_read(this);  // its address changes
   void* fresh = c.allocator.allocate(c.allocator.self, nbytes);
   if (nbytes_) std::memcpy(fresh, data_, nbytes_);
   if (owned_) c.allocator.deallocate(c.allocator.self, data_, nbytes_);
@@ -60,20 +61,24 @@ namespace {
 size_t checked_bytes(IntArrayRef sizes, IntArrayRef strides, ScalarType dtype) {
   int64_t extent = 1;
   for (size_t i = 0; i < sizes.size(); ++i) {
-    if (sizes[i] < 0) raise<OpError>("Trying to create tensor with negative dimension ", sizes[i], ": ", sizes);
+    if (sizes[i] < 0)
+      raise<OpError>("Trying to create tensor with negative dimension ", sizes[i], ": ", sizes);
     if (sizes[i] == 0) return 0;
     int64_t step;
-    if (__builtin_mul_overflow(sizes[i] - 1, strides[i], &step) || __builtin_add_overflow(extent, step, &extent))
+    if (__builtin_mul_overflow(sizes[i] - 1, strides[i], &step) ||
+        __builtin_add_overflow(extent, step, &extent))
       raise<OpError>("Storage size calculation overflowed with sizes=", sizes);
   }
   int64_t bytes;
-  if (__builtin_mul_overflow(extent, static_cast<int64_t>(element_size(dtype)), &bytes)) raise<OpError>("Storage size calculation overflowed with sizes=", sizes);
+  if (__builtin_mul_overflow(extent, static_cast<int64_t>(element_size(dtype)), &bytes))
+    raise<OpError>("Storage size calculation overflowed with sizes=", sizes);
   return static_cast<size_t>(bytes);
 }
 }  // namespace
 
 Tensor empty_strided(IntArrayRef sizes, IntArrayRef strides, ScalarType dtype) {
-  if (element_size(dtype) == 0) raise<OpError>("cannot make a tensor of type ", scalar_type_name(dtype));
+  if (element_size(dtype) == 0)
+    raise<OpError>("cannot make a tensor of type ", scalar_type_name(dtype));
   size_t bytes = checked_bytes(sizes, strides, dtype);
   auto impl = make_ref<TensorImpl>();
   impl->storage = Storage::allocate(bytes);
@@ -109,7 +114,9 @@ Tensor from_blob(void* data, IntArrayRef sizes, ScalarType dtype) {
 
 int64_t Tensor::size(int64_t d) const {
   int64_t n = dim();
-  if (d < -n || d >= n) raise<OpError>("Dimension out of range (expected to be in range of [", n ? -n : -1, ", ", n ? n - 1 : 0, "], but got ", d, ")");
+  if (d < -n || d >= n)
+    raise<OpError>("Dimension out of range (expected to be in range of [", n ? -n : -1, ", ",
+                   n ? n - 1 : 0, "], but got ", d, ")");
   return impl_->sizes[static_cast<size_t>(d < 0 ? d + n : d)];
 }
 int64_t Tensor::stride(int64_t d) const {
@@ -138,7 +145,8 @@ bool Tensor::is_channels_last() const {
 }
 void Tensor::check_type(size_t bytes, bool floating) const {
   if (element_size(dtype()) != bytes || (floating && !is_floating(dtype())))
-    raise<OpError>("expected scalar type of ", bytes, " bytes but found ", scalar_type_name(dtype()));
+    raise<OpError>("expected scalar type of ", bytes, " bytes but found ",
+                   scalar_type_name(dtype()));
 }
 
 // ---- printing, after ATen's Formatting ----
@@ -167,7 +175,8 @@ void for_each_index(IntArrayRef sizes, F f) {
 }
 
 double element(const Tensor& t, int64_t at) {
-  const char* p = static_cast<const char*>(t.impl()->storage->data()) + (t.storage_offset() + at) * static_cast<int64_t>(element_size(t.dtype()));
+  const char* p = static_cast<const char*>(t.impl()->storage->data()) +
+                  (t.storage_offset() + at) * static_cast<int64_t>(element_size(t.dtype()));
   auto read = [&](auto v) {
     std::memcpy(&v, p, sizeof v);
     return static_cast<double>(v);
@@ -261,8 +270,11 @@ void put(std::ostream& os, double v, const Format& f) {
 }
 
 void put_matrix(std::ostream& os, const Tensor& t, int64_t base, int64_t linesize, int indent) {
-  Tensor m = make_view(t, {t.sizes()[static_cast<size_t>(t.dim() - 2)], t.sizes()[static_cast<size_t>(t.dim() - 1)]},
-                       {t.strides()[static_cast<size_t>(t.dim() - 2)], t.strides()[static_cast<size_t>(t.dim() - 1)]}, t.storage_offset() + base);
+  Tensor m = make_view(
+      t, {t.sizes()[static_cast<size_t>(t.dim() - 2)], t.sizes()[static_cast<size_t>(t.dim() - 1)]},
+      {t.strides()[static_cast<size_t>(t.dim() - 2)],
+       t.strides()[static_cast<size_t>(t.dim() - 1)]},
+      t.storage_offset() + base);
   Format f = choose_format(m, element);
   int64_t rows = m.size(0), cols = m.size(1);
   int64_t per_line = std::max<int64_t>((linesize - indent) / (f.width + 1), 1);
@@ -270,9 +282,11 @@ void put_matrix(std::ostream& os, const Tensor& t, int64_t base, int64_t linesiz
     int64_t last = std::min(first + per_line - 1, cols - 1);
     if (per_line < cols) {
       if (first != 0) os << "\n";
-      os << std::string(static_cast<size_t>(indent), ' ') << "Columns " << first + 1 << " to " << last + 1 << "\n";
+      os << std::string(static_cast<size_t>(indent), ' ') << "Columns " << first + 1 << " to "
+         << last + 1 << "\n";
     }
-    if (f.scale != 1) os << std::string(static_cast<size_t>(indent), ' ') << detail::concat(f.scale) << " *\n";
+    if (f.scale != 1)
+      os << std::string(static_cast<size_t>(indent), ' ') << detail::concat(f.scale) << " *\n";
     for (int64_t r = 0; r < rows; ++r) {
       os << std::string(static_cast<size_t>(indent), ' ');
       for (int64_t c = first; c <= last; ++c) {
@@ -289,8 +303,11 @@ void put_matrix(std::ostream& os, const Tensor& t, int64_t base, int64_t linesiz
 std::ostream& operator<<(std::ostream& os, const Tensor& t) {
   if (!t.defined()) return os << "[ Tensor (undefined) ]";
   // LibTorch builds the numbers as double and prints in its own format.
-  std::string type = (is_quantized(t.dtype()) ? "Quantized" : "") + std::string(t.device().type == DeviceType::CUDA ? "CUDA" : "CPU") + scalar_type_name(t.dtype()) + "Type";
-  if (is_quantized(t.dtype())) type = "QuantizedCPU" + std::string(scalar_type_name(t.dtype())) + "Type";
+  std::string type = (is_quantized(t.dtype()) ? "Quantized" : "") +
+                     std::string(t.device().type == DeviceType::CUDA ? "CUDA" : "CPU") +
+                     scalar_type_name(t.dtype()) + "Type";
+  if (is_quantized(t.dtype()))
+    type = "QuantizedCPU" + std::string(scalar_type_name(t.dtype())) + "Type";
   if (t.dim() == 0) {
     double v = element(t, 0);
     char buf[64];
@@ -331,7 +348,9 @@ std::ostream& operator<<(std::ostream& os, const Tensor& t) {
     os << "}";
   }
   if (const Quantizer* q = t.quantizer()) {
-    if (!q->per_channel) os << ", qscheme: per_tensor_affine, scale: " << q->scale << ", zero_point: " << q->zero_point;
+    if (!q->per_channel)
+      os << ", qscheme: per_tensor_affine, scale: " << q->scale
+         << ", zero_point: " << q->zero_point;
   }
   return os << " ]";
 }

@@ -28,7 +28,8 @@ struct TensorView {
   }
 };
 
-// args points to a trivially copyable struct that begins with n_views TensorViews, the first n_outputs of them written.
+// args points to a trivially copyable struct that begins with n_views TensorViews, the first
+// n_outputs of them written.
 struct SlotCall {
   void (*run)(const void* args);
   const void* args;

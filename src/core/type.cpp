@@ -71,19 +71,23 @@ std::string Type::str() const {
     case TypeKind::List: return elems[0]->str() + "[]";
     case TypeKind::Optional: return elems[0]->str() + "?";
     case TypeKind::Dict: {
-      auto inner = [](TypePtr t) { return t->is_named_tuple() && !t->name.empty() ? t->name : t->str(); };
+      auto inner = [](TypePtr t) {
+        return t->is_named_tuple() && !t->name.empty() ? t->name : t->str();
+      };
       return "Dict(" + inner(elems[0]) + ", " + inner(elems[1]) + ")";
     }
     case TypeKind::Tuple: {
       if (!is_named_tuple()) return "(" + join(elems, &Type::str) + ")";
       std::string s = "NamedTuple(";
-      for (size_t i = 0; i < fields.size(); ++i) s += (i ? ", " : "") + fields[i] + " : " + elems[i]->str();
+      for (size_t i = 0; i < fields.size(); ++i)
+        s += (i ? ", " : "") + fields[i] + " : " + elems[i]->str();
       return s + ")";
     }
     case TypeKind::Union: {
       std::string s;
       for (TypePtr t : elems)
-        s += (s.empty() ? "" : ", ") + (t->is_named_tuple() && !t->name.empty() ? t->name : t->str());
+        s += (s.empty() ? "" : ", ") +
+             (t->is_named_tuple() && !t->name.empty() ? t->name : t->str());
       return "Union(" + s + ")";
     }
     case TypeKind::Future: return "Future[" + elems[0]->str() + "]";
@@ -105,7 +109,8 @@ std::string Type::annotation_str() const {
     case TypeKind::Var: return name;
     case TypeKind::List: return "List[" + elems[0]->annotation_str() + "]";
     case TypeKind::Optional: return "Optional[" + elems[0]->annotation_str() + "]";
-    case TypeKind::Dict: return "Dict[" + elems[0]->annotation_str() + ", " + elems[1]->annotation_str() + "]";
+    case TypeKind::Dict:
+      return "Dict[" + elems[0]->annotation_str() + ", " + elems[1]->annotation_str() + "]";
     case TypeKind::Tuple:
       if (is_named_tuple() && !name.empty()) return name;
       return elems.empty() ? "Tuple[()]" : "Tuple[" + join(elems, &Type::annotation_str) + "]";
@@ -122,7 +127,8 @@ std::string Type::annotation_str() const {
 }
 
 bool can_hold_none(TypePtr t) {
-  if (t->kind == TypeKind::Optional || t->kind == TypeKind::None || t->kind == TypeKind::Any) return true;
+  if (t->kind == TypeKind::Optional || t->kind == TypeKind::None || t->kind == TypeKind::Any)
+    return true;
   if (t->kind == TypeKind::Union)
     for (TypePtr e : t->elems)
       if (can_hold_none(e)) return true;
@@ -150,10 +156,14 @@ bool Type::is_subtype_of(TypePtr o) const {
       return kind == TypeKind::Number &&
              std::all_of(std::begin({TypeKind::Int, TypeKind::Float, TypeKind::Complex}),
                          std::end({TypeKind::Int, TypeKind::Float, TypeKind::Complex}),
-                         [&](TypeKind k) { return std::find(o->elems.begin(), o->elems.end(), types::get(k)) != o->elems.end(); });
+                         [&](TypeKind k) {
+                           return std::find(o->elems.begin(), o->elems.end(), types::get(k)) !=
+                                  o->elems.end();
+                         });
     case TypeKind::Tensor: return kind == TypeKind::Tensor && (!o->tensor || o == this);
     case TypeKind::Number:
-      return kind == TypeKind::Int || kind == TypeKind::Float || kind == TypeKind::Bool || kind == TypeKind::Complex;
+      return kind == TypeKind::Int || kind == TypeKind::Float || kind == TypeKind::Bool ||
+             kind == TypeKind::Complex;
     case TypeKind::Int: return kind == TypeKind::Bool;
     case TypeKind::AnyList: return kind == TypeKind::List;
     case TypeKind::AnyTuple: return kind == TypeKind::Tuple;
@@ -161,14 +171,15 @@ bool Type::is_subtype_of(TypePtr o) const {
     case TypeKind::AnyEnum: return kind == TypeKind::Enum;
     case TypeKind::Tuple:
       if (kind != TypeKind::Tuple || elems.size() != o->elems.size()) return false;
-      if (o->is_named_tuple() && (!is_named_tuple() || name != o->name || fields != o->fields)) return false;
+      if (o->is_named_tuple() && (!is_named_tuple() || name != o->name || fields != o->fields))
+        return false;
       for (size_t i = 0; i < elems.size(); ++i)
         if (!elems[i]->is_subtype_of(o->elems[i])) return false;
       return true;
     case TypeKind::List:
       // Shapes inside lists do not matter.
-      return kind == TypeKind::List && elems[0]->kind == TypeKind::Tensor && o->elems[0]->kind == TypeKind::Tensor &&
-             elems[0]->is_subtype_of(o->elems[0]);
+      return kind == TypeKind::List && elems[0]->kind == TypeKind::Tensor &&
+             o->elems[0]->kind == TypeKind::Tensor && elems[0]->is_subtype_of(o->elems[0]);
     case TypeKind::Future:
     case TypeKind::Await: return kind == o->kind && elems[0]->is_subtype_of(o->elems[0]);
     case TypeKind::Interface: return interface_accepts(static_cast<const InterfaceType*>(o), this);
@@ -225,7 +236,8 @@ TypePtr get(TypeKind kind) {
   struct Plain {
     std::unique_ptr<Type> t[32];
     Plain() {
-      for (int i = 0; i <= static_cast<int>(TypeKind::Function); ++i) t[i] = std::make_unique<Type>(static_cast<TypeKind>(i));
+      for (int i = 0; i <= static_cast<int>(TypeKind::Function); ++i)
+        t[i] = std::make_unique<Type>(static_cast<TypeKind>(i));
     }
   };
   static const Plain* plain = new Plain;  // never destroyed: values may outlive every static
@@ -262,16 +274,22 @@ TypePtr TypeTable::make(TypeKind kind, std::vector<TypePtr> elems) {
   return (local ? *this : global()).make_local(kind, std::move(elems), "", {});
 }
 
-TypePtr TypeTable::named_tuple(const std::string& name, std::vector<std::string> fields, std::vector<TypePtr> e) {
+TypePtr TypeTable::named_tuple(const std::string& name, std::vector<std::string> fields,
+                               std::vector<TypePtr> e) {
   bool local = !name.empty();
   for (TypePtr t : e) local |= t->mentions_class;
-  return (local ? *this : global()).make_local(TypeKind::Tuple, std::move(e), name, std::move(fields));
+  return (local ? *this : global())
+      .make_local(TypeKind::Tuple, std::move(e), name, std::move(fields));
 }
 
-TypePtr TypeTable::var(const std::string& name) { return global().make_local(TypeKind::Var, {}, name, {}); }
+TypePtr TypeTable::var(const std::string& name) {
+  return global().make_local(TypeKind::Var, {}, name, {});
+}
 
 TypePtr TypeTable::tensor_with(TensorInfo info) {
-  if (!info.has_dtype && !info.has_rank && !info.has_requires_grad && !info.has_device && !info.undefined) return types::tensor();
+  if (!info.has_dtype && !info.has_rank && !info.has_requires_grad && !info.has_device &&
+      !info.undefined)
+    return types::tensor();
   std::string key = "T" + tensor_str(info);
   TypeTable& g = global();
   std::lock_guard<std::mutex> lock(g.mutex_);
@@ -365,8 +383,10 @@ TypePtr TypeTable::union_of(std::vector<TypePtr> members) {
     kept.push_back(types::number());
   }
   if (kept.size() == 1) return kept[0];
-  std::stable_sort(kept.begin(), kept.end(), [](TypePtr a, TypePtr b) { return union_order(a) < union_order(b); });
-  if (kept.size() == 2 && has(types::none())) return make(TypeKind::Optional, {kept[0]->kind == TypeKind::None ? kept[1] : kept[0]});
+  std::stable_sort(kept.begin(), kept.end(),
+                   [](TypePtr a, TypePtr b) { return union_order(a) < union_order(b); });
+  if (kept.size() == 2 && has(types::none()))
+    return make(TypeKind::Optional, {kept[0]->kind == TypeKind::None ? kept[1] : kept[0]});
   return make(TypeKind::Union, std::move(kept));
 }
 
@@ -395,7 +415,8 @@ TypePtr unify_impl(TypePtr a, TypePtr b, TypeTable& table, bool default_to_union
     TypePtr x = unwrap_optional(a), y = unwrap_optional(b);
     if (TypePtr u = unify_impl(x, y, table, false, nullptr)) return table.optional(u);
   }
-  if (a->kind == TypeKind::Tuple && b->kind == TypeKind::Tuple && a->elems.size() == b->elems.size()) {
+  if (a->kind == TypeKind::Tuple && b->kind == TypeKind::Tuple &&
+      a->elems.size() == b->elems.size()) {
     std::vector<TypePtr> e;
     for (size_t i = 0; i < a->elems.size(); ++i) {
       TypePtr u = unify_impl(a->elems[i], b->elems[i], table, default_to_union, nullptr);
@@ -405,9 +426,10 @@ TypePtr unify_impl(TypePtr a, TypePtr b, TypeTable& table, bool default_to_union
     if (e.size() == a->elems.size()) return table.tuple(e);
   }
   if (a->kind == TypeKind::Future && b->kind == TypeKind::Future)
-    if (TypePtr u = unify_impl(a->elems[0], b->elems[0], table, false, nullptr)) return table.future(u);
-  if (a->kind == TypeKind::List && b->kind == TypeKind::List && a->elems[0]->kind == TypeKind::Tensor &&
-      b->elems[0]->kind == TypeKind::Tensor)
+    if (TypePtr u = unify_impl(a->elems[0], b->elems[0], table, false, nullptr))
+      return table.future(u);
+  if (a->kind == TypeKind::List && b->kind == TypeKind::List &&
+      a->elems[0]->kind == TypeKind::Tensor && b->elems[0]->kind == TypeKind::Tensor)
     return table.list(types::tensor());
   (void)hint;
   return nullptr;
@@ -423,7 +445,8 @@ TypePtr unify_types(TypePtr a, TypePtr b, TypeTable& table, bool default_to_unio
   return nullptr;
 }
 
-TypePtr unify_type_list(const std::vector<TypePtr>& list, TypeTable& table, bool default_to_union, TypePtr hint) {
+TypePtr unify_type_list(const std::vector<TypePtr>& list, TypeTable& table, bool default_to_union,
+                        TypePtr hint) {
   if (list.empty()) return nullptr;
   TypePtr u = list[0];
   for (size_t i = 1; i < list.size(); ++i) {

@@ -148,7 +148,8 @@ void AliasDb::analyze(const Node* n) {
     for (const Value* i : n->inputs) contain(n->outputs[0], of(i));
     return;
   }
-  if (k == prim::TupleUnpack || k == prim::ListUnpack || k == prim::TupleIndex || k == prim::TupleSlice) {
+  if (k == prim::TupleUnpack || k == prim::ListUnpack || k == prim::TupleIndex ||
+      k == prim::TupleSlice) {
     LocSet c = contents(n->inputs[0]);
     for (const Value* o : n->outputs)
       if (is_mutable_type(o->type)) add_all(o, c);
@@ -171,9 +172,13 @@ void AliasDb::analyze(const Node* n) {
     fresh(n->outputs[0]);
     return;
   }
-  bool call = k == prim::CallMethod || k == prim::CallFunction || k == prim::fork || k == prim::awaitable || k == prim::Enter || k == prim::Exit ||
-              k == Symbol("aten::wait") || k == prim::awaitable_wait || k == prim::awaitable_nowait || k == prim::Closure || k == prim::forkClosure || k == prim::With;
-  if (call || (!n->op && !n->outputs.empty() && k != prim::isinstance && k != prim::tolist && k != prim::EnumName && k != prim::EnumValue)) {
+  bool call = k == prim::CallMethod || k == prim::CallFunction || k == prim::fork ||
+              k == prim::awaitable || k == prim::Enter || k == prim::Exit ||
+              k == Symbol("aten::wait") || k == prim::awaitable_wait ||
+              k == prim::awaitable_nowait || k == prim::Closure || k == prim::forkClosure ||
+              k == prim::With;
+  if (call || (!n->op && !n->outputs.empty() && k != prim::isinstance && k != prim::tolist &&
+               k != prim::EnumName && k != prim::EnumValue)) {
     for (Block* b : n->blocks) analyze(b);
     for (const Value* i : n->inputs) make_wildcard(i);
     wild_outputs();
@@ -219,7 +224,9 @@ void AliasDb::analyze(const Node* n) {
         if (e && s.arguments[i].alias.before == e.before) contain(out, of(n->inputs[i]));
         // Copies of containers hold the same elements.
         if (out->type->kind == TypeKind::List || out->type->kind == TypeKind::Dict)
-          if (n->inputs[i]->type->kind == TypeKind::List || n->inputs[i]->type->kind == TypeKind::Dict) contain(out, contents(n->inputs[i]));
+          if (n->inputs[i]->type->kind == TypeKind::List ||
+              n->inputs[i]->type->kind == TypeKind::Dict)
+            contain(out, contents(n->inputs[i]));
       }
     }
   }
@@ -228,10 +235,15 @@ void AliasDb::analyze(const Node* n) {
 std::vector<Value*> AliasDb::written(const Node* n) const {
   std::vector<Value*> r;
   if (n->kind == prim::SetAttr) return {n->inputs[0]};
-  if (!n->op) return n->kind.is_prim() && (n->kind == prim::CallMethod || n->kind == prim::CallFunction || n->kind == prim::fork) ? n->inputs : r;
+  if (!n->op)
+    return n->kind.is_prim() && (n->kind == prim::CallMethod || n->kind == prim::CallFunction ||
+                                 n->kind == prim::fork)
+               ? n->inputs
+               : r;
   const FunctionSchema& s = n->op->schema();
   for (size_t i = 0; i < s.arguments.size() && i < n->inputs.size(); ++i)
-    if (s.arguments[i].alias.is_write || s.arguments[i].element_alias.is_write) r.push_back(n->inputs[i]);
+    if (s.arguments[i].alias.is_write || s.arguments[i].element_alias.is_write)
+      r.push_back(n->inputs[i]);
   return r;
 }
 
@@ -280,6 +292,8 @@ bool AliasDb::writes_to_alias(const Node* n, const std::unordered_set<const Valu
   return false;
 }
 bool AliasDb::may_alias(const Value* a, const Value* b) const { return touches(of(a), of(b)); }
-bool AliasDb::may_contain_alias(const Value* a, const Value* b) const { return touches(closure(a), closure(b)); }
+bool AliasDb::may_contain_alias(const Value* a, const Value* b) const {
+  return touches(closure(a), closure(b));
+}
 
 }  // namespace sconce

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// May-alias and mutation analysis: inclusion-based points-to sets over memory locations (Andersen 1994), with the
-// contents of containers as a second level. What leaves the graph's sight (attributes, calls, inputs) is a wildcard.
+// May-alias and mutation analysis: inclusion-based points-to sets over memory locations (Andersen
+// 1994), with the contents of containers as a second level. What leaves the graph's sight
+// (attributes, calls, inputs) is a wildcard.
 #pragma once
 #include <unordered_map>
 #include <unordered_set>

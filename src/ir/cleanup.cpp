@@ -16,19 +16,29 @@ void inline_block_before(Node* n, Block* b) {
 
 bool has_side_effects(const Node* n) {
   Symbol k = n->kind;
-  if (k == prim::Print || k == prim::RaiseException || k == prim::AddStatValue || k == prim::TimePoint || k == prim::CallFunction || k == prim::CallMethod ||
+  if (k == prim::Print || k == prim::RaiseException || k == prim::AddStatValue ||
+      k == prim::TimePoint || k == prim::CallFunction || k == prim::CallMethod ||
       k == prim::Enter || k == prim::Exit)
     return true;
   if (!k.is_aten()) return false;
   std::string_view name = k.unqualified();
-  return name == "warn" || name == "save" || name == "manual_seed" || name == "wait" || name == "backward" || name == "set_grad_enabled" || name == "grad";
+  return name == "warn" || name == "save" || name == "manual_seed" || name == "wait" ||
+         name == "backward" || name == "set_grad_enabled" || name == "grad";
 }
 
 bool is_nondeterministic(const Node* n) {
-  static constexpr const char* kNames[] = {"dropout", "_fused_dropout", "_standard_gamma", "bernoulli", "multinomial", "native_dropout", "normal", "poisson",
-                                           "binomial", "rrelu", "rrelu_with_noise", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like",
-                                           "randperm", "bernoulli_", "uniform_", "normal_", "exponential_", "random_", "cauchy_", "geometric_", "log_normal_",
-                                           "empty", "empty_like", "empty_strided", "new_empty", "feature_dropout", "alpha_dropout", "feature_alpha_dropout"};
+  static constexpr const char* kNames[] = {
+      "dropout",         "_fused_dropout",   "_standard_gamma",
+      "bernoulli",       "multinomial",      "native_dropout",
+      "normal",          "poisson",          "binomial",
+      "rrelu",           "rrelu_with_noise", "rand",
+      "rand_like",       "randint",          "randint_like",
+      "randn",           "randn_like",       "randperm",
+      "bernoulli_",      "uniform_",         "normal_",
+      "exponential_",    "random_",          "cauchy_",
+      "geometric_",      "log_normal_",      "empty",
+      "empty_like",      "empty_strided",    "new_empty",
+      "feature_dropout", "alpha_dropout",    "feature_alpha_dropout"};
   if (!n->kind.is_aten()) return false;
   std::string_view name = n->kind.unqualified();
   for (const char* x : kNames)
@@ -95,7 +105,8 @@ class DeadCode {
     if (outer->kind == prim::Loop) {
       Block* b = outer->blocks[0];
       for (size_t i = 0; i < outer->outputs.size(); ++i)
-        if (live_.count(outer->outputs[i]) || b->inputs()[i + 1]->has_uses()) live_.insert(b->outputs()[i + 1]);
+        if (live_.count(outer->outputs[i]) || b->inputs()[i + 1]->has_uses())
+          live_.insert(b->outputs()[i + 1]);
       live_.insert(b->outputs()[0]);
     } else {
       for (size_t i = 0; i < outer->outputs.size() && i < ret->inputs.size(); ++i)
@@ -164,10 +175,12 @@ class DeadCode {
 
 void lower_tuples(Block* b) {
   for (Node* n : b->nodes()) {
-    if ((n->kind == prim::TupleUnpack || n->kind == prim::TupleIndex) && n->inputs[0]->node->kind == prim::TupleConstruct) {
+    if ((n->kind == prim::TupleUnpack || n->kind == prim::TupleIndex) &&
+        n->inputs[0]->node->kind == prim::TupleConstruct) {
       auto& parts = n->inputs[0]->node->inputs;
       if (n->kind == prim::TupleUnpack) {
-        for (size_t i = 0; i < n->outputs.size(); ++i) n->outputs[i]->replace_all_uses_with(parts[i]);
+        for (size_t i = 0; i < n->outputs.size(); ++i)
+          n->outputs[i]->replace_all_uses_with(parts[i]);
       } else if (auto c = constant_value(n->inputs[1])) {
         int64_t i = c->toInt(), size = static_cast<int64_t>(parts.size());
         if (i < 0) i += size;
@@ -197,9 +210,14 @@ std::optional<std::vector<IValue>> fold_node(Node* n) {
     in.push_back(*c);
   }
   Symbol k = n->kind;
-  if (k == prim::TupleConstruct) return std::vector<IValue>{make_ref<TupleBox>(std::move(in), n->output()->type->is_named_tuple() ? n->output()->type : nullptr)};
-  if (k == prim::ListConstruct) return std::vector<IValue>{make_ref<ListBox>(n->output()->type->elems[0], std::move(in))};
-  if (k == prim::TupleUnpack) return in[0].isTuple() ? std::optional<std::vector<IValue>>(in[0].toTupleRef().items) : std::nullopt;
+  if (k == prim::TupleConstruct)
+    return std::vector<IValue>{make_ref<TupleBox>(
+        std::move(in), n->output()->type->is_named_tuple() ? n->output()->type : nullptr)};
+  if (k == prim::ListConstruct)
+    return std::vector<IValue>{make_ref<ListBox>(n->output()->type->elems[0], std::move(in))};
+  if (k == prim::TupleUnpack)
+    return in[0].isTuple() ? std::optional<std::vector<IValue>>(in[0].toTupleRef().items)
+                           : std::nullopt;
   if (k == prim::TupleIndex) {
     if (!in[0].isTuple()) return std::nullopt;
     auto& items = in[0].toTupleRef().items;
@@ -233,8 +251,10 @@ bool insertable(const IValue& v) {
     return std::all_of(v.toTupleRef().items.begin(), v.toTupleRef().items.end(), insertable);
   if (v.isList()) {
     TypeKind k = v.toListRef().elem_type->kind;
-    bool plain = k == TypeKind::Int || k == TypeKind::Float || k == TypeKind::Bool || k == TypeKind::Complex || k == TypeKind::String || k == TypeKind::Tensor || k == TypeKind::Enum ||
-                 k == TypeKind::Tuple || k == TypeKind::List || k == TypeKind::Device;
+    bool plain = k == TypeKind::Int || k == TypeKind::Float || k == TypeKind::Bool ||
+                 k == TypeKind::Complex || k == TypeKind::String || k == TypeKind::Tensor ||
+                 k == TypeKind::Enum || k == TypeKind::Tuple || k == TypeKind::List ||
+                 k == TypeKind::Device;
     return plain && std::all_of(v.toListRef().items.begin(), v.toListRef().items.end(), insertable);
   }
   if (v.isDict()) return false;
@@ -254,9 +274,12 @@ bool same_constant(const Value* a, const Value* b) {
   if (p->isTensor()) {
     if (p->box() == q->box()) return true;
     const Tensor &s = p->toTensorRef(), &t = q->toTensorRef();
-    if (!s.defined() || !t.defined() || s.dtype() != t.dtype() || s.sizes() != t.sizes() || s.strides() != t.strides() || s.device() != t.device()) return false;
+    if (!s.defined() || !t.defined() || s.dtype() != t.dtype() || s.sizes() != t.sizes() ||
+        s.strides() != t.strides() || s.device() != t.device())
+      return false;
     return s.is_contiguous() && s.requires_grad() == t.requires_grad() &&
-           std::memcmp(s.raw_data(), t.raw_data(), static_cast<size_t>(s.numel()) * element_size(s.dtype())) == 0;
+           std::memcmp(s.raw_data(), t.raw_data(),
+                       static_cast<size_t>(s.numel()) * element_size(s.dtype())) == 0;
   }
   return ivalue_equal(*p, *q);
 }
@@ -275,13 +298,15 @@ class ConstantPropagator {
     for (Node* n : b->nodes()) node(n);
   }
   void node(Node* n) {
-    bool constant_inputs = std::all_of(n->inputs.begin(), n->inputs.end(), [](Value* v) { return v->node->kind == prim::Constant; });
+    bool constant_inputs = std::all_of(n->inputs.begin(), n->inputs.end(),
+                                       [](Value* v) { return v->node->kind == prim::Constant; });
     if (n->kind == prim::If) {
       if (constant_inputs) {
         Block* live = n->blocks[constant_value(n->inputs[0])->toBool() ? 0 : 1];
         block(live);
         inline_block_before(n, live);
-        for (size_t i = 0; i < n->outputs.size(); ++i) n->outputs[i]->replace_all_uses_with(live->outputs()[i]);
+        for (size_t i = 0; i < n->outputs.size(); ++i)
+          n->outputs[i]->replace_all_uses_with(live->outputs()[i]);
         n->destroy();
         changed_ = true;
       } else {
@@ -292,7 +317,8 @@ class ConstantPropagator {
       auto trip = constant_value(n->inputs[0]), start = constant_value(n->inputs[1]);
       bool may_run = (!start || start->toBool()) && (!trip || trip->toInt() > 0);
       if (!may_run) {
-        for (size_t i = 0; i < n->outputs.size(); ++i) n->outputs[i]->replace_all_uses_with(n->inputs[i + 2]);
+        for (size_t i = 0; i < n->outputs.size(); ++i)
+          n->outputs[i]->replace_all_uses_with(n->inputs[i + 2]);
         n->destroy();
         changed_ = true;
       } else {
@@ -307,8 +333,10 @@ class ConstantPropagator {
   }
   bool supported(Node* n) {
     Symbol k = n->kind;
-    if (!n->blocks.empty() || k == prim::Constant || k == prim::Uninitialized || k == prim::Closure || k == prim::unchecked_unwrap_optional ||
-        k == Symbol("aten::dequantize") || k == prim::CreateObject || k == prim::fork || k == prim::awaitable)
+    if (!n->blocks.empty() || k == prim::Constant || k == prim::Uninitialized ||
+        k == prim::Closure || k == prim::unchecked_unwrap_optional ||
+        k == Symbol("aten::dequantize") || k == prim::CreateObject || k == prim::fork ||
+        k == prim::awaitable)
       return false;
     if (has_side_effects(n) || is_nondeterministic(n)) return false;
     if (aliasing_) {
@@ -321,7 +349,8 @@ class ConstantPropagator {
       return true;
     }
     auto immutable = [](Value* v) { return !AliasDb::is_mutable_type(v->type); };
-    return std::all_of(n->inputs.begin(), n->inputs.end(), immutable) && std::all_of(n->outputs.begin(), n->outputs.end(), immutable);
+    return std::all_of(n->inputs.begin(), n->inputs.end(), immutable) &&
+           std::all_of(n->outputs.begin(), n->outputs.end(), immutable);
   }
   void fold(Node* n) {
     auto r = fold_node(n);
@@ -352,7 +381,8 @@ class ConstantPropagator {
       Value *a = t->outputs()[i], *b = f->outputs()[i];
       if (a == b) {
         drop(i, a);
-      } else if (a->node->kind == prim::Constant && b->node->kind == prim::Constant && constant_value(a) && same_constant(a, b)) {
+      } else if (a->node->kind == prim::Constant && b->node->kind == prim::Constant &&
+                 constant_value(a) && same_constant(a, b)) {
         InsertPoint at(g_, n);
         drop(i, g_.insert_constant(*constant_value(a), a->type));
       } else {
@@ -389,7 +419,8 @@ void pool(Block* b, Graph& g, std::unordered_multimap<size_t, Node*>& seen) {
     }
     if (n->kind != prim::Constant) continue;
     size_t h = std::hash<const void*>()(n->output()->type);
-    if (auto v = constant_value(n->output()); v && (v->isInt() || v->isDouble() || v->isString())) h = h * 31 + ivalue_hash(*v);
+    if (auto v = constant_value(n->output()); v && (v->isInt() || v->isDouble() || v->isString()))
+      h = h * 31 + ivalue_hash(*v);
     Node* existing = nullptr;
     auto range = seen.equal_range(h);
     for (auto it = range.first; it != range.second; ++it)
@@ -407,7 +438,9 @@ void pool(Block* b, Graph& g, std::unordered_multimap<size_t, Node*>& seen) {
 
 }  // namespace
 
-bool constant_propagation_immutable(Graph& g, const OpTable&) { return ConstantPropagator(g, false).run(); }
+bool constant_propagation_immutable(Graph& g, const OpTable&) {
+  return ConstantPropagator(g, false).run();
+}
 bool constant_propagation(Graph& g, const OpTable&) { return ConstantPropagator(g, true).run(); }
 
 void constant_pooling(Graph& g) {
@@ -419,7 +452,9 @@ void constant_pooling(Graph& g) {
 
 namespace {
 
-bool use_before(const Use& a, const Use& b) { return a.user == b.user ? a.offset < b.offset : is_before(a.user, b.user); }
+bool use_before(const Use& a, const Use& b) {
+  return a.user == b.user ? a.offset < b.offset : is_before(a.user, b.user);
+}
 
 std::vector<size_t> order_by_first_use(const std::vector<Value*>& values) {
   std::vector<std::optional<Use>> first(values.size());
@@ -478,7 +513,9 @@ void canonicalize_outputs(Graph& g) { canonicalize_block(g.block()); }
 const Operator* resolve_operator(const Node* n, const OpTable& ops) {
   for (const Operator& op : ops.find(n->kind.view())) {
     const FunctionSchema& s = op.schema();
-    if (s.is_vararg ? n->inputs.size() < s.arguments.size() : n->inputs.size() != s.arguments.size()) continue;
+    if (s.is_vararg ? n->inputs.size() < s.arguments.size()
+                    : n->inputs.size() != s.arguments.size())
+      continue;
     TypeEnv env;
     bool fits = true;
     for (size_t i = 0; i < s.arguments.size() && fits; ++i) {
@@ -486,7 +523,8 @@ const Operator* resolve_operator(const Node* n, const OpTable& ops) {
       fits = match_type_variables(s.arguments[i].type, actual, env, *n->graph->types, nullptr);
       if (!fits) break;
       TypePtr concrete = eval_type_variables(s.arguments[i].type, env, *n->graph->types);
-      fits = concrete && (actual->is_subtype_of(concrete) || (concrete->kind == TypeKind::Var && concrete->name == actual->name));
+      fits = concrete && (actual->is_subtype_of(concrete) ||
+                          (concrete->kind == TypeKind::Var && concrete->name == actual->name));
     }
     if (fits) return &op;
   }
@@ -512,9 +550,11 @@ void normalize_block(Block* b, const OpTable& ops) {
       if (old) {
         std::string_view full = old->full_name();
         size_t dot = full.find('.');
-        n->op = ops.find_overload(std::string(to) + (dot == std::string_view::npos ? "" : std::string(full.substr(dot))));
+        n->op = ops.find_overload(
+            std::string(to) + (dot == std::string_view::npos ? "" : std::string(full.substr(dot))));
       }
-      if (!n->op || n->op->schema().arguments.size() != n->inputs.size()) n->op = resolve_operator(n, ops);
+      if (!n->op || n->op->schema().arguments.size() != n->inputs.size())
+        n->op = resolve_operator(n, ops);
     };
     if (n->op && n->op->full_name() == "aten::rsub.Tensor") {
       Value *x = n->inputs[0], *y = n->inputs[1];
@@ -529,7 +569,8 @@ void normalize_block(Block* b, const OpTable& ops) {
           rename((std::string("aten::") + a.to).c_str());
           break;
         }
-      if (n->inputs.size() == 2 && n->inputs[0]->type->kind == TypeKind::Bool && n->inputs[1]->type->kind == TypeKind::Bool) {
+      if (n->inputs.size() == 2 && n->inputs[0]->type->kind == TypeKind::Bool &&
+          n->inputs[1]->type->kind == TypeKind::Bool) {
         if (n->kind.unqualified() == "__is__") rename("aten::eq");
         if (n->kind.unqualified() == "__isnot__") rename("aten::ne");
       }

@@ -25,7 +25,8 @@ std::optional<std::vector<IValue>> fold_node(Node* n);
 
 bool has_side_effects(const Node* n);
 bool is_nondeterministic(const Node* n);
-// The operator that a node without one means: the first whose types accept the inputs (ir-format.md section 6).
+// The operator that a node without one means: the first whose types accept the inputs (ir-format.md
+// section 6).
 const Operator* resolve_operator(const Node* n, const OpTable& ops);
 // Moves the nodes of b before n.
 void inline_block_before(Node* n, Block* b);

@@ -38,7 +38,6 @@ std::string_view Symbol::unqualified() const {
   return c == std::string_view::npos ? v : v.substr(c + 2);
 }
 
-
 // ---- values ----
 
 Graph* Value::graph() const { return node->graph; }
@@ -57,7 +56,8 @@ Value* Value::set_name(const std::string& n) {
     std::string base = n;
     size_t suffix = 1;
     size_t dot = n.rfind('.');
-    if (dot != std::string::npos && dot + 1 < n.size() && n.find_first_not_of("0123456789", dot + 1) == std::string::npos && n.size() - dot < 10) {
+    if (dot != std::string::npos && dot + 1 < n.size() &&
+        n.find_first_not_of("0123456789", dot + 1) == std::string::npos && n.size() - dot < 10) {
       suffix = std::stoull(n.substr(dot + 1)) + 1;
       base = n.substr(0, dot);
     }
@@ -303,7 +303,9 @@ Node* Graph::create_constant(IValue v, TypePtr type) {
   if (!v.isNone()) n->set(Symbol("value"), Attribute::Kind::Value).value = std::move(v);
   return n;
 }
-Value* Graph::insert_constant(IValue v, TypePtr type) { return insert_node(create_constant(std::move(v), type))->output(); }
+Value* Graph::insert_constant(IValue v, TypePtr type) {
+  return insert_node(create_constant(std::move(v), type))->output();
+}
 Node* Graph::create_uninitialized(TypePtr t) {
   Node* n = create(prim::Uninitialized, 1);
   n->outputs[0]->type = t;
@@ -342,7 +344,9 @@ std::shared_ptr<Graph> Graph::copy() const {
   g->types = types;
   g->owner = owner;
   g->op_version = op_version;
-  g->block()->clone_from(block_, [](Value* v) -> Value* { raise<Error>("copy: value %", v->name, " is not in the graph"); });
+  g->block()->clone_from(block_, [](Value* v) -> Value* {
+    raise<Error>("copy: value %", v->name, " is not in the graph");
+  });
   return g;
 }
 
@@ -408,7 +412,9 @@ bool is_before(Node* a, Node* b) {
   while (x->owner != y->owner) {
     Node *px = x->owner->owning_node, *py = y->owner->owning_node;
     if (px == py) {
-      auto index = [&](Block* blk) { return std::find(px->blocks.begin(), px->blocks.end(), blk) - px->blocks.begin(); };
+      auto index = [&](Block* blk) {
+        return std::find(px->blocks.begin(), px->blocks.end(), blk) - px->blocks.begin();
+      };
       return index(x->owner) < index(y->owner);
     }
     x = px;
@@ -419,7 +425,9 @@ bool is_before(Node* a, Node* b) {
 
 namespace {
 void verify_block(const Block* b, std::unordered_set<const Value*> seen) {
-  auto fail = [](const char* what, const Node* n) { raise<Error>("graph verifier: ", what, " at node ", n->kind.str()); };
+  auto fail = [](const char* what, const Node* n) {
+    raise<Error>("graph verifier: ", what, " at node ", n->kind.str());
+  };
   for (Value* v : b->inputs()) seen.insert(v);
   auto check_inputs = [&](const Node* n) {
     for (size_t i = 0; i < n->inputs.size(); ++i) {
@@ -433,12 +441,17 @@ void verify_block(const Block* b, std::unordered_set<const Value*> seen) {
     if (n->owner != b || n->next->prev != n) fail("broken list", n);
     check_inputs(n);
     for (Block* inner : n->blocks) verify_block(inner, seen);
-    if (n->kind == prim::If && (n->blocks.size() != 2 || n->blocks[0]->outputs().size() != n->outputs.size() || n->blocks[1]->outputs().size() != n->outputs.size()))
+    if (n->kind == prim::If &&
+        (n->blocks.size() != 2 || n->blocks[0]->outputs().size() != n->outputs.size() ||
+         n->blocks[1]->outputs().size() != n->outputs.size()))
       fail("If: outputs do not agree with its blocks", n);
-    if (n->kind == prim::Loop && (n->blocks.size() != 1 || n->blocks[0]->outputs().size() != n->outputs.size() + 1 || n->inputs.size() != n->outputs.size() + 2))
+    if (n->kind == prim::Loop &&
+        (n->blocks.size() != 1 || n->blocks[0]->outputs().size() != n->outputs.size() + 1 ||
+         n->inputs.size() != n->outputs.size() + 2))
       fail("Loop: carried values do not agree", n);
     for (size_t i = 0; i < n->outputs.size(); ++i) {
-      if (n->outputs[i]->offset != i || n->outputs[i]->node != n) fail("an output does not know its node", n);
+      if (n->outputs[i]->offset != i || n->outputs[i]->node != n)
+        fail("an output does not know its node", n);
       seen.insert(n->outputs[i]);
     }
   }

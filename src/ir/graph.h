@@ -43,17 +43,23 @@ class Symbol {
 
 // Kinds that the compiler itself knows.
 namespace prim {
-#define SCONCE_PRIM_KINDS(X)                                                                                     \
-  X(Constant) X(If) X(Loop) X(ListConstruct) X(ListUnpack) X(TupleConstruct) X(TupleUnpack) X(TupleIndex)        \
-  X(TupleSlice) X(DictConstruct) X(GetAttr) X(SetAttr) X(CallMethod) X(CallFunction) X(CreateObject) X(isinstance) \
-  X(unchecked_cast) X(Uninitialized) X(RaiseException) X(Print) X(Enter) X(Exit) X(fork) X(awaitable)            \
-  X(awaitable_wait) X(awaitable_nowait) X(tolist) X(NumToTensor) X(EnumName) X(EnumValue) X(ModuleContainerIndex) \
-  X(Closure) X(forkClosure) X(awaitableClosure) X(ReturnStmt) X(BreakStmt) X(ContinueStmt) X(LoopContinuation)   \
-  X(ComprehensionScope) X(EmptyListLiteral) X(With) X(Store) X(Load) X(Param) X(Return) X(annotate) X(min) X(max) \
-  X(abs) X(dtype) X(device) X(HasAttr) X(range) X(enumerate) X(zip) X(list) X(dict) X(rangelist) X(id)           \
-  X(unchecked_unwrap_optional) X(TimePoint) X(AddStatValue)
-#define X(n)                                                 \
-  inline constexpr char n##_text[] = "prim::" #n;            \
+#define SCONCE_PRIM_KINDS(X)                                                                       \
+  X(Constant)                                                                                      \
+  X(If)                                                                                            \
+  X(Loop) X(ListConstruct) X(ListUnpack) X(TupleConstruct) X(TupleUnpack) X(TupleIndex)            \
+      X(TupleSlice) X(DictConstruct) X(GetAttr) X(SetAttr) X(CallMethod) X(CallFunction)           \
+          X(CreateObject) X(isinstance) X(unchecked_cast) X(Uninitialized) X(RaiseException)       \
+              X(Print) X(Enter) X(Exit) X(fork) X(awaitable) X(awaitable_wait) X(awaitable_nowait) \
+                  X(tolist) X(NumToTensor) X(EnumName) X(EnumValue) X(ModuleContainerIndex)        \
+                      X(Closure) X(forkClosure) X(awaitableClosure) X(ReturnStmt) X(BreakStmt)     \
+                          X(ContinueStmt) X(LoopContinuation) X(ComprehensionScope)                \
+                              X(EmptyListLiteral) X(With) X(Store) X(Load) X(Param) X(Return)      \
+                                  X(annotate) X(min) X(max) X(abs) X(dtype) X(device) X(HasAttr)   \
+                                      X(range) X(enumerate) X(zip) X(list) X(dict) X(rangelist)    \
+                                          X(id) X(unchecked_unwrap_optional) X(TimePoint)          \
+                                              X(AddStatValue)
+#define X(n)                                      \
+  inline constexpr char n##_text[] = "prim::" #n; \
   inline constexpr Symbol n{Symbol::Known{n##_text}};
 SCONCE_PRIM_KINDS(X)
 #undef X
@@ -65,10 +71,22 @@ struct SourceRange {
 };
 
 struct Attribute {
-  enum class Kind : uint8_t { Int, Float, Complex, String, Ints, Floats, Strings, Type, Types, Graph, Value };
+  enum class Kind : uint8_t {
+    Int,
+    Float,
+    Complex,
+    String,
+    Ints,
+    Floats,
+    Strings,
+    Type,
+    Types,
+    Graph,
+    Value
+  };
   Symbol name;
   Kind kind = Kind::Value;
-  IValue value;                // Int, Float, Complex, String and lists of them; any constant for Value
+  IValue value;  // Int, Float, Complex, String and lists of them; any constant for Value
   std::vector<TypePtr> types;  // Type, Types
   std::shared_ptr<struct Graph> graph;
 };
@@ -87,7 +105,7 @@ struct Value {
   Node* node = nullptr;  // the node that makes it; a block's inputs belong to its param node
   size_t offset = 0;     // which output
   TypePtr type = nullptr;
-  std::string name;      // debug name; empty: print the number
+  std::string name;  // debug name; empty: print the number
   uint32_t id = 0;
   std::vector<Use> uses;
 
@@ -111,9 +129,9 @@ struct Node {
   std::vector<Block*> blocks;
   std::vector<Attribute> attributes;
   SourceRange range;
-  const Operator* op = nullptr;        // the schema that overload resolution chose
-  Function* function = nullptr;        // CallFunction's constant: the callee
-  uint64_t position = 0;               // increases along a block
+  const Operator* op = nullptr;  // the schema that overload resolution chose
+  Function* function = nullptr;  // CallFunction's constant: the callee
+  uint64_t position = 0;         // increases along a block
 
   Value* input(size_t i = 0) const { return inputs[i]; }
   Value* output(size_t i = 0) const { return outputs[i]; }
@@ -241,7 +259,9 @@ struct Graph : std::enable_shared_from_this<Graph> {
 
 class InsertPoint {
  public:
-  InsertPoint(Graph& g, Node* before) : g_(g), saved_(g.insert_point()) { g.set_insert_point(before); }
+  InsertPoint(Graph& g, Node* before) : g_(g), saved_(g.insert_point()) {
+    g.set_insert_point(before);
+  }
   InsertPoint(Graph& g, Block* at_end) : InsertPoint(g, at_end->ret) {}
   ~InsertPoint() { g_.set_insert_point(saved_); }
 

@@ -77,7 +77,14 @@ std::string inner(const IValue& v, TypePtr type) {
     case Tag::Device: return "torch.device(\"" + v.toDevice().str() + "\")";
     case Tag::Tuple: {
       auto& items = v.toTupleRef().items;
-      return "(" + seq(items, [&](size_t i) { return type && type->kind == TypeKind::Tuple && i < type->elems.size() ? type->elems[i] : nullptr; }) + (items.size() == 1 ? ",)" : ")");
+      return "(" +
+             seq(items,
+                 [&](size_t i) {
+                   return type && type->kind == TypeKind::Tuple && i < type->elems.size()
+                              ? type->elems[i]
+                              : nullptr;
+                 }) +
+             (items.size() == 1 ? ",)" : ")");
     }
     case Tag::List: {
       auto& l = v.toListRef();
@@ -88,9 +95,13 @@ std::string inner(const IValue& v, TypePtr type) {
     }
     case Tag::Dict: {
       auto& d = v.toDictRef();
-      if (d.items.empty()) return "annotate(Dict[" + d.key_type->annotation_str() + ", " + d.value_type->annotation_str() + "], {})";
+      if (d.items.empty())
+        return "annotate(Dict[" + d.key_type->annotation_str() + ", " +
+               d.value_type->annotation_str() + "], {})";
       std::string s = "{";
-      for (size_t i = 0; i < d.items.size(); ++i) s += (i ? ", " : "") + inner(d.items[i].first, nullptr) + ": " + inner(d.items[i].second, nullptr);
+      for (size_t i = 0; i < d.items.size(); ++i)
+        s += (i ? ", " : "") + inner(d.items[i].first, nullptr) + ": " +
+             inner(d.items[i].second, nullptr);
       return s + "}";
     }
     default: return print_constant(v, type);
@@ -114,7 +125,9 @@ std::string print_constant(const IValue& v, TypePtr type) {
       os << "object(" << static_cast<const void*>(&v.toObjectRef()) << ")";
       return os.str();
     }
-    case Tag::Generator: return "torch.Generator(device=\"cpu\", seed=" + std::to_string(v.toGeneratorRef().seed()) + ")";
+    case Tag::Generator:
+      return "torch.Generator(device=\"cpu\", seed=" + std::to_string(v.toGeneratorRef().seed()) +
+             ")";
     case Tag::Function: return "<Function>";
     case Tag::Future: return "<Future>";
     case Tag::None: return "None";
@@ -144,7 +157,9 @@ class Printer {
   }
 
  private:
-  static std::string name(const Value* v) { return "%" + (v->name.empty() ? std::to_string(v->id) : v->name); }
+  static std::string name(const Value* v) {
+    return "%" + (v->name.empty() ? std::to_string(v->id) : v->name);
+  }
   static std::string def(const Value* v) { return name(v) + " : " + v->type->str(); }
   static std::string refs(const std::vector<Value*>& vs) {
     std::string s;
@@ -162,7 +177,8 @@ class Printer {
         return s + "]";
       }
       case Attribute::Kind::Graph: return s + "<Graph>";
-      default: return s + print_constant(a.value, n->kind == prim::Constant ? n->output()->type : nullptr);
+      default:
+        return s + print_constant(a.value, n->kind == prim::Constant ? n->output()->type : nullptr);
     }
   }
 

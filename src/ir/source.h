@@ -20,7 +20,8 @@ struct Source {
   std::string text, name;
   std::vector<OriginalRange> original;  // sorted by offset; may be empty
   const OriginalRange* find_original(uint32_t at) const {
-    auto it = std::upper_bound(original.begin(), original.end(), at, [](uint32_t a, const OriginalRange& r) { return a < r.offset; });
+    auto it = std::upper_bound(original.begin(), original.end(), at,
+                               [](uint32_t a, const OriginalRange& r) { return a < r.offset; });
     return it == original.begin() ? nullptr : &*(it - 1);
   }
   // "file:line:col" of the original when known; col is 0-based as PyTorch prints it.
@@ -55,9 +56,12 @@ inline std::string describe_error(const SourceRange& r, const std::string& messa
   size_t bol = std::min<size_t>(r.start - col, t.size());
   size_t eol = t.find('\n', bol);
   std::string row = t.substr(bol, eol == std::string::npos ? eol : eol - bol);
-  size_t width = r.end > r.start ? std::min<size_t>(r.end - r.start, row.size() > col ? row.size() - col : 1) : 1;
-  return r.source->name + ":" + std::to_string(line) + ":" + std::to_string(col + 1) + ": error: " + message + "\n    " + row + "\n    " +
-         std::string(col, ' ') + "^" + std::string(width > 1 ? width - 1 : 0, '~');
+  size_t width = r.end > r.start
+                     ? std::min<size_t>(r.end - r.start, row.size() > col ? row.size() - col : 1)
+                     : 1;
+  return r.source->name + ":" + std::to_string(line) + ":" + std::to_string(col + 1) +
+         ": error: " + message + "\n    " + row + "\n    " + std::string(col, ' ') + "^" +
+         std::string(width > 1 ? width - 1 : 0, '~');
 }
 
 template <class... A>

@@ -15,10 +15,15 @@ uint64_t read_version(const zip::Archive& z) {
   std::string record = z.has(".data/version") ? ".data/version" : "version";
   std::string text = z.read_text(record);
   size_t at = text.find_first_not_of(" \t\r\n");
-  if (at == std::string::npos || text[at] < '0' || text[at] > '9') raise<FormatError>(z.file_name(), ": the version record holds no number");
+  if (at == std::string::npos || text[at] < '0' || text[at] > '9')
+    raise<FormatError>(z.file_name(), ": the version record holds no number");
   uint64_t v = std::strtoull(text.c_str() + at, nullptr, 10);
-  if (v < kMinVersion) raise<FormatError>(z.file_name(), ": file version ", v, " is too old; versions ", kMinVersion, " to ", kMaxVersion, " are supported");
-  if (v > kMaxVersion) raise<FormatError>(z.file_name(), ": file version ", v, " is too new; versions ", kMinVersion, " to ", kMaxVersion, " are supported");
+  if (v < kMinVersion)
+    raise<FormatError>(z.file_name(), ": file version ", v, " is too old; versions ", kMinVersion,
+                       " to ", kMaxVersion, " are supported");
+  if (v > kMaxVersion)
+    raise<FormatError>(z.file_name(), ": file version ", v, " is too new; versions ", kMinVersion,
+                       " to ", kMaxVersion, " are supported");
   return v;
 }
 
@@ -37,7 +42,8 @@ void read_debug(const zip::Archive& z, const std::string& record, Source& s) {
       for (auto& x : top.at(1).toTupleRef().items) strings.push_back(x.toString());
       // The entries follow, either directly or as one tuple.
       for (size_t i = 2; i < top.size(); ++i) {
-        if (top[i].isTuple() && !top[i].toTupleRef().items.empty() && top[i].toTupleRef().items[0].isTuple())
+        if (top[i].isTuple() && !top[i].toTupleRef().items.empty() &&
+            top[i].toTupleRef().items[0].isTuple())
           for (auto& e : top[i].toTupleRef().items) entries.push_back(e);
         else
           entries.push_back(top[i]);
@@ -55,7 +61,8 @@ void read_debug(const zip::Archive& z, const std::string& record, Source& s) {
       if (table) {
         std::string& text = texts[where.at(0).box()];
         if (text.empty())
-          for (auto& i : where.at(0).toTupleRef().items) text += strings.at(static_cast<size_t>(i.toInt()));
+          for (auto& i : where.at(0).toTupleRef().items)
+            text += strings.at(static_cast<size_t>(i.toInt()));
         r.text = text;
         r.file = strings.at(static_cast<size_t>(where.at(1).toInt()));
       } else {
@@ -67,13 +74,16 @@ void read_debug(const zip::Archive& z, const std::string& record, Source& s) {
       r.end = static_cast<uint32_t>(src.at(2).toInt());
       s.original.push_back(std::move(r));
     }
-    std::stable_sort(s.original.begin(), s.original.end(), [](const OriginalRange& a, const OriginalRange& b) { return a.offset < b.offset; });
+    std::stable_sort(
+        s.original.begin(), s.original.end(),
+        [](const OriginalRange& a, const OriginalRange& b) { return a.offset < b.offset; });
   } catch (const std::exception&) {
     s.original.clear();
   }
 }
 
-// Gives containers of old pickles (version 1, 2) their static types. Each shared value is walked once.
+// Gives containers of old pickles (version 1, 2) their static types. Each shared value is walked
+// once.
 void restore_types(const IValue& v, TypePtr t, std::unordered_map<const void*, bool>& seen) {
   if (t->kind == TypeKind::Optional) t = t->elems[0];
   if (v.box() && !v.isTensor() && !seen.emplace(v.box(), true).second) return;
@@ -84,21 +94,30 @@ void restore_types(const IValue& v, TypePtr t, std::unordered_map<const void*, b
     v.toDictRef().key_type = t->elems[0];
     v.toDictRef().value_type = t->elems[1];
     for (auto& x : v.toDictRef().items) restore_types(x.second, t->elems[1], seen);
-  } else if (v.isTuple() && t->kind == TypeKind::Tuple && v.toTupleRef().items.size() == t->elems.size()) {
+  } else if (v.isTuple() && t->kind == TypeKind::Tuple &&
+             v.toTupleRef().items.size() == t->elems.size()) {
     if (t->is_named_tuple()) v.toTupleRef().type = t;
-    for (size_t i = 0; i < t->elems.size(); ++i) restore_types(v.toTupleRef().items[i], t->elems[i], seen);
+    for (size_t i = 0; i < t->elems.size(); ++i)
+      restore_types(v.toTupleRef().items[i], t->elems[i], seen);
   }
 }
 
 class Loader {
  public:
-  Loader(LoadedArchive& a, const OpTable& ops, const RunFunction& run) : a_(a), ops_(ops), run_(run) {}
+  Loader(LoadedArchive& a, const OpTable& ops, const RunFunction& run)
+      : a_(a), ops_(ops), run_(run) {}
 
   void load() {
     zip::Archive& z = *a_.zip;
     if (!z.has("constants.pkl")) {
-      if (z.has("model.json")) raise<FormatError>(z.file_name(), ": this is a TorchScript archive of torch 1.0 to 1.2 (model.json), which this version of sconce can't read yet");
-      if (z.has("data.pkl")) raise<FormatError>(z.file_name(), ": this file was written by torch.save, not by torch.jit.save; it has weights but no program (constants.pkl is missing)");
+      if (z.has("model.json"))
+        raise<FormatError>(z.file_name(),
+                           ": this is a TorchScript archive of torch 1.0 to 1.2 (model.json), "
+                           "which this version of sconce can't read yet");
+      if (z.has("data.pkl"))
+        raise<FormatError>(z.file_name(),
+                           ": this file was written by torch.save, not by torch.jit.save; it has "
+                           "weights but no program (constants.pkl is missing)");
       raise<FormatError>(z.file_name(), ": no TorchScript archive (constants.pkl is missing)");
     }
     a_.version = read_version(z);
@@ -134,7 +153,9 @@ class Loader {
     auto cu = a_.cu;
     o.resolve_type = [cu](const std::string& n) { return cu->find_type(n); };
     o.parse_type = [cu](const std::string& text) { return cu->parse_type_text(text); };
-    o.build_object = [this](const ClassType* t, IValue state) { return build(t, std::move(state)); };
+    o.build_object = [this](const ClassType* t, IValue state) {
+      return build(t, std::move(state));
+    };
     o.types = &cu->types();
     return unpickle(z.read(name + ".pkl"), o);
   }
@@ -154,19 +175,26 @@ class Loader {
       }
       run_(*setstate, {IValue(obj), std::move(state)});
       for (size_t i = 0; i < t->attributes.size(); ++i)
-        if ((i >= obj->slots.size() || obj->slots[i].isNone()) && !can_hold_none(t->attributes[i].type))
-          raise<FormatError>(a_.zip->file_name(), ": __setstate__ of ", t->name, " leaves attribute ", t->attributes[i].name, " unset");
+        if ((i >= obj->slots.size() || obj->slots[i].isNone()) &&
+            !can_hold_none(t->attributes[i].type))
+          raise<FormatError>(a_.zip->file_name(), ": __setstate__ of ", t->name,
+                             " leaves attribute ", t->attributes[i].name, " unset");
       return obj;
     }
-    if (!state.isDict()) raise<FormatError>(a_.zip->file_name(), ": the state of ", t->name, " is no dict");
+    if (!state.isDict())
+      raise<FormatError>(a_.zip->file_name(), ": the state of ", t->name, " is no dict");
     std::unordered_map<const void*, bool> seen;
     for (size_t i = 0; i < t->attributes.size(); ++i) {
       auto& a = t->attributes[i];
       IValue* v = state.toDictRef().find(a.name);
-      if (!v) raise<FormatError>(a_.zip->file_name(), ": attribute ", a.name, " of ", t->name, " is not in the pickle");
+      if (!v)
+        raise<FormatError>(a_.zip->file_name(), ": attribute ", a.name, " of ", t->name,
+                           " is not in the pickle");
       restore_types(*v, a.type, seen);
       if (!loose_match(*v, a.type))
-        raise<FormatError>(a_.zip->file_name(), ": attribute ", a.name, " of ", t->name, " is declared ", a.type->annotation_str(), " but the file holds a ", v->tag_name());
+        raise<FormatError>(a_.zip->file_name(), ": attribute ", a.name, " of ", t->name,
+                           " is declared ", a.type->annotation_str(), " but the file holds a ",
+                           v->tag_name());
       obj->slots[i] = *v;
     }
     return obj;
@@ -197,7 +225,8 @@ class Loader {
 
 }  // namespace
 
-LoadedArchive load_archive(Bytes bytes, const std::string& name, const OpTable& ops, const RunFunction& run) {
+LoadedArchive load_archive(Bytes bytes, const std::string& name, const OpTable& ops,
+                           const RunFunction& run) {
   LoadedArchive a;
   a.zip = std::make_shared<zip::Archive>(std::move(bytes), name);
   Loader(a, ops, run).load();
@@ -205,9 +234,12 @@ LoadedArchive load_archive(Bytes bytes, const std::string& name, const OpTable& 
 }
 
 IValue load_torch_save(Bytes bytes, const std::string& name) {
-  static constexpr unsigned char kMagic[] = {0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19};
+  static constexpr unsigned char kMagic[] = {0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c,
+                                             0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19};
   if (bytes.size >= sizeof kMagic && std::memcmp(bytes.data, kMagic, sizeof kMagic) == 0)
-    raise<FormatError>(name, ": the stream form of torch.save (before 1.6) can't be read yet; save it again with a newer torch");
+    raise<FormatError>(name,
+                       ": the stream form of torch.save (before 1.6) can't be read yet; save it "
+                       "again with a newer torch");
   zip::Archive z(std::move(bytes), name);
   if (!z.has("data.pkl")) raise<FormatError>(name, ": no torch.save file (data.pkl is missing)");
   PickleOptions o;

@@ -21,7 +21,8 @@ struct LoadedArchive {
 // run: executes a compiled function (__setstate__ needs it).
 using RunFunction = std::function<IValue(Function&, std::vector<IValue>)>;
 
-LoadedArchive load_archive(Bytes bytes, const std::string& name, const OpTable& ops, const RunFunction& run);
+LoadedArchive load_archive(Bytes bytes, const std::string& name, const OpTable& ops,
+                           const RunFunction& run);
 // The value of a torch.save file.
 IValue load_torch_save(Bytes bytes, const std::string& name);
 

@@ -11,12 +11,13 @@ namespace sconce {
 
 namespace {
 
-// What stands on the unpickler's stack: a value, or something that only the next opcodes understand.
+// What stands on the unpickler's stack: a value, or something that only the next opcodes
+// understand.
 struct Item {
   enum class Kind : uint8_t { Value, Global, Storage, NewObject, Mark } kind = Kind::Value;
   IValue value;
-  std::string module, name;       // Global
-  Ref<Storage> storage;           // Storage
+  std::string module, name;  // Global
+  Ref<Storage> storage;      // Storage
   ScalarType dtype = ScalarType::Undefined;
   Device device;
   int64_t numel = 0;
@@ -28,23 +29,28 @@ constexpr size_t kMaxDepth = 2000;
 
 class Unpickler {
  public:
-  Unpickler(const Bytes& b, const PickleOptions& o) : r_(b.data, b.size, o.what.c_str()), o_(o), bytes_(b.size) {}
+  Unpickler(const Bytes& b, const PickleOptions& o)
+      : r_(b.data, b.size, o.what.c_str()), o_(o), bytes_(b.size) {}
 
   IValue run() {
     if (r_.u8() != 0x80) fail("the pickle does not begin with PROTO");
     int proto = r_.u8();
-    if (proto != 2 && !(o_.torch_save && proto >= 2 && proto <= 5)) fail("only pickle protocol 2 is supported");
+    if (proto != 2 && !(o_.torch_save && proto >= 2 && proto <= 5))
+      fail("only pickle protocol 2 is supported");
     for (;;) {
       uint8_t op = r_.u8();
       if (op == '.') break;
       step(op);
     }
-    if (!marks_.empty() || stack_.size() != 1 || stack_[0].kind != Item::Kind::Value) fail("the pickle does not leave one value");
+    if (!marks_.empty() || stack_.size() != 1 || stack_[0].kind != Item::Kind::Value)
+      fail("the pickle does not leave one value");
     return std::move(stack_[0].value);
   }
 
  private:
-  [[noreturn]] void fail(const std::string& what) { raise<FormatError>(o_.what, ": ", what, " (byte ", r_.position(), ")"); }
+  [[noreturn]] void fail(const std::string& what) {
+    raise<FormatError>(o_.what, ": ", what, " (byte ", r_.position(), ")");
+  }
 
   void push(IValue v) {
     Item i;
@@ -52,7 +58,8 @@ class Unpickler {
     stack_.push_back(std::move(i));
   }
   Item pop() {
-    if (stack_.empty() || (!marks_.empty() && stack_.size() <= marks_.back())) fail("the pickle's stack is empty");
+    if (stack_.empty() || (!marks_.empty() && stack_.size() <= marks_.back()))
+      fail("the pickle's stack is empty");
     Item i = std::move(stack_.back());
     stack_.pop_back();
     return i;
@@ -74,7 +81,8 @@ class Unpickler {
     fail("a storage or class stands where a value is needed");
   }
   Item& top() {
-    if (stack_.empty() || (!marks_.empty() && stack_.size() <= marks_.back())) fail("the pickle's stack is empty");
+    if (stack_.empty() || (!marks_.empty() && stack_.size() <= marks_.back()))
+      fail("the pickle's stack is empty");
     return stack_.back();
   }
   std::vector<Item> pop_mark() {
@@ -108,7 +116,9 @@ class Unpickler {
   void push_tuple(std::vector<Item> items) {
     // A persistent id's tuple holds a GLOBAL: kept aside for BINPERSID.
     bool plain = true;
-    for (auto& i : items) plain &= i.kind == Item::Kind::Value || (i.kind == Item::Kind::Global && i.module == "torch" && is_dtype(i.name));
+    for (auto& i : items)
+      plain &= i.kind == Item::Kind::Value ||
+               (i.kind == Item::Kind::Global && i.module == "torch" && is_dtype(i.name));
     if (plain) {
       push(make_ref<TupleBox>(values(std::move(items))));
       check_depth(stack_.back().value);
@@ -165,7 +175,10 @@ class Unpickler {
         break;
       }
       case ']': push(make_ref<ListBox>(types::any())); break;
-      case 'l': push(make_ref<ListBox>(types::any(), values(pop_mark()))); check_depth(stack_.back().value); break;
+      case 'l':
+        push(make_ref<ListBox>(types::any(), values(pop_mark())));
+        check_depth(stack_.back().value);
+        break;
       case 'a': {
         IValue v = pop_value();
         append(top().value, {std::move(v)});
@@ -244,7 +257,7 @@ class Unpickler {
   // What Python's pickler writes beyond the dialect.
   bool step_torch_save(uint8_t op) {
     switch (op) {
-      case 0x8c: push(text(r_.u8())); return true;   // SHORT_BINUNICODE
+      case 0x8c: push(text(r_.u8())); return true;     // SHORT_BINUNICODE
       case 0x94: memo_put(memo_.size()); return true;  // MEMOIZE
       case 0x95: r_.take(8); return true;              // FRAME
       case 0x93: {                                     // STACK_GLOBAL
@@ -271,7 +284,8 @@ class Unpickler {
     if (!dict.isDict()) fail("SETITEMS on something that is no dict");
     if (v.size() % 2) fail("SETITEMS with an odd count");
     for (size_t i = 0; i < v.size(); i += 2) {
-      if (v[i].isList() || v[i].isDict() || v[i].isObject()) fail("a dict key of this kind is not possible");
+      if (v[i].isList() || v[i].isDict() || v[i].isObject())
+        fail("a dict key of this kind is not possible");
       if (v[i + 1].box() && v[i + 1].box() == dict.box()) fail("a dict contains itself");
       dict.toDictRef().set(std::move(v[i]), std::move(v[i + 1]));
     }
@@ -297,11 +311,14 @@ class Unpickler {
       target.value = std::move(obj);
       return;
     }
-    if (o_.torch_save && target.kind == Item::Kind::Value && target.value.isDict()) return;  // OrderedDict's _metadata
+    if (o_.torch_save && target.kind == Item::Kind::Value && target.value.isDict())
+      return;  // OrderedDict's _metadata
     fail("BUILD on something that is no object");
   }
 
-  static bool is(const Item& g, const char* module, const char* name) { return g.module == module && g.name == name; }
+  static bool is(const Item& g, const char* module, const char* name) {
+    return g.module == module && g.name == name;
+  }
 
   void reduce() {
     Item args_item = pop();
@@ -321,11 +338,14 @@ class Unpickler {
       }
     }
     push(call(g, args));
-    if (stack_.back().value.isList() || stack_.back().value.isDict() || stack_.back().value.isTuple()) check_depth(stack_.back().value);
+    if (stack_.back().value.isList() || stack_.back().value.isDict() ||
+        stack_.back().value.isTuple())
+      check_depth(stack_.back().value);
   }
 
   void need(const std::vector<Item>& a, size_t at_least, size_t at_most, const Item& g) {
-    if (a.size() < at_least || a.size() > at_most) fail(g.module + "." + g.name + ": wrong number of arguments");
+    if (a.size() < at_least || a.size() > at_most)
+      fail(g.module + "." + g.name + ": wrong number of arguments");
   }
   IValue& arg(std::vector<Item>& a, size_t i) {
     if (a[i].kind != Item::Kind::Value) fail("an argument is no value");
@@ -342,10 +362,14 @@ class Unpickler {
       v.toListRef().elem_type = e;
       return v;
     };
-    if (is(g, "torch.jit._pickle", "build_intlist") || is(g, "__main__", "IntList")) return tagged(types::integer(), [](const IValue& x) { return x.isInt(); });
-    if (is(g, "torch.jit._pickle", "build_doublelist")) return tagged(types::floating(), [](const IValue& x) { return x.isDouble(); });
-    if (is(g, "torch.jit._pickle", "build_boollist")) return tagged(types::boolean(), [](const IValue& x) { return x.isBool(); });
-    if (is(g, "torch.jit._pickle", "build_tensorlist")) return tagged(types::tensor(), [](const IValue& x) { return x.isTensor(); });
+    if (is(g, "torch.jit._pickle", "build_intlist") || is(g, "__main__", "IntList"))
+      return tagged(types::integer(), [](const IValue& x) { return x.isInt(); });
+    if (is(g, "torch.jit._pickle", "build_doublelist"))
+      return tagged(types::floating(), [](const IValue& x) { return x.isDouble(); });
+    if (is(g, "torch.jit._pickle", "build_boollist"))
+      return tagged(types::boolean(), [](const IValue& x) { return x.isBool(); });
+    if (is(g, "torch.jit._pickle", "build_tensorlist"))
+      return tagged(types::tensor(), [](const IValue& x) { return x.isTensor(); });
     if (is(g, "torch.jit._pickle", "restore_type_tag")) {
       need(a, 2, 2, g);
       if (!arg(a, 1).isString() || !o_.parse_type) fail("restore_type_tag: no type");
@@ -374,11 +398,13 @@ class Unpickler {
       auto d = make_ref<DictBox>(types::any(), types::any());
       if (a.size() == 1 && arg(a, 0).isList())
         for (auto& kv : arg(a, 0).toListRef().items)
-          if (kv.isTuple() && kv.toTupleRef().items.size() == 2) d->set(kv.toTupleRef().items[0], kv.toTupleRef().items[1]);
+          if (kv.isTuple() && kv.toTupleRef().items.size() == 2)
+            d->set(kv.toTupleRef().items[0], kv.toTupleRef().items[1]);
       return d;
     }
     if (is(g, "torch._utils", "_rebuild_tensor_v2") || is(g, "torch._utils", "_rebuild_qtensor") ||
-        (o_.torch_save && (is(g, "torch._utils", "_rebuild_tensor_v3") || is(g, "torch._utils", "_rebuild_tensor"))))
+        (o_.torch_save &&
+         (is(g, "torch._utils", "_rebuild_tensor_v3") || is(g, "torch._utils", "_rebuild_tensor"))))
       return rebuild_tensor(g, a);
     if (is(g, "torch._utils", "_rebuild_parameter")) {
       need(a, 2, 3, g);
@@ -455,7 +481,8 @@ class Unpickler {
   }
 
   IValue rebuild_tensor(const Item& g, std::vector<Item>& a) {
-    bool q = g.name == "_rebuild_qtensor", v3 = g.name == "_rebuild_tensor_v3", v1 = g.name == "_rebuild_tensor";
+    bool q = g.name == "_rebuild_qtensor", v3 = g.name == "_rebuild_tensor_v3",
+         v1 = g.name == "_rebuild_tensor";
     need(a, q ? 6 : v3 ? 7 : v1 ? 4 : 5, 8, g);
     if (a[0].kind != Item::Kind::Storage) fail(g.name + ": no storage");
     Item& st = a[0];
@@ -477,16 +504,21 @@ class Unpickler {
     for (size_t i = 0; i < impl->sizes.size(); ++i) {
       int64_t step;
       empty |= impl->sizes[i] == 0;
-      if (impl->sizes[i] > 0 && (__builtin_mul_overflow(impl->sizes[i] - 1, impl->strides[i], &step) || __builtin_add_overflow(extent, step, &extent)))
+      if (impl->sizes[i] > 0 &&
+          (__builtin_mul_overflow(impl->sizes[i] - 1, impl->strides[i], &step) ||
+           __builtin_add_overflow(extent, step, &extent)))
         fail("a tensor's extent overflows");
     }
     int64_t bytes;
     if (impl->offset < 0 || __builtin_add_overflow(extent, empty ? 0 : 1, &extent) ||
         __builtin_mul_overflow(extent, static_cast<int64_t>(element_size(impl->dtype)), &bytes))
       fail("a tensor's extent overflows");
-    if (impl->device.type != DeviceType::Meta && !o_.allow_short_storage && !empty && static_cast<uint64_t>(bytes) > impl->storage->nbytes())
-      fail("a tensor of sizes " + detail::concat(IntArrayRef(impl->sizes)) + " lies outside of its storage");
-    if (impl->device.type == DeviceType::Meta || (o_.allow_short_storage && static_cast<uint64_t>(bytes) > impl->storage->nbytes())) {
+    if (impl->device.type != DeviceType::Meta && !o_.allow_short_storage && !empty &&
+        static_cast<uint64_t>(bytes) > impl->storage->nbytes())
+      fail("a tensor of sizes " + detail::concat(IntArrayRef(impl->sizes)) +
+           " lies outside of its storage");
+    if (impl->device.type == DeviceType::Meta ||
+        (o_.allow_short_storage && static_cast<uint64_t>(bytes) > impl->storage->nbytes())) {
       // The numbers are not in the file: shape only, no memory.
       impl->device.type = DeviceType::Meta;
     } else {
@@ -497,7 +529,8 @@ class Unpickler {
     } else if (!v1) {
       if (!arg(a, 4).isBool()) fail("requires_grad is no bool");
       impl->requires_grad = arg(a, 4).toBool();
-      if (impl->requires_grad && !is_floating(impl->dtype) && !is_complex(impl->dtype)) fail("only floating point tensors can require gradients");
+      if (impl->requires_grad && !is_floating(impl->dtype) && !is_complex(impl->dtype))
+        fail("only floating point tensors can require gradients");
     }
     return Tensor(std::move(impl));
   }
@@ -516,12 +549,16 @@ class Unpickler {
       q->zero_point = arg(parts, 2).toInt();
       return q;
     }
-    if ((parts[0].name != "per_channel_affine" && parts[0].name != "per_channel_affine_float_qparams") || parts.size() != 4) fail("quantiser " + parts[0].name + " is not known");
+    if ((parts[0].name != "per_channel_affine" &&
+         parts[0].name != "per_channel_affine_float_qparams") ||
+        parts.size() != 4)
+      fail("quantiser " + parts[0].name + " is not known");
     q->per_channel = true;
     q->float_qparams = parts[0].name == "per_channel_affine_float_qparams";
     q->axis = integer(parts, 3);
     auto numbers = [&](const IValue& v) {
-      if (!v.isTensor() || !v.toTensorRef().is_contiguous()) fail("a quantiser's scales are no tensor");
+      if (!v.isTensor() || !v.toTensorRef().is_contiguous())
+        fail("a quantiser's scales are no tensor");
       const Tensor& t = v.toTensorRef();
       std::vector<double> r;
       for (int64_t i = 0; i < t.numel(); ++i) {
@@ -538,7 +575,8 @@ class Unpickler {
     };
     q->scales = numbers(arg(parts, 1));
     q->zero_points = numbers(arg(parts, 2));
-    if (q->scales.size() != q->zero_points.size()) fail("a quantiser's scales and zero points differ in number");
+    if (q->scales.size() != q->zero_points.size())
+      fail("a quantiser's scales and zero points differ in number");
     return q;
   }
 
@@ -548,8 +586,9 @@ class Unpickler {
     auto it = t.kind == Item::Kind::Value ? mixed_.find(t.value.box()) : mixed_.end();
     if (it == mixed_.end() || it->second.size() < 5) fail("a persistent id is malformed");
     std::vector<Item> p = it->second;
-    if (!arg(p, 0).isString() || arg(p, 0).toStringRef() != "storage" || p[1].kind != Item::Kind::Global || !arg(p, 2).isString() ||
-        !arg(p, 3).isString() || !arg(p, 4).isInt() || arg(p, 4).toInt() < 0)
+    if (!arg(p, 0).isString() || arg(p, 0).toStringRef() != "storage" ||
+        p[1].kind != Item::Kind::Global || !arg(p, 2).isString() || !arg(p, 3).isString() ||
+        !arg(p, 4).isInt() || arg(p, 4).toInt() < 0)
       fail("a persistent id is malformed");
     Item s;
     s.kind = Item::Kind::Storage;
@@ -557,7 +596,8 @@ class Unpickler {
     if (cls == "UntypedStorage" && o_.torch_save) {
       s.untyped = true;
       s.dtype = ScalarType::Byte;
-    } else if (cls.size() < 8 || cls.compare(cls.size() - 7, 7, "Storage") != 0 || !scalar_type_from_name(cls.substr(0, cls.size() - 7), &s.dtype)) {
+    } else if (cls.size() < 8 || cls.compare(cls.size() - 7, 7, "Storage") != 0 ||
+               !scalar_type_from_name(cls.substr(0, cls.size() - 7), &s.dtype)) {
       fail("storage class " + p[1].module + "." + cls + " is not known");
     }
     try {
@@ -568,7 +608,8 @@ class Unpickler {
     s.numel = arg(p, 4).toInt();
     const std::string& key = arg(p, 2).toStringRef();
     int64_t bytes;
-    if (__builtin_mul_overflow(s.numel, static_cast<int64_t>(element_size(s.dtype)), &bytes)) fail("a storage's size overflows");
+    if (__builtin_mul_overflow(s.numel, static_cast<int64_t>(element_size(s.dtype)), &bytes))
+      fail("a storage's size overflows");
     if (o_.torch_save) {
       auto known = storages_.find(key);
       if (known != storages_.end()) {
@@ -582,7 +623,8 @@ class Unpickler {
     } else {
       Bytes b = o_.read_storage(key);
       if (b.size < static_cast<uint64_t>(bytes) && !o_.allow_short_storage)
-        fail("storage " + key + " has " + std::to_string(b.size) + " bytes where " + std::to_string(bytes) + " are needed");
+        fail("storage " + key + " has " + std::to_string(b.size) + " bytes where " +
+             std::to_string(bytes) + " are needed");
       size_t n = std::min(b.size, static_cast<size_t>(bytes));
       if (!b.writable || reinterpret_cast<uintptr_t>(b.data) % 16 != 0) {
         s.storage = Storage::allocate(n);
@@ -601,7 +643,8 @@ class Unpickler {
   std::vector<Item> stack_;
   std::vector<size_t> marks_;
   std::unordered_map<uint64_t, Item> memo_;
-  std::unordered_map<RefCounted*, std::vector<Item>> mixed_;  // tuples that hold globals or storages
+  std::unordered_map<RefCounted*, std::vector<Item>>
+      mixed_;  // tuples that hold globals or storages
   std::unordered_map<RefCounted*, size_t> depth_;
   std::vector<IValue> keep_;  // what mixed_ and depth_ name by address
   std::unordered_map<std::string, Ref<Storage>> storages_;
@@ -609,6 +652,8 @@ class Unpickler {
 
 }  // namespace
 
-IValue unpickle(const Bytes& bytes, const PickleOptions& options) { return Unpickler(bytes, options).run(); }
+IValue unpickle(const Bytes& bytes, const PickleOptions& options) {
+  return Unpickler(bytes, options).run();
+}
 
 }  // namespace sconce

@@ -11,8 +11,10 @@ namespace sconce::zip {
 
 namespace {
 
-constexpr uint32_t kLocal = 0x04034b50, kCentral = 0x02014b50, kEnd = 0x06054b50, kEnd64 = 0x06064b50, kLocator64 = 0x07064b50;
-// No deflated record may claim more than this many times its compressed size (deflate's limit is 1032).
+constexpr uint32_t kLocal = 0x04034b50, kCentral = 0x02014b50, kEnd = 0x06054b50,
+                   kEnd64 = 0x06064b50, kLocator64 = 0x07064b50;
+// No deflated record may claim more than this many times its compressed size (deflate's limit is
+// 1032).
 constexpr uint64_t kMaxRatio = 1040;
 
 std::string lower(std::string s) {
@@ -45,8 +47,11 @@ void read_zip64_extra(ByteReader& r, size_t extra_size, Entry& e) {
 Archive::Archive(Bytes bytes, std::string name) : bytes_(std::move(bytes)), name_(std::move(name)) {
   auto fail = [&](const char* what) { raise<FormatError>(name_, ": ", what); };
   ByteReader r(bytes_.data, bytes_.size, name_.c_str());
-  if (bytes_.size < 22) fail(bytes_.size < 4 ? "the file is empty or far too short for an archive" : "the file is too short for a zip archive (is it truncated?)");
-  if (std::memcmp(bytes_.data, "PYTORCH1", 8) == 0) fail("this is the unreleased PYTORCH1 preview format, which is not supported");
+  if (bytes_.size < 22)
+    fail(bytes_.size < 4 ? "the file is empty or far too short for an archive"
+                         : "the file is too short for a zip archive (is it truncated?)");
+  if (std::memcmp(bytes_.data, "PYTORCH1", 8) == 0)
+    fail("this is the unreleased PYTORCH1 preview format, which is not supported");
   if (r.little<uint32_t>() != kLocal) fail("not a zip archive (no local header at the start)");
   // The end record: within the last 64 KiB; bytes may follow it.
   size_t end = bytes_.size - 22;
@@ -56,10 +61,12 @@ Archive::Archive(Bytes bytes, std::string name) : bytes_(std::move(bytes)), name
     if (r.little<uint32_t>() == kEnd) break;
     if (end == lowest) fail("no end of the zip directory (is the file truncated?)");
   }
-  uint16_t disk = r.little<uint16_t>(), cd_disk = r.little<uint16_t>(), on_disk = r.little<uint16_t>();
+  uint16_t disk = r.little<uint16_t>(), cd_disk = r.little<uint16_t>(),
+           on_disk = r.little<uint16_t>();
   uint64_t count = r.little<uint16_t>();
   uint64_t cd_size = r.little<uint32_t>(), cd_offset = r.little<uint32_t>();
-  if (disk != 0 || cd_disk != 0 || on_disk != count) fail("archives in several parts are not supported");
+  if (disk != 0 || cd_disk != 0 || on_disk != count)
+    fail("archives in several parts are not supported");
   if (count == 0xffff || cd_size == 0xffffffffu || cd_offset == 0xffffffffu) {
     if (end < 20) fail("broken zip64 locator");
     r.seek(end - 20);
@@ -72,7 +79,8 @@ Archive::Archive(Bytes bytes, std::string name) : bytes_(std::move(bytes)), name
     cd_size = r.little<uint64_t>();
     cd_offset = r.little<uint64_t>();
   }
-  if (cd_offset > bytes_.size || cd_size > bytes_.size - cd_offset) fail("the zip directory lies outside of the file");
+  if (cd_offset > bytes_.size || cd_size > bytes_.size - cd_offset)
+    fail("the zip directory lies outside of the file");
   if (count > cd_size / 46) fail("the zip directory counts more records than it has room for");
   r.seek(cd_offset);
   for (uint64_t i = 0; i < count; ++i) {
@@ -84,7 +92,8 @@ Archive::Archive(Bytes bytes, std::string name) : bytes_(std::move(bytes)), name
     r.take(8);
     e.compressed_size = r.little<uint32_t>();
     e.size = r.little<uint32_t>();
-    uint16_t name_size = r.little<uint16_t>(), extra = r.little<uint16_t>(), comment = r.little<uint16_t>();
+    uint16_t name_size = r.little<uint16_t>(), extra = r.little<uint16_t>(),
+             comment = r.little<uint16_t>();
     r.take(8);
     e.header_offset = r.little<uint32_t>();
     e.name.assign(reinterpret_cast<const char*>(r.take(name_size)), name_size);
@@ -107,7 +116,8 @@ const Entry* Archive::find(const std::string& record) const {
 std::vector<std::string> Archive::records() const {
   std::vector<std::string> r;
   for (auto& e : entries_)
-    if (e.name.compare(0, folder_.size() + 1, folder_ + "/") == 0) r.push_back(e.name.substr(folder_.size() + 1));
+    if (e.name.compare(0, folder_.size() + 1, folder_ + "/") == 0)
+      r.push_back(e.name.substr(folder_.size() + 1));
   return r;
 }
 
@@ -115,7 +125,8 @@ Bytes Archive::payload(const Entry& e) const {
   ByteReader r(bytes_.data, bytes_.size, e.name.c_str());
   if (e.flags & 1) raise<FormatError>(name_, ": record ", e.name, " is encrypted");
   r.seek(e.header_offset);
-  if (r.little<uint32_t>() != kLocal) raise<FormatError>(name_, ": record ", e.name, " has no local header");
+  if (r.little<uint32_t>() != kLocal)
+    raise<FormatError>(name_, ": record ", e.name, " has no local header");
   r.take(22);
   uint16_t name_size = r.little<uint16_t>(), extra = r.little<uint16_t>();
   r.take(uint64_t{name_size} + extra);
@@ -132,11 +143,15 @@ Bytes Archive::read(const std::string& record) const {
   if (!e) raise<FormatError>(name_, ": the archive has no record '", record, "'");
   Bytes raw = payload(*e);
   if (e->method == 0) {
-    if (e->size != e->compressed_size) raise<FormatError>(name_, ": sizes of the stored record ", record, " disagree");
+    if (e->size != e->compressed_size)
+      raise<FormatError>(name_, ": sizes of the stored record ", record, " disagree");
     return raw;
   }
-  if (e->method != 8) raise<FormatError>(name_, ": record ", record, " uses compression method ", e->method, "; only stored and deflate are known");
-  if (e->size / kMaxRatio > e->compressed_size) raise<FormatError>(name_, ": record ", record, " claims an impossible size");
+  if (e->method != 8)
+    raise<FormatError>(name_, ": record ", record, " uses compression method ", e->method,
+                       "; only stored and deflate are known");
+  if (e->size / kMaxRatio > e->compressed_size)
+    raise<FormatError>(name_, ": record ", record, " claims an impossible size");
   auto out = std::make_shared<std::vector<unsigned char>>(static_cast<size_t>(e->size));
   z_stream z{};
   if (inflateInit2(&z, -MAX_WBITS) != Z_OK) raise<OutOfMemory>("zlib cannot start");

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads zip archives as PyTorch writes them: stored and deflated records, zip64; everything from the central directory.
+// Reads zip archives as PyTorch writes them: stored and deflated records, zip64; everything from
+// the central directory.
 #pragma once
 #include <string>
 #include <unordered_map>

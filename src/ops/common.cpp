@@ -9,7 +9,8 @@ namespace sconce::ops {
 IntVec to_ints(const IValue& v) {
   IntVec r;
   if (v.isInt()) return {v.toInt()};
-  for (auto& x : v.toListRef().items) r.push_back(x.isTensor() ? x.toTensor().item<int64_t>() : x.toInt());
+  for (auto& x : v.toListRef().items)
+    r.push_back(x.isTensor() ? x.toTensor().item<int64_t>() : x.toInt());
   return r;
 }
 std::vector<double> to_doubles(const IValue& v) {
@@ -62,16 +63,20 @@ Compute compute_for(ScalarType t) {
 
 int64_t wrap_dim(int64_t d, int64_t n) {
   int64_t range = n == 0 ? 1 : n;
-  if (d < -range || d >= range) raise<OpError>("Dimension out of range (expected to be in range of [", -range, ", ", range - 1, "], but got ", d, ")");
+  if (d < -range || d >= range)
+    raise<OpError>("Dimension out of range (expected to be in range of [", -range, ", ", range - 1,
+                   "], but got ", d, ")");
   return d < 0 ? d + range : d;
 }
 IntVec broadcast(IntArrayRef a, IntArrayRef b) {
   size_t n = std::max(a.size(), b.size());
   IntVec r(n, 1);
   for (size_t i = 0; i < n; ++i) {
-    int64_t x = i + a.size() >= n ? a[i + a.size() - n] : 1, y = i + b.size() >= n ? b[i + b.size() - n] : 1;
+    int64_t x = i + a.size() >= n ? a[i + a.size() - n] : 1,
+            y = i + b.size() >= n ? b[i + b.size() - n] : 1;
     if (x != y && x != 1 && y != 1)
-      raise<OpError>("The size of tensor a (", x, ") must match the size of tensor b (", y, ") at non-singleton dimension ", i);
+      raise<OpError>("The size of tensor a (", x, ") must match the size of tensor b (", y,
+                     ") at non-singleton dimension ", i);
     r[i] = x == 1 ? y : x;
   }
   return r;
@@ -79,14 +84,18 @@ IntVec broadcast(IntArrayRef a, IntArrayRef b) {
 Tensor expand_to(const Tensor& t, IntArrayRef sizes) {
   if (t.sizes() == sizes) return t;
   if (t.sizes().size() > sizes.size())
-    raise<OpError>("expand(", t.sizes(), ", size=", sizes, "): the number of sizes provided must be at least the number of dimensions");
+    raise<OpError>("expand(", t.sizes(), ", size=", sizes,
+                   "): the number of sizes provided must be at least the number of dimensions");
   IntVec st(sizes.size(), 0);
   size_t off = sizes.size() - t.sizes().size();
   for (size_t i = 0; i < t.sizes().size(); ++i) {
     if (t.sizes()[i] == sizes[i + off])
       st[i + off] = t.strides()[i];
     else if (t.sizes()[i] != 1)
-      raise<OpError>("The expanded size of the tensor (", sizes[i + off], ") must match the existing size (", t.sizes()[i], ") at non-singleton dimension ", i + off, ".  Target sizes: ", sizes, ".  Tensor sizes: ", t.sizes());
+      raise<OpError>("The expanded size of the tensor (", sizes[i + off],
+                     ") must match the existing size (", t.sizes()[i],
+                     ") at non-singleton dimension ", i + off, ".  Target sizes: ", sizes,
+                     ".  Tensor sizes: ", t.sizes());
   }
   return make_view(t, IntVec(sizes), st, t.storage_offset());
 }
@@ -101,8 +110,10 @@ IntVec stride_order(const Tensor& t) {
   for (size_t i = 1; i < d.size(); ++i)
     for (size_t k = i; k > 0; --k) {
       auto a = static_cast<size_t>(d[k - 1]), b = static_cast<size_t>(d[k]);
-      if (sz[a] == 1 || sz[b] == 1 ? st[a] < st[b] : st[a] < st[b]) std::swap(d[k - 1], d[k]);
-      else break;
+      if (sz[a] == 1 || sz[b] == 1 ? st[a] < st[b] : st[a] < st[b])
+        std::swap(d[k - 1], d[k]);
+      else
+        break;
     }
   return d;
 }
@@ -120,7 +131,8 @@ bool is_dense(const Tensor& t) {
   return true;
 }
 
-Tensor empty_elementwise(IntArrayRef sizes, ScalarType dtype, std::initializer_list<const Tensor*> operands) {
+Tensor empty_elementwise(IntArrayRef sizes, ScalarType dtype,
+                         std::initializer_list<const Tensor*> operands) {
   for (const Tensor* t : operands) {
     if (!t || t->sizes() != sizes || t->dim() < 2 || t->is_contiguous() || t->numel() == 0) {
       if (t && t->sizes() == sizes) break;
@@ -132,7 +144,8 @@ Tensor empty_elementwise(IntArrayRef sizes, ScalarType dtype, std::initializer_l
   return empty(sizes, dtype);
 }
 Tensor empty_like(const Tensor& t, ScalarType dtype) {
-  if (t.dim() >= 2 && !t.is_contiguous() && t.numel() > 0 && is_dense(t)) return empty_strided(t.sizes(), t.strides(), dtype);
+  if (t.dim() >= 2 && !t.is_contiguous() && t.numel() > 0 && is_dense(t))
+    return empty_strided(t.sizes(), t.strides(), dtype);
   return empty(t.sizes(), dtype);
 }
 
@@ -140,22 +153,37 @@ Tensor empty_like(const Tensor& t, ScalarType dtype) {
 
 namespace {
 struct TypeState {
-  ScalarType dims = ScalarType::Undefined, zero = ScalarType::Undefined, wrapped = ScalarType::Undefined;
+  ScalarType dims = ScalarType::Undefined, zero = ScalarType::Undefined,
+             wrapped = ScalarType::Undefined;
   void add(const Tensor& t) {
     ScalarType& s = t.dim() > 0 ? dims : zero;
     s = promote_types(s, t.dtype());
   }
   void add(const Scalar& v) {
-    ScalarType t = v.is_complex() ? kComplexFloat : v.is_floating() ? kFloat : v.kind == Scalar::Kind::Bool ? kBool : kLong;
+    ScalarType t = v.is_complex()                 ? kComplexFloat
+                   : v.is_floating()              ? kFloat
+                   : v.kind == Scalar::Kind::Bool ? kBool
+                                                  : kLong;
     wrapped = promote_types(wrapped, t);
   }
-  static int category(ScalarType t) { return t == ScalarType::Undefined ? -1 : t == kBool ? 0 : is_integral(t) ? 1 : is_complex(t) ? 3 : 2; }
+  static int category(ScalarType t) {
+    return t == ScalarType::Undefined ? -1
+           : t == kBool               ? 0
+           : is_integral(t)           ? 1
+           : is_complex(t)            ? 3
+                                      : 2;
+  }
   static ScalarType combine(ScalarType higher, ScalarType lower) {
     if (higher == ScalarType::Undefined) return lower;
     if (lower == ScalarType::Undefined) return higher;
     int h = category(higher), l = category(lower);
     if (l <= h) return higher;
-    if (l == 3) return higher == kDouble ? kComplexDouble : (h == 2 && higher == kHalf && false) ? lower : promote_types(higher, lower) == kComplexDouble && lower == kComplexFloat ? kComplexDouble : lower;
+    if (l == 3)
+      return higher == kDouble                      ? kComplexDouble
+             : (h == 2 && higher == kHalf && false) ? lower
+             : promote_types(higher, lower) == kComplexDouble && lower == kComplexFloat
+                 ? kComplexDouble
+                 : lower;
     return lower;
   }
   ScalarType result() const { return combine(combine(dims, zero), wrapped); }
@@ -179,17 +207,25 @@ ScalarType result_type(const TensorList& list) {
   for (auto& t : list) s.add(t);
   return s.result();
 }
-ScalarType real_of(ScalarType t) { return t == kComplexDouble ? kDouble : t == kComplexFloat ? kFloat : t == ScalarType::ComplexHalf ? kHalf : t; }
+ScalarType real_of(ScalarType t) {
+  return t == kComplexDouble            ? kDouble
+         : t == kComplexFloat           ? kFloat
+         : t == ScalarType::ComplexHalf ? kHalf
+                                        : t;
+}
 
 void check_castable(ScalarType from, ScalarType to) {
   bool ok = true;
   if (is_complex(from) && !is_complex(to)) ok = false;
   if ((is_floating(from) || is_complex(from)) && is_integral(to, true)) ok = false;
   if (from != kBool && to == kBool) ok = false;
-  if (!ok) raise<OpError>("result type ", scalar_type_name(from), " can't be cast to the desired output type ", scalar_type_name(to));
+  if (!ok)
+    raise<OpError>("result type ", scalar_type_name(from),
+                   " can't be cast to the desired output type ", scalar_type_name(to));
 }
 ScalarType to_scalar_type(int64_t v) {
-  if (v < 0 || element_size(static_cast<ScalarType>(v)) == 0 || v > 29) raise<OpError>("dtype number ", v, " is not supported");
+  if (v < 0 || element_size(static_cast<ScalarType>(v)) == 0 || v > 29)
+    raise<OpError>("dtype number ", v, " is not supported");
   return static_cast<ScalarType>(v);
 }
 
@@ -198,7 +234,9 @@ ScalarType to_scalar_type(int64_t v) {
 void copy_to(const Tensor& out, const Tensor& in) {
   Tensor src = expand_to(in, out.sizes());
   if (out.numel() == 0) return;
-  if (out.impl() != in.impl() && out.impl()->storage == in.impl()->storage && out.numel() > 1 && !(out.storage_offset() == src.storage_offset() && out.strides() == src.strides())) src = clone(src);  // overlapping views
+  if (out.impl() != in.impl() && out.impl()->storage == in.impl()->storage && out.numel() > 1 &&
+      !(out.storage_offset() == src.storage_offset() && out.strides() == src.strides()))
+    src = clone(src);  // overlapping views
   call_slot(CopyArgs{view_of(out), view_of(src)});
   out.impl()->storage->bump_version();
 }
@@ -224,7 +262,9 @@ Tensor clone(const Tensor& t) {
 }
 void fill(const Tensor& out, const Scalar& v) {
   if (out.numel() == 0) return;
-  if (v.is_complex() && !is_complex(out.dtype())) raise<OpError>("value cannot be converted to type ", scalar_type_name(out.dtype()), " without overflow");
+  if (v.is_complex() && !is_complex(out.dtype()))
+    raise<OpError>("value cannot be converted to type ", scalar_type_name(out.dtype()),
+                   " without overflow");
   call_slot(FillArgs{view_of(out), number(v)});
   out.impl()->storage->bump_version();
 }
@@ -242,23 +282,30 @@ Tensor unary(Unary op, const Tensor& x, ScalarType out, double p, double q, doub
   if (o.numel()) call_slot(UnaryArgs{view_of(o), view_of(x), op, c, p, q, r});
   return o;
 }
-Tensor unary_float(Unary op, const Tensor& x, double p, double q, double r) { return unary(op, x, to_floating(x.dtype()), p, q, r); }
+Tensor unary_float(Unary op, const Tensor& x, double p, double q, double r) {
+  return unary(op, x, to_floating(x.dtype()), p, q, r);
+}
 
-Tensor binary(Binary op, const Tensor& a, const Tensor& b, ScalarType compute, ScalarType out, const Scalar& scale) {
+Tensor binary(Binary op, const Tensor& a, const Tensor& b, ScalarType compute, ScalarType out,
+              const Scalar& scale) {
   IntVec sizes = broadcast(a.sizes(), b.sizes());
   Tensor o = empty_elementwise(sizes, out, {&a, &b});
   if (o.numel() == 0) return o;
   Tensor x = expand_to(a, sizes), y = expand_to(b, sizes);
-  call_slot(BinaryArgs{view_of(o), view_of(x), view_of(y), op, compute_for(compute), {}, number(scale)});
+  call_slot(
+      BinaryArgs{view_of(o), view_of(x), view_of(y), op, compute_for(compute), {}, number(scale)});
   return o;
 }
-Tensor binary_scalar(Binary op, const Tensor& a, const Scalar& b, ScalarType compute, ScalarType out, const Scalar& scale, bool swapped) {
+Tensor binary_scalar(Binary op, const Tensor& a, const Scalar& b, ScalarType compute,
+                     ScalarType out, const Scalar& scale, bool swapped) {
   Tensor o = empty_elementwise(a.sizes(), out, {&a});
   if (o.numel() == 0) return o;
   TensorView v = view_of(a);
   Number s = number(b);
-  if (compute == kFloat || compute == kHalf || compute == kBFloat16) s.d = static_cast<double>(static_cast<float>(s.d));
-  call_slot(BinaryArgs{view_of(o), swapped ? TensorView{} : v, swapped ? v : TensorView{}, op, compute_for(compute), s, number(scale)});
+  if (compute == kFloat || compute == kHalf || compute == kBFloat16)
+    s.d = static_cast<double>(static_cast<float>(s.d));
+  call_slot(BinaryArgs{view_of(o), swapped ? TensorView{} : v, swapped ? v : TensorView{}, op,
+                       compute_for(compute), s, number(scale)});
   return o;
 }
 
@@ -266,8 +313,10 @@ void host_read(const Tensor& t) {
   if (Recorder* r = context().recorder) r->host_read(t.impl()->storage.get());
 }
 Scalar item(const Tensor& t) {
-  if (t.numel() != 1) raise<OpError>("a Tensor with ", t.numel(), " elements cannot be converted to Scalar");
-  if (t.device().type == DeviceType::Meta) raise<OpError>("Tensor.item() cannot be called on meta tensors");
+  if (t.numel() != 1)
+    raise<OpError>("a Tensor with ", t.numel(), " elements cannot be converted to Scalar");
+  if (t.device().type == DeviceType::Meta)
+    raise<OpError>("Tensor.item() cannot be called on meta tensors");
   host_read(t);
   const void* p = view_of(t).data;
   auto read = [&](auto v) {
@@ -298,7 +347,8 @@ Scalar item(const Tensor& t) {
 }
 bool bool_of(const Tensor& t) {
   if (t.numel() == 0) raise<OpError>("Boolean value of Tensor with no values is ambiguous");
-  if (t.numel() > 1) raise<OpError>("Boolean value of Tensor with more than one value is ambiguous");
+  if (t.numel() > 1)
+    raise<OpError>("Boolean value of Tensor with more than one value is ambiguous");
   Scalar s = item(t);
   return s.d != 0 || s.im != 0;
 }
@@ -321,13 +371,17 @@ namespace {
 void check_writable(const Tensor& self) {
   for (size_t i = 0; i < self.sizes().size(); ++i)
     if (self.strides()[i] == 0 && self.sizes()[i] > 1)
-      raise<OpError>("unsupported operation: more than one element of the written-to tensor refers to a single memory location. Please clone() the tensor before performing the operation.");
+      raise<OpError>(
+          "unsupported operation: more than one element of the written-to tensor refers to a "
+          "single memory location. Please clone() the tensor before performing the operation.");
 }
 }  // namespace
 
 Tensor copy_result(const Tensor& self, const Tensor& result) {
   if (self.is_same(result)) return self;
-  if (result.sizes() != self.sizes()) raise<OpError>("output with shape ", self.sizes(), " doesn't match the broadcast shape ", result.sizes());
+  if (result.sizes() != self.sizes())
+    raise<OpError>("output with shape ", self.sizes(), " doesn't match the broadcast shape ",
+                   result.sizes());
   check_castable(result.dtype(), self.dtype());
   check_writable(self);
   copy_to(self, result);
@@ -341,7 +395,8 @@ void resize_output(const Tensor& out, const Tensor& r) {
   TensorImpl* i = out.impl();
   i->sizes = r.sizes();
   i->strides = contiguous_strides(r.sizes());
-  i->storage->resize(static_cast<size_t>((i->offset + r.numel()) * static_cast<int64_t>(element_size(i->dtype))));
+  i->storage->resize(
+      static_cast<size_t>((i->offset + r.numel()) * static_cast<int64_t>(element_size(i->dtype))));
 }
 }  // namespace
 }  // namespace sconce::ops

@@ -112,7 +112,8 @@ std::vector<IValue> repeated(const std::vector<IValue>& v, int64_t n) {
 void list_mul(Call& c) {
   bool left = c.in(0).isList();
   const IValue& l = c.in(left ? 0 : 1);
-  c.out(0, make_ref<ListBox>(l.toListRef().elem_type, repeated(items(l), c.in(left ? 1 : 0).toInt())));
+  c.out(0,
+        make_ref<ListBox>(l.toListRef().elem_type, repeated(items(l), c.in(left ? 1 : 0).toInt())));
 }
 void list_mul_(Call& c) {
   items(c.in(0)) = repeated(std::vector<IValue>(items(c.in(0))), c.in(1).toInt());
@@ -174,13 +175,15 @@ bool less(const IValue& a, const IValue& b) {
     auto &x = a.toTupleRef().items, &y = b.toTupleRef().items;
     return std::lexicographical_compare(x.begin(), x.end(), y.begin(), y.end(), less);
   }
-  if (a.isObject()) raise<OpError>("objects are sorted by their __lt__, which is not supported yet");
+  if (a.isObject())
+    raise<OpError>("objects are sorted by their __lt__, which is not supported yet");
   return a.toInt() < b.toInt();
 }
 void sort(Call& c) {
   auto& v = items(c.in(0));
   bool rev = c.n_in() > 1 && c.in(1).toBool();
-  std::stable_sort(v.begin(), v.end(), [&](const IValue& a, const IValue& b) { return rev ? less(b, a) : less(a, b); });
+  std::stable_sort(v.begin(), v.end(),
+                   [&](const IValue& a, const IValue& b) { return rev ? less(b, a) : less(a, b); });
 }
 void sorted(Call& c) {
   IValue r = list_copy(c.in(0));
@@ -188,10 +191,12 @@ void sorted(Call& c) {
   c.out(0, std::move(r));
 }
 void slice(Call& c) {
-  auto n = static_cast<int64_t>(c.in(0).isString() ? c.in(0).toStringRef().size() : items(c.in(0)).size());
+  auto n = static_cast<int64_t>(c.in(0).isString() ? c.in(0).toStringRef().size()
+                                                   : items(c.in(0)).size());
   int64_t step = c.n_in() > 3 ? c.in(3).toInt() : 1;
   if (step == 0) raise<OpError>("slice step cannot be zero");
-  int64_t lo = c.in(1).isNone() ? (step > 0 ? 0 : n - 1) : c.in(1).toInt(), hi = c.in(2).isNone() ? (step > 0 ? n : -1) : c.in(2).toInt();
+  int64_t lo = c.in(1).isNone() ? (step > 0 ? 0 : n - 1) : c.in(1).toInt(),
+          hi = c.in(2).isNone() ? (step > 0 ? n : -1) : c.in(2).toInt();
   if (!c.in(1).isNone() && lo < 0) lo += n;
   if (!c.in(2).isNone() && hi < 0) hi += n;
   if (step > 0) {
@@ -203,11 +208,13 @@ void slice(Call& c) {
   }
   if (c.in(0).isString()) {
     std::string r;
-    for (int64_t i = lo; step > 0 ? i < hi : i > hi; i += step) r += c.in(0).toStringRef()[static_cast<size_t>(i)];
+    for (int64_t i = lo; step > 0 ? i < hi : i > hi; i += step)
+      r += c.in(0).toStringRef()[static_cast<size_t>(i)];
     return c.out(0, std::move(r));
   }
   auto r = make_ref<ListBox>(c.in(0).toListRef().elem_type);
-  for (int64_t i = lo; step > 0 ? i < hi : i > hi; i += step) r->items.push_back(items(c.in(0))[static_cast<size_t>(i)]);
+  for (int64_t i = lo; step > 0 ? i < hi : i > hi; i += step)
+    r->items.push_back(items(c.in(0))[static_cast<size_t>(i)]);
   c.out(0, IValue(r));
 }
 void list_select(Call& c) { c.out(0, items(c.in(0))[at_index(c.in(0), c.in(1).toInt())]); }
@@ -228,7 +235,8 @@ void values(Call& c) {
 void dict_items(Call& c) {
   auto& d = c.in(0).toDictRef();
   auto r = make_ref<ListBox>(TypeTable::global().tuple({d.key_type, d.value_type}));
-  for (auto& kv : d.items) r->items.push_back(make_ref<TupleBox>(std::vector<IValue>{kv.first, kv.second}));
+  for (auto& kv : d.items)
+    r->items.push_back(make_ref<TupleBox>(std::vector<IValue>{kv.first, kv.second}));
   c.out(0, IValue(r));
 }
 void get(Call& c) {
@@ -257,7 +265,8 @@ void dict(Call& c) {
   auto& l = c.in(0).toListRef();
   TypePtr t = l.elem_type;
   bool typed = t->kind == TypeKind::Tuple && t->elems.size() == 2;
-  auto r = make_ref<DictBox>(typed ? t->elems[0] : types::any(), typed ? t->elems[1] : types::any());
+  auto r =
+      make_ref<DictBox>(typed ? t->elems[0] : types::any(), typed ? t->elems[1] : types::any());
   for (auto& kv : l.items) r->set(kv.toTupleRef().items.at(0), kv.toTupleRef().items.at(1));
   c.out(0, IValue(r));
 }
@@ -279,7 +288,9 @@ void is(Call& c) { c.out(0, ivalue_is(c.in(0), c.in(1))); }
 void is_not(Call& c) { c.out(0, !ivalue_is(c.in(0), c.in(1))); }
 void logical_not(Call& c) { c.out(0, !c.in(0).toBool()); }
 void hash(Call& c) { c.out(0, static_cast<int64_t>(ivalue_hash(c.in(0)))); }
-void id(Call& c) { c.out(0, c.in(0).isNone() ? int64_t{0} : reinterpret_cast<int64_t>(c.in(0).box())); }
+void id(Call& c) {
+  c.out(0, c.in(0).isNone() ? int64_t{0} : reinterpret_cast<int64_t>(c.in(0).box()));
+}
 
 bool truth(const IValue& v) {
   if (v.isDouble()) return v.toDouble() != 0;

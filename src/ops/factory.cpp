@@ -14,7 +14,8 @@ class Named {
   explicit Named(Call& c) : c_(c), s_(c.op()->schema()) {}
   const IValue* find(const char* name) const {
     int i = s_.argument_index(name);
-    return i < 0 || c_.in(static_cast<uint32_t>(i)).isNone() ? nullptr : &c_.in(static_cast<uint32_t>(i));
+    return i < 0 || c_.in(static_cast<uint32_t>(i)).isNone() ? nullptr
+                                                             : &c_.in(static_cast<uint32_t>(i));
   }
   const IValue& get(const char* name) const {
     const IValue* v = find(name);
@@ -31,7 +32,8 @@ class Named {
   }
   ScalarType dtype(ScalarType fallback) const {
     const IValue* d = find("device");
-    if (d && d->isDevice() && d->toDevice().type != DeviceType::CPU) raise<OpError>("device ", d->toDevice().str(), " is not available in this build of sconce");
+    if (d && d->isDevice() && d->toDevice().type != DeviceType::CPU)
+      raise<OpError>("device ", d->toDevice().str(), " is not available in this build of sconce");
     const IValue* v = find("dtype");
     return v ? to_scalar_type(v->toInt()) : fallback;
   }
@@ -49,7 +51,9 @@ Tensor shaped(const Named& n, ScalarType fallback) {
   IntVec size = to_ints(n.get("size"));
   const IValue* format = n.find("memory_format");
   ScalarType t = n.dtype(fallback);
-  if (format && format->toInt() == 2 && size.size() == 4) return empty_strided(size, IntVec{size[1] * size[2] * size[3], 1, size[3] * size[1], size[1]}, t);
+  if (format && format->toInt() == 2 && size.size() == 4)
+    return empty_strided(size, IntVec{size[1] * size[2] * size[3], 1, size[3] * size[1], size[1]},
+                         t);
   return empty(size, t);
 }
 Tensor like(const Named& n) {
@@ -67,7 +71,12 @@ Tensor filled(Tensor t, const Scalar& v) {
   fill(t, v);
   return t;
 }
-ScalarType type_of(const Scalar& s) { return s.is_complex() ? kComplexFloat : s.is_floating() ? kFloat : s.kind == Scalar::Kind::Bool ? kBool : kLong; }
+ScalarType type_of(const Scalar& s) {
+  return s.is_complex()                 ? kComplexFloat
+         : s.is_floating()              ? kFloat
+         : s.kind == Scalar::Kind::Bool ? kBool
+                                        : kLong;
+}
 
 void zeros_op(Call& c) { c.out(0, filled(shaped(Named(c), kFloat), Scalar(0))); }
 void ones_op(Call& c) { c.out(0, filled(shaped(Named(c), kFloat), Scalar(1))); }
@@ -101,7 +110,9 @@ void new_full(Call& c) {
 void empty_strided_op(Call& c) {
   Named n(c);
   const IValue* self = n.find("self");
-  c.out(0, filled(empty_strided(to_ints(n.get("size")), to_ints(n.get("stride")), n.dtype(self ? self->toTensorRef().dtype() : kFloat)), Scalar(0)));
+  c.out(0, filled(empty_strided(to_ints(n.get("size")), to_ints(n.get("stride")),
+                                n.dtype(self ? self->toTensorRef().dtype() : kFloat)),
+                  Scalar(0)));
 }
 void scalar_tensor_op(Call& c) {
   Named n(c);
@@ -116,22 +127,30 @@ void eye(Call& c) {
 }
 void arange(Call& c) {
   Named n(c);
-  Scalar start = n.scalar("start", Scalar(0)), end = n.scalar("end"), step = n.scalar("step", Scalar(1));
+  Scalar start = n.scalar("start", Scalar(0)), end = n.scalar("end"),
+         step = n.scalar("step", Scalar(1));
   bool real = start.is_floating() || end.is_floating() || step.is_floating();
   ScalarType t = n.dtype(real ? kFloat : kLong);
   if (step.d == 0) raise<OpError>("step must be nonzero");
-  if ((step.d > 0) != (end.d >= start.d) && end.d != start.d) raise<OpError>("upper bound and larger bound inconsistent with step sign");
-  double size = real || !is_integral(t) ? std::ceil((end.d - start.d) / step.d) : std::ceil(static_cast<double>(end.i - start.i) / static_cast<double>(step.i));
+  if ((step.d > 0) != (end.d >= start.d) && end.d != start.d)
+    raise<OpError>("upper bound and larger bound inconsistent with step sign");
+  double size = real || !is_integral(t)
+                    ? std::ceil((end.d - start.d) / step.d)
+                    : std::ceil(static_cast<double>(end.i - start.i) / static_cast<double>(step.i));
   if (!(size >= 0 && size < 9e15)) raise<OpError>("arange: invalid size ", size);
   Tensor r = empty({static_cast<int64_t>(size)}, t);
-  if (r.numel()) call_slot(SequenceArgs{view_of(r), {}, Sequence::arange, number(start), number(end), number(step)});
+  if (r.numel())
+    call_slot(
+        SequenceArgs{view_of(r), {}, Sequence::arange, number(start), number(end), number(step)});
   c.out(0, r);
 }
 void range_op(Call& c) {
   Named n(c);
   Scalar start = n.scalar("start"), end = n.scalar("end"), step = n.scalar("step", Scalar(1));
   Tensor r = empty({static_cast<int64_t>((end.d - start.d) / step.d + 1)}, n.dtype(kFloat));
-  if (r.numel()) call_slot(SequenceArgs{view_of(r), {}, Sequence::arange, number(start), number(end), number(step)});
+  if (r.numel())
+    call_slot(
+        SequenceArgs{view_of(r), {}, Sequence::arange, number(start), number(end), number(step)});
   c.out(0, r);
 }
 template <Sequence S>
@@ -141,7 +160,9 @@ void spaced(Call& c) {
   if (steps < 0) raise<OpError>("number of steps must be non-negative");
   Tensor r = empty({steps}, n.dtype(kFloat));
   Scalar base(S == Sequence::logspace ? n.scalar("base", Scalar(10.0)) : Scalar(0));
-  if (r.numel()) call_slot(SequenceArgs{view_of(r), {}, S, number(n.scalar("start")), number(n.scalar("end")), number(base)});
+  if (r.numel())
+    call_slot(SequenceArgs{
+        view_of(r), {}, S, number(n.scalar("start")), number(n.scalar("end")), number(base)});
   c.out(0, r);
 }
 template <bool Upper>
@@ -159,9 +180,17 @@ Tensor window(const Named& n, double a, double b, double d) {
   if (len == 0) return empty({0}, t);
   if (len == 1) return filled(empty({1}, t), Scalar(1));
   Tensor x = empty({len}, kDouble);
-  call_slot(SequenceArgs{view_of(x), {}, Sequence::arange, number(Scalar(0.0)), {}, number(Scalar(2 * M_PI / static_cast<double>(periodic ? len : len - 1)))});
-  Tensor w = add_scalar(mul_scalar(unary(Unary::cos, x, kDouble), Scalar(-b)), Scalar(a), Scalar(1));
-  if (d != 0) w = add(w, mul_scalar(unary(Unary::cos, mul_scalar(x, Scalar(2.0)), kDouble), Scalar(d)), Scalar(1));
+  call_slot(SequenceArgs{view_of(x),
+                         {},
+                         Sequence::arange,
+                         number(Scalar(0.0)),
+                         {},
+                         number(Scalar(2 * M_PI / static_cast<double>(periodic ? len : len - 1)))});
+  Tensor w =
+      add_scalar(mul_scalar(unary(Unary::cos, x, kDouble), Scalar(-b)), Scalar(a), Scalar(1));
+  if (d != 0)
+    w = add(w, mul_scalar(unary(Unary::cos, mul_scalar(x, Scalar(2.0)), kDouble), Scalar(d)),
+            Scalar(1));
   return cast(w, t);
 }
 void hann_window(Call& c) { c.out(0, window(Named(c), 0.5, 0.5, 0)); }
@@ -189,7 +218,8 @@ void randint_op(Call& c) {
   Named n(c);
   Tensor t = n.find("size") ? shaped(n, kLong) : like(n);
   int64_t lo = n.integer("low", 0), hi = n.integer("high");
-  if (lo >= hi) raise<OpError>("random_ expects 'from' to be less than 'to', but got from=", lo, " >= to=", hi);
+  if (lo >= hi)
+    raise<OpError>("random_ expects 'from' to be less than 'to', but got from=", lo, " >= to=", hi);
   random_fill(t, Random::randint, 0, 0, lo, hi, n.generator());
   c.out(0, t);
 }
@@ -228,7 +258,9 @@ Tensor normal_(const Tensor& t, double mean, double std, Generator* g) {
   return t;
 }
 Tensor uniform_(const Tensor& t, double lo, double hi, Generator* g) {
-  if (lo > hi) raise<OpError>("uniform_ expects to return a [from, to) range, but found from=", lo, " > to=", hi);
+  if (lo > hi)
+    raise<OpError>("uniform_ expects to return a [from, to) range, but found from=", lo,
+                   " > to=", hi);
   random_fill(t, Random::uniform, lo, hi, 0, 0, g);
   return t;
 }
@@ -243,7 +275,9 @@ Tensor bernoulli_tensor_(const Tensor& t, const Tensor& p, Generator* g) {
   return t;
 }
 Tensor bernoulli(const Tensor& p, Generator* g) { return bernoulli_tensor_(empty_like(p), p, g); }
-Tensor bernoulli_p(const Tensor& t, double p, Generator* g) { return bernoulli_float_(empty_like(t), p, g); }
+Tensor bernoulli_p(const Tensor& t, double p, Generator* g) {
+  return bernoulli_float_(empty_like(t), p, g);
+}
 Tensor exponential_(const Tensor& t, double l, Generator* g) {
   random_fill(t, Random::exponential, l, 0, 0, 0, g);
   return t;
@@ -273,12 +307,16 @@ Tensor random_from_(const Tensor& t, int64_t lo, OptInt hi, Generator* g) {
   return t;
 }
 Tensor multinomial(const Tensor& p, int64_t n, bool replacement, Generator* g) {
-  if (!is_floating(p.dtype()) || p.dim() < 1 || p.dim() > 2) raise<OpError>("multinomial only supports floating-point probability distributions with 1 or 2 dims");
+  if (!is_floating(p.dtype()) || p.dim() < 1 || p.dim() > 2)
+    raise<OpError>(
+        "multinomial only supports floating-point probability distributions with 1 or 2 dims");
   if (n <= 0) raise<OpError>("cannot sample n_sample <= 0 samples");
-  if (!replacement && n > p.size(-1)) raise<OpError>("cannot sample n_sample > prob_dist.size(-1) samples without replacement");
+  if (!replacement && n > p.size(-1))
+    raise<OpError>("cannot sample n_sample > prob_dist.size(-1) samples without replacement");
   auto v = host_doubles(p);
   for (double x : v)
-    if (!(x >= 0) || std::isinf(x)) raise<OpError>("probability tensor contains either `inf`, `nan` or element < 0");
+    if (!(x >= 0) || std::isinf(x))
+      raise<OpError>("probability tensor contains either `inf`, `nan` or element < 0");
   if (!replacement) {
     Tensor q = empty_like(p);
     random_fill(q, Random::exponential, 1, 0, 0, 0, g);
@@ -303,12 +341,21 @@ Tensor multinomial(const Tensor& p, int64_t n, bool replacement, Generator* g) {
   for (int64_t r = 0; r < rows; ++r) {
     std::vector<double> cum(static_cast<size_t>(cols));
     double sum = 0;
-    for (int64_t k = 0; k < cols; ++k) cum[static_cast<size_t>(k)] = sum = p.dtype() == kDouble ? sum + v[static_cast<size_t>(r * cols + k)] : static_cast<double>(static_cast<float>(sum) + static_cast<float>(v[static_cast<size_t>(r * cols + k)]));
+    for (int64_t k = 0; k < cols; ++k)
+      cum[static_cast<size_t>(k)] = sum =
+          p.dtype() == kDouble
+              ? sum + v[static_cast<size_t>(r * cols + k)]
+              : static_cast<double>(static_cast<float>(sum) +
+                                    static_cast<float>(v[static_cast<size_t>(r * cols + k)]));
     if (sum <= 0) raise<OpError>("invalid multinomial distribution (sum of probabilities <= 0)");
-    for (auto& x : cum) x = p.dtype() == kDouble ? x / sum : static_cast<double>(static_cast<float>(x) / static_cast<float>(sum));
+    for (auto& x : cum)
+      x = p.dtype() == kDouble
+              ? x / sum
+              : static_cast<double>(static_cast<float>(x) / static_cast<float>(sum));
     cum.back() = 1;
     for (int64_t i = 0; i < n; ++i) {
-      double u = static_cast<double>(gen.random64() & ((uint64_t{1} << 53) - 1)) * 1.1102230246251565e-16;
+      double u =
+          static_cast<double>(gen.random64() & ((uint64_t{1} << 53) - 1)) * 1.1102230246251565e-16;
       int64_t k = 0;
       while (k < cols - 1 && cum[static_cast<size_t>(k)] < u) ++k;
       fill(make_view(out, {}, {}, r * n + i), Scalar(k));
@@ -333,7 +380,8 @@ Tensor alpha_dropout(const Tensor& x, double p, bool train) {
   double a = 1 / std::sqrt((alpha * alpha * p + 1) * (1 - p));
   Tensor m = empty_like(x);
   bernoulli_float_(m, 1 - p, nullptr);
-  Tensor b = add_scalar(mul_scalar(add_scalar(m, Scalar(-1), Scalar(1)), Scalar(alpha * a)), Scalar(alpha * a * p), Scalar(1));
+  Tensor b = add_scalar(mul_scalar(add_scalar(m, Scalar(-1), Scalar(1)), Scalar(alpha * a)),
+                        Scalar(alpha * a * p), Scalar(1));
   return add(mul_scalar(mul(x, m), Scalar(a)), b, Scalar(1));
 }
 std::tuple<Tensor, Tensor> native_dropout(const Tensor& x, double p, OptBool train) {
@@ -348,14 +396,16 @@ std::tuple<Tensor, Tensor> native_dropout(const Tensor& x, double p, OptBool tra
 
 // ---- tensors from values ----
 
-void collect(const IValue& v, size_t depth, IntVec& shape, std::vector<Scalar>& out, std::vector<Tensor>& tensors) {
+void collect(const IValue& v, size_t depth, IntVec& shape, std::vector<Scalar>& out,
+             std::vector<Tensor>& tensors) {
   if (v.isList()) {
     auto& items = v.toListRef().items;
     auto n = static_cast<int64_t>(items.size());
     if (shape.size() <= depth)
       shape.push_back(n);
     else if (shape[depth] != n)
-      raise<OpError>("Expected sequence of length ", shape[depth], " at dim ", depth, " (got ", n, ")");
+      raise<OpError>("Expected sequence of length ", shape[depth], " at dim ", depth, " (got ", n,
+                     ")");
     for (auto& x : items) collect(x, depth + 1, shape, out, tensors);
   } else if (v.isTensor()) {
     tensors.push_back(v.toTensor());
@@ -386,25 +436,44 @@ Tensor from_value(const IValue& v, std::optional<ScalarType> dtype) {
     if (et->kind == TypeKind::Complex) t = kComplexFloat;
   }
   Tensor r = empty(shape, dtype.value_or(t));
-  for (size_t i = 0; i < values.size(); ++i) fill(make_view(r, {}, {}, static_cast<int64_t>(i)), values[i]);
+  for (size_t i = 0; i < values.size(); ++i)
+    fill(make_view(r, {}, {}, static_cast<int64_t>(i)), values[i]);
   return r;
 }
 void tensor_op(Call& c) {
   Named n(c);
   const IValue* d = n.find("dtype");
   n.dtype(kFloat);
-  Tensor r = from_value(c.in(0), d ? std::optional<ScalarType>(to_scalar_type(d->toInt())) : std::nullopt);
+  Tensor r =
+      from_value(c.in(0), d ? std::optional<ScalarType>(to_scalar_type(d->toInt())) : std::nullopt);
   c.out(0, c.in(0).isTensor() && std::string_view(c.op()->name()) == "aten::tensor" ? clone(r) : r);
 }
-Tensor num_to_tensor(Scalar s) { return ops::scalar_tensor(s, s.is_complex() ? kComplexDouble : s.is_floating() ? kDouble : s.kind == Scalar::Kind::Bool ? kBool : kLong); }
+Tensor num_to_tensor(Scalar s) {
+  return ops::scalar_tensor(s, s.is_complex()                 ? kComplexDouble
+                               : s.is_floating()              ? kDouble
+                               : s.kind == Scalar::Kind::Bool ? kBool
+                                                              : kLong);
+}
 
 void tolist(Call& c) {
   const Tensor& t = c.in(0).toTensorRef();
   int64_t depth = c.in(1).toInt(), kind = c.in(2).toInt();
-  bool fits = kind == 0 ? t.dtype() == kLong : kind == 1 ? t.dtype() == kFloat || t.dtype() == kDouble : kind == 2 ? t.dtype() == kBool : is_complex(t.dtype());
-  if (t.dim() != depth) raise<OpError>("Output annotation list dimension and runtime tensor dimension must match for tolist(), got ", depth, " and ", t.dim());
-  if (!fits) raise<OpError>("Output annotation element type and runtime tensor element type must match for tolist()");
-  TypePtr elem = kind == 0 ? types::integer() : kind == 1 ? types::floating() : kind == 2 ? types::boolean() : types::complex();
+  bool fits = kind == 0   ? t.dtype() == kLong
+              : kind == 1 ? t.dtype() == kFloat || t.dtype() == kDouble
+              : kind == 2 ? t.dtype() == kBool
+                          : is_complex(t.dtype());
+  if (t.dim() != depth)
+    raise<OpError>(
+        "Output annotation list dimension and runtime tensor dimension must match for tolist(), "
+        "got ",
+        depth, " and ", t.dim());
+  if (!fits)
+    raise<OpError>(
+        "Output annotation element type and runtime tensor element type must match for tolist()");
+  TypePtr elem = kind == 0   ? types::integer()
+                 : kind == 1 ? types::floating()
+                 : kind == 2 ? types::boolean()
+                             : types::complex();
   Tensor x = contiguous(t);
   std::function<IValue(const Tensor&, int64_t)> build = [&](const Tensor& y, int64_t d) -> IValue {
     if (d == 0) {
@@ -424,17 +493,23 @@ void tolist(Call& c) {
 
 IValue item_op(const Tensor& t) { return item(t).to_ivalue(); }
 void check_implicit(const Tensor& t) {
-  if (t.dim() != 0) raise<OpError>("Cannot input a tensor of dimension other than 0 as a scalar argument");
-  if (t.requires_grad()) raise<OpError>("Cannot input a tensor that requires grad as a scalar argument");
+  if (t.dim() != 0)
+    raise<OpError>("Cannot input a tensor of dimension other than 0 as a scalar argument");
+  if (t.requires_grad())
+    raise<OpError>("Cannot input a tensor that requires grad as a scalar argument");
 }
 int64_t int_implicit(const Tensor& t) {
   check_implicit(t);
-  if (!is_integral(t.dtype())) raise<OpError>("Cannot input a tensor of type ", scalar_type_name(t.dtype()), " as an integral argument");
+  if (!is_integral(t.dtype()))
+    raise<OpError>("Cannot input a tensor of type ", scalar_type_name(t.dtype()),
+                   " as an integral argument");
   return item(t).i;
 }
 double float_implicit(const Tensor& t) {
   check_implicit(t);
-  if (t.dtype() != kDouble && !is_floating(t.dtype()) && !is_integral(t.dtype(), true)) raise<OpError>("Cannot input a tensor of type ", scalar_type_name(t.dtype()), " as a float argument");
+  if (t.dtype() != kDouble && !is_floating(t.dtype()) && !is_integral(t.dtype(), true))
+    raise<OpError>("Cannot input a tensor of type ", scalar_type_name(t.dtype()),
+                   " as a float argument");
   return item(t).d;
 }
 IValue scalar_implicit(const Tensor& t) {
@@ -452,10 +527,6 @@ int64_t int_of(const Tensor& t) {
   return s.i;
 }
 double float_of(const Tensor& t) { return item(t).d; }
-IValue complex_of(const Tensor& t) {
-  Scalar s = item(t);
-  return std::complex<double>(s.d, s.im);
-}
 int64_t dtype_of(const Tensor& t) { return static_cast<int64_t>(t.dtype()); }
 Device device_of(const Tensor& t) { return t.device(); }
 int64_t layout_of(const Tensor&) { return 0; }
@@ -470,7 +541,10 @@ bool is_quantized_of(const Tensor& t) { return is_quantized(t.dtype()); }
 bool is_meta_of(const Tensor& t) { return t.device().type == DeviceType::Meta; }
 bool is_floating_point(const Tensor& t) { return is_floating(t.dtype()); }
 bool is_complex_of(const Tensor& t) { return is_complex(t.dtype()); }
-bool is_signed(const Tensor& t) { return t.dtype() != kByte && t.dtype() != kBool && !(t.dtype() >= ScalarType::UInt16 && t.dtype() <= ScalarType::UInt64); }
+bool is_signed(const Tensor& t) {
+  return t.dtype() != kByte && t.dtype() != kBool &&
+         !(t.dtype() >= ScalarType::UInt16 && t.dtype() <= ScalarType::UInt64);
+}
 bool is_nonzero(const Tensor& t) { return bool_of(t); }
 int64_t len_of(const Tensor& t) {
   if (t.dim() == 0) raise<OpError>("len() of a 0-d tensor");
@@ -478,11 +552,21 @@ int64_t len_of(const Tensor& t) {
 }
 int64_t itemsize(const Tensor& t) { return static_cast<int64_t>(element_size(t.dtype())); }
 int64_t nbytes(const Tensor& t) { return t.numel() * itemsize(t); }
-int64_t result_type_tt(const Tensor& a, const Tensor& b) { return static_cast<int64_t>(result_type(a, b)); }
-int64_t result_type_ts(const Tensor& a, Scalar b) { return static_cast<int64_t>(result_type(a, b)); }
-int64_t result_type_st(Scalar a, const Tensor& b) { return static_cast<int64_t>(result_type(b, a)); }
-int64_t result_type_ss(Scalar a, Scalar b) { return static_cast<int64_t>(promote_types(type_of(a), type_of(b))); }
-int64_t promote_types_op(int64_t a, int64_t b) { return static_cast<int64_t>(promote_types(to_scalar_type(a), to_scalar_type(b))); }
+int64_t result_type_tt(const Tensor& a, const Tensor& b) {
+  return static_cast<int64_t>(result_type(a, b));
+}
+int64_t result_type_ts(const Tensor& a, Scalar b) {
+  return static_cast<int64_t>(result_type(a, b));
+}
+int64_t result_type_st(Scalar a, const Tensor& b) {
+  return static_cast<int64_t>(result_type(b, a));
+}
+int64_t result_type_ss(Scalar a, Scalar b) {
+  return static_cast<int64_t>(promote_types(type_of(a), type_of(b)));
+}
+int64_t promote_types_op(int64_t a, int64_t b) {
+  return static_cast<int64_t>(promote_types(to_scalar_type(a), to_scalar_type(b)));
+}
 bool can_cast(int64_t a, int64_t b) {
   try {
     check_castable(to_scalar_type(a), to_scalar_type(b));
@@ -492,14 +576,21 @@ bool can_cast(int64_t a, int64_t b) {
   }
 }
 bool is_same_size(const Tensor& a, const Tensor& b) { return a.sizes() == b.sizes(); }
-bool is_set_to(const Tensor& a, const Tensor& b) { return a.impl()->storage == b.impl()->storage && a.sizes() == b.sizes() && a.strides() == b.strides() && a.storage_offset() == b.storage_offset(); }
+bool is_set_to(const Tensor& a, const Tensor& b) {
+  return a.impl()->storage == b.impl()->storage && a.sizes() == b.sizes() &&
+         a.strides() == b.strides() && a.storage_offset() == b.storage_offset();
+}
 void assert_async(Call& c) {
-  if (!bool_of(c.in(0).toTensorRef())) raise<OpError>(c.n_in() > 1 ? c.in(1).toStringRef() : std::string("Expected Tensor with single nonzero value, but got zero"));
+  if (!bool_of(c.in(0).toTensorRef()))
+    raise<OpError>(c.n_in() > 1
+                       ? c.in(1).toStringRef()
+                       : std::string("Expected Tensor with single nonzero value, but got zero"));
 }
 Tensor resize_(const Tensor& t, IntVec size, OptInt) {
   int64_t n = 1;
   for (int64_t s : size) {
-    if (s < 0 || __builtin_mul_overflow(n, s, &n)) raise<OpError>("resize_: invalid size ", IntArrayRef(size));
+    if (s < 0 || __builtin_mul_overflow(n, s, &n))
+      raise<OpError>("resize_: invalid size ", IntArrayRef(size));
   }
   t.impl()->storage->resize(static_cast<size_t>((t.storage_offset() + n) * itemsize(t)));
   t.impl()->sizes = size;
@@ -514,10 +605,14 @@ Tensor requires_grad_(const Tensor& t, bool on) {
 }  // namespace
 
 Generator& generator_or_default(Generator* g) { return g ? *g : *context().generator; }
-void random_fill(const Tensor& t, Random op, double p, double q, int64_t lo, int64_t hi, Generator* g, const Tensor* in) {
+void random_fill(const Tensor& t, Random op, double p, double q, int64_t lo, int64_t hi,
+                 Generator* g, const Tensor* in) {
   // Numbers go in memory order of the output.
-  Tensor target = t.dim() >= 2 && !t.is_contiguous() && is_dense(t) && !in ? make_view(t, {t.numel()}, {1}, t.storage_offset()) : t;
-  call_slot(RandomArgs{view_of(target), in ? view_of(*in) : TensorView{}, op, p, q, lo, hi, &generator_or_default(g)});
+  Tensor target = t.dim() >= 2 && !t.is_contiguous() && is_dense(t) && !in
+                      ? make_view(t, {t.numel()}, {1}, t.storage_offset())
+                      : t;
+  call_slot(RandomArgs{view_of(target), in ? view_of(*in) : TensorView{}, op, p, q, lo, hi,
+                       &generator_or_default(g)});
   t.impl()->storage->bump_version();
 }
 Tensor dropout(const Tensor& x, double p, bool train) {
@@ -531,7 +626,9 @@ Tensor dropout(const Tensor& x, double p, bool train) {
 Tensor zeros_like_of(const Tensor& t) { return filled(empty_like(t), Scalar(0)); }
 Tensor arange_ints(int64_t n, ScalarType dtype) {
   Tensor r = empty({n}, dtype);
-  if (n) call_slot(SequenceArgs{view_of(r), {}, Sequence::arange, number(Scalar(0)), {}, number(Scalar(1))});
+  if (n)
+    call_slot(
+        SequenceArgs{view_of(r), {}, Sequence::arange, number(Scalar(0)), {}, number(Scalar(1))});
   return r;
 }
 
@@ -554,7 +651,7 @@ constexpr OpDef kOps[] = {
     raw("aten::tensor", tensor_op), raw("aten::tensor.int", tensor_op), raw("aten::tensor.float", tensor_op), raw("aten::tensor.bool", tensor_op), raw("aten::tensor.complex", tensor_op), raw("aten::as_tensor", tensor_op), raw("aten::as_tensor.int", tensor_op), raw("aten::as_tensor.float", tensor_op),
     raw("aten::as_tensor.bool", tensor_op), raw("aten::as_tensor.complex", tensor_op), raw("aten::as_tensor.list", tensor_op), op<num_to_tensor>("prim::NumToTensor.Scalar"), op<num_to_tensor>("prim::NumToTensor.bool"), raw("prim::tolist", tolist),
     op<item_op>("aten::item"), op<item_op>("aten::_local_scalar_dense"), op<int_implicit>("aten::IntImplicit"), op<float_implicit>("aten::FloatImplicit"), op<scalar_implicit>("aten::ScalarImplicit"), op<complex_implicit>("aten::ComplexImplicit"),
-    op<int_of>("aten::Int.Tensor"), op<float_of>("aten::Float.Tensor"), op<complex_of>("aten::Complex.Tensor"), op<bool_of>("aten::Bool.Tensor"), op<is_nonzero>("aten::is_nonzero"),
+    op<int_of>("aten::Int.Tensor"), op<float_of>("aten::Float.Tensor"), op<bool_of>("aten::Bool.Tensor"), op<is_nonzero>("aten::is_nonzero"),
     op<dtype_of>("prim::dtype"), op<device_of>("prim::device"), op<layout_of>("prim::layout"), op<requires_grad>("prim::requires_grad"), op<grad_of>("prim::grad"), op<none>("prim::name"), op<constant_of<true>>("prim::is_cpu"), op<constant_of<false>>("prim::is_cuda"), op<constant_of<false>>("prim::is_xpu"),
     op<constant_of<false>>("prim::is_sparse"), op<constant_of<false>>("prim::is_sparse_csr"), op<constant_of<false>>("prim::is_mkldnn"), op<constant_of<false>>("prim::is_mps"), op<constant_of<false>>("prim::is_nested"), op<constant_of<false>>("prim::is_vulkan"), op<constant_of<false>>("prim::is_xla"), op<constant_of<false>>("prim::is_ipu"),
     op<constant_of<false>>("prim::is_maia"), op<is_quantized_of>("prim::is_quantized"), op<is_meta_of>("prim::is_meta"), op<is_floating_point>("aten::is_floating_point"), op<is_complex_of>("aten::is_complex"), op<is_signed>("aten::is_signed"), op<constant_of<true>>("aten::is_leaf"), op<constant_of<false>>("aten::retains_grad"),

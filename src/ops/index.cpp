@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Indexing: gather and scatter, advanced indices, masks, embeddings, unique, search (compat.md section 7).
+// Indexing: gather and scatter, advanced indices, masks, embeddings, unique, search (compat.md
+// section 7).
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -24,7 +25,10 @@ OptTensorList expand_masks(const Tensor& t, const OptTensorList& in) {
     }
     if (x.dtype() == kBool || x.dtype() == kByte) {
       for (int64_t i = 0; i < x.dim(); ++i)
-        if (d + i >= t.dim() || t.size(d + i) != x.size(i)) raise<OpError>("The shape of the mask ", x.sizes(), " at index ", i, " does not match the shape of the indexed tensor ", t.sizes(), " at index ", d + i);
+        if (d + i >= t.dim() || t.size(d + i) != x.size(i))
+          raise<OpError>("The shape of the mask ", x.sizes(), " at index ", i,
+                         " does not match the shape of the indexed tensor ", t.sizes(),
+                         " at index ", d + i);
       Tensor nz = nonzero(x);
       for (int64_t i = 0; i < x.dim(); ++i) r.push_back(select(nz, 1, i));
       if (x.dim() == 0) {  // a 0-dim mask adds a dim of size 0 or 1
@@ -33,7 +37,8 @@ OptTensorList expand_masks(const Tensor& t, const OptTensorList& in) {
       }
       d += x.dim();
     } else {
-      if (x.dtype() != kLong && x.dtype() != kInt) raise<OpError>("tensors used as indices must be long, int, byte or bool tensors");
+      if (x.dtype() != kLong && x.dtype() != kInt)
+        raise<OpError>("tensors used as indices must be long, int, byte or bool tensors");
       r.push_back(x);
       ++d;
     }
@@ -45,8 +50,8 @@ struct Plan {
   IndexArgs args{};
   IntVec index_sizes, rest_sizes, rest_strides;
   std::vector<Tensor> indices;
-  bool front = true;      // index dims come first in the result
-  int64_t before = 0;     // rest dims before the index dims otherwise
+  bool front = true;   // index dims come first in the result
+  int64_t before = 0;  // rest dims before the index dims otherwise
 };
 Plan plan_index(const Tensor& t0, const OptTensorList& given, Tensor* base) {
   OptTensorList in = expand_masks(t0, given);
@@ -54,7 +59,8 @@ Plan plan_index(const Tensor& t0, const OptTensorList& given, Tensor* base) {
   // 0-dim masks index a new leading dim.
   if (t.dim() == 0 && !in.empty()) t = reshape(t, {1});
   *base = t;
-  if (static_cast<int64_t>(in.size()) > t.dim()) raise<OpError>("too many indices for tensor of dimension ", t.dim());
+  if (static_cast<int64_t>(in.size()) > t.dim())
+    raise<OpError>("too many indices for tensor of dimension ", t.dim());
   Plan p;
   std::vector<int64_t> dims;
   for (size_t i = 0; i < in.size(); ++i)
@@ -104,47 +110,94 @@ IntVec join(const IntVec& a, const IntVec& b) {
 }
 
 void index_op(Call& c) { c.out(0, index(c.in(0).toTensorRef(), to_opt_tensors(c.in(1)))); }
-void index_put_op(Call& c) { c.out(0, index_put_(c.in(0).toTensorRef(), to_opt_tensors(c.in(1)), c.in(2).toTensorRef(), c.n_in() > 3 && c.in(3).toBool())); }
-void index_put_copy(Call& c) { c.out(0, index_put_(clone(c.in(0).toTensorRef()), to_opt_tensors(c.in(1)), c.in(2).toTensorRef(), c.n_in() > 3 && c.in(3).toBool())); }
+void index_put_op(Call& c) {
+  c.out(0, index_put_(c.in(0).toTensorRef(), to_opt_tensors(c.in(1)), c.in(2).toTensorRef(),
+                      c.n_in() > 3 && c.in(3).toBool()));
+}
+void index_put_copy(Call& c) {
+  c.out(0, index_put_(clone(c.in(0).toTensorRef()), to_opt_tensors(c.in(1)), c.in(2).toTensorRef(),
+                      c.n_in() > 3 && c.in(3).toBool()));
+}
 
 // Scatter into out; a 0-dim tensor counts as one of size 1.
-Tensor scatter_into(const Tensor& out, int64_t dim, const Tensor& index, const Tensor* src, Scalar value, ScatterMode mode) {
+Tensor scatter_into(const Tensor& out, int64_t dim, const Tensor& index, const Tensor* src,
+                    Scalar value, ScatterMode mode) {
   int64_t d = wrap_dim(dim, out.dim());
-  if (index.dtype() != kLong && index.dtype() != kInt) raise<OpError>("scatter(): Expected dtype int32/int64 for index");
+  if (index.dtype() != kLong && index.dtype() != kInt)
+    raise<OpError>("scatter(): Expected dtype int32/int64 for index");
   if (index.numel() == 0) return out;
   auto at1 = [](const Tensor& x) { return x.dim() == 0 ? reshape(x, {1}) : x; };
   Tensor o = at1(out), i = at1(index), s = src ? at1(*src) : Tensor();
-  if (o.dim() != i.dim() || (src && s.dim() != i.dim())) raise<OpError>("Index tensor must have the same number of dimensions as self tensor");
-  if (src && src->dtype() != out.dtype()) raise<OpError>("scatter(): Expected self.dtype to be equal to src.dtype");
+  if (o.dim() != i.dim() || (src && s.dim() != i.dim()))
+    raise<OpError>("Index tensor must have the same number of dimensions as self tensor");
+  if (src && src->dtype() != out.dtype())
+    raise<OpError>("scatter(): Expected self.dtype to be equal to src.dtype");
   for (int64_t k = 0; k < i.dim(); ++k) {
-    if (k != d && i.size(k) > o.size(k)) raise<OpError>("Expected index ", index.sizes(), " to be no larger than self ", out.sizes(), " apart from dimension ", d);
-    if (src && i.size(k) > s.size(k)) raise<OpError>("Expected index ", index.sizes(), " to be no larger than src ", src->sizes());
+    if (k != d && i.size(k) > o.size(k))
+      raise<OpError>("Expected index ", index.sizes(), " to be no larger than self ", out.sizes(),
+                     " apart from dimension ", d);
+    if (src && i.size(k) > s.size(k))
+      raise<OpError>("Expected index ", index.sizes(), " to be no larger than src ", src->sizes());
   }
   call_slot(ScatterArgs{view_of(o), view_of(i), view_of(s), d, mode, number(value)});
   return out;
 }
-Tensor scatter_src_(const Tensor& t, int64_t d, const Tensor& i, const Tensor& s) { return scatter_into(t, d, i, &s, Scalar(0), ScatterMode::set); }
-Tensor scatter_value_(const Tensor& t, int64_t d, const Tensor& i, Scalar v) { return scatter_into(t, d, i, nullptr, v, ScatterMode::set); }
-Tensor scatter_add_(const Tensor& t, int64_t d, const Tensor& i, const Tensor& s) { return scatter_into(t, d, i, &s, Scalar(0), ScatterMode::add); }
-Tensor scatter_src(const Tensor& t, int64_t d, const Tensor& i, const Tensor& s) { return scatter_src_(clone(t), d, i, s); }
-Tensor scatter_value(const Tensor& t, int64_t d, const Tensor& i, Scalar v) { return scatter_value_(clone(t), d, i, v); }
-Tensor scatter_add(const Tensor& t, int64_t d, const Tensor& i, const Tensor& s) { return scatter_add_(clone(t), d, i, s); }
+Tensor scatter_src_(const Tensor& t, int64_t d, const Tensor& i, const Tensor& s) {
+  return scatter_into(t, d, i, &s, Scalar(0), ScatterMode::set);
+}
+Tensor scatter_value_(const Tensor& t, int64_t d, const Tensor& i, Scalar v) {
+  return scatter_into(t, d, i, nullptr, v, ScatterMode::set);
+}
+Tensor scatter_add_(const Tensor& t, int64_t d, const Tensor& i, const Tensor& s) {
+  return scatter_into(t, d, i, &s, Scalar(0), ScatterMode::add);
+}
+Tensor scatter_src(const Tensor& t, int64_t d, const Tensor& i, const Tensor& s) {
+  return scatter_src_(clone(t), d, i, s);
+}
+Tensor scatter_value(const Tensor& t, int64_t d, const Tensor& i, Scalar v) {
+  return scatter_value_(clone(t), d, i, v);
+}
+Tensor scatter_add(const Tensor& t, int64_t d, const Tensor& i, const Tensor& s) {
+  return scatter_add_(clone(t), d, i, s);
+}
 ScatterMode old_mode(const std::string& r) {
   if (r == "add") return ScatterMode::add;
   if (r == "multiply") return ScatterMode::prod;
   raise<OpError>("reduce argument must be either add or multiply.");
 }
-Tensor scatter_reduce_old_(const Tensor& t, int64_t d, const Tensor& i, const Tensor& s, const std::string& r) { return scatter_into(t, d, i, &s, Scalar(0), old_mode(r)); }
-Tensor scatter_value_reduce_(const Tensor& t, int64_t d, const Tensor& i, Scalar v, const std::string& r) { return scatter_into(t, d, i, nullptr, v, old_mode(r)); }
-Tensor scatter_reduce_old(const Tensor& t, int64_t d, const Tensor& i, const Tensor& s, const std::string& r) { return scatter_reduce_old_(clone(t), d, i, s, r); }
-Tensor scatter_value_reduce(const Tensor& t, int64_t d, const Tensor& i, Scalar v, const std::string& r) { return scatter_value_reduce_(clone(t), d, i, v, r); }
-Tensor scatter_reduce_(const Tensor& t, int64_t dim, const Tensor& i, const Tensor& s, const std::string& r, bool include_self) {
+Tensor scatter_reduce_old_(const Tensor& t, int64_t d, const Tensor& i, const Tensor& s,
+                           const std::string& r) {
+  return scatter_into(t, d, i, &s, Scalar(0), old_mode(r));
+}
+Tensor scatter_value_reduce_(const Tensor& t, int64_t d, const Tensor& i, Scalar v,
+                             const std::string& r) {
+  return scatter_into(t, d, i, nullptr, v, old_mode(r));
+}
+Tensor scatter_reduce_old(const Tensor& t, int64_t d, const Tensor& i, const Tensor& s,
+                          const std::string& r) {
+  return scatter_reduce_old_(clone(t), d, i, s, r);
+}
+Tensor scatter_value_reduce(const Tensor& t, int64_t d, const Tensor& i, Scalar v,
+                            const std::string& r) {
+  return scatter_value_reduce_(clone(t), d, i, v, r);
+}
+Tensor scatter_reduce_(const Tensor& t, int64_t dim, const Tensor& i, const Tensor& s,
+                       const std::string& r, bool include_self) {
   bool mean = r == "mean";
-  ScatterMode m = r == "sum" || mean ? ScatterMode::add : r == "prod" ? ScatterMode::prod : r == "amax" ? ScatterMode::amax : r == "amin" ? ScatterMode::amin : ScatterMode::set;
-  if (m == ScatterMode::set) raise<OpError>("reduce argument must be either sum, prod, mean, amax or amin, got ", r);
+  ScatterMode m = r == "sum" || mean ? ScatterMode::add
+                  : r == "prod"      ? ScatterMode::prod
+                  : r == "amax"      ? ScatterMode::amax
+                  : r == "amin"      ? ScatterMode::amin
+                                     : ScatterMode::set;
+  if (m == ScatterMode::set)
+    raise<OpError>("reduce argument must be either sum, prod, mean, amax or amin, got ", r);
   if (!include_self) {
     double inf = INFINITY;
-    Scalar init = m == ScatterMode::add ? Scalar(0) : m == ScatterMode::prod ? Scalar(1) : is_integral(t.dtype(), true) ? Scalar(m == ScatterMode::amax ? INT64_MIN : INT64_MAX) : Scalar(m == ScatterMode::amax ? -inf : inf);
+    Scalar init = m == ScatterMode::add    ? Scalar(0)
+                  : m == ScatterMode::prod ? Scalar(1)
+                  : is_integral(t.dtype(), true)
+                      ? Scalar(m == ScatterMode::amax ? INT64_MIN : INT64_MAX)
+                      : Scalar(m == ScatterMode::amax ? -inf : inf);
     scatter_into(t, dim, i, nullptr, init, ScatterMode::set);
   }
   scatter_into(t, dim, i, &s, Scalar(0), m);
@@ -154,12 +207,17 @@ Tensor scatter_reduce_(const Tensor& t, int64_t dim, const Tensor& i, const Tens
     Tensor one = empty(i.sizes(), t.dtype());
     fill(one, Scalar(1));
     scatter_into(count, dim, i, &one, Scalar(0), ScatterMode::add);
-    count = masked_fill(count, binary_scalar(Binary::eq, count, Scalar(0), count.dtype(), kBool), Scalar(1));
-    copy_to(t, is_integral(t.dtype()) ? binary(Binary::floor_div, t, count, t.dtype(), t.dtype()) : div(t, count));
+    count = masked_fill(count, binary_scalar(Binary::eq, count, Scalar(0), count.dtype(), kBool),
+                        Scalar(1));
+    copy_to(t, is_integral(t.dtype()) ? binary(Binary::floor_div, t, count, t.dtype(), t.dtype())
+                                      : div(t, count));
   }
   return t;
 }
-Tensor scatter_reduce(const Tensor& t, int64_t d, const Tensor& i, const Tensor& s, const std::string& r, bool inc) { return scatter_reduce_(clone(t), d, i, s, r, inc); }
+Tensor scatter_reduce(const Tensor& t, int64_t d, const Tensor& i, const Tensor& s,
+                      const std::string& r, bool inc) {
+  return scatter_reduce_(clone(t), d, i, s, r, inc);
+}
 
 // A 1-d index as one of the source's shape.
 Tensor broadcast_index(const Tensor& index, const IntVec& sizes, int64_t d) {
@@ -167,18 +225,26 @@ Tensor broadcast_index(const Tensor& index, const IntVec& sizes, int64_t d) {
   if (!s.empty()) s[z(d)] = index.numel();
   return expand_to(reshape(index, s), sizes);
 }
-Tensor index_add_(const Tensor& t, int64_t dim, const Tensor& index, const Tensor& src, Scalar alpha) {
+Tensor index_add_(const Tensor& t, int64_t dim, const Tensor& index, const Tensor& src,
+                  Scalar alpha) {
   int64_t d = wrap_dim(dim, t.dim());
-  if (index.dim() > 1) raise<OpError>("index_add_(): Index is supposed to be a vector, but got dim: ", index.dim());
+  if (index.dim() > 1)
+    raise<OpError>("index_add_(): Index is supposed to be a vector, but got dim: ", index.dim());
   Tensor s = alpha.d == 1 ? src : mul_scalar(src, alpha);
-  return scatter_into(t, d, broadcast_index(index, IntVec(s.sizes()), d), &s, Scalar(0), ScatterMode::add);
+  return scatter_into(t, d, broadcast_index(index, IntVec(s.sizes()), d), &s, Scalar(0),
+                      ScatterMode::add);
 }
-Tensor index_add(const Tensor& t, int64_t d, const Tensor& i, const Tensor& s, Scalar a) { return index_add_(clone(t), d, i, s, a); }
+Tensor index_add(const Tensor& t, int64_t d, const Tensor& i, const Tensor& s, Scalar a) {
+  return index_add_(clone(t), d, i, s, a);
+}
 Tensor index_copy_(const Tensor& t, int64_t dim, const Tensor& index, const Tensor& src) {
   int64_t d = wrap_dim(dim, t.dim());
-  return scatter_into(t, d, broadcast_index(index, IntVec(src.sizes()), d), &src, Scalar(0), ScatterMode::set);
+  return scatter_into(t, d, broadcast_index(index, IntVec(src.sizes()), d), &src, Scalar(0),
+                      ScatterMode::set);
 }
-Tensor index_copy(const Tensor& t, int64_t d, const Tensor& i, const Tensor& s) { return index_copy_(clone(t), d, i, s); }
+Tensor index_copy(const Tensor& t, int64_t d, const Tensor& i, const Tensor& s) {
+  return index_copy_(clone(t), d, i, s);
+}
 Tensor index_fill_(const Tensor& t, int64_t dim, const Tensor& index, Scalar v) {
   int64_t d = wrap_dim(dim, t.dim());
   IntVec s(t.sizes());
@@ -190,9 +256,15 @@ Tensor index_fill_(const Tensor& t, int64_t dim, const Tensor& index, Scalar v) 
   }
   return scatter_into(t, d, broadcast_index(idx, s, d), nullptr, v, ScatterMode::set);
 }
-Tensor index_fill(const Tensor& t, int64_t d, const Tensor& i, Scalar v) { return index_fill_(clone(t), d, i, v); }
-Tensor index_fill_tensor(const Tensor& t, int64_t d, const Tensor& i, const Tensor& v) { return index_fill(t, d, i, item(v)); }
-Tensor index_fill_tensor_(const Tensor& t, int64_t d, const Tensor& i, const Tensor& v) { return index_fill_(t, d, i, item(v)); }
+Tensor index_fill(const Tensor& t, int64_t d, const Tensor& i, Scalar v) {
+  return index_fill_(clone(t), d, i, v);
+}
+Tensor index_fill_tensor(const Tensor& t, int64_t d, const Tensor& i, const Tensor& v) {
+  return index_fill(t, d, i, item(v));
+}
+Tensor index_fill_tensor_(const Tensor& t, int64_t d, const Tensor& i, const Tensor& v) {
+  return index_fill_(t, d, i, item(v));
+}
 
 Tensor masked_select(const Tensor& t, const Tensor& mask) {
   if (mask.dtype() != kBool) raise<OpError>("masked_select: expected BoolTensor for mask");
@@ -203,10 +275,13 @@ Tensor masked_select(const Tensor& t, const Tensor& mask) {
 Tensor masked_scatter_(const Tensor& t, const Tensor& mask, const Tensor& src) {
   Tensor m = expand_to(mask, t.sizes());
   int64_t n = nonzero(m).size(0);
-  if (src.numel() < n) raise<OpError>("masked_scatter: expected self and source to have enough elements");
+  if (src.numel() < n)
+    raise<OpError>("masked_scatter: expected self and source to have enough elements");
   return index_put_(t, {m}, narrow(reshape(src, {-1}), 0, 0, n), false);
 }
-Tensor masked_scatter(const Tensor& t, const Tensor& mask, const Tensor& src) { return masked_scatter_(clone(expand_to(t, broadcast(t.sizes(), mask.sizes()))), mask, src); }
+Tensor masked_scatter(const Tensor& t, const Tensor& mask, const Tensor& src) {
+  return masked_scatter_(clone(expand_to(t, broadcast(t.sizes(), mask.sizes()))), mask, src);
+}
 Tensor take(const Tensor& t, const Tensor& i) {
   if (i.dtype() != kLong) raise<OpError>("take(): Expected a long tensor for index");
   return index(reshape(t, {-1}), {i});
@@ -217,7 +292,9 @@ Tensor put_(const Tensor& t, const Tensor& i, const Tensor& src, bool acc) {
   if (flat.impl()->storage != t.impl()->storage) copy_to(t, reshape(flat, IntVec(t.sizes())));
   return t;
 }
-Tensor put(const Tensor& t, const Tensor& i, const Tensor& s, bool acc) { return put_(clone(t), i, s, acc); }
+Tensor put(const Tensor& t, const Tensor& i, const Tensor& s, bool acc) {
+  return put_(clone(t), i, s, acc);
+}
 Tensor take_along_dim(const Tensor& t, const Tensor& i, OptInt dim) {
   if (!dim) return gather(reshape(t, {-1}), 0, reshape(i, {-1}), false);
   int64_t d = wrap_dim(*dim, t.dim());
@@ -239,14 +316,19 @@ TensorList where_indices(const Tensor& t) { return nonzero_numpy(t); }
 
 Tensor embedding(const Tensor& w, const Tensor& i, int64_t, bool, bool) {
   if (w.dim() != 2) raise<OpError>("'weight' must be 2-D");
-  if (i.dtype() != kLong && i.dtype() != kInt) raise<OpError>("Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got ", scalar_type_name(i.dtype()), " instead");
+  if (i.dtype() != kLong && i.dtype() != kInt)
+    raise<OpError>(
+        "Expected tensor for argument #1 'indices' to have one of the following scalar types: "
+        "Long, Int; but got ",
+        scalar_type_name(i.dtype()), " instead");
   Tensor r = index_select(w, 0, reshape(i, {-1}));
   IntVec s(i.sizes());
   s.push_back(w.size(1));
   return view(r, s);
 }
 Tensor one_hot(const Tensor& t, int64_t n) {
-  if (t.dtype() != kLong) raise<OpError>("one_hot is only applicable to index tensor of type LongTensor.");
+  if (t.dtype() != kLong)
+    raise<OpError>("one_hot is only applicable to index tensor of type LongTensor.");
   if (n < 0) {
     if (t.numel() == 0) raise<OpError>("Can not infer total number of classes from empty tensor.");
     n = 1 + item(reduce(Reduce::max, t, reduce_dims({}, t.dim()), false, kLong, kLong)).i;
@@ -258,11 +340,13 @@ Tensor one_hot(const Tensor& t, int64_t n) {
   return scatter_into(r, -1, unsqueeze(t, -1), nullptr, Scalar(1), ScatterMode::set);
 }
 Tensor bincount(const Tensor& t, const Tensor* w, int64_t min) {
-  if (t.dim() != 1 || !is_integral(t.dtype())) raise<OpError>("bincount only supports 1-d non-negative integral inputs.");
+  if (t.dim() != 1 || !is_integral(t.dtype()))
+    raise<OpError>("bincount only supports 1-d non-negative integral inputs.");
   int64_t n = min;
   if (t.numel()) {
     n = std::max(n, item(reduce(Reduce::max, t, {0}, false, kLong, kLong)).i + 1);
-    if (item(reduce(Reduce::min, t, {0}, false, kLong, kLong)).i < 0) raise<OpError>("bincount only supports 1-d non-negative integral inputs.");
+    if (item(reduce(Reduce::min, t, {0}, false, kLong, kLong)).i < 0)
+      raise<OpError>("bincount only supports 1-d non-negative integral inputs.");
   }
   ScalarType out = w ? (w->dtype() == kFloat ? kFloat : kDouble) : kLong;
   Tensor r = empty({n}, out);
@@ -284,7 +368,9 @@ Tensor histc(const Tensor& t, int64_t bins, Scalar lo, Scalar hi) {
   }
   std::vector<int64_t> count(z(bins), 0);
   for (double x : v)
-    if (x >= a && x <= b) ++count[z(std::min(static_cast<int64_t>((x - a) * static_cast<double>(bins) / (b - a)), bins - 1))];
+    if (x >= a && x <= b)
+      ++count[z(
+          std::min(static_cast<int64_t>((x - a) * static_cast<double>(bins) / (b - a)), bins - 1))];
   Tensor r = empty({bins}, t.dtype());
   for (int64_t i = 0; i < bins; ++i) fill(make_view(r, {}, {}, i), Scalar(count[z(i)]));
   return r;
@@ -293,30 +379,49 @@ Tensor searchsorted_impl(const Tensor& seq, const Tensor& v, bool int32, bool ri
   // Bounds by counting: one comparison per boundary, exact and the same on every backend.
   Tensor s = unsqueeze(seq, seq.dim() - 1), x = unsqueeze(v, v.dim());
   if (seq.dim() == 1) s = seq;
-  Tensor before = right ? binary(Binary::le, s, x, result_type(s, x), kBool) : binary(Binary::lt, s, x, result_type(s, x), kBool);
+  Tensor before = right ? binary(Binary::le, s, x, result_type(s, x), kBool)
+                        : binary(Binary::lt, s, x, result_type(s, x), kBool);
   return reduce(Reduce::sum, before, {before.dim() - 1}, false, kLong, int32 ? kInt : kLong);
 }
-bool right_of(bool right, const std::optional<std::string>& side) { return side ? *side == "right" : right; }
-Tensor searchsorted(const Tensor& seq, const Tensor& v, bool i32, bool right, std::optional<std::string> side, const Tensor* sorter) {
-  return searchsorted_impl(sorter ? gather(seq, -1, *sorter, false) : seq, v, i32, right_of(right, side));
+bool right_of(bool right, const std::optional<std::string>& side) {
+  return side ? *side == "right" : right;
 }
-Tensor searchsorted_scalar(const Tensor& seq, Scalar v, bool i32, bool right, std::optional<std::string> side, const Tensor*) { return searchsorted_impl(seq, scalar_tensor(v, result_type(seq, v)), i32, right_of(right, side)); }
-Tensor bucketize(const Tensor& v, const Tensor& b, bool i32, bool right) { return searchsorted_impl(b, v, i32, right); }
-Tensor bucketize_scalar(Scalar v, const Tensor& b, bool i32, bool right) { return searchsorted_impl(b, scalar_tensor(v, result_type(b, v)), i32, right); }
+Tensor searchsorted(const Tensor& seq, const Tensor& v, bool i32, bool right,
+                    std::optional<std::string> side, const Tensor* sorter) {
+  return searchsorted_impl(sorter ? gather(seq, -1, *sorter, false) : seq, v, i32,
+                           right_of(right, side));
+}
+Tensor searchsorted_scalar(const Tensor& seq, Scalar v, bool i32, bool right,
+                           std::optional<std::string> side, const Tensor*) {
+  return searchsorted_impl(seq, scalar_tensor(v, result_type(seq, v)), i32, right_of(right, side));
+}
+Tensor bucketize(const Tensor& v, const Tensor& b, bool i32, bool right) {
+  return searchsorted_impl(b, v, i32, right);
+}
+Tensor bucketize_scalar(Scalar v, const Tensor& b, bool i32, bool right) {
+  return searchsorted_impl(b, scalar_tensor(v, result_type(b, v)), i32, right);
+}
 Tensor isin(const Tensor& e, const Tensor& t, bool, bool invert) {
   Tensor eq = binary(Binary::eq, unsqueeze(e, e.dim()), reshape(t, {-1}), result_type(e, t), kBool);
   Tensor r = reduce(Reduce::any, eq, {eq.dim() - 1}, false, kBool, kBool);
   return invert ? unary(Unary::logical_not, r, kBool) : r;
 }
-Tensor isin_scalar(const Tensor& e, Scalar t, bool, bool invert) { return binary_scalar(invert ? Binary::ne : Binary::eq, e, t, result_type(e, t), kBool); }
-Tensor isin_scalar_tensor(Scalar e, const Tensor& t, bool u, bool invert) { return isin(scalar_tensor(e, result_type(t, e)), t, u, invert); }
+Tensor isin_scalar(const Tensor& e, Scalar t, bool, bool invert) {
+  return binary_scalar(invert ? Binary::ne : Binary::eq, e, t, result_type(e, t), kBool);
+}
+Tensor isin_scalar_tensor(Scalar e, const Tensor& t, bool u, bool invert) {
+  return isin(scalar_tensor(e, result_type(t, e)), t, u, invert);
+}
 
-std::tuple<Tensor, Tensor, Tensor> unique_flat(const Tensor& t, bool inverse, bool counts, bool consecutive) {
+std::tuple<Tensor, Tensor, Tensor> unique_flat(const Tensor& t, bool inverse, bool counts,
+                                               bool consecutive) {
   Tensor flat = reshape(t, {-1});
   int64_t n = flat.numel();
   Tensor order = arange_ints(n, kLong), sorted = flat;
   if (!consecutive && n) std::tie(sorted, order) = sort_impl(flat, 0, false);
-  if (n == 0) return {empty({0}, t.dtype()), empty(inverse ? IntVec(t.sizes()) : IntVec{0}, kLong), empty({0}, kLong)};
+  if (n == 0)
+    return {empty({0}, t.dtype()), empty(inverse ? IntVec(t.sizes()) : IntVec{0}, kLong),
+            empty({0}, kLong)};
   // A group starts where a value differs from the one before.
   Tensor starts = empty({n}, kBool);
   fill(starts, Scalar(1));
@@ -344,23 +449,31 @@ std::tuple<Tensor, Tensor, Tensor> unique_flat(const Tensor& t, bool inverse, bo
   }
   return {values, inv, cnt};
 }
-std::tuple<Tensor, Tensor, Tensor> unique2(const Tensor& t, bool, bool inv, bool cnt) { return unique_flat(t, inv, cnt, false); }
+std::tuple<Tensor, Tensor, Tensor> unique2(const Tensor& t, bool, bool inv, bool cnt) {
+  return unique_flat(t, inv, cnt, false);
+}
 std::tuple<Tensor, Tensor> unique1(const Tensor& t, bool, bool inv) {
   auto [v, i, c] = unique_flat(t, inv, false, false);
   return {v, i};
 }
-std::tuple<Tensor, Tensor, Tensor> unique_dim_impl(const Tensor& t, int64_t dim, bool inverse, bool counts, bool consecutive) {
+std::tuple<Tensor, Tensor, Tensor> unique_dim_impl(const Tensor& t, int64_t dim, bool inverse,
+                                                   bool counts, bool consecutive) {
   int64_t d = wrap_dim(dim, t.dim()), n = t.size(d);
   Tensor rows = contiguous(transpose(t, 0, d));
   int64_t w = n ? rows.numel() / n : 0;
   auto v = host_doubles(rows);
   std::vector<int64_t> order(z(n));
   for (int64_t i = 0; i < n; ++i) order[z(i)] = i;
-  auto row_less = [&](int64_t a, int64_t b) { return std::lexicographical_compare(v.begin() + a * w, v.begin() + (a + 1) * w, v.begin() + b * w, v.begin() + (b + 1) * w); };
+  auto row_less = [&](int64_t a, int64_t b) {
+    return std::lexicographical_compare(v.begin() + a * w, v.begin() + (a + 1) * w,
+                                        v.begin() + b * w, v.begin() + (b + 1) * w);
+  };
   if (!consecutive) std::stable_sort(order.begin(), order.end(), row_less);
   std::vector<int64_t> first, count, group(z(n));
   for (int64_t i = 0; i < n; ++i) {
-    bool fresh = i == 0 || !std::equal(v.begin() + order[z(i)] * w, v.begin() + (order[z(i)] + 1) * w, v.begin() + order[z(i - 1)] * w);
+    bool fresh =
+        i == 0 || !std::equal(v.begin() + order[z(i)] * w, v.begin() + (order[z(i)] + 1) * w,
+                              v.begin() + order[z(i - 1)] * w);
     if (fresh) {
       first.push_back(order[z(i)]);
       count.push_back(0);
@@ -370,13 +483,21 @@ std::tuple<Tensor, Tensor, Tensor> unique_dim_impl(const Tensor& t, int64_t dim,
   }
   auto make = [](const std::vector<int64_t>& x) {
     Tensor r = empty({static_cast<int64_t>(x.size())}, kLong);
-    for (size_t i = 0; i < x.size(); ++i) fill(make_view(r, {}, {}, static_cast<int64_t>(i)), Scalar(x[i]));
+    for (size_t i = 0; i < x.size(); ++i)
+      fill(make_view(r, {}, {}, static_cast<int64_t>(i)), Scalar(x[i]));
     return r;
   };
-  return {index_select(t, d, make(first)), inverse ? make(group) : empty({0}, kLong), counts ? make(count) : empty({0}, kLong)};
+  return {index_select(t, d, make(first)), inverse ? make(group) : empty({0}, kLong),
+          counts ? make(count) : empty({0}, kLong)};
 }
-std::tuple<Tensor, Tensor, Tensor> unique_dim(const Tensor& t, int64_t d, bool, bool inv, bool cnt) { return unique_dim_impl(t, d, inv, cnt, false); }
-std::tuple<Tensor, Tensor, Tensor> unique_consecutive(const Tensor& t, bool inv, bool cnt, OptInt dim) { return dim ? unique_dim_impl(t, *dim, inv, cnt, true) : unique_flat(t, inv, cnt, true); }
+std::tuple<Tensor, Tensor, Tensor> unique_dim(const Tensor& t, int64_t d, bool, bool inv,
+                                              bool cnt) {
+  return unique_dim_impl(t, d, inv, cnt, false);
+}
+std::tuple<Tensor, Tensor, Tensor> unique_consecutive(const Tensor& t, bool inv, bool cnt,
+                                                      OptInt dim) {
+  return dim ? unique_dim_impl(t, *dim, inv, cnt, true) : unique_flat(t, inv, cnt, true);
+}
 
 Tensor repeat_interleave_self_tensor(const Tensor& t, const Tensor& reps, OptInt dim, OptInt) {
   Tensor x = dim ? t : reshape(t, {-1});
@@ -384,7 +505,8 @@ Tensor repeat_interleave_self_tensor(const Tensor& t, const Tensor& reps, OptInt
   auto r = host_ints(reps);
   int64_t n = x.dim() ? x.size(d) : 1;
   if (r.size() == 1) r.assign(z(n), r[0]);
-  if (static_cast<int64_t>(r.size()) != n) raise<OpError>("repeats must have the same size as input along dim");
+  if (static_cast<int64_t>(r.size()) != n)
+    raise<OpError>("repeats must have the same size as input along dim");
   TensorList parts;
   for (int64_t i = 0; i < n; ++i) {
     if (r[z(i)] < 0) raise<OpError>("repeats can not be negative");
@@ -408,14 +530,17 @@ Tensor repeat_interleave_self_int(const Tensor& t, int64_t n, OptInt dim, OptInt
   out[z(d)] *= n;
   return reshape(clone(expand_to(unsqueeze(x, d + 1), s)), out);
 }
-Tensor repeat_interleave_tensor(const Tensor& reps, OptInt) { return repeat_interleave_self_tensor(arange_ints(reps.numel(), kLong), reps, 0, {}); }
+Tensor repeat_interleave_tensor(const Tensor& reps, OptInt) {
+  return repeat_interleave_self_tensor(arange_ints(reps.numel(), kLong), reps, 0, {});
+}
 
 Tensor select_scatter(const Tensor& t, const Tensor& src, int64_t d, int64_t i) {
   Tensor r = clone(t);
   copy_to(select(r, d, i), src);
   return r;
 }
-Tensor slice_scatter(const Tensor& t, const Tensor& src, int64_t d, OptInt a, OptInt b, int64_t step) {
+Tensor slice_scatter(const Tensor& t, const Tensor& src, int64_t d, OptInt a, OptInt b,
+                     int64_t step) {
   Tensor r = clone(t);
   copy_to(slice(r, d, a, b, step), src);
   return r;
@@ -426,7 +551,8 @@ Tensor slice_scatter(const Tensor& t, const Tensor& src, int64_t d, OptInt a, Op
 Tensor index(const Tensor& t, const OptTensorList& given) {
   Tensor base;
   Plan p = plan_index(t, given, &base);
-  if (p.indices.empty()) return make_view(base, base.impl()->sizes, base.impl()->strides, base.storage_offset());
+  if (p.indices.empty())
+    return make_view(base, base.impl()->sizes, base.impl()->strides, base.storage_offset());
   Tensor r = empty(join(p.index_sizes, p.rest_sizes), t.dtype());
   if (r.numel()) {
     for (int32_t i = 0; i < p.args.n_index; ++i)
@@ -439,8 +565,12 @@ Tensor index(const Tensor& t, const OptTensorList& given) {
   Tensor placed = place(r, p, false);
   return placed.is_contiguous() ? placed : contiguous(placed);
 }
-Tensor index_put_(const Tensor& t, const OptTensorList& given, const Tensor& values, bool accumulate) {
-  if (values.dtype() != t.dtype()) raise<OpError>("Index put requires the source and destination dtypes match, got ", scalar_type_name(t.dtype()), " for the destination and ", scalar_type_name(values.dtype()), " for the source.");
+Tensor index_put_(const Tensor& t, const OptTensorList& given, const Tensor& values,
+                  bool accumulate) {
+  if (values.dtype() != t.dtype())
+    raise<OpError>("Index put requires the source and destination dtypes match, got ",
+                   scalar_type_name(t.dtype()), " for the destination and ",
+                   scalar_type_name(values.dtype()), " for the source.");
   Tensor base;
   Plan p = plan_index(t, given, &base);
   if (p.indices.empty()) {
@@ -465,9 +595,11 @@ Tensor index_put_(const Tensor& t, const OptTensorList& given, const Tensor& val
 Tensor index_select(const Tensor& t, int64_t dim, const Tensor& index_) {
   int64_t d = wrap_dim(dim, t.dim());
   if (index_.dim() > 1) raise<OpError>("index_select(): Index is supposed to be a vector");
-  if (index_.dtype() != kLong && index_.dtype() != kInt) raise<OpError>("index_select(): Expected dtype int32 or int64 for index");
+  if (index_.dtype() != kLong && index_.dtype() != kInt)
+    raise<OpError>("index_select(): Expected dtype int32 or int64 for index");
   Tensor idx = reshape(index_, {-1});
-  if (t.dim() == 0) return idx.numel() == 1 ? clone(t) : reshape(index(reshape(t, {1}), {idx}), {idx.numel()});
+  if (t.dim() == 0)
+    return idx.numel() == 1 ? clone(t) : reshape(index(reshape(t, {1}), {idx}), {idx.numel()});
   IntVec s(t.sizes());
   s[z(d)] = idx.numel();
   Tensor r = empty(s, t.dtype());
@@ -495,11 +627,15 @@ Tensor index_select(const Tensor& t, int64_t dim, const Tensor& index_) {
 }
 Tensor gather(const Tensor& t, int64_t dim, const Tensor& i, bool) {
   int64_t d = wrap_dim(dim, t.dim());
-  if (i.dtype() != kLong && i.dtype() != kInt) raise<OpError>("gather(): Expected dtype int64 for index");
+  if (i.dtype() != kLong && i.dtype() != kInt)
+    raise<OpError>("gather(): Expected dtype int64 for index");
   Tensor x = t.dim() == 0 ? reshape(t, {1}) : t, idx = i.dim() == 0 ? reshape(i, {1}) : i;
-  if (i.numel() && x.dim() != idx.dim()) raise<OpError>("Index tensor must have the same number of dimensions as input tensor");
+  if (i.numel() && x.dim() != idx.dim())
+    raise<OpError>("Index tensor must have the same number of dimensions as input tensor");
   for (int64_t k = 0; k < idx.dim() && i.numel(); ++k)
-    if (k != d && idx.size(k) > x.size(k)) raise<OpError>("Size does not match at dimension ", k, " expected index ", i.sizes(), " to be no larger than self ", t.sizes(), " apart from dimension ", d);
+    if (k != d && idx.size(k) > x.size(k))
+      raise<OpError>("Size does not match at dimension ", k, " expected index ", i.sizes(),
+                     " to be no larger than self ", t.sizes(), " apart from dimension ", d);
   Tensor r = empty(i.sizes(), t.dtype());
   if (r.numel()) {
     Tensor rv = r.dim() == 0 ? reshape(r, {1}) : r;
@@ -508,7 +644,10 @@ Tensor gather(const Tensor& t, int64_t dim, const Tensor& i, bool) {
   return r;
 }
 Tensor nonzero(const Tensor& t) {
-  int64_t n = t.numel() ? item(reduce(Reduce::count_nonzero, t, reduce_dims({}, t.dim()), false, t.dtype(), kLong)).i : 0;
+  int64_t n = t.numel() ? item(reduce(Reduce::count_nonzero, t, reduce_dims({}, t.dim()), false,
+                                      t.dtype(), kLong))
+                              .i
+                        : 0;
   Tensor r = empty({n, t.dim()}, kLong);
   if (r.numel()) call_slot(NonzeroArgs{view_of(r), view_of(t)});
   return r;

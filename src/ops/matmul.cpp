@@ -10,16 +10,23 @@ namespace sconce::ops {
 namespace {
 
 void same_type(const Tensor& a, const Tensor& b, const char* op) {
-  if (a.dtype() != b.dtype()) raise<OpError>(op, ": expected m1 and m2 to have the same dtype, but got: ", scalar_type_name(a.dtype()), " != ", scalar_type_name(b.dtype()));
+  if (a.dtype() != b.dtype())
+    raise<OpError>(op, ": expected m1 and m2 to have the same dtype, but got: ",
+                   scalar_type_name(a.dtype()), " != ", scalar_type_name(b.dtype()));
 }
 // out = alpha a @ b + beta out; 3-d.
-void product(const Tensor& out, const Tensor& a, const Tensor& b, const Tensor* bias, double alpha, double beta) {
+void product(const Tensor& out, const Tensor& a, const Tensor& b, const Tensor* bias, double alpha,
+             double beta) {
   if (out.numel() == 0) return;
   call_slot(GemmArgs{view_of(out), view_of(a), view_of(b), view_of(bias), alpha, beta});
 }
 Tensor mm(const Tensor& a, const Tensor& b) {
-  if (a.dim() != 2 || b.dim() != 2) raise<OpError>("mat1 and mat2 must be matrices, got ", a.dim(), "-D and ", b.dim(), "-D tensors");
-  if (a.size(1) != b.size(0)) raise<OpError>("mat1 and mat2 shapes cannot be multiplied (", a.size(0), "x", a.size(1), " and ", b.size(0), "x", b.size(1), ")");
+  if (a.dim() != 2 || b.dim() != 2)
+    raise<OpError>("mat1 and mat2 must be matrices, got ", a.dim(), "-D and ", b.dim(),
+                   "-D tensors");
+  if (a.size(1) != b.size(0))
+    raise<OpError>("mat1 and mat2 shapes cannot be multiplied (", a.size(0), "x", a.size(1),
+                   " and ", b.size(0), "x", b.size(1), ")");
   same_type(a, b, "mm");
   Tensor r = empty({a.size(0), b.size(1)}, a.dtype());
   product(unsqueeze(r, 0), unsqueeze(a, 0), unsqueeze(b, 0), nullptr, 1, 0);
@@ -27,23 +34,31 @@ Tensor mm(const Tensor& a, const Tensor& b) {
 }
 Tensor bmm(const Tensor& a, const Tensor& b) {
   if (a.dim() != 3 || b.dim() != 3) raise<OpError>("batch1 and batch2 must be 3D tensors");
-  if (a.size(0) != b.size(0) || a.size(2) != b.size(1)) raise<OpError>("Expected size for first two dimensions of batch2 tensor to be: [", a.size(0), ", ", a.size(2), "] but got: [", b.size(0), ", ", b.size(1), "].");
+  if (a.size(0) != b.size(0) || a.size(2) != b.size(1))
+    raise<OpError>("Expected size for first two dimensions of batch2 tensor to be: [", a.size(0),
+                   ", ", a.size(2), "] but got: [", b.size(0), ", ", b.size(1), "].");
   same_type(a, b, "bmm");
   Tensor r = empty({a.size(0), a.size(1), b.size(2)}, a.dtype());
   product(r, a, b, nullptr, 1, 0);
   return r;
 }
 Tensor mv(const Tensor& a, const Tensor& v) {
-  if (a.dim() != 2 || v.dim() != 1 || a.size(1) != v.size(0)) raise<OpError>("size mismatch, got input (", a.sizes(), "), vec (", v.sizes(), ")");
+  if (a.dim() != 2 || v.dim() != 1 || a.size(1) != v.size(0))
+    raise<OpError>("size mismatch, got input (", a.sizes(), "), vec (", v.sizes(), ")");
   return squeeze_dim(mm(a, unsqueeze(v, 1)), 1);
 }
 Tensor dot(const Tensor& a, const Tensor& b) {
-  if (a.dim() != 1 || b.dim() != 1) raise<OpError>("1D tensors expected, but got ", a.dim(), "D and ", b.dim(), "D tensors");
-  if (a.numel() != b.numel()) raise<OpError>("inconsistent tensor size, expected tensor ", a.sizes(), " and src ", b.sizes(), " to have the same number of elements");
+  if (a.dim() != 1 || b.dim() != 1)
+    raise<OpError>("1D tensors expected, but got ", a.dim(), "D and ", b.dim(), "D tensors");
+  if (a.numel() != b.numel())
+    raise<OpError>("inconsistent tensor size, expected tensor ", a.sizes(), " and src ", b.sizes(),
+                   " to have the same number of elements");
   same_type(a, b, "dot");
   return reshape(mm(unsqueeze(a, 0), unsqueeze(b, 1)), {});
 }
-Tensor vdot(const Tensor& a, const Tensor& b) { return dot(is_complex(a.dtype()) ? unary(Unary::conj, a, a.dtype()) : a, b); }
+Tensor vdot(const Tensor& a, const Tensor& b) {
+  return dot(is_complex(a.dtype()) ? unary(Unary::conj, a, a.dtype()) : a, b);
+}
 Tensor outer(const Tensor& a, const Tensor& b) {
   if (a.dim() != 1 || b.dim() != 1) raise<OpError>("outer: Expected 1-D arguments");
   return mul(unsqueeze(a, 1), unsqueeze(b, 0));
@@ -56,14 +71,27 @@ Tensor combine(const Tensor& self, const Tensor& r, const Scalar& beta, const Sc
     return x;
   }
   Tensor s = expand_to(self, r.sizes());
-  if (s.dtype() != r.dtype()) raise<OpError>("expected input of dtype ", scalar_type_name(r.dtype()), " but got ", scalar_type_name(s.dtype()));
+  if (s.dtype() != r.dtype())
+    raise<OpError>("expected input of dtype ", scalar_type_name(r.dtype()), " but got ",
+                   scalar_type_name(s.dtype()));
   return add(beta.d == 1 && beta.im == 0 ? s : mul_scalar(s, beta), x, Scalar(1));
 }
-Tensor addmm(const Tensor& s, const Tensor& a, const Tensor& b, Scalar beta, Scalar alpha) { return combine(s, mm(a, b), beta, alpha); }
-Tensor addmv(const Tensor& s, const Tensor& a, const Tensor& v, Scalar beta, Scalar alpha) { return combine(s, mv(a, v), beta, alpha); }
-Tensor addr(const Tensor& s, const Tensor& a, const Tensor& b, Scalar beta, Scalar alpha) { return combine(cast(s, result_type(s, outer(a, b))), cast(outer(a, b), result_type(s, outer(a, b))), beta, alpha); }
-Tensor baddbmm(const Tensor& s, const Tensor& a, const Tensor& b, Scalar beta, Scalar alpha) { return combine(s, bmm(a, b), beta, alpha); }
-Tensor addbmm(const Tensor& s, const Tensor& a, const Tensor& b, Scalar beta, Scalar alpha) { return combine(s, sum_dim(bmm(a, b), OptInts(IntVec{0}), false, {}), beta, alpha); }
+Tensor addmm(const Tensor& s, const Tensor& a, const Tensor& b, Scalar beta, Scalar alpha) {
+  return combine(s, mm(a, b), beta, alpha);
+}
+Tensor addmv(const Tensor& s, const Tensor& a, const Tensor& v, Scalar beta, Scalar alpha) {
+  return combine(s, mv(a, v), beta, alpha);
+}
+Tensor addr(const Tensor& s, const Tensor& a, const Tensor& b, Scalar beta, Scalar alpha) {
+  return combine(cast(s, result_type(s, outer(a, b))),
+                 cast(outer(a, b), result_type(s, outer(a, b))), beta, alpha);
+}
+Tensor baddbmm(const Tensor& s, const Tensor& a, const Tensor& b, Scalar beta, Scalar alpha) {
+  return combine(s, bmm(a, b), beta, alpha);
+}
+Tensor addbmm(const Tensor& s, const Tensor& a, const Tensor& b, Scalar beta, Scalar alpha) {
+  return combine(s, sum_dim(bmm(a, b), OptInts(IntVec{0}), false, {}), beta, alpha);
+}
 Tensor chain_matmul(TensorList l) {
   if (l.empty()) raise<OpError>("chain_matmul(): Expected one or more matrices");
   Tensor r = l[0];
@@ -72,17 +100,22 @@ Tensor chain_matmul(TensorList l) {
 }
 Tensor inner(const Tensor& a, const Tensor& b) {
   if (a.dim() == 0 || b.dim() == 0) return mul(a, b);
-  if (a.size(-1) != b.size(-1)) raise<OpError>("inner() the last dimension must match on both input tensors but got shapes ", a.sizes(), " and ", b.sizes());
+  if (a.size(-1) != b.size(-1))
+    raise<OpError>("inner() the last dimension must match on both input tensors but got shapes ",
+                   a.sizes(), " and ", b.sizes());
   IntVec s(a.sizes());
   s.pop_back();
   for (int64_t i = 0; i + 1 < b.dim(); ++i) s.push_back(b.size(i));
-  return reshape(mm(reshape(a, {-1, a.size(-1)}), transpose(reshape(b, {-1, b.size(-1)}), 0, 1)), s);
+  return reshape(mm(reshape(a, {-1, a.size(-1)}), transpose(reshape(b, {-1, b.size(-1)}), 0, 1)),
+                 s);
 }
 Tensor kron(const Tensor& a, const Tensor& b) {
   int64_t n = std::max(a.dim(), b.dim());
-  IntVec as(static_cast<size_t>(2 * n), 1), bs(static_cast<size_t>(2 * n), 1), out(static_cast<size_t>(n));
+  IntVec as(static_cast<size_t>(2 * n), 1), bs(static_cast<size_t>(2 * n), 1),
+      out(static_cast<size_t>(n));
   for (int64_t i = 0; i < n; ++i) {
-    int64_t x = i + a.dim() >= n ? a.size(i + a.dim() - n) : 1, y = i + b.dim() >= n ? b.size(i + b.dim() - n) : 1;
+    int64_t x = i + a.dim() >= n ? a.size(i + a.dim() - n) : 1,
+            y = i + b.dim() >= n ? b.size(i + b.dim() - n) : 1;
     as[static_cast<size_t>(2 * i)] = x;
     bs[static_cast<size_t>(2 * i + 1)] = y;
     out[static_cast<size_t>(i)] = x * y;
@@ -125,7 +158,9 @@ Tensor tensordot(const Tensor& a, const Tensor& b, IntVec da, IntVec db) {
       out.push_back(a.size(i));
     }
   for (size_t i = 0; i < da.size(); ++i) {
-    if (a.size(da[i]) != b.size(db[i])) raise<OpError>("contracted dimensions need to match, but first has size ", a.size(da[i]), " in dim ", da[i], " and second has size ", b.size(db[i]), " in dim ", db[i]);
+    if (a.size(da[i]) != b.size(db[i]))
+      raise<OpError>("contracted dimensions need to match, but first has size ", a.size(da[i]),
+                     " in dim ", da[i], " and second has size ", b.size(db[i]), " in dim ", db[i]);
     pa.push_back(da[i]);
     pb.push_back(db[i]);
     k *= a.size(da[i]);
@@ -135,7 +170,9 @@ Tensor tensordot(const Tensor& a, const Tensor& b, IntVec da, IntVec db) {
       pb.push_back(i);
       out.push_back(b.size(i));
     }
-  return reshape(mm(reshape(permute(a, pa), {a.numel() / std::max<int64_t>(k, 1), k}), reshape(permute(b, pb), {k, b.numel() / std::max<int64_t>(k, 1)})), out);
+  return reshape(mm(reshape(permute(a, pa), {a.numel() / std::max<int64_t>(k, 1), k}),
+                    reshape(permute(b, pb), {k, b.numel() / std::max<int64_t>(k, 1)})),
+                 out);
 }
 
 // ---- einsum ----
@@ -153,13 +190,19 @@ Tensor einsum(const std::string& eq, TensorList ops, OptInts) {
     else
       terms.back() += c;
   }
-  if (terms.size() != ops.size()) raise<OpError>("einsum(): the number of operands in the equation does not match the number given");
+  if (terms.size() != ops.size())
+    raise<OpError>(
+        "einsum(): the number of operands in the equation does not match the number given");
   // Labels: letters, and the dims of the ellipsis as numbers counted from the right.
   int64_t ell = 0;
   for (size_t i = 0; i < terms.size(); ++i) {
     auto letters = static_cast<int64_t>(terms[i].size());
-    if (terms[i].find("...") != std::string::npos) ell = std::max(ell, ops[i].dim() - (letters - 3));
-    else if (letters != ops[i].dim()) raise<OpError>("einsum(): the number of subscripts in the equation (", letters, ") does not match the number of dimensions (", ops[i].dim(), ") for operand ", i);
+    if (terms[i].find("...") != std::string::npos)
+      ell = std::max(ell, ops[i].dim() - (letters - 3));
+    else if (letters != ops[i].dim())
+      raise<OpError>("einsum(): the number of subscripts in the equation (", letters,
+                     ") does not match the number of dimensions (", ops[i].dim(), ") for operand ",
+                     i);
   }
   auto labels_of = [&](const std::string& t, int64_t dims) {
     std::vector<int> r;
@@ -169,7 +212,8 @@ Tensor einsum(const std::string& eq, TensorList ops, OptInts) {
         for (int64_t e = n; e > 0; --e) r.push_back(static_cast<int>(-e));
         k += 2;
       } else {
-        if (!std::isalpha(static_cast<unsigned char>(t[k]))) raise<OpError>("einsum(): invalid subscript given: ", t[k]);
+        if (!std::isalpha(static_cast<unsigned char>(t[k])))
+          raise<OpError>("einsum(): invalid subscript given: ", t[k]);
         r.push_back(t[k]);
       }
     }
@@ -201,7 +245,9 @@ Tensor einsum(const std::string& eq, TensorList ops, OptInts) {
           ++k;
           continue;
         }
-        if (t.size(static_cast<int64_t>(i)) != t.size(static_cast<int64_t>(k))) raise<OpError>("einsum(): subscript is repeated for an operand but the sizes don't match");
+        if (t.size(static_cast<int64_t>(i)) != t.size(static_cast<int64_t>(k)))
+          raise<OpError>(
+              "einsum(): subscript is repeated for an operand but the sizes don't match");
         IntVec sz(t.sizes()), st(t.strides());
         st[i] += st[k];
         sz.erase(k);
@@ -229,9 +275,12 @@ Tensor einsum(const std::string& eq, TensorList ops, OptInts) {
     IntVec batch, left, right, contract;
     for (size_t d = 0; d < order.size(); ++d) {
       bool needed = d < out.size();
-      for (size_t k = i + 1; k < ops.size(); ++k) needed |= std::find(in[k].begin(), in[k].end(), order[d]) != in[k].end();
+      for (size_t k = i + 1; k < ops.size(); ++k)
+        needed |= std::find(in[k].begin(), in[k].end(), order[d]) != in[k].end();
       int64_t x = acc.sizes()[d], y = b.sizes()[d];
-      if (x != y && x != 1 && y != 1) raise<OpError>("einsum(): operands do not broadcast with remapped shapes: ", acc.sizes(), " and ", b.sizes());
+      if (x != y && x != 1 && y != 1)
+        raise<OpError>("einsum(): operands do not broadcast with remapped shapes: ", acc.sizes(),
+                       " and ", b.sizes());
       if (x != 1 && y != 1)
         (needed ? batch : contract).push_back(static_cast<int64_t>(d));
       else if (y == 1)
@@ -239,7 +288,8 @@ Tensor einsum(const std::string& eq, TensorList ops, OptInts) {
       else
         right.push_back(static_cast<int64_t>(d));
     }
-    auto part = [&](const Tensor& t, const IntVec& a, const IntVec& c, const IntVec& e, int64_t* n) {
+    auto part = [&](const Tensor& t, const IntVec& a, const IntVec& c, const IntVec& e,
+                    int64_t* n) {
       IntVec p;
       int64_t s[3] = {1, 1, 1};
       int k = 0;
@@ -258,12 +308,15 @@ Tensor einsum(const std::string& eq, TensorList ops, OptInts) {
     };
     int64_t nb;
     ScalarType t = result_type(acc, b);
-    Tensor m = bmm(part(cast(acc, t), batch, left, contract, &nb), part(cast(b, t), batch, contract, right, &nb));
+    Tensor m = bmm(part(cast(acc, t), batch, left, contract, &nb),
+                   part(cast(b, t), batch, contract, right, &nb));
     IntVec shape, perm(order.size());
     size_t next = 0;
     for (const IntVec* g : {&batch, &left, &right})
       for (int64_t d : *g) {
-        shape.push_back(std::max(acc.size(d), b.size(d)) == 0 || acc.size(d) == 0 || b.size(d) == 0 ? 0 : std::max(acc.size(d), b.size(d)));
+        shape.push_back(std::max(acc.size(d), b.size(d)) == 0 || acc.size(d) == 0 || b.size(d) == 0
+                            ? 0
+                            : std::max(acc.size(d), b.size(d)));
         perm[static_cast<size_t>(d)] = static_cast<int64_t>(next++);
       }
     for (int64_t d : contract) {
@@ -280,7 +333,8 @@ Tensor einsum(const std::string& eq, TensorList ops, OptInts) {
 
 // ---- attention ----
 
-Tensor attention_math(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor* mask, double scale, bool causal) {
+Tensor attention_math(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor* mask,
+                      double scale, bool causal) {
   IntVec batch(q.sizes());
   batch.pop_back();
   batch.pop_back();
@@ -303,7 +357,9 @@ Tensor attention_math(const Tensor& q, const Tensor& k, const Tensor& v, const T
   Tensor m;
   if (mask) {
     m = *mask;
-    if (m.dtype() == kBool) m = where(m, scalar_tensor(Scalar(0.0), q.dtype()), scalar_tensor(Scalar(-INFINITY), q.dtype()));
+    if (m.dtype() == kBool)
+      m = where(m, scalar_tensor(Scalar(0.0), q.dtype()),
+                scalar_tensor(Scalar(-INFINITY), q.dtype()));
     IntVec s = batch;
     s.push_back(L);
     s.push_back(S);
@@ -314,15 +370,22 @@ Tensor attention_math(const Tensor& q, const Tensor& k, const Tensor& v, const T
   out.push_back(D);
   Tensor r = empty({B, L, D}, q.dtype());
   Tensor fq = flat(q), fk = flat(k), fv = flat(v);
-  if (r.numel()) call_slot(AttentionArgs{view_of(r), view_of(fq), view_of(fk), view_of(fv), view_of(m), scale, causal});
+  if (r.numel())
+    call_slot(AttentionArgs{view_of(r), view_of(fq), view_of(fk), view_of(fv), view_of(m), scale,
+                            causal});
   (void)E;
   return reshape(r, out);
 }
-Tensor sdpa(const Tensor& q, const Tensor& k0, const Tensor& v0, const Tensor* mask, double, bool causal, OptDouble scale, bool gqa) {
-  if (q.dtype() != k0.dtype() || q.dtype() != v0.dtype()) raise<OpError>("Expected query, key, and value to have the same dtype");
-  if (q.dim() < 2 || k0.dim() < 2 || v0.dim() < 2) raise<OpError>("Expected query, key, and value to all be  at least 2 dimensional");
+Tensor sdpa(const Tensor& q, const Tensor& k0, const Tensor& v0, const Tensor* mask, double,
+            bool causal, OptDouble scale, bool gqa) {
+  if (q.dtype() != k0.dtype() || q.dtype() != v0.dtype())
+    raise<OpError>("Expected query, key, and value to have the same dtype");
+  if (q.dim() < 2 || k0.dim() < 2 || v0.dim() < 2)
+    raise<OpError>("Expected query, key, and value to all be  at least 2 dimensional");
   if (mask && causal) raise<OpError>("Explicit attn_mask should not be set when is_causal=True");
-  if (q.size(-1) != k0.size(-1) || k0.size(-2) != v0.size(-2)) raise<OpError>("scaled_dot_product_attention: the sizes of query ", q.sizes(), ", key ", k0.sizes(), " and value ", v0.sizes(), " do not fit");
+  if (q.size(-1) != k0.size(-1) || k0.size(-2) != v0.size(-2))
+    raise<OpError>("scaled_dot_product_attention: the sizes of query ", q.sizes(), ", key ",
+                   k0.sizes(), " and value ", v0.sizes(), " do not fit");
   Tensor k = k0, v = v0;
   if (gqa) {
     auto spread = [&](const Tensor& t) {
@@ -335,7 +398,8 @@ Tensor sdpa(const Tensor& q, const Tensor& k0, const Tensor& v0, const Tensor* m
     k = spread(k);
     v = spread(v);
   }
-  return attention_math(q, k, v, mask, scale.value_or(1 / std::sqrt(static_cast<double>(q.size(-1)))), causal);
+  return attention_math(q, k, v, mask,
+                        scale.value_or(1 / std::sqrt(static_cast<double>(q.size(-1)))), causal);
 }
 
 // The packed projection of self-attention: [N, L, E] -> three of [N, H, L, E/H].
@@ -345,25 +409,36 @@ struct Heads {
 Heads project(const Tensor& x, const Tensor& w, const Tensor* b, int64_t heads) {
   int64_t N = x.size(0), L = x.size(1), E = x.size(2);
   Tensor p = linear(x, w, b);  // [N, L, 3E]
-  auto part = [&](int64_t i) { return transpose(reshape(narrow(p, 2, i * E, E), {N, L, heads, E / heads}), 1, 2); };
+  auto part = [&](int64_t i) {
+    return transpose(reshape(narrow(p, 2, i * E, E), {N, L, heads, E / heads}), 1, 2);
+  };
   return {part(0), part(1), part(2)};
 }
-Tensor merge_heads(const Tensor& t) { return reshape(transpose(t, 1, 2), {t.size(0), t.size(2), t.size(1) * t.size(3)}); }
+Tensor merge_heads(const Tensor& t) {
+  return reshape(transpose(t, 1, 2), {t.size(0), t.size(2), t.size(1) * t.size(3)});
+}
 // type 0: [L, L] attention mask, 1: [N, L] padding mask, 2: both, [N, H, L, L]. True hides.
 Tensor mask_for(const Tensor& mask, OptInt type, int64_t N, int64_t H, int64_t L, ScalarType t) {
   Tensor m = mask;
-  if (m.dtype() == kBool) m = where(m, scalar_tensor(Scalar(-INFINITY), t), scalar_tensor(Scalar(0.0), t));
-  if (type.value_or(-1) == 1 || (m.dim() == 2 && type.value_or(-1) != 0 && m.size(0) == N && N != L)) return expand_to(reshape(m, {N, 1, 1, L}), IntVec{N, H, L, L});
+  if (m.dtype() == kBool)
+    m = where(m, scalar_tensor(Scalar(-INFINITY), t), scalar_tensor(Scalar(0.0), t));
+  if (type.value_or(-1) == 1 ||
+      (m.dim() == 2 && type.value_or(-1) != 0 && m.size(0) == N && N != L))
+    return expand_to(reshape(m, {N, 1, 1, L}), IntVec{N, H, L, L});
   return expand_to(m, IntVec{N, H, L, L});
 }
-Tensor encoder_layer(const Tensor& src, int64_t, int64_t heads, const Tensor& qkv_w, const Tensor& qkv_b, const Tensor& proj_w, const Tensor& proj_b, bool use_gelu, bool norm_first, double eps, const Tensor& n1w, const Tensor& n1b,
-                     const Tensor& n2w, const Tensor& n2b, const Tensor& w1, const Tensor& b1, const Tensor& w2, const Tensor& b2, const Tensor* mask, OptInt mask_type) {
+Tensor encoder_layer(const Tensor& src, int64_t, int64_t heads, const Tensor& qkv_w,
+                     const Tensor& qkv_b, const Tensor& proj_w, const Tensor& proj_b, bool use_gelu,
+                     bool norm_first, double eps, const Tensor& n1w, const Tensor& n1b,
+                     const Tensor& n2w, const Tensor& n2b, const Tensor& w1, const Tensor& b1,
+                     const Tensor& w2, const Tensor& b2, const Tensor* mask, OptInt mask_type) {
   int64_t N = src.size(0), L = src.size(1), E = src.size(2);
   auto attend = [&](const Tensor& x) {
     Heads h = project(x, qkv_w, &qkv_b, heads);
     Tensor m;
     if (mask) m = mask_for(*mask, mask_type, N, heads, L, x.dtype());
-    Tensor a = attention_math(h.q, h.k, h.v, mask ? &m : nullptr, 1 / std::sqrt(static_cast<double>(E / heads)), false);
+    Tensor a = attention_math(h.q, h.k, h.v, mask ? &m : nullptr,
+                              1 / std::sqrt(static_cast<double>(E / heads)), false);
     return linear(merge_heads(a), proj_w, &proj_b);
   };
   auto feed = [&](const Tensor& x) {
@@ -371,7 +446,9 @@ Tensor encoder_layer(const Tensor& src, int64_t, int64_t heads, const Tensor& qk
     y = unary(use_gelu ? Unary::gelu : Unary::relu, y, y.dtype());
     return linear(y, w2, &b2);
   };
-  auto norm = [&](const Tensor& x, const Tensor& w, const Tensor& b) { return layer_norm(x, {E}, &w, &b, eps, true); };
+  auto norm = [&](const Tensor& x, const Tensor& w, const Tensor& b) {
+    return layer_norm(x, {E}, &w, &b, eps, true);
+  };
   Tensor x = src;
   if (norm_first) {
     x = add(x, attend(norm(x, n1w, n1b)), Scalar(1));
@@ -383,10 +460,15 @@ Tensor encoder_layer(const Tensor& src, int64_t, int64_t heads, const Tensor& qk
 void encoder_layer_op(Call& c) {
   auto t = [&](uint32_t i) -> const Tensor& { return c.in(i).toTensorRef(); };
   const Tensor* mask = c.in(18).isNone() ? nullptr : &c.in(18).toTensorRef();
-  c.out(0, encoder_layer(t(0), c.in(1).toInt(), c.in(2).toInt(), t(3), t(4), t(5), t(6), c.in(7).toBool(), c.in(8).toBool(), c.in(9).toDouble(), t(10), t(11), t(12), t(13), t(14), t(15), t(16), t(17), mask,
+  c.out(0, encoder_layer(t(0), c.in(1).toInt(), c.in(2).toInt(), t(3), t(4), t(5), t(6),
+                         c.in(7).toBool(), c.in(8).toBool(), c.in(9).toDouble(), t(10), t(11),
+                         t(12), t(13), t(14), t(15), t(16), t(17), mask,
                          c.in(19).isNone() ? OptInt() : OptInt(c.in(19).toInt())));
 }
-std::tuple<Tensor, Tensor> native_mha(const Tensor& q, const Tensor& k, const Tensor& v, int64_t E, int64_t heads, const Tensor& w, const Tensor& b, const Tensor& pw, const Tensor& pb, const Tensor* mask, bool need, bool average, OptInt type) {
+std::tuple<Tensor, Tensor> native_mha(const Tensor& q, const Tensor& k, const Tensor& v, int64_t E,
+                                      int64_t heads, const Tensor& w, const Tensor& b,
+                                      const Tensor& pw, const Tensor& pb, const Tensor* mask,
+                                      bool need, bool average, OptInt type) {
   int64_t N = q.size(0), L = q.size(1), S = k.size(1);
   Heads h;
   if (q.is_same(k) && k.is_same(v)) {
@@ -416,14 +498,18 @@ std::tuple<Tensor, Tensor> native_mha(const Tensor& q, const Tensor& k, const Te
 }  // namespace
 
 Tensor matmul(const Tensor& a, const Tensor& b) {
-  if (a.dim() == 0 || b.dim() == 0) raise<OpError>("both arguments to matmul need to be at least 1D, but they are ", a.dim(), "D and ", b.dim(), "D");
+  if (a.dim() == 0 || b.dim() == 0)
+    raise<OpError>("both arguments to matmul need to be at least 1D, but they are ", a.dim(),
+                   "D and ", b.dim(), "D");
   same_type(a, b, "matmul");
   if (a.dim() == 1 && b.dim() == 1) return dot(a, b);
   if (a.dim() == 2 && b.dim() == 1) return mv(a, b);
   if (a.dim() == 1 && b.dim() == 2) return squeeze_dim(mm(unsqueeze(a, 0), b), 0);
   if (a.dim() == 2 && b.dim() == 2) return mm(a, b);
   Tensor x = a.dim() == 1 ? unsqueeze(a, 0) : a, y = b.dim() == 1 ? unsqueeze(b, 1) : b;
-  if (x.size(-1) != y.size(-2)) raise<OpError>("mat1 and mat2 shapes cannot be multiplied (", a.sizes(), " and ", b.sizes(), ")");
+  if (x.size(-1) != y.size(-2))
+    raise<OpError>("mat1 and mat2 shapes cannot be multiplied (", a.sizes(), " and ", b.sizes(),
+                   ")");
   IntVec out;
   if (y.dim() == 2) {
     // One product of all rows.
@@ -453,19 +539,24 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   return reshape(r, out);
 }
 Tensor linear(const Tensor& x, const Tensor& w, const Tensor* b) {
-  if (w.dim() > 2 || w.dim() == 0) raise<OpError>("linear: the weight must have 1 or 2 dims, got ", w.dim());
+  if (w.dim() > 2 || w.dim() == 0)
+    raise<OpError>("linear: the weight must have 1 or 2 dims, got ", w.dim());
   if (w.dim() == 1) {
     Tensor r = matmul(x, w);
     return b ? add(r, *b, Scalar(1)) : r;
   }
-  if (x.dim() == 0 || x.size(-1) != w.size(1)) raise<OpError>("mat1 and mat2 shapes cannot be multiplied (", x.sizes(), " and ", w.size(1), "x", w.size(0), ")");
+  if (x.dim() == 0 || x.size(-1) != w.size(1))
+    raise<OpError>("mat1 and mat2 shapes cannot be multiplied (", x.sizes(), " and ", w.size(1),
+                   "x", w.size(0), ")");
   same_type(x, w, "linear");
-  if (b && b->dtype() != x.dtype()) raise<OpError>("linear: input and bias must have the same dtype");
+  if (b && b->dtype() != x.dtype())
+    raise<OpError>("linear: input and bias must have the same dtype");
   IntVec out(x.sizes());
   out[out.size() - 1] = w.size(0);
   Tensor r = empty(out, x.dtype());
   if (r.numel() == 0) return r;
-  Tensor rows = reshape(x, {1, -1, x.size(-1)}), wt = unsqueeze(transpose(w, 0, 1), 0), r3 = view(r, {1, -1, w.size(0)});
+  Tensor rows = reshape(x, {1, -1, x.size(-1)}), wt = unsqueeze(transpose(w, 0, 1), 0),
+         r3 = view(r, {1, -1, w.size(0)});
   bool plain_bias = b && b->dim() == 1 && b->size(0) == w.size(0);
   product(r3, rows, wt, plain_bias ? b : nullptr, 1, 0);
   return b && !plain_bias ? add(r, *b, Scalar(1)) : r;

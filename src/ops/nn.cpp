@@ -19,43 +19,71 @@ IntVec spread(const IntVec& v, int64_t n) {
 }
 
 // n copies of a vector, one after another.
-Tensor repeat_tensor(const Tensor& t, int64_t n) { return reshape(clone(expand_to(unsqueeze(t, 0), IntVec{n, t.numel()})), {-1}); }
+Tensor repeat_tensor(const Tensor& t, int64_t n) {
+  return reshape(clone(expand_to(unsqueeze(t, 0), IntVec{n, t.numel()})), {-1});
+}
 
 // ---- convolution ----
 
-Tensor convolution(const Tensor& x0, const Tensor& w, const Tensor* b, IntVec stride, IntVec padding, IntVec dilation, bool transposed, IntVec out_padding, int64_t groups) {
+Tensor convolution(const Tensor& x0, const Tensor& w, const Tensor* b, IntVec stride,
+                   IntVec padding, IntVec dilation, bool transposed, IntVec out_padding,
+                   int64_t groups) {
   int64_t nd = w.dim() - 2;
-  if (nd < 1 || nd > 3) raise<OpError>("convolution: the weight must have 3 to 5 dims, got ", w.sizes());
+  if (nd < 1 || nd > 3)
+    raise<OpError>("convolution: the weight must have 3 to 5 dims, got ", w.sizes());
   bool batched = x0.dim() == w.dim();
-  if (!batched && x0.dim() != w.dim() - 1) raise<OpError>("Expected ", nd + 1, "D (unbatched) or ", nd + 2, "D (batched) input to conv", nd, "d, but got input of size: ", x0.sizes());
-  if (x0.dtype() != w.dtype()) raise<OpError>("Input type (", scalar_type_name(x0.dtype()), ") and weight type (", scalar_type_name(w.dtype()), ") should be the same");
-  if (b && b->dtype() != x0.dtype()) raise<OpError>("Input type (", scalar_type_name(x0.dtype()), ") and bias type (", scalar_type_name(b->dtype()), ") should be the same");
+  if (!batched && x0.dim() != w.dim() - 1)
+    raise<OpError>("Expected ", nd + 1, "D (unbatched) or ", nd + 2, "D (batched) input to conv",
+                   nd, "d, but got input of size: ", x0.sizes());
+  if (x0.dtype() != w.dtype())
+    raise<OpError>("Input type (", scalar_type_name(x0.dtype()), ") and weight type (",
+                   scalar_type_name(w.dtype()), ") should be the same");
+  if (b && b->dtype() != x0.dtype())
+    raise<OpError>("Input type (", scalar_type_name(x0.dtype()), ") and bias type (",
+                   scalar_type_name(b->dtype()), ") should be the same");
   Tensor x = batched ? x0 : unsqueeze(x0, 0);
   stride = spread(stride, nd);
   padding = spread(padding, nd);
   dilation = spread(dilation, nd);
   out_padding = spread(out_padding.empty() ? IntVec{0} : out_padding, nd);
   if (groups <= 0) raise<OpError>("non-positive groups is not supported");
-  int64_t ci = transposed ? w.size(0) : w.size(1) * groups, co = transposed ? w.size(1) * groups : w.size(0);
-  if (x.size(1) != ci) raise<OpError>("Given groups=", groups, ", weight of size ", w.sizes(), ", expected input", x0.sizes(), " to have ", ci, " channels, but got ", x.size(1), " channels instead");
-  if ((transposed ? w.size(0) : w.size(0)) % groups) raise<OpError>("Given groups=", groups, ", expected weight to be divisible by groups at dimension 0, but got weight of size ", w.sizes());
-  if (b && (b->dim() != 1 || b->size(0) != co)) raise<OpError>("Given weight of size ", w.sizes(), ", expected bias to be 1-dimensional with ", co, " elements, but got bias of size ", b->sizes(), " instead");
+  int64_t ci = transposed ? w.size(0) : w.size(1) * groups,
+          co = transposed ? w.size(1) * groups : w.size(0);
+  if (x.size(1) != ci)
+    raise<OpError>("Given groups=", groups, ", weight of size ", w.sizes(), ", expected input",
+                   x0.sizes(), " to have ", ci, " channels, but got ", x.size(1),
+                   " channels instead");
+  if ((transposed ? w.size(0) : w.size(0)) % groups)
+    raise<OpError>(
+        "Given groups=", groups,
+        ", expected weight to be divisible by groups at dimension 0, but got weight of size ",
+        w.sizes());
+  if (b && (b->dim() != 1 || b->size(0) != co))
+    raise<OpError>("Given weight of size ", w.sizes(), ", expected bias to be 1-dimensional with ",
+                   co, " elements, but got bias of size ", b->sizes(), " instead");
   IntVec out{x.size(0), co};
   ConvArgs a{};
   for (int64_t d = 0; d < nd; ++d) {
-    int64_t in = x.size(d + 2), k = w.size(d + 2), s = stride[z(d)], p = padding[z(d)], l = dilation[z(d)];
+    int64_t in = x.size(d + 2), k = w.size(d + 2), s = stride[z(d)], p = padding[z(d)],
+            l = dilation[z(d)];
     if (s <= 0) raise<OpError>("non-positive stride is not supported");
     if (l <= 0) raise<OpError>("dilation should be greater than zero");
     if (p < 0) raise<OpError>("negative padding is not supported");
-    int64_t o = transposed ? (in - 1) * s - 2 * p + l * (k - 1) + out_padding[z(d)] + 1 : (in + 2 * p - l * (k - 1) - 1) / s + 1;
-    if (!transposed && in + 2 * p < l * (k - 1) + 1) raise<OpError>("Calculated padded input size per channel: (", in + 2 * p, "). Kernel size: (", k, "). Kernel size can't be greater than actual input size");
+    int64_t o = transposed ? (in - 1) * s - 2 * p + l * (k - 1) + out_padding[z(d)] + 1
+                           : (in + 2 * p - l * (k - 1) - 1) / s + 1;
+    if (!transposed && in + 2 * p < l * (k - 1) + 1)
+      raise<OpError>("Calculated padded input size per channel: (", in + 2 * p, "). Kernel size: (",
+                     k, "). Kernel size can't be greater than actual input size");
     out.push_back(o);
     a.stride[d] = s;
     a.padding[d] = p;
     a.dilation[d] = l;
   }
-  bool cl = nd == 2 && ((x.is_channels_last() && !x.is_contiguous()) || (w.is_channels_last() && !w.is_contiguous()));
-  Tensor r = cl ? empty_strided(out, IntVec{out[1] * out[2] * out[3], 1, out[3] * out[1], out[1]}, x.dtype()) : empty(out, x.dtype());
+  bool cl = nd == 2 && ((x.is_channels_last() && !x.is_contiguous()) ||
+                        (w.is_channels_last() && !w.is_contiguous()));
+  Tensor r = cl ? empty_strided(out, IntVec{out[1] * out[2] * out[3], 1, out[3] * out[1], out[1]},
+                                x.dtype())
+                : empty(out, x.dtype());
   if (r.numel()) {
     a.out = view_of(r);
     a.in = view_of(x);
@@ -67,19 +95,28 @@ Tensor convolution(const Tensor& x0, const Tensor& w, const Tensor* b, IntVec st
   }
   return batched ? r : squeeze_dim(r, 0);
 }
-Tensor convolution_long(const Tensor& x, const Tensor& w, const Tensor* b, IntVec s, IntVec p, IntVec d, bool t, IntVec op_, int64_t g, bool, bool, bool, bool) { return convolution(x, w, b, s, p, d, t, op_, g); }
-Tensor convolution_deprecated(const Tensor& x, const Tensor& w, const Tensor* b, IntVec s, IntVec p, IntVec d, bool t, IntVec op_, int64_t g, bool, bool, bool) { return convolution(x, w, b, s, p, d, t, op_, g); }
-template <int N>
-void check_rank(const Tensor& w) {
-  if (w.dim() != N + 2) raise<OpError>("conv", N, "d: expected a weight of ", N + 2, " dims, got ", w.sizes());
+Tensor convolution_long(const Tensor& x, const Tensor& w, const Tensor* b, IntVec s, IntVec p,
+                        IntVec d, bool t, IntVec op_, int64_t g, bool, bool, bool, bool) {
+  return convolution(x, w, b, s, p, d, t, op_, g);
+}
+Tensor convolution_deprecated(const Tensor& x, const Tensor& w, const Tensor* b, IntVec s, IntVec p,
+                              IntVec d, bool t, IntVec op_, int64_t g, bool, bool, bool) {
+  return convolution(x, w, b, s, p, d, t, op_, g);
 }
 template <int N>
-Tensor conv(const Tensor& x, const Tensor& w, const Tensor* b, IntVec s, IntVec p, IntVec d, int64_t g) {
+void check_rank(const Tensor& w) {
+  if (w.dim() != N + 2)
+    raise<OpError>("conv", N, "d: expected a weight of ", N + 2, " dims, got ", w.sizes());
+}
+template <int N>
+Tensor conv(const Tensor& x, const Tensor& w, const Tensor* b, IntVec s, IntVec p, IntVec d,
+            int64_t g) {
   check_rank<N>(w);
   return convolution(x, w, b, s, p, d, false, {}, g);
 }
 template <int N>
-Tensor conv_same(const Tensor& x, const Tensor& w, const Tensor* b, IntVec s, const std::string& how, IntVec d, int64_t g) {
+Tensor conv_same(const Tensor& x, const Tensor& w, const Tensor* b, IntVec s,
+                 const std::string& how, IntVec d, int64_t g) {
   check_rank<N>(w);
   if (how == "valid") return convolution(x, w, b, s, {0}, d, false, {}, g);
   if (how != "same") raise<OpError>("Invalid padding string: '", how, "'");
@@ -104,11 +141,16 @@ Tensor conv_same(const Tensor& x, const Tensor& w, const Tensor* b, IntVec s, co
   return convolution(y, w, b, s, pad, dil, false, {}, g);
 }
 template <int N>
-Tensor conv_transpose(const Tensor& x, const Tensor& w, const Tensor* b, IntVec s, IntVec p, IntVec op_, int64_t g, IntVec d) {
+Tensor conv_transpose(const Tensor& x, const Tensor& w, const Tensor* b, IntVec s, IntVec p,
+                      IntVec op_, int64_t g, IntVec d) {
   check_rank<N>(w);
   return convolution(x, w, b, s, p, d, true, op_, g);
 }
-Tensor conv_tbc(const Tensor& x, const Tensor& w, const Tensor& b, int64_t pad) { return permute(convolution(permute(x, {1, 2, 0}), permute(w, {2, 1, 0}), &b, {1}, {pad}, {1}, false, {}, 1), {2, 0, 1}); }
+Tensor conv_tbc(const Tensor& x, const Tensor& w, const Tensor& b, int64_t pad) {
+  return permute(
+      convolution(permute(x, {1, 2, 0}), permute(w, {2, 1, 0}), &b, {1}, {pad}, {1}, false, {}, 1),
+      {2, 0, 1});
+}
 
 // ---- pooling ----
 
@@ -117,9 +159,13 @@ int64_t pooled(int64_t in, int64_t k, int64_t p, int64_t s, int64_t d, bool ceil
   if (ceil && (o - 1) * s >= in + p) --o;
   return o;
 }
-std::tuple<Tensor, Tensor> pool(Pool op, int64_t nd, const Tensor& x0, IntVec k, IntVec s, IntVec p, IntVec d, bool ceil, bool indices, bool include_pad, OptInt divisor) {
+std::tuple<Tensor, Tensor> pool(Pool op, int64_t nd, const Tensor& x0, IntVec k, IntVec s, IntVec p,
+                                IntVec d, bool ceil, bool indices, bool include_pad,
+                                OptInt divisor) {
   bool batched = x0.dim() == nd + 2;
-  if (!batched && x0.dim() != nd + 1) raise<OpError>("pool", nd, "d: expected ", nd + 1, "D or ", nd + 2, "D input, got ", x0.sizes());
+  if (!batched && x0.dim() != nd + 1)
+    raise<OpError>("pool", nd, "d: expected ", nd + 1, "D or ", nd + 2, "D input, got ",
+                   x0.sizes());
   Tensor x = batched ? x0 : unsqueeze(x0, 0);
   k = spread(k, nd);
   s = s.empty() ? k : spread(s, nd);
@@ -129,10 +175,14 @@ std::tuple<Tensor, Tensor> pool(Pool op, int64_t nd, const Tensor& x0, IntVec k,
   IntVec out{x.size(0), x.size(1)};
   for (int64_t i = 0; i < nd; ++i) {
     size_t e = z(i);
-    if (k[e] <= 0 || s[e] <= 0 || d[e] <= 0) raise<OpError>("pool: kernel size, stride and dilation should be greater than zero");
-    if (p[e] < 0 || p[e] > ((k[e] - 1) * d[e] + 1) / 2) raise<OpError>("pad should be at most half of effective kernel size, but got pad=", p[e], ", kernel_size=", k[e], " and dilation=", d[e]);
+    if (k[e] <= 0 || s[e] <= 0 || d[e] <= 0)
+      raise<OpError>("pool: kernel size, stride and dilation should be greater than zero");
+    if (p[e] < 0 || p[e] > ((k[e] - 1) * d[e] + 1) / 2)
+      raise<OpError>("pad should be at most half of effective kernel size, but got pad=", p[e],
+                     ", kernel_size=", k[e], " and dilation=", d[e]);
     int64_t o = pooled(x.size(i + 2), k[e], p[e], s[e], d[e], ceil);
-    if (o < 1 || x.size(i + 2) == 0) raise<OpError>("Given input size: ", x0.sizes(), ". Calculated output size is too small");
+    if (o < 1 || x.size(i + 2) == 0)
+      raise<OpError>("Given input size: ", x0.sizes(), ". Calculated output size is too small");
     out.push_back(o);
     a.kernel[i] = k[e];
     a.stride[i] = s[e];
@@ -141,7 +191,9 @@ std::tuple<Tensor, Tensor> pool(Pool op, int64_t nd, const Tensor& x0, IntVec k,
   }
   if (divisor && *divisor == 0) raise<OpError>("divisor must be not zero");
   bool cl = x.dim() == 4 && x.is_channels_last() && !x.is_contiguous();
-  Tensor r = cl ? empty_strided(out, IntVec{out[1] * out[2] * out[3], 1, out[3] * out[1], out[1]}, x.dtype()) : empty(out, x.dtype());
+  Tensor r = cl ? empty_strided(out, IntVec{out[1] * out[2] * out[3], 1, out[3] * out[1], out[1]},
+                                x.dtype())
+                : empty(out, x.dtype());
   Tensor idx = indices ? empty_strided(out, r.strides(), kLong) : Tensor();
   if (r.numel()) {
     a.out = view_of(r);
@@ -160,26 +212,38 @@ Tensor max_pool(const Tensor& x, IntVec k, IntVec s, IntVec p, IntVec d, bool ce
   return std::get<0>(pool(Pool::max, N, x, k, s, p, d, ceil, false, true, {}));
 }
 template <int N>
-std::tuple<Tensor, Tensor> max_pool_indices(const Tensor& x, IntVec k, IntVec s, IntVec p, IntVec d, bool ceil) {
+std::tuple<Tensor, Tensor> max_pool_indices(const Tensor& x, IntVec k, IntVec s, IntVec p, IntVec d,
+                                            bool ceil) {
   return pool(Pool::max, N, x, k, s, p, d, ceil, true, true, {});
 }
 template <int N>
 Tensor avg_pool(const Tensor& x, IntVec k, IntVec s, IntVec p, bool ceil, bool inc, OptInt div) {
   return std::get<0>(pool(Pool::avg, N, x, k, s, p, {1}, ceil, false, inc, div));
 }
-Tensor avg_pool1d(const Tensor& x, IntVec k, IntVec s, IntVec p, bool ceil, bool inc) { return avg_pool<1>(x, k, s, p, ceil, inc, {}); }
-std::tuple<Tensor, Tensor> adaptive(Pool op, int64_t nd, const Tensor& x0, IntVec size, bool indices) {
+Tensor avg_pool1d(const Tensor& x, IntVec k, IntVec s, IntVec p, bool ceil, bool inc) {
+  return avg_pool<1>(x, k, s, p, ceil, inc, {});
+}
+std::tuple<Tensor, Tensor> adaptive(Pool op, int64_t nd, const Tensor& x0, IntVec size,
+                                    bool indices) {
   size = spread(size, nd);
   bool batched = x0.dim() == nd + 2;
-  if (!batched && x0.dim() != nd + 1) raise<OpError>("adaptive_pool", nd, "d: Expected ", nd + 1, "D or ", nd + 2, "D tensor, but got ", x0.sizes());
+  if (!batched && x0.dim() != nd + 1)
+    raise<OpError>("adaptive_pool", nd, "d: Expected ", nd + 1, "D or ", nd + 2,
+                   "D tensor, but got ", x0.sizes());
   Tensor x = batched ? x0 : unsqueeze(x0, 0);
   IntVec out{x.size(0), x.size(1)};
   for (int64_t i = 0; i < nd; ++i) {
-    if (x.size(i + 2) == 0) raise<OpError>("adaptive_pool", nd, "d(): Expected input to have non-zero size for non-batch dimensions, but input has sizes ", x0.sizes());
+    if (x.size(i + 2) == 0)
+      raise<OpError>("adaptive_pool", nd,
+                     "d(): Expected input to have non-zero size for non-batch dimensions, but "
+                     "input has sizes ",
+                     x0.sizes());
     out.push_back(size[z(i)]);
   }
   bool cl = x.dim() == 4 && x.is_channels_last() && !x.is_contiguous();
-  Tensor r = cl ? empty_strided(out, IntVec{out[1] * out[2] * out[3], 1, out[3] * out[1], out[1]}, x.dtype()) : empty(out, x.dtype());
+  Tensor r = cl ? empty_strided(out, IntVec{out[1] * out[2] * out[3], 1, out[3] * out[1], out[1]},
+                                x.dtype())
+                : empty(out, x.dtype());
   Tensor idx = indices ? empty_strided(out, r.strides(), kLong) : Tensor();
   if (r.numel()) {
     PoolArgs a{};
@@ -205,9 +269,12 @@ std::tuple<Tensor, Tensor> adaptive_max(const Tensor& x, IntVec s) {
 
 // ---- norms ----
 
-Tensor batch_norm_with(const Tensor& x, const Tensor& mean, const Tensor& var, const Tensor* w, const Tensor* b, double eps) {
+Tensor batch_norm_with(const Tensor& x, const Tensor& mean, const Tensor& var, const Tensor* w,
+                       const Tensor* b, double eps) {
   Tensor r = empty_like(x);
-  if (r.numel()) call_slot(BatchNormArgs{view_of(r), view_of(x), view_of(mean), view_of(var), view_of(w), view_of(b), eps});
+  if (r.numel())
+    call_slot(BatchNormArgs{view_of(r), view_of(x), view_of(mean), view_of(var), view_of(w),
+                            view_of(b), eps});
   return r;
 }
 // Mean and biased variance of each channel.
@@ -221,34 +288,49 @@ void channel_stats(const Tensor& x, Tensor* mean, Tensor* var) {
   *var = empty({x.size(1)}, t);
   if (x.size(1)) call_slot(VarArgs{view_of(*var), view_of(*mean), view_of(in), 0, false});
 }
-Tensor batch_norm(const Tensor& x, const Tensor* w, const Tensor* b, const Tensor* rm, const Tensor* rv, bool training, double momentum, double eps, bool) {
-  if (x.dim() < 2) raise<OpError>("batch_norm: expected an input of at least 2 dims, got ", x.sizes());
+Tensor batch_norm(const Tensor& x, const Tensor* w, const Tensor* b, const Tensor* rm,
+                  const Tensor* rv, bool training, double momentum, double eps, bool) {
+  if (x.dim() < 2)
+    raise<OpError>("batch_norm: expected an input of at least 2 dims, got ", x.sizes());
   for (const Tensor* p : {w, b, rm, rv})
-    if (p && p->numel() != x.size(1)) raise<OpError>("batch_norm: running_mean, running_var, weight and bias should contain ", x.size(1), " elements not ", p->numel());
+    if (p && p->numel() != x.size(1))
+      raise<OpError>("batch_norm: running_mean, running_var, weight and bias should contain ",
+                     x.size(1), " elements not ", p->numel());
   if (!training) {
-    if (!rm || !rv) raise<OpError>("Expected running_mean and running_var to be defined when training=False");
+    if (!rm || !rv)
+      raise<OpError>("Expected running_mean and running_var to be defined when training=False");
     return batch_norm_with(x, *rm, *rv, w, b, eps);
   }
   int64_t n = x.size(1) ? x.numel() / x.size(1) : 0;
-  if (n == 1) raise<OpError>("Expected more than 1 value per channel when training, got input size ", x.sizes());
+  if (n == 1)
+    raise<OpError>("Expected more than 1 value per channel when training, got input size ",
+                   x.sizes());
   Tensor mean, var;
   channel_stats(x, &mean, &var);
   Tensor r = batch_norm_with(x, mean, var, w, b, eps);
   auto blend = [&](const Tensor* running, const Tensor& now) {
-    if (running) copy_to(*running, add(mul_scalar(*running, Scalar(1 - momentum)), mul_scalar(cast(now, running->dtype()), Scalar(momentum)), Scalar(1)));
+    if (running)
+      copy_to(*running, add(mul_scalar(*running, Scalar(1 - momentum)),
+                            mul_scalar(cast(now, running->dtype()), Scalar(momentum)), Scalar(1)));
   };
   blend(rm, mean);
   blend(rv, mul_scalar(var, Scalar(static_cast<double>(n) / static_cast<double>(n - 1))));
   return r;
 }
-std::tuple<Tensor, Tensor, Tensor> native_batch_norm(const Tensor& x, const Tensor* w, const Tensor* b, const Tensor* rm, const Tensor* rv, bool training, double m, double eps) {
-  if (!training) return {batch_norm(x, w, b, rm, rv, false, m, eps, false), empty({0}, x.dtype()), empty({0}, x.dtype())};
+std::tuple<Tensor, Tensor, Tensor> native_batch_norm(const Tensor& x, const Tensor* w,
+                                                     const Tensor* b, const Tensor* rm,
+                                                     const Tensor* rv, bool training, double m,
+                                                     double eps) {
+  if (!training)
+    return {batch_norm(x, w, b, rm, rv, false, m, eps, false), empty({0}, x.dtype()),
+            empty({0}, x.dtype())};
   Tensor mean, var;
   channel_stats(x, &mean, &var);
   Tensor inv = unary(Unary::rsqrt, add_scalar(var, Scalar(eps), Scalar(1)), var.dtype());
   return {batch_norm(x, w, b, rm, rv, true, m, eps, false), mean, inv};
 }
-Tensor instance_norm(const Tensor& x, const Tensor* w, const Tensor* b, const Tensor* rm, const Tensor* rv, bool use_input, double momentum, double eps, bool) {
+Tensor instance_norm(const Tensor& x, const Tensor* w, const Tensor* b, const Tensor* rm,
+                     const Tensor* rv, bool use_input, double momentum, double eps, bool) {
   int64_t n = x.size(0), c = x.size(1);
   if (!use_input) return batch_norm(x, w, b, rm, rv, false, momentum, eps, false);
   IntVec s(x.sizes());
@@ -257,13 +339,23 @@ Tensor instance_norm(const Tensor& x, const Tensor* w, const Tensor* b, const Te
   Tensor y = reshape(contiguous(x), s), mean, var;
   channel_stats(y, &mean, &var);
   Tensor ww = w ? repeat_tensor(*w, n) : Tensor(), bb = b ? repeat_tensor(*b, n) : Tensor();
-  return view(batch_norm_with(y, mean, var, w ? &ww : nullptr, b ? &bb : nullptr, eps), IntVec(x.sizes()));
+  return view(batch_norm_with(y, mean, var, w ? &ww : nullptr, b ? &bb : nullptr, eps),
+              IntVec(x.sizes()));
 }
-std::tuple<Tensor, Tensor, Tensor> layer_norm_full(const Tensor& x, IntVec shape, const Tensor* w, const Tensor* b, double eps, bool stats, bool rms) {
+std::tuple<Tensor, Tensor, Tensor> layer_norm_full(const Tensor& x, IntVec shape, const Tensor* w,
+                                                   const Tensor* b, double eps, bool stats,
+                                                   bool rms) {
   int64_t m = static_cast<int64_t>(shape.size()), lead = x.dim() - m;
-  if (m == 0 || lead < 0) raise<OpError>("Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one element, but got ", IntArrayRef(shape));
+  if (m == 0 || lead < 0)
+    raise<OpError>(
+        "Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one "
+        "element, but got ",
+        IntArrayRef(shape));
   for (int64_t i = 0; i < m; ++i)
-    if (x.size(lead + i) != shape[z(i)]) raise<OpError>("Given normalized_shape=", IntArrayRef(shape), ", expected input with shape [*, ", IntArrayRef(shape), "], but got input of size", x.sizes());
+    if (x.size(lead + i) != shape[z(i)])
+      raise<OpError>("Given normalized_shape=", IntArrayRef(shape),
+                     ", expected input with shape [*, ", IntArrayRef(shape),
+                     "], but got input of size", x.sizes());
   int64_t n = 1;
   for (int64_t s : shape) n *= s;
   IntVec rows(x.sizes().data(), x.sizes().data() + lead);
@@ -272,22 +364,38 @@ std::tuple<Tensor, Tensor, Tensor> layer_norm_full(const Tensor& x, IntVec shape
   Tensor wf = w ? reshape(*w, {n}) : Tensor(), bf = b ? reshape(*b, {n}) : Tensor();
   IntVec stat = rows;
   for (int64_t i = 0; i < m; ++i) stat.push_back(1);
-  Tensor mean = stats ? empty(stat, x.dtype() == kDouble ? kDouble : kFloat) : Tensor(), rstd = stats ? empty(stat, mean.dtype()) : Tensor();
+  Tensor mean = stats ? empty(stat, x.dtype() == kDouble ? kDouble : kFloat) : Tensor(),
+         rstd = stats ? empty(stat, mean.dtype()) : Tensor();
   Tensor mv = stats ? view(mean, {-1}) : Tensor(), rv = stats ? view(rstd, {-1}) : Tensor();
-  if (r.numel()) call_slot(LayerNormArgs{view_of(rf), view_of(mv), view_of(rv), view_of(flat), view_of(wf), view_of(bf), eps, rms});
+  if (r.numel())
+    call_slot(LayerNormArgs{view_of(rf), view_of(mv), view_of(rv), view_of(flat), view_of(wf),
+                            view_of(bf), eps, rms});
   return {r, mean, rstd};
 }
-std::tuple<Tensor, Tensor, Tensor> native_layer_norm(const Tensor& x, IntVec s, const Tensor* w, const Tensor* b, double eps) { return layer_norm_full(x, s, w, b, eps, true, false); }
+std::tuple<Tensor, Tensor, Tensor> native_layer_norm(const Tensor& x, IntVec s, const Tensor* w,
+                                                     const Tensor* b, double eps) {
+  return layer_norm_full(x, s, w, b, eps, true, false);
+}
 Tensor rms_norm(const Tensor& x, IntVec s, const Tensor* w, OptDouble eps) {
-  double e = eps.value_or(x.dtype() == kDouble ? 2.220446049250313e-16 : x.dtype() == kHalf ? 9.765625e-04 : x.dtype() == kBFloat16 ? 7.8125e-03 : 1.1920928955078125e-07);
+  double e = eps.value_or(x.dtype() == kDouble     ? 2.220446049250313e-16
+                          : x.dtype() == kHalf     ? 9.765625e-04
+                          : x.dtype() == kBFloat16 ? 7.8125e-03
+                                                   : 1.1920928955078125e-07);
   return std::get<0>(layer_norm_full(x, s, w, nullptr, e, false, true));
 }
-Tensor group_norm(const Tensor& x, int64_t groups, const Tensor* w, const Tensor* b, double eps, bool) {
+Tensor group_norm(const Tensor& x, int64_t groups, const Tensor* w, const Tensor* b, double eps,
+                  bool) {
   int64_t n = x.size(0), c = x.size(1);
-  if (groups <= 0 || c % groups) raise<OpError>("Expected number of channels in input to be divisible by num_groups, but got input of shape ", x.sizes(), " and num_groups=", groups);
+  if (groups <= 0 || c % groups)
+    raise<OpError>(
+        "Expected number of channels in input to be divisible by num_groups, but got input of "
+        "shape ",
+        x.sizes(), " and num_groups=", groups);
   int64_t rest = n * c != 0 ? x.numel() / (n * c) : 0;
   Tensor y = reshape(contiguous(x), {n * groups, c / groups * rest});
-  Tensor r = view(std::get<0>(layer_norm_full(y, {c / groups * rest}, nullptr, nullptr, eps, false, false)), IntVec(x.sizes()));
+  Tensor r = view(
+      std::get<0>(layer_norm_full(y, {c / groups * rest}, nullptr, nullptr, eps, false, false)),
+      IntVec(x.sizes()));
   IntVec s(z(x.dim()), 1);
   s[1] = c;
   if (w) r = mul(r, reshape(*w, s));
@@ -297,27 +405,46 @@ Tensor group_norm(const Tensor& x, int64_t groups, const Tensor* w, const Tensor
 
 // ---- softmax ----
 
-Tensor softmax(const Tensor& t, int64_t d, OptInt dt) { return softmax_impl(cast(t, dtype_or(dt, t.dtype())), d, dtype_or(dt, t.dtype()), false); }
-Tensor log_softmax(const Tensor& t, int64_t d, OptInt dt) { return softmax_impl(cast(t, dtype_or(dt, t.dtype())), d, dtype_or(dt, t.dtype()), true); }
-Tensor softmax_half(const Tensor& t, int64_t d, bool) { return softmax_impl(t, d, t.dtype(), false); }
-Tensor log_softmax_half(const Tensor& t, int64_t d, bool) { return softmax_impl(t, d, t.dtype(), true); }
+Tensor softmax(const Tensor& t, int64_t d, OptInt dt) {
+  return softmax_impl(cast(t, dtype_or(dt, t.dtype())), d, dtype_or(dt, t.dtype()), false);
+}
+Tensor log_softmax(const Tensor& t, int64_t d, OptInt dt) {
+  return softmax_impl(cast(t, dtype_or(dt, t.dtype())), d, dtype_or(dt, t.dtype()), true);
+}
+Tensor softmax_half(const Tensor& t, int64_t d, bool) {
+  return softmax_impl(t, d, t.dtype(), false);
+}
+Tensor log_softmax_half(const Tensor& t, int64_t d, bool) {
+  return softmax_impl(t, d, t.dtype(), true);
+}
 Tensor normalize_dim(const Tensor& t, double p, int64_t d, double eps) {
-  Tensor n = reduce(p == 2 ? Reduce::norm2 : p == 1 ? Reduce::norm1 : Reduce::normp, t, {wrap_dim(d, t.dim())}, true, t.dtype(), real_of(t.dtype()), p);
+  Tensor n = reduce(p == 2   ? Reduce::norm2
+                    : p == 1 ? Reduce::norm1
+                             : Reduce::normp,
+                    t, {wrap_dim(d, t.dim())}, true, t.dtype(), real_of(t.dtype()), p);
   return div(t, expand_to(unary(Unary::clamp_min, n, n.dtype(), eps), t.sizes()));
 }
 Tensor cosine_similarity(const Tensor& a0, const Tensor& b0, int64_t dim, double eps) {
   ScalarType t = result_type(a0, b0);
   IntVec s = broadcast(a0.sizes(), b0.sizes());
   Tensor a = expand_to(cast(a0, t), s), b = expand_to(cast(b0, t), s);
-  return sum_dim(mul(normalize_dim(a, 2, dim, eps), normalize_dim(b, 2, dim, eps)), OptInts(IntVec{dim}), false, {});
+  return sum_dim(mul(normalize_dim(a, 2, dim, eps), normalize_dim(b, 2, dim, eps)),
+                 OptInts(IntVec{dim}), false, {});
 }
 Tensor pairwise_distance(const Tensor& a, const Tensor& b, double p, double eps, bool keep) {
   Tensor d = add_scalar(sub(a, b, Scalar(1)), Scalar(eps), Scalar(1));
-  return reduce(p == 2 ? Reduce::norm2 : p == 1 ? Reduce::norm1 : Reduce::normp, d, {d.dim() - 1}, keep, d.dtype(), d.dtype(), p);
+  return reduce(p == 2   ? Reduce::norm2
+                : p == 1 ? Reduce::norm1
+                         : Reduce::normp,
+                d, {d.dim() - 1}, keep, d.dtype(), d.dtype(), p);
 }
 Tensor cdist(const Tensor& a, const Tensor& b, double p, OptInt) {
   Tensor d = sub(unsqueeze(a, -2), unsqueeze(b, -3), Scalar(1));
-  Reduce r = p == 2 ? Reduce::norm2 : p == 1 ? Reduce::norm1 : p == 0 ? Reduce::norm0 : std::isinf(p) ? Reduce::norminf : Reduce::normp;
+  Reduce r = p == 2          ? Reduce::norm2
+             : p == 1        ? Reduce::norm1
+             : p == 0        ? Reduce::norm0
+             : std::isinf(p) ? Reduce::norminf
+                             : Reduce::normp;
   return reduce(r, d, {d.dim() - 1}, false, d.dtype(), d.dtype(), p);
 }
 Tensor weight_norm(const Tensor& v, const Tensor& g, int64_t dim) {
@@ -330,19 +457,26 @@ Tensor weight_norm(const Tensor& v, const Tensor& g, int64_t dim) {
 // ---- padding ----
 
 Tensor constant_pad(const Tensor& x, IntVec p, Scalar v) {
-  if (p.size() % 2 || static_cast<int64_t>(p.size()) > 2 * x.dim()) raise<OpError>("Length of pad must be even and at most twice the number of dimensions of the input. Pad has ", p.size(), " elements while the input has ", x.dim(), " dims.");
+  if (p.size() % 2 || static_cast<int64_t>(p.size()) > 2 * x.dim())
+    raise<OpError>(
+        "Length of pad must be even and at most twice the number of dimensions of the input. Pad "
+        "has ",
+        p.size(), " elements while the input has ", x.dim(), " dims.");
   IntVec s(x.sizes());
   Tensor in = x;
   for (size_t i = 0; i < p.size() / 2; ++i) {
     int64_t d = x.dim() - 1 - static_cast<int64_t>(i), lo = p[2 * i], hi = p[2 * i + 1];
     s[z(d)] += lo + hi;
-    if (s[z(d)] < 0) raise<OpError>("The input size ", x.size(d), ", plus negative padding ", lo, " and ", hi, " resulted in a negative output size");
+    if (s[z(d)] < 0)
+      raise<OpError>("The input size ", x.size(d), ", plus negative padding ", lo, " and ", hi,
+                     " resulted in a negative output size");
     // Negative padding cuts.
     int64_t from = std::max<int64_t>(-lo, 0), to = x.size(d) - std::max<int64_t>(-hi, 0);
     in = slice(in, d, from, std::max(to, from), 1);
   }
   bool cl = x.dim() == 4 && x.is_channels_last() && !x.is_contiguous();
-  Tensor r = cl ? empty_strided(s, IntVec{s[1] * s[2] * s[3], 1, s[3] * s[1], s[1]}, x.dtype()) : empty(s, x.dtype());
+  Tensor r = cl ? empty_strided(s, IntVec{s[1] * s[2] * s[3], 1, s[3] * s[1], s[1]}, x.dtype())
+                : empty(s, x.dtype());
   fill(r, v);
   Tensor out = r;
   for (size_t i = 0; i < p.size() / 2; ++i) {
@@ -358,9 +492,14 @@ Tensor mode_pad(const Tensor& x, const IntVec& p, int32_t mode) {
   if (x.dim() > 8) raise<OpError>("padding of more than 8 dims is not supported");
   for (size_t i = 0; i < p.size() / 2; ++i) {
     int64_t d = x.dim() - 1 - static_cast<int64_t>(i), n = x.size(d);
-    if (d < 0) raise<OpError>("Only 2D, 3D, 4D, 5D padding with non-constant padding are supported for now");
-    if (mode == 1 && (p[2 * i] >= n || p[2 * i + 1] >= n)) raise<OpError>("Padding size should be less than the corresponding input dimension, but got: padding (", p[2 * i], ", ", p[2 * i + 1], ") at dimension ", d, " of input ", x.sizes());
-    if (mode == 3 && (p[2 * i] > n || p[2 * i + 1] > n)) raise<OpError>("Padding value causes wrapping around more than once.");
+    if (d < 0)
+      raise<OpError>("Only 2D, 3D, 4D, 5D padding with non-constant padding are supported for now");
+    if (mode == 1 && (p[2 * i] >= n || p[2 * i + 1] >= n))
+      raise<OpError>(
+          "Padding size should be less than the corresponding input dimension, but got: padding (",
+          p[2 * i], ", ", p[2 * i + 1], ") at dimension ", d, " of input ", x.sizes());
+    if (mode == 3 && (p[2 * i] > n || p[2 * i + 1] > n))
+      raise<OpError>("Padding value causes wrapping around more than once.");
     s[z(d)] += p[2 * i] + p[2 * i + 1];
     if (s[z(d)] < 1) raise<OpError>("input is too small for this padding: ", x.sizes());
     a.before[d] = p[2 * i];
@@ -375,7 +514,10 @@ Tensor mode_pad(const Tensor& x, const IntVec& p, int32_t mode) {
   return r;
 }
 Tensor pad(const Tensor& x, IntVec p, const std::string& mode, OptDouble v) {
-  if (mode == "constant") return constant_pad(x, p, is_integral(x.dtype(), true) ? Scalar(static_cast<int64_t>(v.value_or(0))) : Scalar(v.value_or(0)));
+  if (mode == "constant")
+    return constant_pad(x, p,
+                        is_integral(x.dtype(), true) ? Scalar(static_cast<int64_t>(v.value_or(0)))
+                                                     : Scalar(v.value_or(0)));
   if (v && *v != 0) raise<OpError>("Padding mode \"", mode, "\" doesn't take in value argument");
   if (mode == "reflect") return mode_pad(x, p, 1);
   if (mode == "replicate") return mode_pad(x, p, 2);
@@ -387,16 +529,21 @@ Tensor replicate_pad(const Tensor& x, IntVec p) { return mode_pad(x, p, 2); }
 
 // ---- interpolation ----
 
-Tensor resize(const Tensor& x, Resize op, const IntVec& size, bool align, bool aa, const std::vector<double>& scales) {
+Tensor resize(const Tensor& x, Resize op, const IntVec& size, bool align, bool aa,
+              const std::vector<double>& scales) {
   int64_t nd = x.dim() - 2;
-  if (static_cast<int64_t>(size.size()) != nd || nd < 1 || nd > 3) raise<OpError>("It is expected output_size equals to ", nd, ", but got size ", size.size());
+  if (static_cast<int64_t>(size.size()) != nd || nd < 1 || nd > 3)
+    raise<OpError>("It is expected output_size equals to ", nd, ", but got size ", size.size());
   IntVec s{x.size(0), x.size(1)};
   for (int64_t v : size) {
-    if (v <= 0) raise<OpError>("Input and output sizes should be greater than 0, but got output ", IntArrayRef(size));
+    if (v <= 0)
+      raise<OpError>("Input and output sizes should be greater than 0, but got output ",
+                     IntArrayRef(size));
     s.push_back(v);
   }
   bool cl = x.dim() == 4 && x.is_channels_last() && !x.is_contiguous();
-  Tensor r = cl ? empty_strided(s, IntVec{s[1] * s[2] * s[3], 1, s[3] * s[1], s[1]}, x.dtype()) : empty(s, x.dtype());
+  Tensor r = cl ? empty_strided(s, IntVec{s[1] * s[2] * s[3], 1, s[3] * s[1], s[1]}, x.dtype())
+                : empty(s, x.dtype());
   r.impl()->quantizer = x.impl()->quantizer;
   if (r.numel()) {
     ResizeArgs a{};
@@ -410,14 +557,19 @@ Tensor resize(const Tensor& x, Resize op, const IntVec& size, bool align, bool a
   }
   return r;
 }
-IntVec resized(const Tensor& x, const OptInts& size, const std::optional<std::vector<double>>& scales) {
+IntVec resized(const Tensor& x, const OptInts& size,
+               const std::optional<std::vector<double>>& scales) {
   if (size) return *size;
   if (!scales) raise<OpError>("Must specify exactly one of output_size and scale_factors");
   IntVec r;
-  for (size_t i = 0; i < scales->size(); ++i) r.push_back(static_cast<int64_t>(std::floor(static_cast<double>(x.size(static_cast<int64_t>(i) + 2)) * (*scales)[i])));
+  for (size_t i = 0; i < scales->size(); ++i)
+    r.push_back(static_cast<int64_t>(
+        std::floor(static_cast<double>(x.size(static_cast<int64_t>(i) + 2)) * (*scales)[i])));
   return r;
 }
-std::optional<std::vector<double>> opt_doubles(const IValue& v) { return v.isNone() ? std::nullopt : std::optional<std::vector<double>>(to_doubles(v)); }
+std::optional<std::vector<double>> opt_doubles(const IValue& v) {
+  return v.isNone() ? std::nullopt : std::optional<std::vector<double>>(to_doubles(v));
+}
 // upsample_*.vec(input, output_size, [align_corners,] scale_factors)
 template <Resize R, bool AA>
 void upsample_vec(Call& c) {
@@ -425,7 +577,8 @@ void upsample_vec(Call& c) {
   auto scales = opt_doubles(c.in(c.n_in() - 1));
   OptInts size = c.in(1).isNone() ? OptInts() : OptInts(to_ints(c.in(1)));
   bool align = c.n_in() == 4 && c.in(2).toBool();
-  c.out(0, resize(x, R, resized(x, size, scales), align, AA, scales && !size ? *scales : std::vector<double>{}));
+  c.out(0, resize(x, R, resized(x, size, scales), align, AA,
+                  scales && !size ? *scales : std::vector<double>{}));
 }
 // upsample_*(self, output_size, [align_corners,] scales...)
 template <Resize R, bool AA>
@@ -433,14 +586,16 @@ void upsample_plain(Call& c) {
   const Tensor& x = c.in(0).toTensorRef();
   bool has_align = c.op()->schema().argument_index("align_corners") == 2;
   std::vector<double> scales;
-  for (uint32_t i = has_align ? 3 : 2; i < c.n_in(); ++i) scales.push_back(c.in(i).isNone() ? 0 : c.in(i).toDouble());
+  for (uint32_t i = has_align ? 3 : 2; i < c.n_in(); ++i)
+    scales.push_back(c.in(i).isNone() ? 0 : c.in(i).toDouble());
   c.out(0, resize(x, R, to_ints(c.in(1)), has_align && c.in(2).toBool(), AA, scales));
 }
 void interpolate(Call& c) {
   const Tensor& x = c.in(0).toTensorRef();
   std::string mode = c.in(3).toString();
   int64_t nd = x.dim() - 2;
-  bool align = !c.in(4).isNone() && c.in(4).toBool(), recompute = !c.in(5).isNone() && c.in(5).toBool();
+  bool align = !c.in(4).isNone() && c.in(4).toBool(),
+       recompute = !c.in(5).isNone() && c.in(5).toBool();
   OptInts size;
   std::optional<std::vector<double>> scales;
   if (!c.in(1).isNone()) size = spread(to_ints(c.in(1)), nd);
@@ -451,15 +606,23 @@ void interpolate(Call& c) {
   IntVec out = resized(x, size, scales);
   bool aa = c.n_in() > 6 && c.in(6).toBool();
   if (mode == "area") return c.out(0, std::get<0>(adaptive(Pool::avg, nd, x, out, false)));
-  Resize r = mode == "nearest" ? Resize::nearest : mode == "nearest-exact" ? Resize::nearest_exact : mode == "bicubic" ? Resize::cubic : Resize::linear;
-  c.out(0, resize(x, r, out, align, aa, scales && !size && !recompute ? *scales : std::vector<double>{}));
+  Resize r = mode == "nearest"         ? Resize::nearest
+             : mode == "nearest-exact" ? Resize::nearest_exact
+             : mode == "bicubic"       ? Resize::cubic
+                                       : Resize::linear;
+  c.out(0, resize(x, r, out, align, aa,
+                  scales && !size && !recompute ? *scales : std::vector<double>{}));
 }
 Tensor grid_sampler(const Tensor& x, const Tensor& g, int64_t mode, int64_t padding, bool align) {
-  if (x.dim() != g.dim() || x.dim() < 4 || x.dim() > 5 || g.size(-1) != x.dim() - 2 || x.size(0) != g.size(0)) raise<OpError>("grid_sampler(): expected input and grid to fit, but got ", x.sizes(), " and ", g.sizes());
+  if (x.dim() != g.dim() || x.dim() < 4 || x.dim() > 5 || g.size(-1) != x.dim() - 2 ||
+      x.size(0) != g.size(0))
+    raise<OpError>("grid_sampler(): expected input and grid to fit, but got ", x.sizes(), " and ",
+                   g.sizes());
   IntVec s{x.size(0), x.size(1)};
   for (int64_t i = 0; i < x.dim() - 2; ++i) s.push_back(g.size(i + 1));
   Tensor r = empty(s, x.dtype());
-  if (r.numel()) call_slot(GridSampleArgs{view_of(r), view_of(x), view_of(g), mode, padding, align});
+  if (r.numel())
+    call_slot(GridSampleArgs{view_of(r), view_of(x), view_of(g), mode, padding, align});
   return r;
 }
 Tensor affine_grid(const Tensor& theta, IntVec size, bool align) {
@@ -474,7 +637,8 @@ Tensor affine_grid(const Tensor& theta, IntVec size, bool align) {
     Tensor line = empty({n}, theta.dtype());
     if (n > 1) {
       double end = align ? 1 : 1 - 1.0 / static_cast<double>(n);
-      call_slot(SequenceArgs{view_of(line), {}, Sequence::linspace, number(Scalar(-end)), number(Scalar(end)), {}});
+      call_slot(SequenceArgs{
+          view_of(line), {}, Sequence::linspace, number(Scalar(-end)), number(Scalar(end)), {}});
     } else {
       fill(line, Scalar(0));
     }
@@ -494,9 +658,14 @@ Tensor im2col(const Tensor& x0, IntVec k, IntVec d, IntVec p, IntVec s) {
   Tensor x = batched ? x0 : unsqueeze(x0, 0);
   k = spread(k, 2), d = spread(d, 2), p = spread(p, 2), s = spread(s, 2);
   Tensor y = constant_pad(x, {p[1], p[1], p[0], p[0]}, Scalar(0));
-  int64_t oh = (y.size(2) - d[0] * (k[0] - 1) - 1) / s[0] + 1, ow = (y.size(3) - d[1] * (k[1] - 1) - 1) / s[1] + 1;
-  if (oh < 1 || ow < 1) raise<OpError>("im2col: the calculated shape of the array of sliding blocks is not positive");
-  Tensor v = make_view(y, {y.size(0), y.size(1), k[0], k[1], oh, ow}, {y.stride(0), y.stride(1), d[0] * y.stride(2), d[1] * y.stride(3), s[0] * y.stride(2), s[1] * y.stride(3)}, y.storage_offset());
+  int64_t oh = (y.size(2) - d[0] * (k[0] - 1) - 1) / s[0] + 1,
+          ow = (y.size(3) - d[1] * (k[1] - 1) - 1) / s[1] + 1;
+  if (oh < 1 || ow < 1)
+    raise<OpError>("im2col: the calculated shape of the array of sliding blocks is not positive");
+  Tensor v = make_view(y, {y.size(0), y.size(1), k[0], k[1], oh, ow},
+                       {y.stride(0), y.stride(1), d[0] * y.stride(2), d[1] * y.stride(3),
+                        s[0] * y.stride(2), s[1] * y.stride(3)},
+                       y.storage_offset());
   Tensor r = reshape(contiguous(v), {y.size(0), y.size(1) * k[0] * k[1], oh * ow});
   return batched ? r : squeeze_dim(r, 0);
 }
@@ -504,14 +673,19 @@ Tensor col2im(const Tensor& x0, IntVec out, IntVec k, IntVec d, IntVec p, IntVec
   bool batched = x0.dim() == 3;
   Tensor x = batched ? x0 : unsqueeze(x0, 0);
   k = spread(k, 2), d = spread(d, 2), p = spread(p, 2), s = spread(s, 2);
-  int64_t oh = (out[0] + 2 * p[0] - d[0] * (k[0] - 1) - 1) / s[0] + 1, ow = (out[1] + 2 * p[1] - d[1] * (k[1] - 1) - 1) / s[1] + 1, c = x.size(1) / (k[0] * k[1]);
-  if (x.size(1) % (k[0] * k[1]) || x.size(2) != oh * ow) raise<OpError>("col2im: the input ", x0.sizes(), " does not fit the output size");
+  int64_t oh = (out[0] + 2 * p[0] - d[0] * (k[0] - 1) - 1) / s[0] + 1,
+          ow = (out[1] + 2 * p[1] - d[1] * (k[1] - 1) - 1) / s[1] + 1,
+          c = x.size(1) / (k[0] * k[1]);
+  if (x.size(1) % (k[0] * k[1]) || x.size(2) != oh * ow)
+    raise<OpError>("col2im: the input ", x0.sizes(), " does not fit the output size");
   Tensor y = empty({x.size(0), c, out[0] + 2 * p[0], out[1] + 2 * p[1]}, x.dtype());
   fill(y, Scalar(0));
   Tensor v = reshape(x, {x.size(0), c, k[0], k[1], oh, ow});
   for (int64_t i = 0; i < k[0]; ++i)
     for (int64_t j = 0; j < k[1]; ++j) {
-      Tensor t = make_view(y, {x.size(0), c, oh, ow}, {y.stride(0), y.stride(1), s[0] * y.stride(2), s[1] * y.stride(3)}, i * d[0] * y.stride(2) + j * d[1] * y.stride(3));
+      Tensor t = make_view(y, {x.size(0), c, oh, ow},
+                           {y.stride(0), y.stride(1), s[0] * y.stride(2), s[1] * y.stride(3)},
+                           i * d[0] * y.stride(2) + j * d[1] * y.stride(3));
       copy_to(t, add(t, select(select(v, 2, i), 2, j), Scalar(1)));
     }
   Tensor r = contiguous(narrow(narrow(y, 2, p[0], out[0]), 3, p[1], out[1]));
@@ -524,17 +698,25 @@ Tensor reduced(const Tensor& t, int64_t reduction) {
   if (reduction == 1) return mean_dim(t, {}, false, {});
   return reduction == 2 ? sum_dim(t, {}, false, {}) : t;
 }
-Tensor pair_loss(Binary op, const Tensor& a, const Tensor& b, int64_t reduction, Scalar s = Scalar(1)) {
+Tensor pair_loss(Binary op, const Tensor& a, const Tensor& b, int64_t reduction,
+                 Scalar s = Scalar(1)) {
   ScalarType t = result_type(a, b);
   return reduced(binary(op, a, b, t, t, s), reduction);
 }
-Tensor mse_loss(const Tensor& a, const Tensor& b, int64_t r) { return pair_loss(Binary::mse, a, b, r); }
+Tensor mse_loss(const Tensor& a, const Tensor& b, int64_t r) {
+  return pair_loss(Binary::mse, a, b, r);
+}
 Tensor l1_loss(const Tensor& a, const Tensor& b, int64_t r) {
   Tensor d = sub(a, b, Scalar(1));
-  return reduced(unary(is_complex(d.dtype()) ? Unary::complex_abs : Unary::abs, d, real_of(d.dtype())), r);
+  return reduced(
+      unary(is_complex(d.dtype()) ? Unary::complex_abs : Unary::abs, d, real_of(d.dtype())), r);
 }
-Tensor smooth_l1(const Tensor& a, const Tensor& b, int64_t r, double beta) { return beta == 0 ? l1_loss(a, b, r) : pair_loss(Binary::smooth_l1, a, b, r, Scalar(beta)); }
-Tensor huber(const Tensor& a, const Tensor& b, int64_t r, double delta) { return pair_loss(Binary::huber, a, b, r, Scalar(delta)); }
+Tensor smooth_l1(const Tensor& a, const Tensor& b, int64_t r, double beta) {
+  return beta == 0 ? l1_loss(a, b, r) : pair_loss(Binary::smooth_l1, a, b, r, Scalar(beta));
+}
+Tensor huber(const Tensor& a, const Tensor& b, int64_t r, double delta) {
+  return pair_loss(Binary::huber, a, b, r, Scalar(delta));
+}
 Tensor bce(const Tensor& x, const Tensor& t, const Tensor* w, int64_t r) {
   Tensor l = binary(Binary::bce, x, t, x.dtype(), x.dtype());
   return reduced(w ? mul(l, *w) : l, r);
@@ -542,53 +724,76 @@ Tensor bce(const Tensor& x, const Tensor& t, const Tensor* w, int64_t r) {
 Tensor bce_logits(const Tensor& x, const Tensor& t, const Tensor* w, const Tensor* pw, int64_t r) {
   // (1 - t) x - log_weight * log_sigmoid(x)
   Tensor ls = unary(Unary::logsigmoid, x, x.dtype());
-  Tensor one_minus = binary_scalar(Binary::sub, t, Scalar(1), t.dtype(), t.dtype(), Scalar(1), true);
-  Tensor lw = pw ? add_scalar(mul(add_scalar(*pw, Scalar(-1), Scalar(1)), t), Scalar(1), Scalar(1)) : Tensor();
+  Tensor one_minus =
+      binary_scalar(Binary::sub, t, Scalar(1), t.dtype(), t.dtype(), Scalar(1), true);
+  Tensor lw = pw ? add_scalar(mul(add_scalar(*pw, Scalar(-1), Scalar(1)), t), Scalar(1), Scalar(1))
+                 : Tensor();
   Tensor l = sub(mul(one_minus, x), pw ? mul(lw, ls) : ls, Scalar(1));
   return reduced(w ? mul(l, *w) : l, r);
 }
 Tensor kl_div(const Tensor& x, const Tensor& t, int64_t r, bool log_target) {
-  Tensor l = log_target ? mul(unary_float(Unary::exp, t), sub(t, x, Scalar(1))) : sub(binary(Binary::xlogy, t, t, t.dtype(), t.dtype()), mul(t, x), Scalar(1));
+  Tensor l = log_target
+                 ? mul(unary_float(Unary::exp, t), sub(t, x, Scalar(1)))
+                 : sub(binary(Binary::xlogy, t, t, t.dtype(), t.dtype()), mul(t, x), Scalar(1));
   return reduced(l, r);
 }
 // x: [N, C, rest...] or [C]; target: [N, rest...] or [].
-std::tuple<Tensor, Tensor> nll(const Tensor& x0, const Tensor& t0, const Tensor* w, int64_t reduction, int64_t ignore) {
+std::tuple<Tensor, Tensor> nll(const Tensor& x0, const Tensor& t0, const Tensor* w,
+                               int64_t reduction, int64_t ignore) {
   Tensor x = x0.dim() == 1 ? unsqueeze(x0, 0) : x0, t = x0.dim() == 1 ? reshape(t0, {1}) : t0;
   int64_t c = x.size(1);
-  if (t.dim() != x.dim() - 1) raise<OpError>("0D or 1D target tensor expected, multi-target not supported: input ", x0.sizes(), ", target ", t0.sizes());
-  if (t.dtype() != kLong && t.dtype() != kByte) raise<OpError>("expected scalar type Long for the target but found ", scalar_type_name(t.dtype()));
+  if (t.dim() != x.dim() - 1)
+    raise<OpError>("0D or 1D target tensor expected, multi-target not supported: input ",
+                   x0.sizes(), ", target ", t0.sizes());
+  if (t.dtype() != kLong && t.dtype() != kByte)
+    raise<OpError>("expected scalar type Long for the target but found ",
+                   scalar_type_name(t.dtype()));
   Tensor skip = binary_scalar(Binary::eq, t, Scalar(ignore), kLong, kBool);
   Tensor safe = masked_fill(cast(t, kLong), skip, Scalar(0));
   Tensor picked = squeeze_dim(gather(x, 1, unsqueeze(safe, 1), false), 1);
   Tensor weight;
   if (w) {
-    if (w->numel() != c) raise<OpError>("weight tensor should be defined either for all ", c, " classes or no classes but got weight tensor of shape: ", w->sizes());
+    if (w->numel() != c)
+      raise<OpError>("weight tensor should be defined either for all ", c,
+                     " classes or no classes but got weight tensor of shape: ", w->sizes());
     weight = reshape(index_select(*w, 0, reshape(safe, {-1})), IntVec(safe.sizes()));
   } else {
     weight = empty(safe.sizes(), x.dtype());
     fill(weight, Scalar(1));
   }
   weight = masked_fill(weight, skip, Scalar(0));
-  Tensor l = unary(Unary::neg, mul(where(skip, scalar_tensor(Scalar(0.0), x.dtype()), picked), weight), x.dtype());
+  Tensor l =
+      unary(Unary::neg, mul(where(skip, scalar_tensor(Scalar(0.0), x.dtype()), picked), weight),
+            x.dtype());
   Tensor total = sum_dim(weight, {}, false, {});
   if (reduction == 0) return {x0.dim() == 1 ? reshape(l, {}) : l, total};
   Tensor s = sum_dim(l, {}, false, {});
   return {reduction == 1 ? div(s, total) : s, total};
 }
-Tensor nll_loss(const Tensor& x, const Tensor& t, const Tensor* w, int64_t r, int64_t i) { return std::get<0>(nll(x, t, w, r, i)); }
-std::tuple<Tensor, Tensor> nll_forward(const Tensor& x, const Tensor& t, const Tensor* w, int64_t r, int64_t i) { return nll(x, t, w, r, i); }
-Tensor cross_entropy(const Tensor& x, const Tensor& t, const Tensor* w, int64_t r, int64_t ignore, double smoothing) {
+Tensor nll_loss(const Tensor& x, const Tensor& t, const Tensor* w, int64_t r, int64_t i) {
+  return std::get<0>(nll(x, t, w, r, i));
+}
+std::tuple<Tensor, Tensor> nll_forward(const Tensor& x, const Tensor& t, const Tensor* w, int64_t r,
+                                       int64_t i) {
+  return nll(x, t, w, r, i);
+}
+Tensor cross_entropy(const Tensor& x, const Tensor& t, const Tensor* w, int64_t r, int64_t ignore,
+                     double smoothing) {
   int64_t cd = x.dim() == 1 ? 0 : 1;
   Tensor lp = softmax_impl(x, cd, x.dtype(), true);
   IntVec ws(z(x.dim()), 1);
   ws[z(cd)] = x.size(cd);
   if (t.sizes() == x.sizes() && is_floating(t.dtype())) {  // probabilities
     Tensor p = t;
-    if (smoothing > 0) p = add_scalar(mul_scalar(p, Scalar(1 - smoothing)), Scalar(smoothing / static_cast<double>(x.size(cd))), Scalar(1));
+    if (smoothing > 0)
+      p = add_scalar(mul_scalar(p, Scalar(1 - smoothing)),
+                     Scalar(smoothing / static_cast<double>(x.size(cd))), Scalar(1));
     Tensor l = unary(Unary::neg, mul(lp, p), x.dtype());
     if (w) l = mul(l, reshape(*w, ws));
     l = sum_dim(l, OptInts(IntVec{cd}), false, {});
-    if (r == 1) return div_scalar(sum_dim(l, {}, false, {}), Scalar(static_cast<double>(std::max<int64_t>(1, x.numel() / x.size(cd)))));
+    if (r == 1)
+      return div_scalar(sum_dim(l, {}, false, {}),
+                        Scalar(static_cast<double>(std::max<int64_t>(1, x.numel() / x.size(cd)))));
     return reduced(l, r);
   }
   auto [l, total] = nll(lp, t, w, r, ignore);
@@ -599,36 +804,61 @@ Tensor cross_entropy(const Tensor& x, const Tensor& t, const Tensor* w, int64_t 
   smooth = masked_fill(smooth, skip, Scalar(0));
   if (r == 1) smooth = div(sum_dim(smooth, {}, false, {}), total);
   if (r == 2) smooth = sum_dim(smooth, {}, false, {});
-  return add(mul_scalar(l, Scalar(1 - smoothing)), mul_scalar(smooth, Scalar(smoothing / static_cast<double>(x.size(cd)))), Scalar(1));
+  return add(mul_scalar(l, Scalar(1 - smoothing)),
+             mul_scalar(smooth, Scalar(smoothing / static_cast<double>(x.size(cd)))), Scalar(1));
 }
-Tensor soft_margin(const Tensor& x, const Tensor& t, int64_t r) { return reduced(unary(Unary::log1p, unary(Unary::exp, mul(unary(Unary::neg, t, t.dtype()), x), x.dtype()), x.dtype()), r); }
+Tensor soft_margin(const Tensor& x, const Tensor& t, int64_t r) {
+  return reduced(
+      unary(Unary::log1p, unary(Unary::exp, mul(unary(Unary::neg, t, t.dtype()), x), x.dtype()),
+            x.dtype()),
+      r);
+}
 Tensor margin_ranking(const Tensor& a, const Tensor& b, const Tensor& t, double m, int64_t r) {
-  Tensor l = add_scalar(mul(unary(Unary::neg, t, t.dtype()), sub(a, b, Scalar(1))), Scalar(m), Scalar(1));
+  Tensor l =
+      add_scalar(mul(unary(Unary::neg, t, t.dtype()), sub(a, b, Scalar(1))), Scalar(m), Scalar(1));
   return reduced(unary(Unary::clamp_min, l, l.dtype(), 0), r);
 }
 Tensor hinge_embedding(const Tensor& x, const Tensor& t, double m, int64_t r) {
-  Tensor far = unary(Unary::clamp_min, binary_scalar(Binary::sub, x, Scalar(m), x.dtype(), x.dtype(), Scalar(1), true), x.dtype(), 0);
+  Tensor far =
+      unary(Unary::clamp_min,
+            binary_scalar(Binary::sub, x, Scalar(m), x.dtype(), x.dtype(), Scalar(1), true),
+            x.dtype(), 0);
   Tensor zero = scalar_tensor(Scalar(0.0), x.dtype());
-  return reduced(add(where(binary_scalar(Binary::ne, t, Scalar(1), t.dtype(), kBool), far, zero), where(binary_scalar(Binary::ne, t, Scalar(-1), t.dtype(), kBool), x, zero), Scalar(1)), r);
+  return reduced(
+      add(where(binary_scalar(Binary::ne, t, Scalar(1), t.dtype(), kBool), far, zero),
+          where(binary_scalar(Binary::ne, t, Scalar(-1), t.dtype(), kBool), x, zero), Scalar(1)),
+      r);
 }
 Tensor cosine_embedding(const Tensor& a, const Tensor& b, const Tensor& t, double m, int64_t r) {
   Tensor cos = cosine_similarity(a, b, a.dim() - 1, 1e-8);
   Tensor zero = scalar_tensor(Scalar(0.0), cos.dtype());
-  Tensor pos = binary_scalar(Binary::sub, cos, Scalar(1.0), cos.dtype(), cos.dtype(), Scalar(1), true), neg = unary(Unary::clamp_min, add_scalar(cos, Scalar(-m), Scalar(1)), cos.dtype(), 0);
-  return reduced(add(where(binary_scalar(Binary::eq, t, Scalar(1), t.dtype(), kBool), pos, zero), where(binary_scalar(Binary::eq, t, Scalar(-1), t.dtype(), kBool), neg, zero), Scalar(1)), r);
+  Tensor pos = binary_scalar(Binary::sub, cos, Scalar(1.0), cos.dtype(), cos.dtype(), Scalar(1),
+                             true),
+         neg = unary(Unary::clamp_min, add_scalar(cos, Scalar(-m), Scalar(1)), cos.dtype(), 0);
+  return reduced(
+      add(where(binary_scalar(Binary::eq, t, Scalar(1), t.dtype(), kBool), pos, zero),
+          where(binary_scalar(Binary::eq, t, Scalar(-1), t.dtype(), kBool), neg, zero), Scalar(1)),
+      r);
 }
-Tensor triplet(const Tensor& a, const Tensor& p, const Tensor& n, double m, double norm, double eps, bool swap, int64_t r) {
-  Tensor dp = pairwise_distance(a, p, norm, eps, false), dn = pairwise_distance(a, n, norm, eps, false);
+Tensor triplet(const Tensor& a, const Tensor& p, const Tensor& n, double m, double norm, double eps,
+               bool swap, int64_t r) {
+  Tensor dp = pairwise_distance(a, p, norm, eps, false),
+         dn = pairwise_distance(a, n, norm, eps, false);
   if (swap) {
     Tensor other = pairwise_distance(p, n, norm, eps, false);
     dn = binary(Binary::minimum, dn, other, dn.dtype(), dn.dtype());
   }
-  return reduced(unary(Unary::clamp_min, add_scalar(sub(dp, dn, Scalar(1)), Scalar(m), Scalar(1)), dp.dtype(), 0), r);
+  return reduced(unary(Unary::clamp_min, add_scalar(sub(dp, dn, Scalar(1)), Scalar(m), Scalar(1)),
+                       dp.dtype(), 0),
+                 r);
 }
 
 // ---- embedding bag ----
 
-std::tuple<Tensor, Tensor, Tensor, Tensor> embedding_bag_full(const Tensor& w, const Tensor& idx, const Tensor& offsets, int64_t mode, const Tensor* psw, bool last, OptInt padding) {
+std::tuple<Tensor, Tensor, Tensor, Tensor> embedding_bag_full(const Tensor& w, const Tensor& idx,
+                                                              const Tensor& offsets, int64_t mode,
+                                                              const Tensor* psw, bool last,
+                                                              OptInt padding) {
   auto off = host_ints(offsets);
   int64_t n = idx.numel(), bags = static_cast<int64_t>(off.size()) - (last ? 1 : 0);
   if (!last) off.push_back(n);
@@ -640,19 +870,32 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> embedding_bag_full(const Tensor& w, c
   for (int64_t b = 0; b < bags; ++b) {
     std::vector<int64_t> keep;
     for (int64_t i = off[z(b)]; i < off[z(b + 1)]; ++i)
-      if (!padding || ids[z(i)] != (*padding < 0 ? *padding + w.size(0) : *padding)) keep.push_back(i);
+      if (!padding || ids[z(i)] != (*padding < 0 ? *padding + w.size(0) : *padding))
+        keep.push_back(i);
     if (keep.empty()) continue;
     TensorList parts;
     for (int64_t i : keep) parts.push_back(narrow(rows, 0, i, 1));
     Tensor bag = cat(parts, 0);
-    Tensor r = mode == 2 ? reduce(Reduce::max, bag, {0}, false, w.dtype(), w.dtype()) : mode == 1 ? mean_dim(bag, OptInts(IntVec{0}), false, {}) : sum_dim(bag, OptInts(IntVec{0}), false, {});
+    Tensor r = mode == 2   ? reduce(Reduce::max, bag, {0}, false, w.dtype(), w.dtype())
+               : mode == 1 ? mean_dim(bag, OptInts(IntVec{0}), false, {})
+                           : sum_dim(bag, OptInts(IntVec{0}), false, {});
     copy_to(select(out, 0, b), r);
   }
   Tensor none = empty({0}, kLong);
   return {out, none, none, none};
 }
-std::tuple<Tensor, Tensor, Tensor, Tensor> embedding_bag(const Tensor& w, const Tensor& i, const Tensor& o, bool, int64_t mode, bool, const Tensor* psw, bool last) { return embedding_bag_full(w, i, o, mode, psw, last, {}); }
-std::tuple<Tensor, Tensor, Tensor, Tensor> embedding_bag_padding(const Tensor& w, const Tensor& i, const Tensor& o, bool, int64_t mode, bool, const Tensor* psw, bool last, OptInt p) { return embedding_bag_full(w, i, o, mode, psw, last, p); }
+std::tuple<Tensor, Tensor, Tensor, Tensor> embedding_bag(const Tensor& w, const Tensor& i,
+                                                         const Tensor& o, bool, int64_t mode, bool,
+                                                         const Tensor* psw, bool last) {
+  return embedding_bag_full(w, i, o, mode, psw, last, {});
+}
+std::tuple<Tensor, Tensor, Tensor, Tensor> embedding_bag_padding(const Tensor& w, const Tensor& i,
+                                                                 const Tensor& o, bool,
+                                                                 int64_t mode, bool,
+                                                                 const Tensor* psw, bool last,
+                                                                 OptInt p) {
+  return embedding_bag_full(w, i, o, mode, psw, last, p);
+}
 
 // ---- quantised tensors ----
 
@@ -686,8 +929,11 @@ Tensor quantize_per_tensor(const Tensor& x, double scale, int64_t zp, int64_t dt
   q->zero_point = zp;
   return quantize(x, q, to_scalar_type(dt));
 }
-Tensor quantize_per_tensor_tensors(const Tensor& x, const Tensor& s, const Tensor& zp, int64_t dt) { return quantize_per_tensor(x, item(s).d, item(zp).i, dt); }
-Tensor quantize_per_channel(const Tensor& x, const Tensor& s, const Tensor& zp, int64_t axis, int64_t dt) {
+Tensor quantize_per_tensor_tensors(const Tensor& x, const Tensor& s, const Tensor& zp, int64_t dt) {
+  return quantize_per_tensor(x, item(s).d, item(zp).i, dt);
+}
+Tensor quantize_per_channel(const Tensor& x, const Tensor& s, const Tensor& zp, int64_t axis,
+                            int64_t dt) {
   auto q = std::make_shared<Quantizer>();
   q->per_channel = true;
   q->axis = axis;
@@ -697,16 +943,20 @@ Tensor quantize_per_channel(const Tensor& x, const Tensor& s, const Tensor& zp, 
 }
 Tensor int_repr(const Tensor& x) {
   Tensor r = make_view(x, x.impl()->sizes, x.impl()->strides, x.storage_offset());
-  r.impl()->dtype = x.dtype() == ScalarType::QInt8 ? kChar : x.dtype() == ScalarType::QUInt8 ? kByte : kInt;
+  r.impl()->dtype = x.dtype() == ScalarType::QInt8    ? kChar
+                    : x.dtype() == ScalarType::QUInt8 ? kByte
+                                                      : kInt;
   r.impl()->quantizer = nullptr;
   return clone(r);
 }
 double q_scale(const Tensor& x) {
-  if (!x.quantizer() || x.quantizer()->per_channel) raise<OpError>("q_scale: the tensor is not quantised per tensor");
+  if (!x.quantizer() || x.quantizer()->per_channel)
+    raise<OpError>("q_scale: the tensor is not quantised per tensor");
   return x.quantizer()->scale;
 }
 int64_t q_zero_point(const Tensor& x) {
-  if (!x.quantizer() || x.quantizer()->per_channel) raise<OpError>("q_zero_point: the tensor is not quantised per tensor");
+  if (!x.quantizer() || x.quantizer()->per_channel)
+    raise<OpError>("q_zero_point: the tensor is not quantised per tensor");
   return x.quantizer()->zero_point;
 }
 
@@ -739,15 +989,20 @@ Tensor dequantize(const Tensor& x) {
   return r;
 }
 Tensor softmax_impl(const Tensor& t, int64_t dim, ScalarType out, bool log) {
-  if (!is_floating(t.dtype())) raise<OpError>(log ? "\"log_softmax_lastdim_kernel_impl\"" : "\"softmax_lastdim_kernel_impl\"", " not implemented for '", scalar_type_name(t.dtype()), "'");
+  if (!is_floating(t.dtype()))
+    raise<OpError>(log ? "\"log_softmax_lastdim_kernel_impl\"" : "\"softmax_lastdim_kernel_impl\"",
+                   " not implemented for '", scalar_type_name(t.dtype()), "'");
   int64_t d = wrap_dim(dim, t.dim());
   Tensor r = empty(t.sizes(), out);
   if (r.numel() == 0) return r;
-  Tensor rv = t.dim() == 0 ? reshape(r, {1}) : transpose(r, d, -1), in = t.dim() == 0 ? reshape(t, {1}) : transpose(t, d, -1);
+  Tensor rv = t.dim() == 0 ? reshape(r, {1}) : transpose(r, d, -1),
+         in = t.dim() == 0 ? reshape(t, {1}) : transpose(t, d, -1);
   call_slot(SoftmaxArgs{view_of(rv), view_of(in), log});
   return r;
 }
-Tensor layer_norm(const Tensor& x, IntVec s, const Tensor* w, const Tensor* b, double eps, bool) { return std::get<0>(layer_norm_full(x, s, w, b, eps, false, false)); }
+Tensor layer_norm(const Tensor& x, IntVec s, const Tensor* w, const Tensor* b, double eps, bool) {
+  return std::get<0>(layer_norm_full(x, s, w, b, eps, false, false));
+}
 
 namespace {
 

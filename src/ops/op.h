@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// How a typed C++ function becomes an operator: op<f>("aten::relu") unboxes the arguments of a Call, runs f, boxes what
-// it returns. A row names the operator; its schema stands once, in schemas.inc, and a test compares the two.
+// How a typed C++ function becomes an operator: op<f>("aten::relu") unboxes the arguments of a
+// Call, runs f, boxes what it returns. A row names the operator; its schema stands once, in
+// schemas.inc, and a test compares the two.
 #pragma once
 #include <optional>
 #include <string>
@@ -26,7 +27,12 @@ struct Scalar {
   explicit Scalar(const IValue& v);
   bool is_floating() const { return kind == Kind::Double; }
   bool is_complex() const { return kind == Kind::Complex; }
-  ScalarType category() const { return kind == Kind::Int ? kLong : kind == Kind::Bool ? kBool : kind == Kind::Complex ? kComplexDouble : kDouble; }
+  ScalarType category() const {
+    return kind == Kind::Int       ? kLong
+           : kind == Kind::Bool    ? kBool
+           : kind == Kind::Complex ? kComplexDouble
+                                   : kDouble;
+  }
   IValue to_ivalue() const;
 };
 
@@ -41,10 +47,10 @@ using OptInts = std::optional<IntVec>;
 
 template <class T>
 struct Arg;
-#define SCONCE_ARG(Type, spelled, expr)                          \
-  template <>                                                    \
-  struct Arg<Type> {                                             \
-    static constexpr const char* spelling = spelled;             \
+#define SCONCE_ARG(Type, spelled, expr)                                 \
+  template <>                                                           \
+  struct Arg<Type> {                                                    \
+    static constexpr const char* spelling = spelled;                    \
     static Type from([[maybe_unused]] const IValue& v) { return expr; } \
   };
 IntVec to_ints(const IValue& v);
@@ -64,7 +70,8 @@ SCONCE_ARG(OptDouble, "float?", v.isNone() ? OptDouble() : OptDouble(v.toDouble(
 SCONCE_ARG(OptBool, "bool?", v.isNone() ? OptBool() : OptBool(v.toBool()))
 SCONCE_ARG(OptScalar, "Scalar?", v.isNone() ? OptScalar() : OptScalar(Scalar(v)))
 SCONCE_ARG(OptInts, "int[]?", v.isNone() ? OptInts() : OptInts(to_ints(v)))
-SCONCE_ARG(std::optional<std::string>, "str?", v.isNone() ? std::optional<std::string>() : std::optional<std::string>(v.toStringRef()))
+SCONCE_ARG(std::optional<std::string>, "str?",
+           v.isNone() ? std::optional<std::string>() : std::optional<std::string>(v.toStringRef()))
 SCONCE_ARG(const IValue&, "any", v)
 #undef SCONCE_ARG
 template <>

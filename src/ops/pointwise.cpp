@@ -10,7 +10,10 @@ namespace {
 
 template <Unary U>
 Tensor same(const Tensor& x) {
-  if (x.dtype() == kBool && (U == Unary::neg)) raise<OpError>("Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use the `~` or `logical_not()` operator instead.");
+  if (x.dtype() == kBool && (U == Unary::neg))
+    raise<OpError>(
+        "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to "
+        "invert a mask, use the `~` or `logical_not()` operator instead.");
   return unary(U, x, x.dtype());
 }
 template <Unary U>
@@ -32,40 +35,81 @@ Tensor predicate(const Tensor& x) {
   }
   return unary(U, x, kBool);
 }
-Tensor abs(const Tensor& x) { return is_complex(x.dtype()) ? unary(Unary::complex_abs, x, real_of(x.dtype())) : x.dtype() == kBool ? clone(x) : unary(Unary::abs, x, x.dtype()); }
-Tensor angle(const Tensor& x) { return is_complex(x.dtype()) ? unary(Unary::angle, x, real_of(x.dtype())) : unary_float(Unary::angle, x); }
-Tensor conj(const Tensor& x) { return is_complex(x.dtype()) ? unary(Unary::conj, x, x.dtype()) : x; }
+Tensor abs(const Tensor& x) {
+  return is_complex(x.dtype()) ? unary(Unary::complex_abs, x, real_of(x.dtype()))
+         : x.dtype() == kBool  ? clone(x)
+                               : unary(Unary::abs, x, x.dtype());
+}
+Tensor angle(const Tensor& x) {
+  return is_complex(x.dtype()) ? unary(Unary::angle, x, real_of(x.dtype()))
+                               : unary_float(Unary::angle, x);
+}
+Tensor conj(const Tensor& x) {
+  return is_complex(x.dtype()) ? unary(Unary::conj, x, x.dtype()) : x;
+}
 Tensor identity(const Tensor& x) { return x; }
 Tensor bitwise_not(const Tensor& x) {
   if (x.dtype() == kBool) return unary(Unary::logical_not, x, kBool);
-  if (!is_integral(x.dtype())) raise<OpError>("bitwise_not: only integer and bool tensors are supported, not ", scalar_type_name(x.dtype()));
+  if (!is_integral(x.dtype()))
+    raise<OpError>("bitwise_not: only integer and bool tensors are supported, not ",
+                   scalar_type_name(x.dtype()));
   return unary(Unary::bitwise_not, x, x.dtype());
 }
 Tensor sgn(const Tensor& x) { return unary(Unary::sign, x, x.dtype()); }
-Tensor round_decimals(const Tensor& x, int64_t d) { return is_integral(x.dtype(), true) ? clone(x) : unary(Unary::round_decimals, x, x.dtype(), static_cast<double>(d), std::pow(10.0, std::abs(static_cast<double>(d)))); }
+Tensor round_decimals(const Tensor& x, int64_t d) {
+  return is_integral(x.dtype(), true)
+             ? clone(x)
+             : unary(Unary::round_decimals, x, x.dtype(), static_cast<double>(d),
+                     std::pow(10.0, std::abs(static_cast<double>(d))));
+}
 Tensor relu6(const Tensor& x) { return unary(Unary::clamp, x, x.dtype(), 0, 6); }
-Tensor deg2rad(const Tensor& x) { return binary_scalar(Binary::mul, x, Scalar(M_PI / 180), to_floating(x.dtype()), to_floating(x.dtype())); }
-Tensor rad2deg(const Tensor& x) { return binary_scalar(Binary::mul, x, Scalar(180 / M_PI), to_floating(x.dtype()), to_floating(x.dtype())); }
-Tensor gelu(const Tensor& x, const std::string& how) { return unary(how == "tanh" ? Unary::gelu_tanh : Unary::gelu, x, x.dtype()); }
-Tensor softplus(const Tensor& x, Scalar beta, Scalar t) { return unary(Unary::softplus, x, x.dtype(), beta.d, t.d); }
-Tensor elu(const Tensor& x, Scalar alpha, Scalar scale, Scalar in) { return unary(Unary::elu, x, x.dtype(), alpha.d, scale.d, in.d); }
-Tensor selu(const Tensor& x) { return unary(Unary::elu, x, x.dtype(), 1.6732632423543772, 1.0507009873554805, 1); }
+Tensor deg2rad(const Tensor& x) {
+  return binary_scalar(Binary::mul, x, Scalar(M_PI / 180), to_floating(x.dtype()),
+                       to_floating(x.dtype()));
+}
+Tensor rad2deg(const Tensor& x) {
+  return binary_scalar(Binary::mul, x, Scalar(180 / M_PI), to_floating(x.dtype()),
+                       to_floating(x.dtype()));
+}
+Tensor gelu(const Tensor& x, const std::string& how) {
+  return unary(how == "tanh" ? Unary::gelu_tanh : Unary::gelu, x, x.dtype());
+}
+Tensor softplus(const Tensor& x, Scalar beta, Scalar t) {
+  return unary(Unary::softplus, x, x.dtype(), beta.d, t.d);
+}
+Tensor elu(const Tensor& x, Scalar alpha, Scalar scale, Scalar in) {
+  return unary(Unary::elu, x, x.dtype(), alpha.d, scale.d, in.d);
+}
+Tensor selu(const Tensor& x) {
+  return unary(Unary::elu, x, x.dtype(), 1.6732632423543772, 1.0507009873554805, 1);
+}
 Tensor celu(const Tensor& x, Scalar a) { return unary(Unary::elu, x, x.dtype(), a.d, 1, 1 / a.d); }
 Tensor leaky_relu(const Tensor& x, Scalar s) { return unary(Unary::leaky_relu, x, x.dtype(), s.d); }
-Tensor threshold(const Tensor& x, Scalar t, Scalar v) { return unary(Unary::threshold, x, x.dtype(), t.d, v.d); }
-Tensor hardtanh(const Tensor& x, Scalar lo, Scalar hi) { return unary(Unary::clamp, x, x.dtype(), lo.d, hi.d); }
+Tensor threshold(const Tensor& x, Scalar t, Scalar v) {
+  return unary(Unary::threshold, x, x.dtype(), t.d, v.d);
+}
+Tensor hardtanh(const Tensor& x, Scalar lo, Scalar hi) {
+  return unary(Unary::clamp, x, x.dtype(), lo.d, hi.d);
+}
 Tensor hardshrink(const Tensor& x, Scalar l) { return unary(Unary::hardshrink, x, x.dtype(), l.d); }
 Tensor softshrink(const Tensor& x, Scalar l) { return unary(Unary::softshrink, x, x.dtype(), l.d); }
-Tensor logit(const Tensor& x, OptDouble eps) { return unary_float(Unary::logit, x, eps.value_or(-1)); }
+Tensor logit(const Tensor& x, OptDouble eps) {
+  return unary_float(Unary::logit, x, eps.value_or(-1));
+}
 Tensor glu(const Tensor& x, int64_t dim) {
   int64_t d = wrap_dim(dim, x.dim()), n = x.size(d);
-  if (x.dim() == 0 || n % 2) raise<OpError>("Halving dimension must be even, but dimension ", d, " is size ", n);
+  if (x.dim() == 0 || n % 2)
+    raise<OpError>("Halving dimension must be even, but dimension ", d, " is size ", n);
   return mul(narrow(x, d, 0, n / 2), unary(Unary::sigmoid, narrow(x, d, n / 2, n / 2), x.dtype()));
 }
 Tensor nan_to_num(const Tensor& x, OptDouble nan, OptDouble pos, OptDouble neg) {
   if (is_integral(x.dtype(), true)) return clone(x);
-  double max = x.dtype() == kHalf ? 65504.0 : x.dtype() == kDouble ? 1.7976931348623157e308 : x.dtype() == kBFloat16 ? 3.3895313892515355e38 : 3.4028234663852886e38;
-  return unary(Unary::nan_to_num, x, x.dtype(), nan.value_or(0), pos.value_or(max), neg.value_or(-max));
+  double max = x.dtype() == kHalf       ? 65504.0
+               : x.dtype() == kDouble   ? 1.7976931348623157e308
+               : x.dtype() == kBFloat16 ? 3.3895313892515355e38
+                                        : 3.4028234663852886e38;
+  return unary(Unary::nan_to_num, x, x.dtype(), nan.value_or(0), pos.value_or(max),
+               neg.value_or(-max));
 }
 
 // ---- clamp ----
@@ -105,9 +149,13 @@ Tensor clamp_tensor(const Tensor& x, const Tensor* lo, const Tensor* hi) {
 // ---- arithmetic ----
 
 void check_alpha(ScalarType t, const Scalar& alpha) {
-  if (alpha.is_floating() && is_integral(t, true)) raise<OpError>("For integral input tensors, argument alpha must not be a floating point number.");
-  if (alpha.kind == Scalar::Kind::Bool && t != kBool) raise<OpError>("Boolean alpha only supported for Boolean results.");
-  if (alpha.is_complex() && !is_complex(t)) raise<OpError>("For non-complex input tensors, argument alpha must not be a complex number.");
+  if (alpha.is_floating() && is_integral(t, true))
+    raise<OpError>(
+        "For integral input tensors, argument alpha must not be a floating point number.");
+  if (alpha.kind == Scalar::Kind::Bool && t != kBool)
+    raise<OpError>("Boolean alpha only supported for Boolean results.");
+  if (alpha.is_complex() && !is_complex(t))
+    raise<OpError>("For non-complex input tensors, argument alpha must not be a complex number.");
 }
 Tensor rsub_scalar(const Tensor& a, Scalar b, Scalar alpha) {
   ScalarType t = result_type(a, b);
@@ -118,7 +166,10 @@ Tensor rsub_scalar(const Tensor& a, Scalar b, Scalar alpha) {
 Tensor rsub_tensor(const Tensor& a, const Tensor& b, Scalar alpha) { return sub(b, a, alpha); }
 Tensor sub_scalar(const Tensor& a, Scalar b, Scalar alpha) {
   ScalarType t = result_type(a, b);
-  if (a.dtype() == kBool && b.kind == Scalar::Kind::Bool) raise<OpError>("Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, use the `~` or `logical_not()` operator instead.");
+  if (a.dtype() == kBool && b.kind == Scalar::Kind::Bool)
+    raise<OpError>(
+        "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to "
+        "invert a mask, use the `~` or `logical_not()` operator instead.");
   check_alpha(t, alpha);
   return binary_scalar(Binary::sub, a, b, t, t, alpha);
 }
@@ -127,7 +178,8 @@ Rounding rounding_of(const std::optional<std::string>& mode) {
   if (!mode) return Rounding::None;
   if (*mode == "floor") return Rounding::Floor;
   if (*mode == "trunc") return Rounding::Trunc;
-  raise<OpError>("div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '", *mode, "'");
+  raise<OpError>("div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '",
+                 *mode, "'");
 }
 Tensor div_mode(const Tensor& a, const Tensor& b, std::optional<std::string> mode) {
   Rounding r = rounding_of(mode);
@@ -188,13 +240,15 @@ Tensor logical(const Tensor& a, const Tensor& b) {
 template <Binary B>
 Tensor bitwise(const Tensor& a, const Tensor& b) {
   ScalarType t = result_type(a, b);
-  if (!is_integral(t, true)) raise<OpError>("bitwise operators are not implemented for '", scalar_type_name(t), "'");
+  if (!is_integral(t, true))
+    raise<OpError>("bitwise operators are not implemented for '", scalar_type_name(t), "'");
   return binary(B, a, b, t, t);
 }
 template <Binary B>
 Tensor bitwise_scalar(const Tensor& a, Scalar b) {
   ScalarType t = result_type(a, b);
-  if (!is_integral(t, true)) raise<OpError>("bitwise operators are not implemented for '", scalar_type_name(t), "'");
+  if (!is_integral(t, true))
+    raise<OpError>("bitwise operators are not implemented for '", scalar_type_name(t), "'");
   return binary_scalar(B, a, b, t, t);
 }
 template <Binary B>
@@ -259,21 +313,28 @@ Tensor pow_tensor_scalar(const Tensor& x, Scalar e) {
 }
 Tensor pow_tensor_tensor(const Tensor& x, const Tensor& e) { return promoted<Binary::pow>(x, e); }
 Tensor pow_scalar_tensor(Scalar x, const Tensor& e) { return promoted_rscalar<Binary::pow>(x, e); }
-Tensor float_power_scalar(const Tensor& x, Scalar e) { return pow_tensor_scalar(cast(x, is_complex(x.dtype()) || e.is_complex() ? kComplexDouble : kDouble), e); }
+Tensor float_power_scalar(const Tensor& x, Scalar e) {
+  return pow_tensor_scalar(
+      cast(x, is_complex(x.dtype()) || e.is_complex() ? kComplexDouble : kDouble), e);
+}
 Tensor float_power_tensor(const Tensor& x, const Tensor& e) {
   ScalarType t = is_complex(x.dtype()) || is_complex(e.dtype()) ? kComplexDouble : kDouble;
   return pow_tensor_tensor(cast(x, t), cast(e, t));
 }
-Tensor float_power_rscalar(Scalar x, const Tensor& e) { return pow_scalar_tensor(x, cast(e, is_complex(e.dtype()) ? kComplexDouble : kDouble)); }
+Tensor float_power_rscalar(Scalar x, const Tensor& e) {
+  return pow_scalar_tensor(x, cast(e, is_complex(e.dtype()) ? kComplexDouble : kDouble));
+}
 
 // ---- three operands ----
 
-Tensor ternary(Ternary op, const Tensor& a, const Tensor& b, const Tensor& c, ScalarType t, const Scalar& value) {
+Tensor ternary(Ternary op, const Tensor& a, const Tensor& b, const Tensor& c, ScalarType t,
+               const Scalar& value) {
   IntVec sizes = broadcast(broadcast(a.sizes(), b.sizes()), c.sizes());
   Tensor o = empty_elementwise(sizes, t, {op == Ternary::where ? nullptr : &a, &b, &c});
   if (o.numel() == 0) return o;
   Tensor x = expand_to(a, sizes), y = expand_to(b, sizes), z = expand_to(c, sizes);
-  call_slot(TernaryArgs{view_of(o), view_of(x), view_of(y), view_of(z), op, compute_for(t), number(value), {}, {}});
+  call_slot(TernaryArgs{
+      view_of(o), view_of(x), view_of(y), view_of(z), op, compute_for(t), number(value), {}, {}});
   return o;
 }
 Tensor addcmul(const Tensor& a, const Tensor& b, const Tensor& c, Scalar v) {
@@ -286,14 +347,22 @@ Tensor addcdiv(const Tensor& a, const Tensor& b, const Tensor& c, Scalar v) {
   return ternary(Ternary::addcdiv, a, b, c, t, v);
 }
 Tensor lerp_tensor(const Tensor& a, const Tensor& b, const Tensor& w) {
-  if (a.dtype() != b.dtype() || a.dtype() != w.dtype()) raise<OpError>("expected dtype ", scalar_type_name(a.dtype()), " for `end` and `weight`");
+  if (a.dtype() != b.dtype() || a.dtype() != w.dtype())
+    raise<OpError>("expected dtype ", scalar_type_name(a.dtype()), " for `end` and `weight`");
   return ternary(Ternary::lerp, a, b, w, a.dtype(), Scalar(0));
 }
 Tensor lerp_scalar(const Tensor& a, const Tensor& b, Scalar w) {
-  if (a.dtype() != b.dtype()) raise<OpError>("expected dtype ", scalar_type_name(a.dtype()), " for `end` but got dtype ", scalar_type_name(b.dtype()));
+  if (a.dtype() != b.dtype())
+    raise<OpError>("expected dtype ", scalar_type_name(a.dtype()), " for `end` but got dtype ",
+                   scalar_type_name(b.dtype()));
   return ternary(Ternary::lerp, a, b, scalar_tensor(w, a.dtype()), a.dtype(), Scalar(0));
 }
-ScalarType category_default(const Scalar& s) { return s.is_complex() ? kComplexFloat : s.is_floating() ? kFloat : s.kind == Scalar::Kind::Bool ? kBool : kLong; }
+ScalarType category_default(const Scalar& s) {
+  return s.is_complex()                 ? kComplexFloat
+         : s.is_floating()              ? kFloat
+         : s.kind == Scalar::Kind::Bool ? kBool
+                                        : kLong;
+}
 Tensor where_scalar_self(const Tensor& c, Scalar a, const Tensor& b) {
   ScalarType t = result_type(b, a);
   return where(c, scalar_tensor(a, t), cast(b, t));
@@ -310,7 +379,9 @@ Tensor complex(const Tensor& re, const Tensor& im) {
   ScalarType t = promote_types(re.dtype(), im.dtype()) == kDouble ? kComplexDouble : kComplexFloat;
   return binary(Binary::complex_of, re, im, t, t);
 }
-Tensor polar(const Tensor& r, const Tensor& a) { return complex(mul(r, unary(Unary::cos, a, a.dtype())), mul(r, unary(Unary::sin, a, a.dtype()))); }
+Tensor polar(const Tensor& r, const Tensor& a) {
+  return complex(mul(r, unary(Unary::cos, a, a.dtype())), mul(r, unary(Unary::sin, a, a.dtype())));
+}
 Tensor isclose(const Tensor& a, const Tensor& b, double rtol, double atol, bool equal_nan) {
   Tensor close = eq_tensor(a, b);
   if (is_integral(a.dtype(), true) && rtol == 0 && atol == 0) return close;
@@ -319,9 +390,14 @@ Tensor isclose(const Tensor& a, const Tensor& b, double rtol, double atol, bool 
   Tensor diff = abs(sub(x, y, Scalar(1)));
   Tensor allowed = add_scalar(mul_scalar(abs(y), Scalar(rtol)), Scalar(atol), Scalar(1));
   Tensor finite = unary(Unary::isfinite, diff, kBool);
-  Tensor near = binary(Binary::logical_and, finite, binary(Binary::le, diff, allowed, real_of(t), kBool), kBool, kBool);
+  Tensor near = binary(Binary::logical_and, finite,
+                       binary(Binary::le, diff, allowed, real_of(t), kBool), kBool, kBool);
   close = binary(Binary::logical_or, close, near, kBool, kBool);
-  if (equal_nan && !is_integral(a.dtype(), true)) close = binary(Binary::logical_or, close, binary(Binary::logical_and, unary(Unary::isnan, x, kBool), unary(Unary::isnan, y, kBool), kBool, kBool), kBool, kBool);
+  if (equal_nan && !is_integral(a.dtype(), true))
+    close = binary(Binary::logical_or, close,
+                   binary(Binary::logical_and, unary(Unary::isnan, x, kBool),
+                          unary(Unary::isnan, y, kBool), kBool, kBool),
+                   kBool, kBool);
   return close;
 }
 Tensor prelu(const Tensor& x, const Tensor& w) {
@@ -338,7 +414,9 @@ Tensor fill_scalar_(const Tensor& x, Scalar v) {
   return x;
 }
 Tensor fill_tensor_(const Tensor& x, const Tensor& v) {
-  if (v.dim() != 0) raise<OpError>("fill_ only supports 0-dimension value tensor but got tensor with ", v.dim(), " dimensions.");
+  if (v.dim() != 0)
+    raise<OpError>("fill_ only supports 0-dimension value tensor but got tensor with ", v.dim(),
+                   " dimensions.");
   copy_to(x, v);
   return x;
 }
@@ -346,20 +424,27 @@ Tensor fill_scalar(const Tensor& x, Scalar v) { return fill_scalar_(empty_like(x
 Tensor fill_tensor(const Tensor& x, const Tensor& v) { return fill_tensor_(empty_like(x), v); }
 Tensor zero_(const Tensor& x) { return fill_scalar_(x, Scalar(0)); }
 Tensor copy_(const Tensor& x, const Tensor& src, bool) {
-  if (is_quantized(x.dtype()) && !is_quantized(src.dtype())) raise<OpError>("copying into a quantised tensor is not supported");
+  if (is_quantized(x.dtype()) && !is_quantized(src.dtype()))
+    raise<OpError>("copying into a quantised tensor is not supported");
   copy_to(x, src);
   return x;
 }
 Tensor masked_fill_(const Tensor& x, const Tensor& mask, Scalar v) {
-  if (mask.dtype() != kBool && mask.dtype() != kByte) raise<OpError>("masked_fill_ only supports boolean masks, but got mask with dtype ", dtype_name(mask.dtype()));
+  if (mask.dtype() != kBool && mask.dtype() != kByte)
+    raise<OpError>("masked_fill_ only supports boolean masks, but got mask with dtype ",
+                   dtype_name(mask.dtype()));
   copy_to(x, where(cast(expand_to(mask, x.sizes()), kBool), scalar_tensor(v, x.dtype()), x));
   return x;
 }
 Tensor masked_fill_tensor(const Tensor& x, const Tensor& mask, const Tensor& v) {
-  if (v.dim() != 0) raise<OpError>("masked_fill only supports a 0-dimensional value tensor, but got tensor with ", v.dim(), " dimension(s).");
+  if (v.dim() != 0)
+    raise<OpError>("masked_fill only supports a 0-dimensional value tensor, but got tensor with ",
+                   v.dim(), " dimension(s).");
   return where(cast(mask, kBool), cast(v, x.dtype()), x);
 }
-Tensor masked_fill_tensor_(const Tensor& x, const Tensor& mask, const Tensor& v) { return copy_result(x, masked_fill_tensor(x, expand_to(mask, x.sizes()), v)); }
+Tensor masked_fill_tensor_(const Tensor& x, const Tensor& mask, const Tensor& v) {
+  return copy_result(x, masked_fill_tensor(x, expand_to(mask, x.sizes()), v));
+}
 
 }  // namespace
 
@@ -371,8 +456,14 @@ Tensor add(const Tensor& a, const Tensor& b, Scalar alpha) {
 Tensor sub(const Tensor& a, const Tensor& b, Scalar alpha) {
   ScalarType t = result_type(a, b);
   if (a.dtype() == kBool || b.dtype() == kBool)
-    if (a.dtype() == b.dtype()) raise<OpError>("Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` operator instead.");
-  if (a.dtype() == kBool || b.dtype() == kBool) raise<OpError>("Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, use the `~` or `logical_not()` operator instead.");
+    if (a.dtype() == b.dtype())
+      raise<OpError>(
+          "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or "
+          "`logical_xor()` operator instead.");
+  if (a.dtype() == kBool || b.dtype() == kBool)
+    raise<OpError>(
+        "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to "
+        "invert a mask, use the `~` or `logical_not()` operator instead.");
   check_alpha(t, alpha);
   return binary(Binary::sub, a, b, t, t, alpha);
 }
@@ -388,12 +479,16 @@ Tensor div_scalar(const Tensor& a, Scalar b) { return promoted_float_scalar<Bina
 Tensor eq_tensor(const Tensor& a, const Tensor& b) { return compare<Binary::eq>(a, b); }
 Tensor lt_tensor(const Tensor& a, const Tensor& b) { return compare<Binary::lt>(a, b); }
 Tensor where(const Tensor& c, const Tensor& a, const Tensor& b) {
-  if (c.dtype() != kBool && c.dtype() != kByte) raise<OpError>("where expected condition to be a boolean tensor, but got a tensor with dtype ", scalar_type_name(c.dtype()));
+  if (c.dtype() != kBool && c.dtype() != kByte)
+    raise<OpError>("where expected condition to be a boolean tensor, but got a tensor with dtype ",
+                   scalar_type_name(c.dtype()));
   ScalarType t = result_type(a, b);
   return ternary(Ternary::where, c, a, b, t, Scalar(0));
 }
 Tensor masked_fill(const Tensor& t, const Tensor& mask, Scalar v) {
-  if (mask.dtype() != kBool && mask.dtype() != kByte) raise<OpError>("masked_fill only supports boolean masks, but got mask with dtype ", dtype_name(mask.dtype()));
+  if (mask.dtype() != kBool && mask.dtype() != kByte)
+    raise<OpError>("masked_fill only supports boolean masks, but got mask with dtype ",
+                   dtype_name(mask.dtype()));
   return where(cast(mask, kBool), scalar_tensor(v, t.dtype()), t);
 }
 
@@ -411,7 +506,7 @@ constexpr OpDef kOps[] = {
     op<floating<Unary::sinh>>("aten::sinh"), op<floating<Unary::cosh>>("aten::cosh"), op<floating<Unary::tanh>>("aten::tanh"), op<floating<Unary::asinh>>("aten::asinh"), op<floating<Unary::acosh>>("aten::acosh"), op<floating<Unary::atanh>>("aten::atanh"),
     op<floating<Unary::erf>>("aten::erf"), op<floating<Unary::erfc>>("aten::erfc"), op<floating<Unary::erfinv>>("aten::erfinv"), op<floating<Unary::sigmoid>>("aten::sigmoid"), op<floating<Unary::lgamma>>("aten::lgamma"),
     op<floating<Unary::digamma>>("aten::digamma"), op<floating<Unary::i0>>("aten::i0"), op<floating<Unary::sinc>>("aten::sinc"), op<floating<Unary::ndtr>>("aten::special_ndtr"), op<floating<Unary::entr>>("aten::special_entr"), op<floating<Unary::log1p>>("aten::special_log1p"),
-    op<same<Unary::silu>>("aten::silu"), op<same<Unary::mish>>("aten::mish"), op<same<Unary::hardswish>>("aten::hardswish"), op<same<Unary::hardsigmoid>>("aten::hardsigmoid"), op<same<Unary::logsigmoid>>("aten::log_sigmoid"), op<same<Unary::tanhshrink>>("aten::tanhshrink"),
+    op<same<Unary::silu>>("aten::silu"), op<same<Unary::mish>>("aten::mish"), op<same<Unary::hardswish>>("aten::hardswish"), op<same<Unary::hardsigmoid>>("aten::hardsigmoid"), op<same<Unary::logsigmoid>>("aten::log_sigmoid"),
     op<rounding<Unary::floor>>("aten::floor"), op<rounding<Unary::ceil>>("aten::ceil"), op<rounding<Unary::round>>("aten::round"), op<rounding<Unary::trunc>>("aten::trunc"), op<same<Unary::frac>>("aten::frac"), op<round_decimals>("aten::round.decimals"),
     op<predicate<Unary::isnan>>("aten::isnan"), op<predicate<Unary::isinf>>("aten::isinf"), op<predicate<Unary::isfinite>>("aten::isfinite"), op<predicate<Unary::isposinf>>("aten::isposinf"), op<predicate<Unary::isneginf>>("aten::isneginf"),
     op<predicate<Unary::logical_not>>("aten::logical_not"), op<deg2rad>("aten::deg2rad"), op<rad2deg>("aten::rad2deg"),

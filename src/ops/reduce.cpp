@@ -35,7 +35,9 @@ Split split_dims(const Tensor& t, const IntVec& dims) {
   s.in = permute(t, order);
   return s;
 }
-Tensor shaped(const Tensor& r, const Split& s, bool keepdim) { return keepdim ? make_view(r, s.keep_sizes, contiguous_strides(s.keep_sizes), 0) : r; }
+Tensor shaped(const Tensor& r, const Split& s, bool keepdim) {
+  return keepdim ? make_view(r, s.keep_sizes, contiguous_strides(s.keep_sizes), 0) : r;
+}
 IntVec all_dims(int64_t n) {
   IntVec d;
   for (int64_t i = 0; i < n; ++i) d.push_back(i);
@@ -43,10 +45,14 @@ IntVec all_dims(int64_t n) {
 }
 void check_not_empty(const Tensor& t, const IntVec& dims, const char* op) {
   for (int64_t d : dims)
-    if (t.dim() && t.size(d) == 0) raise<OpError>(op, "(): Expected reduction dim ", d, " to have non-zero size.");
-  if (t.dim() && t.numel() == 0 && static_cast<int64_t>(dims.size()) == t.dim()) raise<OpError>(op, "(): Expected reduction over a tensor with elements.");
+    if (t.dim() && t.size(d) == 0)
+      raise<OpError>(op, "(): Expected reduction dim ", d, " to have non-zero size.");
+  if (t.dim() && t.numel() == 0 && static_cast<int64_t>(dims.size()) == t.dim())
+    raise<OpError>(op, "(): Expected reduction over a tensor with elements.");
 }
-ScalarType sum_type(const Tensor& t, const OptInt& d) { return d ? to_scalar_type(*d) : is_integral(t.dtype(), true) ? kLong : t.dtype(); }
+ScalarType sum_type(const Tensor& t, const OptInt& d) {
+  return d ? to_scalar_type(*d) : is_integral(t.dtype(), true) ? kLong : t.dtype();
+}
 
 Tensor sum(const Tensor& t, OptInt dtype) { return sum_dim(t, OptInts(), false, dtype); }
 Tensor nansum(const Tensor& t, OptInts dims, bool keep, OptInt dtype) {
@@ -63,7 +69,8 @@ Tensor prod(const Tensor& t, OptInt dtype) {
 }
 Tensor mean(const Tensor& t, OptInt dtype) { return mean_dim(t, OptInts(), false, dtype); }
 Tensor nanmean(const Tensor& t, OptInts dims, bool keep, OptInt dtype) {
-  Tensor n = reduce(Reduce::sum, unary(Unary::logical_not, unary(Unary::isnan, t, kBool), kBool), reduce_dims(dims, t.dim()), keep, kLong, kLong);
+  Tensor n = reduce(Reduce::sum, unary(Unary::logical_not, unary(Unary::isnan, t, kBool), kBool),
+                    reduce_dims(dims, t.dim()), keep, kLong, kLong);
   return div(nansum(t, dims, keep, dtype), n);
 }
 Tensor amax(const Tensor& t, IntVec dims, bool keep) {
@@ -85,7 +92,8 @@ Tensor min_all(const Tensor& t) { return amin(t, {}, false); }
 
 std::tuple<Tensor, Tensor> arg_dim(const Tensor& t, int64_t dim, bool keep, bool max, bool values) {
   int64_t d = wrap_dim(dim, t.dim());
-  if (is_complex(t.dtype())) raise<OpError>(max ? "max" : "min", " is not implemented for complex tensors");
+  if (is_complex(t.dtype()))
+    raise<OpError>(max ? "max" : "min", " is not implemented for complex tensors");
   if (t.dim() == 0) {
     Tensor i = empty({}, kLong);
     fill(i, Scalar(0));
@@ -97,11 +105,18 @@ std::tuple<Tensor, Tensor> arg_dim(const Tensor& t, int64_t dim, bool keep, bool
   if (idx.numel()) call_slot(ArgReduceArgs{view_of(val), view_of(idx), view_of(s.in), max});
   return {values ? shaped(val, s, keep) : Tensor(), shaped(idx, s, keep)};
 }
-std::tuple<Tensor, Tensor> max_dim(const Tensor& t, int64_t d, bool k) { return arg_dim(t, d, k, true, true); }
-std::tuple<Tensor, Tensor> min_dim(const Tensor& t, int64_t d, bool k) { return arg_dim(t, d, k, false, true); }
+std::tuple<Tensor, Tensor> max_dim(const Tensor& t, int64_t d, bool k) {
+  return arg_dim(t, d, k, true, true);
+}
+std::tuple<Tensor, Tensor> min_dim(const Tensor& t, int64_t d, bool k) {
+  return arg_dim(t, d, k, false, true);
+}
 Tensor arg_op(const Tensor& t, OptInt dim, bool keep, bool max) {
   if (dim) return std::get<1>(arg_dim(t, *dim, keep, max, false));
-  if (t.numel() == 0) raise<OpError>(max ? "argmax" : "argmin", "(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the 'dim' argument.");
+  if (t.numel() == 0)
+    raise<OpError>(max ? "argmax" : "argmin",
+                   "(): Expected reduction dim to be specified for input.numel() == 0. Specify the "
+                   "reduction dim with the 'dim' argument.");
   Tensor r = std::get<1>(arg_dim(reshape(t, {-1}), 0, false, max, false));
   if (keep) return reshape(r, IntVec(z(t.dim()), 1));
   return r;
@@ -121,29 +136,58 @@ Tensor truth_dim(const Tensor& t, int64_t d, bool k) {
 }
 template <Reduce R>
 Tensor truth_dims(const Tensor& t, OptInts d, bool k) {
-  return reduce(R, t, d ? reduce_dims(d, t.dim()) : all_dims(t.dim()), k, t.dtype(), t.dtype() == kByte ? kByte : kBool);
+  return reduce(R, t, d ? reduce_dims(d, t.dim()) : all_dims(t.dim()), k, t.dtype(),
+                t.dtype() == kByte ? kByte : kBool);
 }
-Tensor count_nonzero_dims(const Tensor& t, IntVec d) { return reduce(Reduce::count_nonzero, t, reduce_dims(OptInts(d), t.dim()), false, t.dtype(), kLong); }
-Tensor count_nonzero(const Tensor& t, OptInt d) { return reduce(Reduce::count_nonzero, t, d ? IntVec{wrap_dim(*d, t.dim())} : all_dims(t.dim()), false, t.dtype(), kLong); }
+Tensor count_nonzero_dims(const Tensor& t, IntVec d) {
+  return reduce(Reduce::count_nonzero, t, reduce_dims(OptInts(d), t.dim()), false, t.dtype(),
+                kLong);
+}
+Tensor count_nonzero(const Tensor& t, OptInt d) {
+  return reduce(Reduce::count_nonzero, t, d ? IntVec{wrap_dim(*d, t.dim())} : all_dims(t.dim()),
+                false, t.dtype(), kLong);
+}
 
-Tensor norm_impl(const Tensor& t0, const OptScalar& p, const IntVec& dims, bool keep, OptInt dtype) {
+Tensor norm_impl(const Tensor& t0, const OptScalar& p, const IntVec& dims, bool keep,
+                 OptInt dtype) {
   Tensor t = dtype ? cast(t0, to_scalar_type(*dtype)) : t0;
-  if (is_integral(t.dtype(), true)) raise<OpError>("norm: the input must be a floating point or complex tensor, but got ", scalar_type_name(t.dtype()));
+  if (is_integral(t.dtype(), true))
+    raise<OpError>("norm: the input must be a floating point or complex tensor, but got ",
+                   scalar_type_name(t.dtype()));
   double v = p ? p->d : 2;
-  Reduce r = v == 2 ? Reduce::norm2 : v == 1 ? Reduce::norm1 : v == 0 ? Reduce::norm0 : std::isinf(v) ? (v > 0 ? Reduce::norminf : Reduce::normneginf) : Reduce::normp;
+  Reduce r = v == 2          ? Reduce::norm2
+             : v == 1        ? Reduce::norm1
+             : v == 0        ? Reduce::norm0
+             : std::isinf(v) ? (v > 0 ? Reduce::norminf : Reduce::normneginf)
+                             : Reduce::normp;
   return reduce(r, t, dims, keep, t.dtype(), real_of(t.dtype()), v);
 }
-Tensor norm_scalar(const Tensor& t, Scalar p) { return norm_impl(t, p, all_dims(t.dim()), false, {}); }
-Tensor norm_dim(const Tensor& t, OptScalar p, IntVec d, bool k) { return norm_impl(t, p, reduce_dims(OptInts(d), t.dim()), k, {}); }
-Tensor norm_dim_dtype(const Tensor& t, OptScalar p, IntVec d, bool k, int64_t dt) { return norm_impl(t, p, reduce_dims(OptInts(d), t.dim()), k, dt); }
-Tensor norm_dtype(const Tensor& t, OptScalar p, int64_t dt) { return norm_impl(t, p, all_dims(t.dim()), false, dt); }
-Tensor vector_norm(const Tensor& t, Scalar p, OptInts d, bool k, OptInt dt) { return norm_impl(t, p, d ? reduce_dims(d, t.dim()) : all_dims(t.dim()), k, dt); }
-Tensor linalg_norm(const Tensor& t, OptScalar p, OptInts d, bool k, OptInt dt) {
-  if (p && ((d && d->size() == 2) || (!d && t.dim() == 2))) raise<MissingOp>("aten::linalg_norm: matrix norms are not implemented in sconce");
+Tensor norm_scalar(const Tensor& t, Scalar p) {
+  return norm_impl(t, p, all_dims(t.dim()), false, {});
+}
+Tensor norm_dim(const Tensor& t, OptScalar p, IntVec d, bool k) {
+  return norm_impl(t, p, reduce_dims(OptInts(d), t.dim()), k, {});
+}
+Tensor norm_dim_dtype(const Tensor& t, OptScalar p, IntVec d, bool k, int64_t dt) {
+  return norm_impl(t, p, reduce_dims(OptInts(d), t.dim()), k, dt);
+}
+Tensor norm_dtype(const Tensor& t, OptScalar p, int64_t dt) {
+  return norm_impl(t, p, all_dims(t.dim()), false, dt);
+}
+Tensor vector_norm(const Tensor& t, Scalar p, OptInts d, bool k, OptInt dt) {
   return norm_impl(t, p, d ? reduce_dims(d, t.dim()) : all_dims(t.dim()), k, dt);
 }
-Tensor frobenius(const Tensor& t, IntVec d, bool k) { return norm_impl(t, Scalar(2.0), reduce_dims(OptInts(d), t.dim()), k, {}); }
-Tensor dist(const Tensor& a, const Tensor& b, Scalar p) { return norm_scalar(sub(a, b, Scalar(1)), p); }
+Tensor linalg_norm(const Tensor& t, OptScalar p, OptInts d, bool k, OptInt dt) {
+  if (p && ((d && d->size() == 2) || (!d && t.dim() == 2)))
+    raise<MissingOp>("aten::linalg_norm: matrix norms are not implemented in sconce");
+  return norm_impl(t, p, d ? reduce_dims(d, t.dim()) : all_dims(t.dim()), k, dt);
+}
+Tensor frobenius(const Tensor& t, IntVec d, bool k) {
+  return norm_impl(t, Scalar(2.0), reduce_dims(OptInts(d), t.dim()), k, {});
+}
+Tensor dist(const Tensor& a, const Tensor& b, Scalar p) {
+  return norm_scalar(sub(a, b, Scalar(1)), p);
+}
 Tensor logsumexp(const Tensor& t, IntVec d, bool k) {
   Tensor x = is_integral(t.dtype(), true) ? cast(t, kFloat) : t;
   return reduce(Reduce::logsumexp, x, reduce_dims(OptInts(d), t.dim()), k, x.dtype(), x.dtype());
@@ -151,12 +195,16 @@ Tensor logsumexp(const Tensor& t, IntVec d, bool k) {
 
 // ---- variance ----
 
-Tensor var_impl(const Tensor& t, const OptInts& dims, double correction, bool keep, bool root, Tensor* mean) {
-  if (is_integral(t.dtype(), true)) raise<OpError>("std and var only support floating point and complex dtypes");
+Tensor var_impl(const Tensor& t, const OptInts& dims, double correction, bool keep, bool root,
+                Tensor* mean) {
+  if (is_integral(t.dtype(), true))
+    raise<OpError>("std and var only support floating point and complex dtypes");
   Split s = split_dims(t, reduce_dims(dims, t.dim()));
   Tensor v = empty(s.out_sizes, real_of(t.dtype()));
   if (mean) *mean = empty(s.out_sizes, t.dtype());
-  if (v.numel()) call_slot(VarArgs{view_of(v), mean ? view_of(*mean) : TensorView{}, view_of(s.in), correction, root});
+  if (v.numel())
+    call_slot(
+        VarArgs{view_of(v), mean ? view_of(*mean) : TensorView{}, view_of(s.in), correction, root});
   if (mean) *mean = shaped(*mean, s, keep);
   return shaped(v, s, keep);
 }
@@ -191,13 +239,15 @@ std::tuple<Tensor, Tensor> var_mean_correction(const Tensor& t, OptInts d, OptSc
 
 // ---- scans ----
 
-std::tuple<Tensor, Tensor> scan_impl(const Tensor& t, int64_t dim, Scan op, ScalarType out, bool indices) {
+std::tuple<Tensor, Tensor> scan_impl(const Tensor& t, int64_t dim, Scan op, ScalarType out,
+                                     bool indices) {
   int64_t d = wrap_dim(dim, t.dim());
   Tensor r = empty(t.sizes(), out), idx = indices ? empty(t.sizes(), kLong) : Tensor();
   if (r.numel() == 0) return {r, idx};
   auto last = [&](const Tensor& x) { return x.dim() == 0 ? reshape(x, {1}) : transpose(x, d, -1); };
   Tensor rv = last(r), iv = indices ? last(idx) : Tensor(), in = last(t);
-  call_slot(ScanArgs{view_of(rv), view_of(iv), view_of(in), op, compute_for(op == Scan::max || op == Scan::min ? t.dtype() : out)});
+  call_slot(ScanArgs{view_of(rv), view_of(iv), view_of(in), op,
+                     compute_for(op == Scan::max || op == Scan::min ? t.dtype() : out)});
   return {r, idx};
 }
 Tensor cumsum(const Tensor& t, int64_t d, OptInt dt) {
@@ -208,9 +258,15 @@ Tensor cumprod(const Tensor& t, int64_t d, OptInt dt) {
   ScalarType o = sum_type(t, dt);
   return std::get<0>(scan_impl(cast(t, o), d, Scan::prod, o, false));
 }
-Tensor logcumsumexp(const Tensor& t, int64_t d) { return std::get<0>(scan_impl(t, d, Scan::logsumexp, t.dtype(), false)); }
-std::tuple<Tensor, Tensor> cummax(const Tensor& t, int64_t d) { return scan_impl(t, d, Scan::max, t.dtype(), true); }
-std::tuple<Tensor, Tensor> cummin(const Tensor& t, int64_t d) { return scan_impl(t, d, Scan::min, t.dtype(), true); }
+Tensor logcumsumexp(const Tensor& t, int64_t d) {
+  return std::get<0>(scan_impl(t, d, Scan::logsumexp, t.dtype(), false));
+}
+std::tuple<Tensor, Tensor> cummax(const Tensor& t, int64_t d) {
+  return scan_impl(t, d, Scan::max, t.dtype(), true);
+}
+std::tuple<Tensor, Tensor> cummin(const Tensor& t, int64_t d) {
+  return scan_impl(t, d, Scan::min, t.dtype(), true);
+}
 Tensor diff(const Tensor& t, int64_t n, int64_t dim, const Tensor* pre, const Tensor* post) {
   TensorList l;
   if (pre) l.push_back(*pre);
@@ -219,7 +275,8 @@ Tensor diff(const Tensor& t, int64_t n, int64_t dim, const Tensor* pre, const Te
   Tensor x = l.size() > 1 ? cat(l, dim) : t;
   for (int64_t i = 0; i < n; ++i) {
     int64_t s = x.size(dim);
-    Tensor a = narrow(x, dim, std::min<int64_t>(1, s), std::max<int64_t>(s - 1, 0)), b = narrow(x, dim, 0, std::max<int64_t>(s - 1, 0));
+    Tensor a = narrow(x, dim, std::min<int64_t>(1, s), std::max<int64_t>(s - 1, 0)),
+           b = narrow(x, dim, 0, std::max<int64_t>(s - 1, 0));
     x = x.dtype() == kBool ? binary(Binary::logical_xor, a, b, kBool, kBool) : sub(a, b, Scalar(1));
   }
   return x;
@@ -246,9 +303,15 @@ std::tuple<Tensor, Tensor> order(const Tensor& t, int64_t dim, bool desc, int64_
   }
   return {v, i};
 }
-std::tuple<Tensor, Tensor> sort(const Tensor& t, int64_t d, bool desc) { return order(t, d, desc, -1, true); }
-std::tuple<Tensor, Tensor> sort_stable(const Tensor& t, OptBool, int64_t d, bool desc) { return order(t, d, desc, -1, true); }
-Tensor argsort(const Tensor& t, int64_t d, bool desc) { return std::get<1>(order(t, d, desc, -1, true)); }
+std::tuple<Tensor, Tensor> sort(const Tensor& t, int64_t d, bool desc) {
+  return order(t, d, desc, -1, true);
+}
+std::tuple<Tensor, Tensor> sort_stable(const Tensor& t, OptBool, int64_t d, bool desc) {
+  return order(t, d, desc, -1, true);
+}
+Tensor argsort(const Tensor& t, int64_t d, bool desc) {
+  return std::get<1>(order(t, d, desc, -1, true));
+}
 Tensor argsort_stable(const Tensor& t, bool, int64_t d, bool desc) { return argsort(t, d, desc); }
 Tensor msort(const Tensor& t) { return std::get<0>(order(t, 0, false, -1, true)); }
 std::tuple<Tensor, Tensor> topk(const Tensor& t, int64_t k, int64_t d, bool largest, bool sorted) {
@@ -258,12 +321,15 @@ std::tuple<Tensor, Tensor> topk(const Tensor& t, int64_t k, int64_t d, bool larg
 std::tuple<Tensor, Tensor> kthvalue(const Tensor& t, int64_t k, int64_t dim, bool keep) {
   int64_t d = wrap_dim(dim, t.dim());
   if (t.dim() == 0) return order(t, 0, false, -1, true);
-  if (k < 1 || k > t.size(d)) raise<OpError>("kthvalue(): selected number k out of range for dimension ", d);
+  if (k < 1 || k > t.size(d))
+    raise<OpError>("kthvalue(): selected number k out of range for dimension ", d);
   auto [v, i] = order(t, d, false, -1, true);
   Tensor a = clone(narrow(v, d, k - 1, 1)), b = clone(narrow(i, d, k - 1, 1));
-  return keep ? std::tuple<Tensor, Tensor>{a, b} : std::tuple<Tensor, Tensor>{squeeze_dim(a, d), squeeze_dim(b, d)};
+  return keep ? std::tuple<Tensor, Tensor>{a, b}
+              : std::tuple<Tensor, Tensor>{squeeze_dim(a, d), squeeze_dim(b, d)};
 }
-std::tuple<Tensor, Tensor> median_dim_impl(const Tensor& t, int64_t dim, bool keep, bool ignore_nan) {
+std::tuple<Tensor, Tensor> median_dim_impl(const Tensor& t, int64_t dim, bool keep,
+                                           bool ignore_nan) {
   int64_t d = wrap_dim(dim, t.dim());
   if (t.dim() == 0) return order(t, 0, false, -1, true);
   int64_t n = t.size(d);
@@ -274,18 +340,27 @@ std::tuple<Tensor, Tensor> median_dim_impl(const Tensor& t, int64_t dim, bool ke
     // nan sorts last: with one in the row, the median is the nan itself, unless it is ignored.
     Tensor nans = reduce(Reduce::sum, unary(Unary::isnan, t, kBool), {d}, true, kLong, kLong);
     Tensor valid = binary_scalar(Binary::sub, nans, Scalar(n), kLong, kLong, Scalar(1), true);
-    Tensor middle = binary_scalar(Binary::floor_div, binary_scalar(Binary::sub, valid, Scalar(1), kLong, kLong), Scalar(2), kLong, kLong);
+    Tensor middle =
+        binary_scalar(Binary::floor_div, binary_scalar(Binary::sub, valid, Scalar(1), kLong, kLong),
+                      Scalar(2), kLong, kLong);
     Tensor none = binary_scalar(Binary::lt, middle, Scalar(0), kLong, kBool);
     middle = masked_fill(middle, none, Scalar(0));
-    if (!ignore_nan) middle = where(binary_scalar(Binary::gt, nans, Scalar(0), kLong, kBool), valid, middle);
+    if (!ignore_nan)
+      middle = where(binary_scalar(Binary::gt, nans, Scalar(0), kLong, kBool), valid, middle);
     Tensor a = gather(v, d, middle, false), b = gather(i, d, middle, false);
-    return keep ? std::tuple<Tensor, Tensor>{a, b} : std::tuple<Tensor, Tensor>{squeeze_dim(a, d), squeeze_dim(b, d)};
+    return keep ? std::tuple<Tensor, Tensor>{a, b}
+                : std::tuple<Tensor, Tensor>{squeeze_dim(a, d), squeeze_dim(b, d)};
   }
   Tensor a = clone(narrow(v, d, (n - 1) / 2, 1)), b = clone(narrow(i, d, (n - 1) / 2, 1));
-  return keep ? std::tuple<Tensor, Tensor>{a, b} : std::tuple<Tensor, Tensor>{squeeze_dim(a, d), squeeze_dim(b, d)};
+  return keep ? std::tuple<Tensor, Tensor>{a, b}
+              : std::tuple<Tensor, Tensor>{squeeze_dim(a, d), squeeze_dim(b, d)};
 }
-std::tuple<Tensor, Tensor> median_dim(const Tensor& t, int64_t d, bool k) { return median_dim_impl(t, d, k, false); }
-std::tuple<Tensor, Tensor> nanmedian_dim(const Tensor& t, int64_t d, bool k) { return median_dim_impl(t, d, k, true); }
+std::tuple<Tensor, Tensor> median_dim(const Tensor& t, int64_t d, bool k) {
+  return median_dim_impl(t, d, k, false);
+}
+std::tuple<Tensor, Tensor> nanmedian_dim(const Tensor& t, int64_t d, bool k) {
+  return median_dim_impl(t, d, k, true);
+}
 Tensor median_all(const Tensor& t, bool ignore) {
   if (t.numel() == 0) {
     Tensor r = empty({}, t.dtype());
@@ -321,8 +396,10 @@ std::tuple<Tensor, Tensor> mode(const Tensor& t, int64_t dim, bool keep) {
   s[s.size() - 1] = 1;
   Tensor p = empty(s, kLong);
   for (int64_t r = 0; r < rows; ++r) fill(make_view(p, {}, {}, r), Scalar(pick[z(r)]));
-  Tensor a = transpose(gather(v, -1, p, false), d, -1), b = transpose(gather(i, -1, p, false), d, -1);
-  return keep ? std::tuple<Tensor, Tensor>{a, b} : std::tuple<Tensor, Tensor>{squeeze_dim(a, d), squeeze_dim(b, d)};
+  Tensor a = transpose(gather(v, -1, p, false), d, -1),
+         b = transpose(gather(i, -1, p, false), d, -1);
+  return keep ? std::tuple<Tensor, Tensor>{a, b}
+              : std::tuple<Tensor, Tensor>{squeeze_dim(a, d), squeeze_dim(b, d)};
 }
 Tensor equal_all(const Tensor& a, const Tensor& b) { return truth<Reduce::all>(eq_tensor(a, b)); }
 bool equal(const Tensor& a, const Tensor& b) {
@@ -337,13 +414,16 @@ IntVec reduce_dims(const OptInts& dims, int64_t n) {
   IntVec r;
   for (int64_t d : *dims) {
     int64_t w = wrap_dim(d, n);
-    if (std::find(r.begin(), r.end(), w) != r.end()) raise<OpError>("dim ", w, " appears multiple times in the list of dims");
+    if (std::find(r.begin(), r.end(), w) != r.end())
+      raise<OpError>("dim ", w, " appears multiple times in the list of dims");
     r.push_back(w);
   }
   return r;
 }
-Tensor reduce(Reduce op, const Tensor& t, const IntVec& dims, bool keepdim, ScalarType compute, ScalarType out, double p) {
-  if (is_complex(t.dtype()) && (op == Reduce::max || op == Reduce::min)) raise<OpError>("max and min are not implemented for complex tensors");
+Tensor reduce(Reduce op, const Tensor& t, const IntVec& dims, bool keepdim, ScalarType compute,
+              ScalarType out, double p) {
+  if (is_complex(t.dtype()) && (op == Reduce::max || op == Reduce::min))
+    raise<OpError>("max and min are not implemented for complex tensors");
   Split s = split_dims(t, dims);
   Tensor r = empty(s.out_sizes, out);
   if (r.numel()) call_slot(ReduceArgs{view_of(r), view_of(s.in), op, compute_for(compute), p});
@@ -355,10 +435,16 @@ Tensor sum_dim(const Tensor& t, OptInts dims, bool keepdim, OptInt dtype) {
 }
 Tensor mean_dim(const Tensor& t, OptInts dims, bool keepdim, OptInt dtype) {
   ScalarType o = dtype_or(dtype, t.dtype());
-  if (is_integral(o, true)) raise<OpError>("mean(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. Got: ", scalar_type_name(t.dtype()));
+  if (is_integral(o, true))
+    raise<OpError>(
+        "mean(): could not infer output dtype. Input dtype must be either a floating point or "
+        "complex dtype. Got: ",
+        scalar_type_name(t.dtype()));
   return reduce(Reduce::mean, cast(t, o), reduce_dims(dims, t.dim()), keepdim, o, o);
 }
-std::tuple<Tensor, Tensor> sort_impl(const Tensor& t, int64_t dim, bool descending) { return order(t, dim, descending, -1, true); }
+std::tuple<Tensor, Tensor> sort_impl(const Tensor& t, int64_t dim, bool descending) {
+  return order(t, dim, descending, -1, true);
+}
 
 namespace {
 

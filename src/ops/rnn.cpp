@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Recurrent layers: LSTM, GRU, plain RNN; all options of nn.LSTM and its kin, packed sequences included.
+// Recurrent layers: LSTM, GRU, plain RNN; all options of nn.LSTM and its kin, packed sequences
+// included.
 #include <algorithm>
 
 #include "ops/tensor_ops.h"
@@ -31,11 +32,13 @@ State step(Kind k, const Tensor& x_gates, const State& s, const Weights& w) {
   if (k == Kind::Lstm) {
     Tensor g = add(x_gates, hg, Scalar(1));
     r.c = empty({B, H}, x_gates.dtype());
-    if (r.h.numel()) call_slot(RnnCellArgs{view_of(r.h), view_of(r.c), view_of(g), {}, {}, view_of(s.c), false});
+    if (r.h.numel())
+      call_slot(RnnCellArgs{view_of(r.h), view_of(r.c), view_of(g), {}, {}, view_of(s.c), false});
     if (w.w_hr) r.h = linear(r.h, *w.w_hr, nullptr);
     return r;
   }
-  if (r.h.numel()) call_slot(RnnCellArgs{view_of(r.h), {}, view_of(x_gates), view_of(hg), view_of(s.h), {}, true});
+  if (r.h.numel())
+    call_slot(RnnCellArgs{view_of(r.h), {}, view_of(x_gates), view_of(hg), view_of(s.h), {}, true});
   return r;
 }
 
@@ -53,7 +56,8 @@ Tensor run_layer(Kind k, const Tensor& x, State& s, const Weights& w, bool rever
   return stack(out, 0);
 }
 // x: rows of all steps, batch sizes falling.
-Tensor run_packed(Kind k, const Tensor& x, const std::vector<int64_t>& sizes, State& s, const Weights& w, bool reverse) {
+Tensor run_packed(Kind k, const Tensor& x, const std::vector<int64_t>& sizes, State& s,
+                  const Weights& w, bool reverse) {
   Tensor gates = linear(x, *w.w_ih, w.b_ih);
   std::vector<int64_t> at(sizes.size() + 1, 0);
   for (size_t i = 0; i < sizes.size(); ++i) at[i + 1] = at[i] + sizes[i];
@@ -83,22 +87,30 @@ struct Options {
   bool train, bidirectional;
 };
 
-std::tuple<Tensor, Tensor, Tensor> run(const Options& o, Tensor x, const std::vector<int64_t>* packed, const Tensor& h0, const Tensor& c0, const TensorList& params) {
+std::tuple<Tensor, Tensor, Tensor> run(const Options& o, Tensor x,
+                                       const std::vector<int64_t>* packed, const Tensor& h0,
+                                       const Tensor& c0, const TensorList& params) {
   int64_t dirs = o.bidirectional ? 2 : 1;
   bool projected = o.kind == Kind::Lstm && h0.size(2) != c0.size(2);
   size_t per = (o.biases ? 4 : 2) + (projected ? 1 : 0);
-  if (params.size() != per * static_cast<size_t>(o.layers * dirs)) raise<OpError>("got an incorrect number of RNN parameters: ", params.size());
-  if (h0.size(0) != o.layers * dirs) raise<OpError>("Expected hidden size[0] ", o.layers * dirs, ", got ", h0.sizes());
+  if (params.size() != per * static_cast<size_t>(o.layers * dirs))
+    raise<OpError>("got an incorrect number of RNN parameters: ", params.size());
+  if (h0.size(0) != o.layers * dirs)
+    raise<OpError>("Expected hidden size[0] ", o.layers * dirs, ", got ", h0.sizes());
   TensorList hs, cs;
   for (int64_t l = 0; l < o.layers; ++l) {
     TensorList outs;
     for (int64_t d = 0; d < dirs; ++d) {
       const Tensor* p = &params[per * static_cast<size_t>(l * dirs + d)];
-      Weights w{p, p + 1, o.biases ? p + 2 : nullptr, o.biases ? p + 3 : nullptr, projected ? p + per - 1 : nullptr};
+      Weights w{p, p + 1, o.biases ? p + 2 : nullptr, o.biases ? p + 3 : nullptr,
+                projected ? p + per - 1 : nullptr};
       int64_t i = l * dirs + d;
-      if (x.size(-1) != w.w_ih->size(1)) raise<OpError>("input.size(-1) must be equal to input_size. Expected ", w.w_ih->size(1), ", got ", x.size(-1));
+      if (x.size(-1) != w.w_ih->size(1))
+        raise<OpError>("input.size(-1) must be equal to input_size. Expected ", w.w_ih->size(1),
+                       ", got ", x.size(-1));
       State s{select(h0, 0, i), c0.defined() ? select(c0, 0, i) : Tensor()};
-      outs.push_back(packed ? run_packed(o.kind, x, *packed, s, w, d == 1) : run_layer(o.kind, x, s, w, d == 1));
+      outs.push_back(packed ? run_packed(o.kind, x, *packed, s, w, d == 1)
+                            : run_layer(o.kind, x, s, w, d == 1));
       hs.push_back(s.h);
       if (s.c.defined()) cs.push_back(s.c);
     }
@@ -108,49 +120,70 @@ std::tuple<Tensor, Tensor, Tensor> run(const Options& o, Tensor x, const std::ve
   return {x, stack(hs, 0), cs.empty() ? Tensor() : stack(cs, 0)};
 }
 
-// input forms: (input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first)
-std::tuple<Tensor, Tensor, Tensor> run_input(Kind k, const Tensor& input, const Tensor& h, const Tensor& c, const TensorList& params, bool biases, int64_t layers, double dropout, bool train, bool bi, bool batch_first) {
+// input forms: (input, hx, params, has_biases, num_layers, dropout, train, bidirectional,
+// batch_first)
+std::tuple<Tensor, Tensor, Tensor> run_input(Kind k, const Tensor& input, const Tensor& h,
+                                             const Tensor& c, const TensorList& params, bool biases,
+                                             int64_t layers, double dropout, bool train, bool bi,
+                                             bool batch_first) {
   bool batched = input.dim() == 3;
   Tensor x = batched ? (batch_first ? transpose(input, 0, 1) : input) : unsqueeze(input, 1);
   auto lift = [&](const Tensor& t) { return t.defined() && t.dim() == 2 ? unsqueeze(t, 1) : t; };
-  auto [y, hn, cn] = run({k, biases, layers, dropout, train, bi}, x, nullptr, lift(h), lift(c), params);
-  if (!batched) return {squeeze_dim(y, 1), squeeze_dim(hn, 1), cn.defined() ? squeeze_dim(cn, 1) : cn};
+  auto [y, hn, cn] =
+      run({k, biases, layers, dropout, train, bi}, x, nullptr, lift(h), lift(c), params);
+  if (!batched)
+    return {squeeze_dim(y, 1), squeeze_dim(hn, 1), cn.defined() ? squeeze_dim(cn, 1) : cn};
   return {batch_first ? transpose(y, 0, 1) : y, hn, cn};
 }
-std::tuple<Tensor, Tensor, Tensor> lstm(const Tensor& x, TensorList hx, TensorList p, bool b, int64_t l, double d, bool t, bool bi, bool bf) {
+std::tuple<Tensor, Tensor, Tensor> lstm(const Tensor& x, TensorList hx, TensorList p, bool b,
+                                        int64_t l, double d, bool t, bool bi, bool bf) {
   if (hx.size() != 2) raise<OpError>("lstm expects two hidden states");
   return run_input(Kind::Lstm, x, hx[0], hx[1], p, b, l, d, t, bi, bf);
 }
 template <Kind K>
-std::tuple<Tensor, Tensor> rnn(const Tensor& x, const Tensor& h, TensorList p, bool b, int64_t l, double d, bool t, bool bi, bool bf) {
+std::tuple<Tensor, Tensor> rnn(const Tensor& x, const Tensor& h, TensorList p, bool b, int64_t l,
+                               double d, bool t, bool bi, bool bf) {
   auto [y, hn, cn] = run_input(K, x, h, Tensor(), p, b, l, d, t, bi, bf);
   return {y, hn};
 }
-std::tuple<Tensor, Tensor, Tensor> lstm_packed(const Tensor& x, const Tensor& sizes, TensorList hx, TensorList p, bool b, int64_t l, double d, bool t, bool bi) {
+std::tuple<Tensor, Tensor, Tensor> lstm_packed(const Tensor& x, const Tensor& sizes, TensorList hx,
+                                               TensorList p, bool b, int64_t l, double d, bool t,
+                                               bool bi) {
   auto s = host_ints(sizes);
   return run({Kind::Lstm, b, l, d, t, bi}, x, &s, hx.at(0), hx.at(1), p);
 }
 template <Kind K>
-std::tuple<Tensor, Tensor> rnn_packed(const Tensor& x, const Tensor& sizes, const Tensor& h, TensorList p, bool b, int64_t l, double d, bool t, bool bi) {
+std::tuple<Tensor, Tensor> rnn_packed(const Tensor& x, const Tensor& sizes, const Tensor& h,
+                                      TensorList p, bool b, int64_t l, double d, bool t, bool bi) {
   auto s = host_ints(sizes);
   auto [y, hn, cn] = run({K, b, l, d, t, bi}, x, &s, h, Tensor(), p);
   return {y, hn};
 }
-std::tuple<Tensor, Tensor> lstm_cell(const Tensor& x, TensorList hx, const Tensor& wi, const Tensor& wh, const Tensor* bi, const Tensor* bh) {
+std::tuple<Tensor, Tensor> lstm_cell(const Tensor& x, TensorList hx, const Tensor& wi,
+                                     const Tensor& wh, const Tensor* bi, const Tensor* bh) {
   State s = step(Kind::Lstm, linear(x, wi, bi), {hx.at(0), hx.at(1)}, {&wi, &wh, bi, bh, nullptr});
   return {s.h, s.c};
 }
 template <Kind K>
-Tensor rnn_cell(const Tensor& x, const Tensor& h, const Tensor& wi, const Tensor& wh, const Tensor* bi, const Tensor* bh) {
+Tensor rnn_cell(const Tensor& x, const Tensor& h, const Tensor& wi, const Tensor& wh,
+                const Tensor* bi, const Tensor* bh) {
   return step(K, linear(x, wi, bi), {h, Tensor()}, {&wi, &wh, bi, bh, nullptr}).h;
 }
-std::tuple<Tensor, Tensor> pack_padded(const Tensor& input, const Tensor& lengths, bool batch_first) {
+std::tuple<Tensor, Tensor> pack_padded(const Tensor& input, const Tensor& lengths,
+                                       bool batch_first) {
   Tensor x = batch_first ? transpose(input, 0, 1) : input;
   auto len = host_ints(lengths);
-  if (static_cast<int64_t>(len.size()) != x.size(1)) raise<OpError>("Expected `len(lengths)` to be equal to batch_size, but got ", len.size(), " (batch_size=", x.size(1), ")");
+  if (static_cast<int64_t>(len.size()) != x.size(1))
+    raise<OpError>("Expected `len(lengths)` to be equal to batch_size, but got ", len.size(),
+                   " (batch_size=", x.size(1), ")");
   for (size_t i = 0; i < len.size(); ++i) {
-    if (len[i] <= 0) raise<OpError>("Length of all samples has to be greater than 0, but found an element in 'lengths' that is <= 0");
-    if (i && len[i] > len[i - 1]) raise<OpError>("`lengths` array must be sorted in decreasing order when `enforce_sorted` is True.");
+    if (len[i] <= 0)
+      raise<OpError>(
+          "Length of all samples has to be greater than 0, but found an element in 'lengths' that "
+          "is <= 0");
+    if (i && len[i] > len[i - 1])
+      raise<OpError>(
+          "`lengths` array must be sorted in decreasing order when `enforce_sorted` is True.");
   }
   TensorList steps;
   std::vector<int64_t> sizes;
@@ -160,14 +193,20 @@ std::tuple<Tensor, Tensor> pack_padded(const Tensor& input, const Tensor& length
     sizes.push_back(n);
   }
   Tensor b = empty({static_cast<int64_t>(sizes.size())}, kLong);
-  for (size_t i = 0; i < sizes.size(); ++i) fill(make_view(b, {}, {}, static_cast<int64_t>(i)), Scalar(sizes[i]));
+  for (size_t i = 0; i < sizes.size(); ++i)
+    fill(make_view(b, {}, {}, static_cast<int64_t>(i)), Scalar(sizes[i]));
   return {cat(steps, 0), b};
 }
-std::tuple<Tensor, Tensor> pad_packed(const Tensor& data, const Tensor& batch_sizes, bool batch_first, Scalar pad, int64_t total) {
+std::tuple<Tensor, Tensor> pad_packed(const Tensor& data, const Tensor& batch_sizes,
+                                      bool batch_first, Scalar pad, int64_t total) {
   auto sizes = host_ints(batch_sizes);
   auto T = static_cast<int64_t>(sizes.size());
   int64_t steps = total > 0 ? total : T, B = sizes.at(0);
-  if (steps < T) raise<OpError>("Expected total_length to be at least the length of the longest sequence in input, but got total_length=", total);
+  if (steps < T)
+    raise<OpError>(
+        "Expected total_length to be at least the length of the longest sequence in input, but got "
+        "total_length=",
+        total);
   IntVec s{steps, B};
   for (int64_t i = 1; i < data.dim(); ++i) s.push_back(data.size(i));
   Tensor out = empty(s, data.dtype());
@@ -179,7 +218,10 @@ std::tuple<Tensor, Tensor> pad_packed(const Tensor& data, const Tensor& batch_si
     at += n;
   }
   Tensor len = empty({B}, kLong);
-  for (int64_t b = 0; b < B; ++b) fill(make_view(len, {}, {}, b), Scalar(static_cast<int64_t>(std::count_if(sizes.begin(), sizes.end(), [&](int64_t n) { return n > b; }))));
+  for (int64_t b = 0; b < B; ++b)
+    fill(make_view(len, {}, {}, b),
+         Scalar(static_cast<int64_t>(
+             std::count_if(sizes.begin(), sizes.end(), [&](int64_t n) { return n > b; }))));
   return {batch_first ? transpose(out, 0, 1) : out, len};
 }
 

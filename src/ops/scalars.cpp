@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Operators on numbers without tensors (compat.md section 4). One row serves every overload of int, float, bool and
-// complex: the values carry their kinds.
+// Operators on numbers without tensors (compat.md section 4). One row serves every overload of int,
+// float, bool and complex: the values carry their kinds.
 #include <cfenv>
 #include <cmath>
 #include <numeric>
@@ -121,7 +121,8 @@ void divmod(Call& c) {
   c.out(1, r);
 }
 void pow_op(Call& c) {
-  if (any_complex(c)) return c.out(0, std::pow(c.in(0).toComplexDouble(), c.in(1).toComplexDouble()));
+  if (any_complex(c))
+    return c.out(0, std::pow(c.in(0).toComplexDouble(), c.in(1).toComplexDouble()));
   double a = num(c.in(0)), b = num(c.in(1));
   if (a == 0 && b < 0) raise<OpError>("0.0 cannot be raised to a negative power");
   if (c.op() && c.op()->full_name() == "aten::pow.int_to_int") {
@@ -142,14 +143,31 @@ void compare(Call& c, F f) {
   if (!a.isDouble() && !b.isDouble()) return c.out(0, f(a.toInt(), b.toInt()));
   c.out(0, f(num(a), num(b)));
 }
-void lt(Call& c) { compare(c, [](auto a, auto b) { return a < b; }); }
-void le(Call& c) { compare(c, [](auto a, auto b) { return a <= b; }); }
-void gt(Call& c) { compare(c, [](auto a, auto b) { return a > b; }); }
-void ge(Call& c) { compare(c, [](auto a, auto b) { return a >= b; }); }
+void lt(Call& c) {
+  compare(c, [](auto a, auto b) { return a < b; });
+}
+void le(Call& c) {
+  compare(c, [](auto a, auto b) { return a <= b; });
+}
+void gt(Call& c) {
+  compare(c, [](auto a, auto b) { return a > b; });
+}
+void ge(Call& c) {
+  compare(c, [](auto a, auto b) { return a >= b; });
+}
 
-void bit_and(Call& c) { both_bool(c) ? c.out(0, c.in(0).toBool() && c.in(1).toBool()) : c.out(0, c.in(0).toInt() & c.in(1).toInt()); }
-void bit_or(Call& c) { both_bool(c) ? c.out(0, c.in(0).toBool() || c.in(1).toBool()) : c.out(0, c.in(0).toInt() | c.in(1).toInt()); }
-void bit_xor(Call& c) { both_bool(c) ? c.out(0, c.in(0).toBool() != c.in(1).toBool()) : c.out(0, c.in(0).toInt() ^ c.in(1).toInt()); }
+void bit_and(Call& c) {
+  both_bool(c) ? c.out(0, c.in(0).toBool() && c.in(1).toBool())
+               : c.out(0, c.in(0).toInt() & c.in(1).toInt());
+}
+void bit_or(Call& c) {
+  both_bool(c) ? c.out(0, c.in(0).toBool() || c.in(1).toBool())
+               : c.out(0, c.in(0).toInt() | c.in(1).toInt());
+}
+void bit_xor(Call& c) {
+  both_bool(c) ? c.out(0, c.in(0).toBool() != c.in(1).toBool())
+               : c.out(0, c.in(0).toInt() ^ c.in(1).toInt());
+}
 void lshift(Call& c) { c.out(0, static_cast<int64_t>(u(c.in(0)) << (u(c.in(1)) & 63))); }
 void rshift(Call& c) { c.out(0, c.in(0).toInt() >> (u(c.in(1)) & 63)); }
 
@@ -158,10 +176,10 @@ template <double (*F)(double)>
 void real_fn(Call& c) {
   c.out(0, F(num(c.in(0))));
 }
-#define SCONCE_COMPLEX_FN(name)                                                        \
-  void name##_op(Call& c) {                                                            \
+#define SCONCE_COMPLEX_FN(name)                                                           \
+  void name##_op(Call& c) {                                                               \
     if (c.in(0).isComplexDouble()) return c.out(0, std::name(c.in(0).toComplexDouble())); \
-    c.out(0, std::name(num(c.in(0))));                                                 \
+    c.out(0, std::name(num(c.in(0))));                                                    \
   }
 SCONCE_COMPLEX_FN(sqrt)
 SCONCE_COMPLEX_FN(exp)
@@ -181,7 +199,8 @@ SCONCE_COMPLEX_FN(log10)
 #undef SCONCE_COMPLEX_FN
 void log_op(Call& c) {
   if (c.n_in() == 2) {
-    if (any_complex(c)) return c.out(0, std::log(c.in(0).toComplexDouble()) / std::log(c.in(1).toComplexDouble()));
+    if (any_complex(c))
+      return c.out(0, std::log(c.in(0).toComplexDouble()) / std::log(c.in(1).toComplexDouble()));
     return c.out(0, std::log(num(c.in(0))) / std::log(num(c.in(1))));
   }
   if (any_complex(c)) return c.out(0, std::log(c.in(0).toComplexDouble()));
@@ -211,11 +230,18 @@ void abs_op(Call& c) {
   c.out(0, v.toInt() < 0 ? static_cast<int64_t>(-u(v)) : v.toInt());
 }
 int64_t to_integer(double v, const char* what) {
-  if (!(v >= -9223372036854775808.0 && v < 9223372036854775808.0)) raise<OpError>("Cannot convert float ", float_str(v), " to integer (", what, ")");
+  if (!(v >= -9223372036854775808.0 && v < 9223372036854775808.0))
+    raise<OpError>("Cannot convert float ", float_str(v), " to integer (", what, ")");
   return static_cast<int64_t>(v);
 }
-void floor_op(Call& c) { c.in(0).isDouble() ? c.out(0, to_integer(std::floor(c.in(0).toDouble()), "floor")) : c.out(0, c.in(0).toInt()); }
-void ceil_op(Call& c) { c.in(0).isDouble() ? c.out(0, to_integer(std::ceil(c.in(0).toDouble()), "ceil")) : c.out(0, c.in(0).toInt()); }
+void floor_op(Call& c) {
+  c.in(0).isDouble() ? c.out(0, to_integer(std::floor(c.in(0).toDouble()), "floor"))
+                     : c.out(0, c.in(0).toInt());
+}
+void ceil_op(Call& c) {
+  c.in(0).isDouble() ? c.out(0, to_integer(std::ceil(c.in(0).toDouble()), "ceil"))
+                     : c.out(0, c.in(0).toInt());
+}
 void angle(Call& c) {
   if (c.in(0).isComplexDouble()) return c.out(0, std::arg(c.in(0).toComplexDouble()));
   double v = num(c.in(0));
@@ -269,12 +295,15 @@ void to_int(Call& c) {
     } catch (const std::exception&) {
       used = 0;
     }
-    if (used == 0 || used != s.size()) raise<OpError>("invalid literal for int() with base 10: '", s, "'");
+    if (used == 0 || used != s.size())
+      raise<OpError>("invalid literal for int() with base 10: '", s, "'");
     return c.out(0, r);
   }
   if (v.isDouble()) {
     double d = v.toDouble();
-    return c.out(0, d >= -9223372036854775808.0 && d < 9223372036854775808.0 ? static_cast<int64_t>(d) : INT64_MIN);
+    return c.out(0, d >= -9223372036854775808.0 && d < 9223372036854775808.0
+                        ? static_cast<int64_t>(d)
+                        : INT64_MIN);
   }
   if (v.isComplexDouble()) raise<OpError>("a complex number cannot be converted to int");
   c.out(0, v.toInt());
@@ -305,10 +334,13 @@ void to_bool(Call& c) {
 // min and max of two numbers or of a list.
 template <bool kMax>
 void extreme(Call& c) {
-  auto less = [](const IValue& a, const IValue& b) { return !a.isDouble() && !b.isDouble() ? a.toInt() < b.toInt() : num(a) < num(b); };
+  auto less = [](const IValue& a, const IValue& b) {
+    return !a.isDouble() && !b.isDouble() ? a.toInt() < b.toInt() : num(a) < num(b);
+  };
   if (c.n_in() == 1) {
     auto& items = c.in(0).toListRef().items;
-    if (items.empty()) raise<OpError>("ValueError: ", kMax ? "max" : "min", "() arg is an empty sequence");
+    if (items.empty())
+      raise<OpError>("ValueError: ", kMax ? "max" : "min", "() arg is an empty sequence");
     const IValue* best = &items[0];
     for (auto& v : items)
       if (kMax ? less(*best, v) : less(v, *best)) best = &v;
@@ -328,7 +360,9 @@ void extreme(Call& c) {
 void range_length(Call& c) {
   int64_t lo = c.in(0).toInt(), hi = c.in(1).toInt(), step = c.in(2).toInt();
   if (step == 0) raise<OpError>("range() arg 3 must not be zero");
-  int64_t n = step > 0 && lo < hi ? 1 + (hi - 1 - lo) / step : step < 0 && lo > hi ? 1 + (lo - 1 - hi) / -step : 0;
+  int64_t n = step > 0 && lo < hi   ? 1 + (hi - 1 - lo) / step
+              : step < 0 && lo > hi ? 1 + (lo - 1 - hi) / -step
+                                    : 0;
   c.out(0, n);
 }
 void derive_index(Call& c) { c.out(0, c.in(1).toInt() + c.in(0).toInt() * c.in(2).toInt()); }

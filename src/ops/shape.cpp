@@ -26,8 +26,11 @@ IntVec infer_size(IntVec size, int64_t numel) {
     size[z(free)] = numel / known;
     return size;
   }
-  if (free >= 0 && known == 0) raise<OpError>("cannot reshape tensor of 0 elements into shape ", IntArrayRef(size), " because the unspecified dimension size -1 can be any value and is ambiguous");
-  if (free >= 0 || known != numel) raise<OpError>("shape '", IntArrayRef(size), "' is invalid for input of size ", numel);
+  if (free >= 0 && known == 0)
+    raise<OpError>("cannot reshape tensor of 0 elements into shape ", IntArrayRef(size),
+                   " because the unspecified dimension size -1 can be any value and is ambiguous");
+  if (free >= 0 || known != numel)
+    raise<OpError>("shape '", IntArrayRef(size), "' is invalid for input of size ", numel);
   return size;
 }
 
@@ -35,7 +38,8 @@ IntVec infer_size(IntVec size, int64_t numel) {
 std::optional<IntVec> view_strides(const Tensor& t, const IntVec& size) {
   IntVec st(size.size());
   if (t.numel() == 0) return IntVec(contiguous_strides(size));
-  int64_t vd = static_cast<int64_t>(size.size()) - 1, chunk_base = t.dim() ? t.strides()[z(t.dim() - 1)] : 1, tn = 1, vn = 1;
+  int64_t vd = static_cast<int64_t>(size.size()) - 1,
+          chunk_base = t.dim() ? t.strides()[z(t.dim() - 1)] : 1, tn = 1, vn = 1;
   if (t.dim() == 0) {
     for (auto& s : st) s = 1;
     return st;
@@ -78,9 +82,12 @@ Tensor view_dtype(const Tensor& t, int64_t dtype) {
   Tensor r = make_view(t, t.impl()->sizes, t.impl()->strides, t.storage_offset());
   r.impl()->dtype = to;
   if (from_size == to_size) return r;
-  if (t.dim() == 0) raise<OpError>("self.dim() cannot be 0 to view ", scalar_type_name(t.dtype()), " as ", scalar_type_name(to), " (different element sizes)");
+  if (t.dim() == 0)
+    raise<OpError>("self.dim() cannot be 0 to view ", scalar_type_name(t.dtype()), " as ",
+                   scalar_type_name(to), " (different element sizes)");
   size_t last = z(t.dim() - 1);
-  if (t.strides()[last] != 1) raise<OpError>("self.stride(-1) must be 1 to view with a different element size");
+  if (t.strides()[last] != 1)
+    raise<OpError>("self.stride(-1) must be 1 to view with a different element size");
   auto& im = *r.impl();
   if (from_size > to_size) {
     auto f = static_cast<int64_t>(from_size / to_size);
@@ -89,7 +96,9 @@ Tensor view_dtype(const Tensor& t, int64_t dtype) {
     im.offset *= f;
   } else {
     auto f = static_cast<int64_t>(to_size / from_size);
-    if (im.sizes[last] % f || im.offset % f) raise<OpError>("self.size(-1) must be divisible by ", f, " to view with a larger element size");
+    if (im.sizes[last] % f || im.offset % f)
+      raise<OpError>("self.size(-1) must be divisible by ", f,
+                     " to view with a larger element size");
     im.sizes[last] /= f;
     for (size_t i = 0; i < last; ++i) {
       if (im.strides[i] % f) raise<OpError>("self.stride must be divisible by ", f);
@@ -109,17 +118,22 @@ Tensor view_as_real(const Tensor& t) {
   return r;
 }
 Tensor view_as_complex(const Tensor& t) {
-  if (t.dim() == 0 || t.size(-1) != 2 || t.stride(-1) != 1 || (t.dtype() != kFloat && t.dtype() != kDouble && t.dtype() != kHalf)) raise<OpError>("view_as_complex: the last dimension must have size 2 and stride 1");
+  if (t.dim() == 0 || t.size(-1) != 2 || t.stride(-1) != 1 ||
+      (t.dtype() != kFloat && t.dtype() != kDouble && t.dtype() != kHalf))
+    raise<OpError>("view_as_complex: the last dimension must have size 2 and stride 1");
   Tensor r = make_view(t, t.impl()->sizes, t.impl()->strides, t.storage_offset() / 2);
   r.impl()->sizes.pop_back();
   r.impl()->strides.pop_back();
   for (auto& s : r.impl()->strides) s /= 2;
-  r.impl()->dtype = t.dtype() == kDouble ? kComplexDouble : t.dtype() == kFloat ? kComplexFloat : ScalarType::ComplexHalf;
+  r.impl()->dtype = t.dtype() == kDouble  ? kComplexDouble
+                    : t.dtype() == kFloat ? kComplexFloat
+                                          : ScalarType::ComplexHalf;
   return r;
 }
 Tensor real(const Tensor& t) { return is_complex(t.dtype()) ? select(view_as_real(t), -1, 0) : t; }
 Tensor imag(const Tensor& t) {
-  if (!is_complex(t.dtype())) raise<OpError>("imag is not implemented for tensors with non-complex dtypes.");
+  if (!is_complex(t.dtype()))
+    raise<OpError>("imag is not implemented for tensors with non-complex dtypes.");
   return select(view_as_real(t), -1, 1);
 }
 Tensor expand_as(const Tensor& t, const Tensor& o) { return expand_to(t, o.sizes()); }
@@ -160,10 +174,14 @@ Tensor take_form(const Tensor& self, const Tensor& r) {
 Tensor squeeze_(const Tensor& t) { return take_form(t, squeeze(t)); }
 Tensor squeeze_dim_(const Tensor& t, int64_t d) { return take_form(t, squeeze_dim(t, d)); }
 Tensor unsqueeze_(const Tensor& t, int64_t d) { return take_form(t, unsqueeze(t, d)); }
-Tensor transpose_(const Tensor& t, int64_t a, int64_t b) { return take_form(t, transpose(t, a, b)); }
+Tensor transpose_(const Tensor& t, int64_t a, int64_t b) {
+  return take_form(t, transpose(t, a, b));
+}
 Tensor t_op(const Tensor& t) {
-  if (t.dim() > 2) raise<OpError>("t() expects a tensor with <= 2 dimensions, but self is ", t.dim(), "D");
-  return t.dim() < 2 ? make_view(t, t.impl()->sizes, t.impl()->strides, t.storage_offset()) : transpose(t, 0, 1);
+  if (t.dim() > 2)
+    raise<OpError>("t() expects a tensor with <= 2 dimensions, but self is ", t.dim(), "D");
+  return t.dim() < 2 ? make_view(t, t.impl()->sizes, t.impl()->strides, t.storage_offset())
+                     : transpose(t, 0, 1);
 }
 Tensor t_(const Tensor& t) { return take_form(t, t_op(t)); }
 Tensor numpy_T(const Tensor& t) {
@@ -172,13 +190,19 @@ Tensor numpy_T(const Tensor& t) {
   return permute(t, d);
 }
 Tensor mT(const Tensor& t) {
-  if (t.dim() < 2) raise<OpError>("tensor.mT is only supported on matrices or batches of matrices. Got ", t.dim(), "-D tensor.");
+  if (t.dim() < 2)
+    raise<OpError>("tensor.mT is only supported on matrices or batches of matrices. Got ", t.dim(),
+                   "-D tensor.");
   return transpose(t, -2, -1);
 }
-Tensor conj_of(const Tensor& t) { return is_complex(t.dtype()) ? unary(Unary::conj, t, t.dtype()) : t; }
+Tensor conj_of(const Tensor& t) {
+  return is_complex(t.dtype()) ? unary(Unary::conj, t, t.dtype()) : t;
+}
 Tensor mH(const Tensor& t) { return conj_of(mT(t)); }
 Tensor matrix_H(const Tensor& t) {
-  if (t.dim() != 0 && t.dim() != 2) raise<OpError>("tensor.H is only supported on matrices (2-D tensors). Got ", t.dim(), "-D tensor.");
+  if (t.dim() != 0 && t.dim() != 2)
+    raise<OpError>("tensor.H is only supported on matrices (2-D tensors). Got ", t.dim(),
+                   "-D tensor.");
   return t.dim() == 0 ? conj_of(t) : mH(t);
 }
 Tensor movedim(const Tensor& t, IntVec src, IntVec dst) {
@@ -203,7 +227,8 @@ Tensor movedim_int(const Tensor& t, int64_t s, int64_t d) { return movedim(t, {s
 TensorList split(const Tensor& t, int64_t n, int64_t dim) {
   int64_t d = wrap_dim(dim, t.dim()), s = t.size(d);
   if (t.dim() == 0) raise<OpError>("split expects at least a 1-dimensional tensor");
-  if (n < 0 || (n == 0 && s != 0)) raise<OpError>("split expects split_size be non-negative, but got split_size=", n);
+  if (n < 0 || (n == 0 && s != 0))
+    raise<OpError>("split expects split_size be non-negative, but got split_size=", n);
   TensorList r;
   if (n == 0 || s == 0) return {narrow(t, d, 0, s)};
   for (int64_t at = 0; at < s; at += n) r.push_back(narrow(t, d, at, std::min(n, s - at)));
@@ -212,10 +237,17 @@ TensorList split(const Tensor& t, int64_t n, int64_t dim) {
 TensorList split_with_sizes(const Tensor& t, IntVec sizes, int64_t dim) {
   int64_t d = wrap_dim(dim, t.dim()), at = 0, sum = 0;
   for (int64_t n : sizes) {
-    if (n < 0) raise<OpError>("split_with_sizes expects split_sizes have only non-negative entries, but got split_sizes=", IntArrayRef(sizes));
+    if (n < 0)
+      raise<OpError>(
+          "split_with_sizes expects split_sizes have only non-negative entries, but got "
+          "split_sizes=",
+          IntArrayRef(sizes));
     sum += n;
   }
-  if (sum != t.size(d)) raise<OpError>("split_with_sizes expects split_sizes to sum exactly to ", t.size(d), " (input tensor's size at dimension ", d, "), but got split_sizes=", IntArrayRef(sizes));
+  if (sum != t.size(d))
+    raise<OpError>("split_with_sizes expects split_sizes to sum exactly to ", t.size(d),
+                   " (input tensor's size at dimension ", d,
+                   "), but got split_sizes=", IntArrayRef(sizes));
   TensorList r;
   for (int64_t n : sizes) {
     r.push_back(narrow(t, d, at, n));
@@ -236,7 +268,8 @@ TensorList chunk(const Tensor& t, int64_t n, int64_t dim) {
 }
 TensorList tensor_split_sections(const Tensor& t, int64_t n, int64_t dim) {
   int64_t d = wrap_dim(dim, t.dim()), s = t.size(d), at = 0;
-  if (t.dim() == 0 || n <= 0) raise<OpError>("tensor_split: number of sections must be larger than 0, got ", n);
+  if (t.dim() == 0 || n <= 0)
+    raise<OpError>("tensor_split: number of sections must be larger than 0, got ", n);
   TensorList r;
   for (int64_t i = 0; i < n; ++i) {
     int64_t k = s / n + (i < s % n);
@@ -255,25 +288,34 @@ TensorList tensor_split_indices(const Tensor& t, IntVec idx, int64_t dim) {
   r.push_back(slice(t, d, at, t.size(d), 1));
   return r;
 }
-TensorList hsplit_int(const Tensor& t, int64_t n) { return tensor_split_sections(t, n, t.dim() == 1 ? 0 : 1); }
+TensorList hsplit_int(const Tensor& t, int64_t n) {
+  return tensor_split_sections(t, n, t.dim() == 1 ? 0 : 1);
+}
 TensorList vsplit_int(const Tensor& t, int64_t n) { return tensor_split_sections(t, n, 0); }
 TensorList dsplit_int(const Tensor& t, int64_t n) { return tensor_split_sections(t, n, 2); }
-TensorList hsplit_array(const Tensor& t, IntVec n) { return tensor_split_indices(t, n, t.dim() == 1 ? 0 : 1); }
+TensorList hsplit_array(const Tensor& t, IntVec n) {
+  return tensor_split_indices(t, n, t.dim() == 1 ? 0 : 1);
+}
 TensorList vsplit_array(const Tensor& t, IntVec n) { return tensor_split_indices(t, n, 0); }
 TensorList dsplit_array(const Tensor& t, IntVec n) { return tensor_split_indices(t, n, 2); }
 TensorList unbind(const Tensor& t, int64_t dim) {
   int64_t d = wrap_dim(dim, t.dim());
-  if (t.dim() == 0) raise<OpError>("unbind: dimension specified as ", dim, " but tensor has no dimensions");
+  if (t.dim() == 0)
+    raise<OpError>("unbind: dimension specified as ", dim, " but tensor has no dimensions");
   TensorList r;
   for (int64_t i = 0; i < t.size(d); ++i) r.push_back(select(t, d, i));
   return r;
 }
 Tensor diagonal(const Tensor& t, int64_t offset, int64_t d1, int64_t d2) {
   int64_t a = wrap_dim(d1, t.dim()), b = wrap_dim(d2, t.dim());
-  if (a == b || t.dim() < 2) raise<OpError>("diagonal dimensions cannot be identical ", d1, ", ", d2);
-  int64_t n = offset >= 0 ? std::min(t.size(a), t.size(b) - offset) : std::min(t.size(a) + offset, t.size(b));
+  if (a == b || t.dim() < 2)
+    raise<OpError>("diagonal dimensions cannot be identical ", d1, ", ", d2);
+  int64_t n = offset >= 0 ? std::min(t.size(a), t.size(b) - offset)
+                          : std::min(t.size(a) + offset, t.size(b));
   n = std::max<int64_t>(n, 0);
-  int64_t off = t.storage_offset() + (n == 0 ? 0 : offset >= 0 ? offset * t.stride(b) : -offset * t.stride(a));
+  int64_t off = t.storage_offset() + (n == 0        ? 0
+                                      : offset >= 0 ? offset * t.stride(b)
+                                                    : -offset * t.stride(a));
   IntVec sz, st;
   for (int64_t i = 0; i < t.dim(); ++i)
     if (i != a && i != b) {
@@ -286,7 +328,8 @@ Tensor diagonal(const Tensor& t, int64_t offset, int64_t d1, int64_t d2) {
 }
 Tensor unfold(const Tensor& t, int64_t dim, int64_t n, int64_t step) {
   int64_t d = wrap_dim(dim, t.dim()), s = t.dim() ? t.size(d) : 1;
-  if (n < 0 || n > s) raise<OpError>("maximum size for tensor at dimension ", d, " is ", s, " but size is ", n);
+  if (n < 0 || n > s)
+    raise<OpError>("maximum size for tensor at dimension ", d, " is ", s, " but size is ", n);
   if (step <= 0) raise<OpError>("step is ", step, " but must be > 0");
   IntVec sz(t.sizes()), st(t.strides());
   if (t.dim() == 0) return make_view(t, {n}, {1}, t.storage_offset());
@@ -303,12 +346,18 @@ Tensor as_strided(const Tensor& t, IntVec size, IntVec stride, OptInt offset) {
   bool empty = false;
   for (size_t i = 0; i < size.size(); ++i) {
     int64_t step;
-    if (size[i] < 0 || stride[i] < 0) raise<OpError>("as_strided: Negative sizes or strides are not supported");
+    if (size[i] < 0 || stride[i] < 0)
+      raise<OpError>("as_strided: Negative sizes or strides are not supported");
     empty |= size[i] == 0;
-    if (size[i] && (__builtin_mul_overflow(size[i] - 1, stride[i], &step) || __builtin_add_overflow(extent, step, &extent))) raise<OpError>("as_strided: the extent overflows");
+    if (size[i] && (__builtin_mul_overflow(size[i] - 1, stride[i], &step) ||
+                    __builtin_add_overflow(extent, step, &extent)))
+      raise<OpError>("as_strided: the extent overflows");
   }
-  if (!empty && (extent + 1) * static_cast<int64_t>(element_size(t.dtype())) > static_cast<int64_t>(t.impl()->storage->nbytes()))
-    raise<OpError>("setStorage: sizes ", IntArrayRef(size), ", strides ", IntArrayRef(stride), ", storage offset ", offset.value_or(t.storage_offset()), " are out of bounds for storage of size ", t.impl()->storage->nbytes());
+  if (!empty && (extent + 1) * static_cast<int64_t>(element_size(t.dtype())) >
+                    static_cast<int64_t>(t.impl()->storage->nbytes()))
+    raise<OpError>("setStorage: sizes ", IntArrayRef(size), ", strides ", IntArrayRef(stride),
+                   ", storage offset ", offset.value_or(t.storage_offset()),
+                   " are out of bounds for storage of size ", t.impl()->storage->nbytes());
   return make_view(t, size, stride, offset.value_or(t.storage_offset()));
 }
 Tensor unflatten(const Tensor& t, int64_t dim, IntVec sizes) {
@@ -341,9 +390,13 @@ Tensor clone_format(const Tensor& t, OptInt format) {
   return r.is_same(t) ? clone(t) : r;
 }
 bool is_contiguous(const Tensor& t) { return t.is_contiguous(); }
-bool is_contiguous_format(const Tensor& t, int64_t f) { return f == 2 ? t.is_channels_last() : t.is_contiguous(); }
+bool is_contiguous_format(const Tensor& t, int64_t f) {
+  return f == 2 ? t.is_channels_last() : t.is_contiguous();
+}
 
-Tensor alias(const Tensor& t) { return make_view(t, t.impl()->sizes, t.impl()->strides, t.storage_offset()); }
+Tensor alias(const Tensor& t) {
+  return make_view(t, t.impl()->sizes, t.impl()->strides, t.storage_offset());
+}
 Tensor to_impl(const Tensor& t, OptInt dtype, bool copy, OptInt format) {
   ScalarType d = dtype_or(dtype, t.dtype());
   Tensor r = cast(t, d);
@@ -352,7 +405,8 @@ Tensor to_impl(const Tensor& t, OptInt dtype, bool copy, OptInt format) {
   return copy && r.is_same(t) ? clone(r) : r;
 }
 void check_device(const IValue& d) {
-  if (!d.isNone() && d.toDevice().type != DeviceType::CPU) raise<OpError>("device ", d.toDevice().str(), " is not available in this build of sconce");
+  if (!d.isNone() && d.toDevice().type != DeviceType::CPU)
+    raise<OpError>("device ", d.toDevice().str(), " is not available in this build of sconce");
 }
 // Every overload of aten::to: the arguments by their kinds.
 void to(Call& c) {
@@ -381,22 +435,30 @@ Tensor cat_common(TensorList& list, int64_t dim) {
   // One-dimensional empty tensors are skipped, as PyTorch does for history's sake.
   TensorList used;
   for (auto& x : list) {
-    if (x.dim() == 0) raise<OpError>("zero-dimensional tensor (at position ", &x - list.data(), ") cannot be concatenated");
+    if (x.dim() == 0)
+      raise<OpError>("zero-dimensional tensor (at position ", &x - list.data(),
+                     ") cannot be concatenated");
     if (!(x.dim() == 1 && x.size(0) == 0)) used.push_back(x);
   }
   if (used.empty()) return empty({0}, t);
   int64_t d = wrap_dim(dim, used[0].dim()), total = 0;
   for (auto& x : used) {
-    if (x.dim() != used[0].dim()) raise<OpError>("Tensors must have same number of dimensions: got ", used[0].dim(), " and ", x.dim());
+    if (x.dim() != used[0].dim())
+      raise<OpError>("Tensors must have same number of dimensions: got ", used[0].dim(), " and ",
+                     x.dim());
     for (int64_t i = 0; i < x.dim(); ++i)
       if (i != d && x.size(i) != used[0].size(i))
-        raise<OpError>("Sizes of tensors must match except in dimension ", d, ". Expected size ", used[0].size(i), " but got size ", x.size(i), " for tensor number ", &x - used.data(), " in the list.");
+        raise<OpError>("Sizes of tensors must match except in dimension ", d, ". Expected size ",
+                       used[0].size(i), " but got size ", x.size(i), " for tensor number ",
+                       &x - used.data(), " in the list.");
     total += x.size(d);
   }
   IntVec sz(used[0].sizes());
   sz[z(d)] = total;
-  bool cl = std::all_of(used.begin(), used.end(), [](const Tensor& x) { return x.is_channels_last() && !x.is_contiguous(); });
-  Tensor r = cl ? empty_strided(sz, IntVec{sz[1] * sz[2] * sz[3], 1, sz[3] * sz[1], sz[1]}, t) : empty(sz, t);
+  bool cl = std::all_of(used.begin(), used.end(),
+                        [](const Tensor& x) { return x.is_channels_last() && !x.is_contiguous(); });
+  Tensor r = cl ? empty_strided(sz, IntVec{sz[1] * sz[2] * sz[3], 1, sz[3] * sz[1], sz[1]}, t)
+                : empty(sz, t);
   if (is_quantized(used[0].dtype())) r.impl()->quantizer = used[0].impl()->quantizer;
   int64_t at = 0;
   for (auto& x : used) {
@@ -433,7 +495,10 @@ Tensor column_stack(TensorList l) {
   return cat(l, 1);
 }
 Tensor repeat(const Tensor& t, IntVec reps) {
-  if (static_cast<int64_t>(reps.size()) < t.dim()) raise<OpError>("Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor");
+  if (static_cast<int64_t>(reps.size()) < t.dim())
+    raise<OpError>(
+        "Number of dimensions of repeat dims can not be smaller than number of dimensions of "
+        "tensor");
   IntVec padded(reps.size(), 1), out(reps.size());
   size_t off = reps.size() - t.sizes().size();
   for (size_t i = 0; i < t.sizes().size(); ++i) padded[i + off] = t.sizes()[i];
@@ -462,7 +527,9 @@ Tensor flip(const Tensor& t, IntVec dims) {
     if (t.dim() == 0) continue;
     int64_t n = r.size(d);
     Tensor idx = empty({n}, kLong);
-    if (n) call_slot(SequenceArgs{view_of(idx), {}, Sequence::arange, number(Scalar(n - 1)), {}, number(Scalar(-1))});
+    if (n)
+      call_slot(SequenceArgs{
+          view_of(idx), {}, Sequence::arange, number(Scalar(n - 1)), {}, number(Scalar(-1))});
     r = index_select(r, d, idx);
   }
   return r;
@@ -474,7 +541,9 @@ Tensor roll(const Tensor& t, IntVec shifts, IntVec dims) {
     if (shifts.size() != 1) raise<OpError>("`shifts` required");
     return view(roll(reshape(t, {-1}), shifts, {0}), IntVec(t.sizes()));
   }
-  if (shifts.size() != dims.size()) raise<OpError>("shifts and dimensions must align. shifts: ", shifts.size(), ", dims:", dims.size());
+  if (shifts.size() != dims.size())
+    raise<OpError>("shifts and dimensions must align. shifts: ", shifts.size(),
+                   ", dims:", dims.size());
   Tensor r = contiguous(t);
   for (size_t i = 0; i < dims.size(); ++i) {
     int64_t d = wrap_dim(dims[i], t.dim()), n = t.size(d);
@@ -485,7 +554,8 @@ Tensor roll(const Tensor& t, IntVec shifts, IntVec dims) {
   return r.is_same(t) ? clone(t) : r;
 }
 Tensor rot90(const Tensor& t, int64_t k, IntVec dims) {
-  if (dims.size() != 2) raise<OpError>("expected total rotation dims == 2, but got dims = ", dims.size());
+  if (dims.size() != 2)
+    raise<OpError>("expected total rotation dims == 2, but got dims = ", dims.size());
   k = ((k % 4) + 4) % 4;
   if (k == 1) return transpose(flip(t, {dims[1]}), dims[0], dims[1]);
   if (k == 2) return flip(t, dims);
@@ -510,7 +580,8 @@ std::vector<Tensor> meshgrid_impl(TensorList l, bool xy) {
 }
 TensorList meshgrid(TensorList l) { return meshgrid_impl(l, false); }
 TensorList meshgrid_indexing(TensorList l, const std::string& how) {
-  if (how != "ij" && how != "xy") raise<OpError>("torch.meshgrid: indexing must be one of \"xy\" or \"ij\", but received: ", how);
+  if (how != "ij" && how != "xy")
+    raise<OpError>("torch.meshgrid: indexing must be one of \"xy\" or \"ij\", but received: ", how);
   return meshgrid_impl(l, how == "xy");
 }
 Tensor tril(const Tensor& t, int64_t d) { return triangle(t, d, false); }
@@ -525,7 +596,8 @@ Tensor diag(const Tensor& t, int64_t d) {
   return r;
 }
 Tensor diag_embed(const Tensor& t, int64_t offset, int64_t d1, int64_t d2) {
-  int64_t nd = t.dim() + 1, a = wrap_dim(d1, nd), b = wrap_dim(d2, nd), n = t.size(-1) + std::abs(offset);
+  int64_t nd = t.dim() + 1, a = wrap_dim(d1, nd), b = wrap_dim(d2, nd),
+          n = t.size(-1) + std::abs(offset);
   if (a == b) raise<OpError>("diagonal dimensions cannot be identical ", d1, ", ", d2);
   IntVec s;
   size_t next = 0;
@@ -539,7 +611,8 @@ Tensor diagflat(const Tensor& t, int64_t d) { return diag(reshape(t, {-1}), d); 
 Tensor block_diag(TensorList l) {
   int64_t rows = 0, cols = 0;
   for (auto& t : l) {
-    if (t.dim() > 2) raise<OpError>("torch.block_diag: Input tensors must have 2 or fewer dimensions");
+    if (t.dim() > 2)
+      raise<OpError>("torch.block_diag: Input tensors must have 2 or fewer dimensions");
     t = at_least(t, 2);
     rows += t.size(0);
     cols += t.size(1);
@@ -554,14 +627,20 @@ Tensor block_diag(TensorList l) {
   }
   return r;
 }
-Tensor narrow_tensor(const Tensor& t, int64_t d, const Tensor& start, int64_t n) { return narrow(t, d, item(start).i, n); }
+Tensor narrow_tensor(const Tensor& t, int64_t d, const Tensor& start, int64_t n) {
+  return narrow(t, d, item(start).i, n);
+}
 template <Tensor (*F)(const Tensor&, IntVec)>
 Tensor copied(const Tensor& t, IntVec s) {
   return clone(F(t, s));
 }
 Tensor pixel_shuffle(const Tensor& t, int64_t r) {
-  if (t.dim() < 3 || r <= 0 || t.size(-3) % (r * r)) raise<OpError>("pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of upscale_factor");
-  int64_t c = t.size(-3) / (r * r), h = t.size(-2), w = t.size(-1), n = t.numel() / std::max<int64_t>(1, t.size(-3) * h * w);
+  if (t.dim() < 3 || r <= 0 || t.size(-3) % (r * r))
+    raise<OpError>(
+        "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of "
+        "upscale_factor");
+  int64_t c = t.size(-3) / (r * r), h = t.size(-2), w = t.size(-1),
+          n = t.numel() / std::max<int64_t>(1, t.size(-3) * h * w);
   IntVec out(t.sizes());
   out[z(t.dim() - 3)] = c;
   out[z(t.dim() - 2)] = h * r;
@@ -569,8 +648,10 @@ Tensor pixel_shuffle(const Tensor& t, int64_t r) {
   return reshape(contiguous(permute(reshape(t, {n, c, r, r, h, w}), {0, 1, 4, 2, 5, 3})), out);
 }
 Tensor pixel_unshuffle(const Tensor& t, int64_t r) {
-  if (t.dim() < 3 || r <= 0 || t.size(-2) % r || t.size(-1) % r) raise<OpError>("pixel_unshuffle expects height and width to be divisible by downscale_factor");
-  int64_t c = t.size(-3), h = t.size(-2) / r, w = t.size(-1) / r, n = t.numel() / std::max<int64_t>(1, c * t.size(-2) * t.size(-1));
+  if (t.dim() < 3 || r <= 0 || t.size(-2) % r || t.size(-1) % r)
+    raise<OpError>("pixel_unshuffle expects height and width to be divisible by downscale_factor");
+  int64_t c = t.size(-3), h = t.size(-2) / r, w = t.size(-1) / r,
+          n = t.numel() / std::max<int64_t>(1, c * t.size(-2) * t.size(-1));
   IntVec out(t.sizes());
   out[z(t.dim() - 3)] = c * r * r;
   out[z(t.dim() - 2)] = h;
@@ -578,7 +659,8 @@ Tensor pixel_unshuffle(const Tensor& t, int64_t r) {
   return reshape(contiguous(permute(reshape(t, {n, c, h, r, w, r}), {0, 1, 3, 5, 2, 4})), out);
 }
 Tensor channel_shuffle(const Tensor& t, int64_t g) {
-  if (t.dim() < 3 || g <= 0 || t.size(1) % g) raise<OpError>("Number of channels must be divisible by groups");
+  if (t.dim() < 3 || g <= 0 || t.size(1) % g)
+    raise<OpError>("Number of channels must be divisible by groups");
   IntVec s(t.sizes());
   IntVec split_sizes{s[0], g, s[1] / g, -1};
   return reshape(contiguous(transpose(reshape(t, split_sizes), 1, 2)), s);
@@ -589,7 +671,10 @@ Tensor channel_shuffle(const Tensor& t, int64_t g) {
 Tensor view(const Tensor& t, IntVec size) {
   IntVec s = infer_size(size, t.numel());
   auto st = view_strides(t, s);
-  if (!st) raise<OpError>("view size is not compatible with input tensor's size and stride (at least one dimension spans across two contiguous subspaces). Use .reshape(...) instead.");
+  if (!st)
+    raise<OpError>(
+        "view size is not compatible with input tensor's size and stride (at least one dimension "
+        "spans across two contiguous subspaces). Use .reshape(...) instead.");
   return make_view(t, s, *st, t.storage_offset());
 }
 Tensor reshape(const Tensor& t, IntVec size) {
@@ -601,7 +686,9 @@ Tensor reshape(const Tensor& t, IntVec size) {
 Tensor select(const Tensor& t, int64_t dim, int64_t index) {
   if (t.dim() == 0) raise<OpError>("select() cannot be applied to a 0-dim tensor.");
   int64_t d = wrap_dim(dim, t.dim()), n = t.size(d);
-  if (index < -n || index >= n) raise<OpError>("select(): index ", index, " out of range for tensor of size ", t.sizes(), " at dimension ", d);
+  if (index < -n || index >= n)
+    raise<OpError>("select(): index ", index, " out of range for tensor of size ", t.sizes(),
+                   " at dimension ", d);
   if (index < 0) index += n;
   IntVec sz(t.sizes()), st(t.strides());
   int64_t off = t.storage_offset() + index * st[z(d)];
@@ -612,7 +699,8 @@ Tensor select(const Tensor& t, int64_t dim, int64_t index) {
 Tensor slice(const Tensor& t, int64_t dim, OptInt start, OptInt end, int64_t step) {
   if (t.dim() == 0) raise<OpError>("slice() cannot be applied to a 0-dim tensor.");
   if (step <= 0) raise<OpError>("slice step must be positive");
-  int64_t d = wrap_dim(dim, t.dim()), n = t.size(d), b = start.value_or(0), e = end.value_or(INT64_MAX);
+  int64_t d = wrap_dim(dim, t.dim()), n = t.size(d), b = start.value_or(0),
+          e = end.value_or(INT64_MAX);
   if (b < 0) b += n;
   if (e < 0) e += n;
   b = std::clamp<int64_t>(b, 0, n);
@@ -627,13 +715,20 @@ Tensor narrow(const Tensor& t, int64_t dim, int64_t start, int64_t length) {
   if (t.dim() == 0) raise<OpError>("narrow() cannot be applied to a 0-dim tensor.");
   int64_t d = wrap_dim(dim, t.dim()), n = t.size(d);
   if (length < 0) raise<OpError>("narrow(): length must be non-negative.");
-  if (start < -n || start > n) raise<OpError>("start out of range (expected to be in range of [", -n, ", ", n, "], but got ", start, ")");
+  if (start < -n || start > n)
+    raise<OpError>("start out of range (expected to be in range of [", -n, ", ", n, "], but got ",
+                   start, ")");
   if (start < 0) start += n;
-  if (start + length > n) raise<OpError>("start (", start, ") + length (", length, ") exceeds dimension size (", n, ").");
+  if (start + length > n)
+    raise<OpError>("start (", start, ") + length (", length, ") exceeds dimension size (", n, ").");
   return slice(t, d, start, start + length, 1);
 }
 Tensor permute(const Tensor& t, IntVec dims) {
-  if (static_cast<int64_t>(dims.size()) != t.dim()) raise<OpError>("permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired ordering of dimensions i.e. input.dim() = ", t.dim(), " is not equal to len(dims) = ", dims.size());
+  if (static_cast<int64_t>(dims.size()) != t.dim())
+    raise<OpError>(
+        "permute(sparse_coo): number of dimensions in the tensor input does not match the length "
+        "of the desired ordering of dimensions i.e. input.dim() = ",
+        t.dim(), " is not equal to len(dims) = ", dims.size());
   IntVec sz(dims.size()), st(dims.size());
   std::vector<bool> seen(dims.size(), false);
   for (size_t i = 0; i < dims.size(); ++i) {
@@ -692,7 +787,11 @@ Tensor expand(const Tensor& t, IntVec size, bool) {
   size_t off = size.size() >= t.sizes().size() ? size.size() - t.sizes().size() : 0;
   for (size_t i = 0; i < size.size(); ++i)
     if (size[i] == -1) {
-      if (i < off) raise<OpError>("The expanded size of the tensor (-1) isn't allowed in a leading, non-existing dimension ", i);
+      if (i < off)
+        raise<OpError>(
+            "The expanded size of the tensor (-1) isn't allowed in a leading, non-existing "
+            "dimension ",
+            i);
       size[i] = t.sizes()[i - off];
     } else if (size[i] < 0) {
       raise<OpError>("expand: a size is negative");
@@ -703,15 +802,24 @@ Tensor cat(TensorList list, int64_t dim) { return cat_common(list, dim); }
 Tensor stack(TensorList list, int64_t dim) {
   if (list.empty()) raise<OpError>("stack expects a non-empty TensorList");
   for (auto& t : list)
-    if (t.sizes() != list[0].sizes()) raise<OpError>("stack expects each tensor to be equal size, but got ", list[0].sizes(), " at entry 0 and ", t.sizes(), " at entry ", &t - list.data());
+    if (t.sizes() != list[0].sizes())
+      raise<OpError>("stack expects each tensor to be equal size, but got ", list[0].sizes(),
+                     " at entry 0 and ", t.sizes(), " at entry ", &t - list.data());
   int64_t d = wrap_dim(dim, list[0].dim() + 1);
   for (auto& t : list) t = unsqueeze(t, d);
   return cat(std::move(list), d);
 }
 Tensor triangle(const Tensor& t, int64_t diagonal, bool upper) {
-  if (t.dim() < 2) raise<OpError>(upper ? "triu" : "tril", ": input tensor must have at least 2 dimensions");
+  if (t.dim() < 2)
+    raise<OpError>(upper ? "triu" : "tril", ": input tensor must have at least 2 dimensions");
   Tensor r = empty(t.sizes(), t.dtype());
-  if (r.numel()) call_slot(SequenceArgs{view_of(r), view_of(t), upper ? Sequence::triu : Sequence::tril, number(Scalar(diagonal)), {}, {}});
+  if (r.numel())
+    call_slot(SequenceArgs{view_of(r),
+                           view_of(t),
+                           upper ? Sequence::triu : Sequence::tril,
+                           number(Scalar(diagonal)),
+                           {},
+                           {}});
   return r;
 }
 
@@ -729,7 +837,7 @@ constexpr OpDef kOps[] = {
     op<unbind>("aten::unbind.int"), op<diagonal>("aten::diagonal"), op<unfold>("aten::unfold"), op<as_strided>("aten::as_strided"), op<unflatten>("aten::unflatten.int"), op<flatten>("aten::flatten.using_ints"), op<ravel>("aten::ravel"),
     op<contiguous_format>("aten::contiguous"), op<clone_format>("aten::clone"), op<is_contiguous>("aten::is_contiguous"), op<is_contiguous_format>("aten::is_contiguous.memory_format"), op<alias>("aten::alias"), op<alias>("aten::detach"), op<alias>("prim::data"), op<clone>("aten::detach_copy"), op<alias>("aten::lift_fresh"), op<numpy_like_cpu>("aten::cpu"), op<numpy_like_cpu>("aten::detach_"),
     raw("aten::to.dtype", to), raw("aten::to.dtype_layout", to), raw("aten::to.device", to), raw("aten::to.other", to), raw("aten::to.prim_Device", to), raw("aten::to.prim_dtype", to), raw("aten::to.prim_other", to), raw("aten::_to_copy", to), op<type_as>("aten::type_as"),
-    op<cat>("aten::cat"), op<cat>("aten::_cat"), op<stack>("aten::stack"), op<hstack>("aten::hstack"), op<vstack>("aten::vstack"), op<dstack>("aten::dstack"), op<column_stack>("aten::column_stack"), op<atleast<1>>("aten::atleast_1d"), op<atleast<2>>("aten::atleast_2d"), op<atleast<3>>("aten::atleast_3d"),
+    op<cat>("aten::cat"), op<stack>("aten::stack"), op<hstack>("aten::hstack"), op<vstack>("aten::vstack"), op<dstack>("aten::dstack"), op<column_stack>("aten::column_stack"), op<atleast<1>>("aten::atleast_1d"), op<atleast<2>>("aten::atleast_2d"), op<atleast<3>>("aten::atleast_3d"),
     op<atleast_list<1>>("aten::atleast_1d.Sequence"), op<atleast_list<2>>("aten::atleast_2d.Sequence"), op<atleast_list<3>>("aten::atleast_3d.Sequence"), op<repeat>("aten::repeat"), op<tile>("aten::tile"), op<flip>("aten::flip"), op<fliplr>("aten::fliplr"), op<flipud>("aten::flipud"), op<roll>("aten::roll"), op<rot90>("aten::rot90"),
     op<meshgrid>("aten::meshgrid"), op<meshgrid_indexing>("aten::meshgrid.indexing"), op<tril>("aten::tril"), op<triu>("aten::triu"), op<diag>("aten::diag"), op<diag_embed>("aten::diag_embed"), op<diagflat>("aten::diagflat"), op<block_diag>("aten::block_diag"),
     op<copied<view>>("aten::view_copy"), op<copied<permute>>("aten::permute_copy"), op<pixel_shuffle>("aten::pixel_shuffle"), op<pixel_unshuffle>("aten::pixel_unshuffle"), op<channel_shuffle>("aten::channel_shuffle"),

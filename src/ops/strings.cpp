@@ -47,8 +47,12 @@ bool every(S s) {
 bool alnum(char c) { return alpha(c) || digit(c); }
 bool printable(char c) { return c >= 32 && c < 127; }
 bool isprintable(S s) { return std::all_of(s.begin(), s.end(), printable); }
-bool islower(S s) { return std::none_of(s.begin(), s.end(), upper) && std::any_of(s.begin(), s.end(), lower); }
-bool isupper(S s) { return std::none_of(s.begin(), s.end(), lower) && std::any_of(s.begin(), s.end(), upper); }
+bool islower(S s) {
+  return std::none_of(s.begin(), s.end(), upper) && std::any_of(s.begin(), s.end(), lower);
+}
+bool isupper(S s) {
+  return std::none_of(s.begin(), s.end(), lower) && std::any_of(s.begin(), s.end(), upper);
+}
 bool istitle(S s) {
   bool found = false, in_word = false;
   for (char c : s) {
@@ -75,8 +79,11 @@ std::pair<int64_t, int64_t> clip(S s, int64_t start, int64_t end) {
 }
 int64_t find(S s, S sub, int64_t start, int64_t end) {
   auto [b, e] = clip(s, start, end);
-  size_t at = b <= static_cast<int64_t>(s.size()) ? s.find(sub, static_cast<size_t>(b)) : std::string::npos;
-  return at == std::string::npos || static_cast<int64_t>(at + sub.size()) > e ? -1 : static_cast<int64_t>(at);
+  size_t at =
+      b <= static_cast<int64_t>(s.size()) ? s.find(sub, static_cast<size_t>(b)) : std::string::npos;
+  return at == std::string::npos || static_cast<int64_t>(at + sub.size()) > e
+             ? -1
+             : static_cast<int64_t>(at);
 }
 int64_t rfind(S s, S sub, int64_t start, int64_t end) {
   auto [b, e] = clip(s, start, end);
@@ -98,13 +105,17 @@ int64_t count(S s, S sub, int64_t start, int64_t end) {
   auto [b, e] = clip(s, start, end);
   if (sub.empty()) return std::max<int64_t>(0, e - b) + 1;
   int64_t n = 0;
-  for (size_t at = s.find(sub, static_cast<size_t>(b)); at != std::string::npos && static_cast<int64_t>(at + sub.size()) <= e; at = s.find(sub, at + sub.size())) ++n;
+  for (size_t at = s.find(sub, static_cast<size_t>(b));
+       at != std::string::npos && static_cast<int64_t>(at + sub.size()) <= e;
+       at = s.find(sub, at + sub.size()))
+    ++n;
   return n;
 }
 bool startswith(S s, S sub, int64_t start, int64_t end) {
   auto [b, e] = clip(s, start, end);
   if (b > static_cast<int64_t>(s.size())) raise<OpError>("startswith: start is beyond the end");
-  return e - b >= static_cast<int64_t>(sub.size()) && s.compare(static_cast<size_t>(b), sub.size(), sub) == 0;
+  return e - b >= static_cast<int64_t>(sub.size()) &&
+         s.compare(static_cast<size_t>(b), sub.size(), sub) == 0;
 }
 bool endswith(S s, S sub, int64_t start, int64_t end) {
   auto [b, e] = clip(s, start, end);
@@ -197,7 +208,8 @@ IValue splitlines(S s, bool keep) {
   size_t at = 0;
   for (size_t i = 0; i < s.size(); ++i) {
     char c = s[i];
-    if (c == '\n' || c == '\r' || c == '\v' || c == '\f' || c == '\x1c' || c == '\x1d' || c == '\x1e') {
+    if (c == '\n' || c == '\r' || c == '\v' || c == '\f' || c == '\x1c' || c == '\x1d' ||
+        c == '\x1e') {
       r.push_back(s.substr(at, i - at + (keep ? 1 : 0)));
       at = i + 1;
     }
@@ -222,7 +234,8 @@ void join(Call& c) {
   c.out(0, std::move(r));
 }
 std::string fill_char(S f) {
-  if (f.size() != 1) raise<OpError>("TypeError: The fill character must be exactly one character long");
+  if (f.size() != 1)
+    raise<OpError>("TypeError: The fill character must be exactly one character long");
   return f;
 }
 std::string pad_string(int64_t n, S f) {
@@ -230,8 +243,12 @@ std::string pad_string(int64_t n, S f) {
   for (int64_t i = 0; i < n; ++i) r += f;
   return r;
 }
-std::string ljust(S s, int64_t w, S f) { return s + pad_string(w - static_cast<int64_t>(s.size()), fill_char(f)); }
-std::string rjust(S s, int64_t w, S f) { return pad_string(w - static_cast<int64_t>(s.size()), fill_char(f)) + s; }
+std::string ljust(S s, int64_t w, S f) {
+  return s + pad_string(w - static_cast<int64_t>(s.size()), fill_char(f));
+}
+std::string rjust(S s, int64_t w, S f) {
+  return pad_string(w - static_cast<int64_t>(s.size()), fill_char(f)) + s;
+}
 std::string center(S s, int64_t w, S f) {
   fill_char(f);
   int64_t n = w - static_cast<int64_t>(s.size());
@@ -239,7 +256,9 @@ std::string center(S s, int64_t w, S f) {
   int64_t left = (n + (n % 2 && w % 2 ? 1 : 0)) / 2;
   return pad_string(left, f) + s + pad_string(n - left, f);
 }
-std::string zfill(S s, int64_t w) { return pad_string(w - static_cast<int64_t>(s.size()), "0") + s; }
+std::string zfill(S s, int64_t w) {
+  return pad_string(w - static_cast<int64_t>(s.size()), "0") + s;
+}
 std::string expandtabs(S s, int64_t n) {
   std::string r;
   int64_t col = 0;
@@ -312,7 +331,8 @@ void percent_format(Call& c) {
     if (next >= args.size()) raise<OpError>("Too few arguments for format string");
     const IValue& v = args[next++];
     auto number = [&] {
-      if (!v.isScalar() || v.isComplexDouble()) raise<OpError>("%", k, " requires a number for formatting, but got ", v.tag_name());
+      if (!v.isScalar() || v.isComplexDouble())
+        raise<OpError>("%", k, " requires a number for formatting, but got ", v.tag_name());
     };
     char buf[400];
     switch (k) {
@@ -320,7 +340,8 @@ void percent_format(Call& c) {
       case 'd':
       case 'i':
         number();
-        r += v.isDouble() ? std::to_string(static_cast<int>(v.toDouble())) : std::to_string(v.toInt());
+        r += v.isDouble() ? std::to_string(static_cast<int>(v.toDouble()))
+                          : std::to_string(v.toInt());
         break;
       case 'e':
       case 'E':
@@ -341,7 +362,8 @@ void percent_format(Call& c) {
         else
           raise<OpError>("%c requires an int or char for formatting, but got ", v.tag_name());
         break;
-      default: raise<OpError>("The specifier %", k, " is not supported in TorchScript format strings");
+      default:
+        raise<OpError>("The specifier %", k, " is not supported in TorchScript format strings");
     }
   }
   if (next < args.size()) raise<OpError>("Too many arguments for format string");

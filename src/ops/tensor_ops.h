@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What operator files share: type promotion, broadcasting, views, and the calls of kernel slots. No element pointers.
+// What operator files share: type promotion, broadcasting, views, and the calls of kernel slots. No
+// element pointers.
 #pragma once
 #include "backends/kernels.h"
 #include "ops/op.h"
@@ -18,7 +19,8 @@ Tensor expand_to(const Tensor& t, IntArrayRef sizes);
 // Where t's dims, permuted, are dense without overlap.
 bool is_dense(const Tensor& t);
 // Uninitialised, with the strides that an elementwise operator gives its result.
-Tensor empty_elementwise(IntArrayRef sizes, ScalarType dtype, std::initializer_list<const Tensor*> operands);
+Tensor empty_elementwise(IntArrayRef sizes, ScalarType dtype,
+                         std::initializer_list<const Tensor*> operands);
 Tensor empty_like(const Tensor& t, ScalarType dtype);
 inline Tensor empty_like(const Tensor& t) { return empty_like(t, t.dtype()); }
 
@@ -31,16 +33,19 @@ void check_castable(ScalarType from, ScalarType to);
 ScalarType real_of(ScalarType complex);
 
 // Slots.
-void copy_to(const Tensor& out, const Tensor& in);                  // broadcasts, casts
-Tensor cast(const Tensor& t, ScalarType dtype);                     // the same tensor when nothing changes
+void copy_to(const Tensor& out, const Tensor& in);  // broadcasts, casts
+Tensor cast(const Tensor& t, ScalarType dtype);     // the same tensor when nothing changes
 Tensor contiguous(const Tensor& t);
 Tensor clone(const Tensor& t);
 void fill(const Tensor& out, const Scalar& v);
 Tensor scalar_tensor(const Scalar& v, ScalarType dtype);
 Tensor unary(Unary op, const Tensor& x, ScalarType out, double p = 0, double q = 0, double r = 0);
-Tensor unary_float(Unary op, const Tensor& x, double p = 0, double q = 0, double r = 0);  // ints become float
-Tensor binary(Binary op, const Tensor& a, const Tensor& b, ScalarType compute, ScalarType out, const Scalar& scale = Scalar(1));
-Tensor binary_scalar(Binary op, const Tensor& a, const Scalar& b, ScalarType compute, ScalarType out, const Scalar& scale = Scalar(1), bool swapped = false);
+Tensor unary_float(Unary op, const Tensor& x, double p = 0, double q = 0,
+                   double r = 0);  // ints become float
+Tensor binary(Binary op, const Tensor& a, const Tensor& b, ScalarType compute, ScalarType out,
+              const Scalar& scale = Scalar(1));
+Tensor binary_scalar(Binary op, const Tensor& a, const Scalar& b, ScalarType compute,
+                     ScalarType out, const Scalar& scale = Scalar(1), bool swapped = false);
 // Reads the only element. Ends what is being recorded.
 Scalar item(const Tensor& t);
 bool bool_of(const Tensor& t);
@@ -75,17 +80,20 @@ Tensor stack(TensorList list, int64_t dim);
 Tensor matmul(const Tensor& a, const Tensor& b);
 Tensor linear(const Tensor& x, const Tensor& w, const Tensor* b);
 Tensor softmax_impl(const Tensor& t, int64_t dim, ScalarType out, bool log);
-Tensor reduce(Reduce op, const Tensor& t, const IntVec& dims, bool keepdim, ScalarType compute, ScalarType out, double p = 0);
+Tensor reduce(Reduce op, const Tensor& t, const IntVec& dims, bool keepdim, ScalarType compute,
+              ScalarType out, double p = 0);
 IntVec reduce_dims(const OptInts& dims, int64_t ndim);
 Tensor sum_dim(const Tensor& t, OptInts dims, bool keepdim, OptInt dtype);
 Tensor mean_dim(const Tensor& t, OptInts dims, bool keepdim, OptInt dtype);
 Tensor argmax(const Tensor& t, OptInt dim, bool keepdim);
 Tensor masked_fill(const Tensor& t, const Tensor& mask, Scalar v);
 Tensor index(const Tensor& t, const OptTensorList& indices);
-Tensor index_put_(const Tensor& t, const OptTensorList& indices, const Tensor& values, bool accumulate);
+Tensor index_put_(const Tensor& t, const OptTensorList& indices, const Tensor& values,
+                  bool accumulate);
 Tensor index_select(const Tensor& t, int64_t dim, const Tensor& index);
 Tensor gather(const Tensor& t, int64_t dim, const Tensor& index, bool sparse);
-Tensor layer_norm(const Tensor& x, IntVec shape, const Tensor* w, const Tensor* b, double eps, bool cudnn);
+Tensor layer_norm(const Tensor& x, IntVec shape, const Tensor* w, const Tensor* b, double eps,
+                  bool cudnn);
 Tensor dropout(const Tensor& x, double p, bool train);
 Tensor arange_ints(int64_t n, ScalarType dtype);
 OptTensorList to_opt_tensors(const IValue& v);
@@ -94,10 +102,13 @@ Tensor dequantize(const Tensor& t);
 std::tuple<Tensor, Tensor> sort_impl(const Tensor& t, int64_t dim, bool descending);
 Tensor nonzero(const Tensor& t);
 ScalarType to_scalar_type(int64_t v);
-inline ScalarType dtype_or(const OptInt& d, ScalarType fallback) { return d ? to_scalar_type(*d) : fallback; }
+inline ScalarType dtype_or(const OptInt& d, ScalarType fallback) {
+  return d ? to_scalar_type(*d) : fallback;
+}
 Tensor triangle(const Tensor& t, int64_t diagonal, bool upper);
 Generator& generator_or_default(Generator* g);
-void random_fill(const Tensor& t, Random op, double p, double q, int64_t lo, int64_t hi, Generator* g, const Tensor* in = nullptr);
+void random_fill(const Tensor& t, Random op, double p, double q, int64_t lo, int64_t hi,
+                 Generator* g, const Tensor* in = nullptr);
 
 // In-place form of a functional operator: computes and copies into the first argument.
 Tensor copy_result(const Tensor& self, const Tensor& result);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-//   %y = aten::conv2d(%x, %w, %b, ...)                              %y = aten::conv2d(%x, %w', %b', ...)
-//   %z = aten::batch_norm(%y, %g, %h, %m, %v, False, _, eps, _)  =>
-// when all weights are constants, and %y has no other use.  w' = w * g / sqrt(var + eps), b' = (b - m) * g / sqrt(var + eps) + h.
+//   %y = aten::conv2d(%x, %w, %b, ...)                              %y = aten::conv2d(%x, %w', %b',
+//   ...) %z = aten::batch_norm(%y, %g, %h, %m, %v, False, _, eps, _)  =>
+// when all weights are constants, and %y has no other use.  w' = w * g / sqrt(var + eps), b' = (b -
+// m) * g / sqrt(var + eps) + h.
 #include "ir/alias.h"
 #include "ir/cleanup.h"
 #include "passes/passes.h"
@@ -22,7 +23,9 @@ bool constant_tensor(Value* v, Tensor* out, bool allow_none) {
 class Arithmetic {
  public:
   explicit Arithmetic(const OpTable& ops) : ops_(ops) {}
-  Tensor operator()(const char* op, std::vector<IValue> in) const { return run_operator(*ops_.find_overload(op), std::move(in)).at(0).toTensor(); }
+  Tensor operator()(const char* op, std::vector<IValue> in) const {
+    return run_operator(*ops_.find_overload(op), std::move(in)).at(0).toTensor();
+  }
 
  private:
   const OpTable& ops_;
@@ -36,19 +39,25 @@ bool fold_block(Block* b, PassContext& c, const AliasDb& alias) {
     Node* conv = n->inputs[0]->node;
     std::string_view kind = conv->kind.view();
     bool general = kind == "aten::_convolution";
-    if ((kind != "aten::conv1d" && kind != "aten::conv2d" && kind != "aten::conv3d" && !general) || conv->output()->uses.size() != 1) continue;
+    if ((kind != "aten::conv1d" && kind != "aten::conv2d" && kind != "aten::conv3d" && !general) ||
+        conv->output()->uses.size() != 1)
+      continue;
     if (general) {
       auto transposed = constant_value(conv->inputs[6]);
       if (!transposed || transposed->toBool()) continue;
     }
     auto training = constant_value(n->inputs[5]), eps = constant_value(n->inputs[7]);
     Tensor w, bias, gamma, beta, mean, var;
-    if (!training || training->toBool() || !eps || !constant_tensor(conv->inputs[1], &w, false) || !constant_tensor(conv->inputs[2], &bias, true) ||
-        !constant_tensor(n->inputs[1], &gamma, true) || !constant_tensor(n->inputs[2], &beta, true) || !constant_tensor(n->inputs[3], &mean, false) ||
-        !constant_tensor(n->inputs[4], &var, false))
+    if (!training || training->toBool() || !eps || !constant_tensor(conv->inputs[1], &w, false) ||
+        !constant_tensor(conv->inputs[2], &bias, true) ||
+        !constant_tensor(n->inputs[1], &gamma, true) ||
+        !constant_tensor(n->inputs[2], &beta, true) ||
+        !constant_tensor(n->inputs[3], &mean, false) || !constant_tensor(n->inputs[4], &var, false))
       continue;
     bool written = false;
-    for (Value* v : {conv->inputs[1], conv->inputs[2], n->inputs[1], n->inputs[2], n->inputs[3], n->inputs[4]}) written |= alias.has_writers(v);
+    for (Value* v :
+         {conv->inputs[1], conv->inputs[2], n->inputs[1], n->inputs[2], n->inputs[3], n->inputs[4]})
+      written |= alias.has_writers(v);
     if (written || w.dtype() != mean.dtype()) continue;
     Arithmetic op(*c.ops);
     Tensor scale = op("aten::rsqrt", {op("aten::add.Scalar", {var, eps->toDouble(), int64_t{1}})});
@@ -56,7 +65,8 @@ bool fold_block(Block* b, PassContext& c, const AliasDb& alias) {
     std::vector<int64_t> shape(static_cast<size_t>(w.dim()), 1);
     shape[0] = w.size(0);
     Tensor w2 = op("aten::mul.Tensor", {w, op("aten::reshape", {scale, shape})});
-    Tensor shift = bias.defined() ? op("aten::sub.Tensor", {bias, mean, int64_t{1}}) : op("aten::neg", {mean});
+    Tensor shift =
+        bias.defined() ? op("aten::sub.Tensor", {bias, mean, int64_t{1}}) : op("aten::neg", {mean});
     shift = op("aten::mul.Tensor", {shift, scale});
     if (beta.defined()) shift = op("aten::add.Tensor", {shift, beta, int64_t{1}});
     InsertPoint at(*n->graph, conv);

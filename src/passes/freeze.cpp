@@ -3,8 +3,8 @@
 //
 //   %w = prim::GetAttr[name="weight"](%self)   =>   %w = prim::Constant[value=<Tensor>]()
 //
-// Order: after inlining, so that every submodule is reached by GetAttr chains from self. In-place writes to a tensor
-// keep it what it is: the constant shares its storage.
+// Order: after inlining, so that every submodule is reached by GetAttr chains from self. In-place
+// writes to a tensor keep it what it is: the constant shares its storage.
 #include <unordered_set>
 
 #include "passes/passes.h"
@@ -21,9 +21,11 @@ const Symbol& name_attr() {
 // The attributes that some node of the graph assigns, by class and name.
 void collect_writes(Block* b, std::unordered_set<std::string>& written) {
   for (Node* n : b->nodes()) {
-    if (n->kind == prim::SetAttr) written.insert(n->inputs[0]->type->name + "." + n->s(name_attr()));
+    if (n->kind == prim::SetAttr)
+      written.insert(n->inputs[0]->type->name + "." + n->s(name_attr()));
     for (Block* inner : n->blocks) collect_writes(inner, written);
-    if (const Attribute* sub = n->find(Symbol("Subgraph"))) collect_writes(sub->graph->block(), written);
+    if (const Attribute* sub = n->find(Symbol("Subgraph")))
+      collect_writes(sub->graph->block(), written);
   }
 }
 
@@ -53,7 +55,8 @@ bool freezable(const IValue& v) {
   }
 }
 
-bool freeze_block(Block* b, Value* self, PassContext& c, const std::unordered_set<std::string>& written) {
+bool freeze_block(Block* b, Value* self, PassContext& c,
+                  const std::unordered_set<std::string>& written) {
   bool changed = false;
   for (Node* n : b->nodes()) {
     for (Block* inner : n->blocks) changed |= freeze_block(inner, self, c, written);

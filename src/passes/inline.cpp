@@ -37,7 +37,8 @@ bool inline_block(Block* b, PassContext& c, Callee how, int depth) {
       constant_propagation_immutable(*body, *c.ops);
       constant_pooling(*body);
     }
-    std::vector<Value*> in(n->inputs.begin() + (n->kind == prim::CallFunction ? 1 : 0), n->inputs.end());
+    std::vector<Value*> in(n->inputs.begin() + (n->kind == prim::CallFunction ? 1 : 0),
+                           n->inputs.end());
     InsertPoint at(*n->graph, n);
     auto out = insert_graph(*n->graph, *body, in);
     for (size_t i = 0; i < out.size(); ++i) {
@@ -59,6 +60,8 @@ bool inline_block(Block* b, PassContext& c, Callee how, int depth) {
 }  // namespace
 
 bool inline_calls(Graph& g, PassContext& c) { return inline_block(g.block(), c, Callee::AsIs, 0); }
-bool inline_as_pytorch(Graph& g, PassContext& c) { return inline_block(g.block(), c, Callee::Optimized, 0); }
+bool inline_as_pytorch(Graph& g, PassContext& c) {
+  return inline_block(g.block(), c, Callee::Optimized, 0);
+}
 
 }  // namespace sconce

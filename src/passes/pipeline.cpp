@@ -43,7 +43,8 @@ class Pipeline {
   }
   bool item() {
     size_t b = at_;
-    while (at_ < t_.size() && (std::isalnum(static_cast<unsigned char>(t_[at_])) || t_[at_] == '_')) ++at_;
+    while (at_ < t_.size() && (std::isalnum(static_cast<unsigned char>(t_[at_])) || t_[at_] == '_'))
+      ++at_;
     std::string name = t_.substr(b, at_ - b);
     if (name == "fixpoint" && at_ < t_.size() && t_[at_] == '(') {
       size_t start = ++at_;
@@ -73,6 +74,8 @@ class Pipeline {
 
 }  // namespace
 
-bool run_pipeline(Graph& g, PassContext& c, const std::string& text) { return Pipeline(g, c, text).run(); }
+bool run_pipeline(Graph& g, PassContext& c, const std::string& text) {
+  return Pipeline(g, c, text).run();
+}
 
 }  // namespace sconce

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// What PyTorch's executor does to every graph before it runs and before any folding (compat.md section 2):
+// What PyTorch's executor does to every graph before it runs and before any folding (compat.md
+// section 2):
 //
 //   %y = aten::mul(%x, %c)   =>   %s = prim::Constant[value=2.5]()
 //                                 %y = aten::mul(%x, %s)
 //
-// when %c is a constant 0-dim tensor and the node is an out-of-place add, sub, mul or div. It changes type promotion,
-// so it belongs to the meaning of a model; PyTorch's name is canonicalize_graph_fuser_ops.
+// when %c is a constant 0-dim tensor and the node is an out-of-place add, sub, mul or div. It
+// changes type promotion, so it belongs to the meaning of a model; PyTorch's name is
+// canonicalize_graph_fuser_ops.
 #include "passes/passes.h"
 
 namespace sconce {
@@ -16,10 +18,12 @@ bool rewrite_block(Block* b, PassContext& c) {
   bool changed = false;
   for (Node* n : b->nodes()) {
     for (Block* inner : n->blocks) changed |= rewrite_block(inner, c);
-    if (const Attribute* sub = n->find(Symbol("Subgraph"))) changed |= rewrite_block(sub->graph->block(), c);
+    if (const Attribute* sub = n->find(Symbol("Subgraph")))
+      changed |= rewrite_block(sub->graph->block(), c);
     if (!n->op || n->inputs.size() < 2) continue;
     std::string_view name = n->op->full_name();
-    bool target = name == "aten::add.Tensor" || name == "aten::sub.Tensor" || name == "aten::mul.Tensor" || name == "aten::div.Tensor";
+    bool target = name == "aten::add.Tensor" || name == "aten::sub.Tensor" ||
+                  name == "aten::mul.Tensor" || name == "aten::div.Tensor";
     if (!target) continue;
     auto v = constant_value(n->inputs[1]);
     if (!v || !v->isTensor() || !v->box()) continue;

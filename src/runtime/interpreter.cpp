@@ -94,7 +94,8 @@ class Interpreter {
 
  private:
   void push(const Plan& plan, std::shared_ptr<Plan> keep) {
-    if (stack_.size() >= context_.max_depth) raise<LimitError>("more than ", context_.max_depth, " nested calls");
+    if (stack_.size() >= context_.max_depth)
+      raise<LimitError>("more than ", context_.max_depth, " nested calls");
     stack_.emplace_back();
     Frame& f = stack_.back();
     f.plan = &plan;
@@ -123,7 +124,9 @@ class Interpreter {
     return run_plan(*plan, std::move(args), engine_).at(0);
   }
 
-  IValue& at(Frame& f, uint32_t o) { return o & kConstant ? const_cast<IValue&>(f.plan->constants[o & kIndex]) : f.slots[o & kIndex]; }
+  IValue& at(Frame& f, uint32_t o) {
+    return o & kConstant ? const_cast<IValue&>(f.plan->constants[o & kIndex]) : f.slots[o & kIndex];
+  }
   IValue take(Frame& f, uint32_t o) {
     IValue& v = at(f, o);
     return o & kLast ? std::move(v) : v;
@@ -187,7 +190,9 @@ class Interpreter {
     IValue* slots = f.slots.data();
     const IValue* constants = f.plan->constants.data();
     size_t pc = f.pc;
-    auto rd = [&](uint32_t o) -> const IValue& { return o & kConstant ? constants[o & kIndex] : slots[o & kIndex]; };
+    auto rd = [&](uint32_t o) -> const IValue& {
+      return o & kConstant ? constants[o & kIndex] : slots[o & kIndex];
+    };
     auto ri = [&](uint32_t o) { return rd(o).int_unchecked(); };
     auto rf = [&](uint32_t o) { return rd(o).double_unchecked(); };
     for (;;) {
@@ -197,7 +202,9 @@ class Interpreter {
         case Op::Call: call_kernel(f, f.plan->sites[x.a]); break;
         case Op::Missing: {
           const CallSite& s = f.plan->sites[x.a];
-          raise<MissingOp>(trace(stack_), "operator ", s.op ? s.op->full_name() : s.node->kind.view(), " is not implemented in sconce");
+          raise<MissingOp>(trace(stack_), "operator ",
+                           s.op ? s.op->full_name() : s.node->kind.view(),
+                           " is not implemented in sconce");
         }
         case Op::Move:
           if (x.c)
@@ -207,7 +214,8 @@ class Interpreter {
           break;
         case Op::Drop: slots[x.a] = IValue(); break;
         case Op::Jump:
-          if (x.a < pc && context_.max_steps && ++steps_ > context_.max_steps) raise<LimitError>("the limit of ", context_.max_steps, " loop steps is reached");
+          if (x.a < pc && context_.max_steps && ++steps_ > context_.max_steps)
+            raise<LimitError>("the limit of ", context_.max_steps, " loop steps is reached");
           pc = x.a;
           break;
         case Op::JumpIfNot:
@@ -220,9 +228,18 @@ class Interpreter {
         }
         case Op::Increment: slots[x.a].set_int_unchecked(slots[x.a].int_unchecked() + 1); break;
         case Op::SetInt: slots[x.a] = IValue(static_cast<int64_t>(x.b)); break;
-        case Op::AddInt: slots[x.a].set_int_unchecked(static_cast<int64_t>(static_cast<uint64_t>(ri(x.b)) + static_cast<uint64_t>(ri(x.c)))); break;
-        case Op::SubInt: slots[x.a].set_int_unchecked(static_cast<int64_t>(static_cast<uint64_t>(ri(x.b)) - static_cast<uint64_t>(ri(x.c)))); break;
-        case Op::MulInt: slots[x.a].set_int_unchecked(static_cast<int64_t>(static_cast<uint64_t>(ri(x.b)) * static_cast<uint64_t>(ri(x.c)))); break;
+        case Op::AddInt:
+          slots[x.a].set_int_unchecked(static_cast<int64_t>(static_cast<uint64_t>(ri(x.b)) +
+                                                            static_cast<uint64_t>(ri(x.c))));
+          break;
+        case Op::SubInt:
+          slots[x.a].set_int_unchecked(static_cast<int64_t>(static_cast<uint64_t>(ri(x.b)) -
+                                                            static_cast<uint64_t>(ri(x.c))));
+          break;
+        case Op::MulInt:
+          slots[x.a].set_int_unchecked(static_cast<int64_t>(static_cast<uint64_t>(ri(x.b)) *
+                                                            static_cast<uint64_t>(ri(x.c))));
+          break;
         case Op::RemInt: slots[x.a].set_int_unchecked(remainder_int(ri(x.b), ri(x.c))); break;
         case Op::FloorDivInt: slots[x.a].set_int_unchecked(floordiv_int(ri(x.b), ri(x.c))); break;
         case Op::AndInt: slots[x.a].set_int_unchecked(ri(x.b) & ri(x.c)); break;
@@ -248,7 +265,9 @@ class Interpreter {
           slots[x.a] = items[static_cast<size_t>(i)];
           break;
         }
-        case Op::Len: slots[x.a].set_int_unchecked(static_cast<int64_t>(rd(x.b).toListRef().items.size())); break;
+        case Op::Len:
+          slots[x.a].set_int_unchecked(static_cast<int64_t>(rd(x.b).toListRef().items.size()));
+          break;
         case Op::GetAttr: {
           Object& o = rd(x.b).toObjectRef();
           if (x.c >= o.slots.size()) raise<OpError>("attribute is not set");
@@ -301,7 +320,9 @@ class Interpreter {
     Frame& callee = stack_.back();
     callee.wants_result = wants;
     callee.result_slot = slot;
-    if (in.size() != callee.plan->n_inputs) raise<Error>(fn->qualified_name, " expects ", callee.plan->n_inputs, " arguments but got ", in.size());
+    if (in.size() != callee.plan->n_inputs)
+      raise<Error>(fn->qualified_name, " expects ", callee.plan->n_inputs, " arguments but got ",
+                   in.size());
     for (size_t i = 0; i < in.size(); ++i) callee.slots[i] = std::move(in[i]);
   }
 
@@ -322,19 +343,27 @@ class Interpreter {
   void rare(Frame& f, const Instruction& x, const CallSite& s) {
     TypePtr out_type = s.node && !s.node->outputs.empty() ? s.node->outputs[0]->type : nullptr;
     switch (x.op) {
-      case Op::List: set_output(f, s, 0, make_ref<ListBox>(out_type->elems[0], take_inputs(f, s))); break;
-      case Op::Tuple: set_output(f, s, 0, make_ref<TupleBox>(take_inputs(f, s), out_type->is_named_tuple() ? out_type : nullptr)); break;
+      case Op::List:
+        set_output(f, s, 0, make_ref<ListBox>(out_type->elems[0], take_inputs(f, s)));
+        break;
+      case Op::Tuple:
+        set_output(
+            f, s, 0,
+            make_ref<TupleBox>(take_inputs(f, s), out_type->is_named_tuple() ? out_type : nullptr));
+        break;
       case Op::Dict: {
         auto in = take_inputs(f, s);
         auto d = make_ref<DictBox>(out_type->elems[0], out_type->elems[1]);
-        for (size_t i = 0; i + 1 < in.size(); i += 2) d->set(std::move(in[i]), std::move(in[i + 1]));
+        for (size_t i = 0; i + 1 < in.size(); i += 2)
+          d->set(std::move(in[i]), std::move(in[i + 1]));
         set_output(f, s, 0, IValue(d));
         break;
       }
       case Op::Unpack: {
         IValue v = take(f, f.plan->operands[s.first_in]);
         auto& items = v.isTuple() ? v.toTupleRef().items : v.toListRef().items;
-        if (items.size() != s.n_out) raise<OpError>("Expected ", s.n_out, " elements in a list but found ", items.size());
+        if (items.size() != s.n_out)
+          raise<OpError>("Expected ", s.n_out, " elements in a list but found ", items.size());
         for (size_t i = 0; i < items.size(); ++i) set_output(f, s, i, items[i]);
         break;
       }
@@ -350,13 +379,18 @@ class Interpreter {
       case Op::TupleSlice: {
         auto in = take_inputs(f, s);
         auto& items = in[0].toTupleRef().items;
-        int64_t b = s.node->find(Symbol("beg"))->value.toInt(), e = s.node->find(Symbol("end"))->value.toInt();
+        int64_t b = s.node->find(Symbol("beg"))->value.toInt(),
+                e = s.node->find(Symbol("end"))->value.toInt();
         std::vector<IValue> part;
-        for (int64_t i = b; i < e && i < static_cast<int64_t>(items.size()); ++i) part.push_back(items[static_cast<size_t>(i)]);
+        for (int64_t i = b; i < e && i < static_cast<int64_t>(items.size()); ++i)
+          part.push_back(items[static_cast<size_t>(i)]);
         set_output(f, s, 0, make_ref<TupleBox>(std::move(part)));
         break;
       }
-      case Op::Create: set_output(f, s, 0, make_ref<Object>(static_cast<const ClassType*>(out_type), f.plan->graph->owner)); break;
+      case Op::Create:
+        set_output(f, s, 0,
+                   make_ref<Object>(static_cast<const ClassType*>(out_type), f.plan->graph->owner));
+        break;
       case Op::IsInstance: {
         IValue v = take(f, f.plan->operands[s.first_in]);
         bool yes = false;
@@ -433,7 +467,8 @@ class Interpreter {
         std::string key;
         if (in[1].isInt()) {
           int64_t n = 0;
-          for (auto& a : o.type->attributes) n += a.name.find_first_not_of("0123456789") == std::string::npos;
+          for (auto& a : o.type->attributes)
+            n += a.name.find_first_not_of("0123456789") == std::string::npos;
           int64_t i = in[1].toInt();
           if (i < 0 || i >= n) raise<OpError>("list index out of range");
           key = std::to_string(i);
@@ -459,7 +494,8 @@ class Interpreter {
 }  // namespace
 
 std::vector<IValue> run_plan(const Plan& plan, std::vector<IValue> inputs, const Engine& engine) {
-  if (inputs.size() != plan.n_inputs) raise<OpError>(plan.name, " expects ", plan.n_inputs, " arguments but got ", inputs.size());
+  if (inputs.size() != plan.n_inputs)
+    raise<OpError>(plan.name, " expects ", plan.n_inputs, " arguments but got ", inputs.size());
   return Interpreter(engine).run(plan, std::move(inputs));
 }
 

@@ -19,11 +19,24 @@ struct ScalarRow {
 };
 constexpr TypeKind I = TypeKind::Int, F = TypeKind::Float;
 // The scalar operators with an opcode of their own; all others go through their kernels.
-constexpr ScalarRow kScalars[] = {
-    {"aten::add", I, I, Op::AddInt},   {"aten::sub", I, I, Op::SubInt},       {"aten::mul", I, I, Op::MulInt},   {"aten::remainder", I, I, Op::RemInt}, {"aten::floordiv", I, I, Op::FloorDivInt},
-    {"aten::__and__", I, I, Op::AndInt}, {"aten::eq", I, I, Op::EqInt},       {"aten::ne", I, I, Op::NeInt},     {"aten::lt", I, I, Op::LtInt},         {"aten::le", I, I, Op::LeInt},
-    {"aten::gt", I, I, Op::GtInt},     {"aten::ge", I, I, Op::GeInt},         {"aten::add", F, F, Op::AddFloat}, {"aten::sub", F, F, Op::SubFloat},     {"aten::mul", F, F, Op::MulFloat},
-    {"aten::div", F, F, Op::DivFloat}, {"aten::lt", F, F, Op::LtFloat},       {"aten::gt", F, F, Op::GtFloat}};
+constexpr ScalarRow kScalars[] = {{"aten::add", I, I, Op::AddInt},
+                                  {"aten::sub", I, I, Op::SubInt},
+                                  {"aten::mul", I, I, Op::MulInt},
+                                  {"aten::remainder", I, I, Op::RemInt},
+                                  {"aten::floordiv", I, I, Op::FloorDivInt},
+                                  {"aten::__and__", I, I, Op::AndInt},
+                                  {"aten::eq", I, I, Op::EqInt},
+                                  {"aten::ne", I, I, Op::NeInt},
+                                  {"aten::lt", I, I, Op::LtInt},
+                                  {"aten::le", I, I, Op::LeInt},
+                                  {"aten::gt", I, I, Op::GtInt},
+                                  {"aten::ge", I, I, Op::GeInt},
+                                  {"aten::add", F, F, Op::AddFloat},
+                                  {"aten::sub", F, F, Op::SubFloat},
+                                  {"aten::mul", F, F, Op::MulFloat},
+                                  {"aten::div", F, F, Op::DivFloat},
+                                  {"aten::lt", F, F, Op::LtFloat},
+                                  {"aten::gt", F, F, Op::GtFloat}};
 
 bool counted(TypePtr t) {
   switch (t->kind) {
@@ -73,14 +86,16 @@ class Planner {
         c = *constant_value(v);
       return constants_[v] = constant(std::move(c));
     }
-    if (v->node->kind == prim::Uninitialized) return constants_.emplace(v, constant(IValue())).first->second;
+    if (v->node->kind == prim::Uninitialized)
+      return constants_.emplace(v, constant(IValue())).first->second;
     uint32_t s = slot(v);
     auto it = last_use_.find(v);
     bool last = user && it != last_use_.end() && it->second == user;
     return last && counted(v->type) ? s | kLast : s;
   }
 
-  // The last use counts where it stands in the value's own block; a use inside a nested block belongs to its owner.
+  // The last use counts where it stands in the value's own block; a use inside a nested block
+  // belongs to its owner.
   void find_last_uses(Block* b) {
     auto visit = [&](const std::vector<Value*>& values) {
       for (Value* v : values) {
@@ -146,7 +161,8 @@ class Planner {
       bool progress = false;
       for (size_t i = 0; i < todo.size(); ++i) {
         bool read_later = false;
-        for (size_t k = 0; k < todo.size(); ++k) read_later |= k != i && !(todo[k].s & kConstant) && (todo[k].s & kIndex) == todo[i].d;
+        for (size_t k = 0; k < todo.size(); ++k)
+          read_later |= k != i && !(todo[k].s & kConstant) && (todo[k].s & kIndex) == todo[i].d;
         if (read_later) continue;
         emit(Op::Move, todo[i].d, todo[i].s & ~kLast, 0);
         todo.erase(todo.begin() + static_cast<ptrdiff_t>(i));
@@ -179,7 +195,8 @@ class Planner {
   void nested(Node* n) {
     // Values whose last use is inside n's blocks (or as n's input) die after n.
     for (auto& kv : last_use_)
-      if (kv.second == n && counted(kv.first->type) && slots_.count(kv.first)) pending_drops_[n].push_back(kv.first);
+      if (kv.second == n && counted(kv.first->type) && slots_.count(kv.first))
+        pending_drops_[n].push_back(kv.first);
   }
 
   void node(Node* n) {
@@ -189,13 +206,16 @@ class Planner {
     if (k == prim::Loop) return loop(n);
     if (n->inputs.size() == 2 && n->outputs.size() == 1 && k.is_aten()) {
       for (auto& r : kScalars)
-        if (r.a == n->inputs[0]->type->kind && r.b == n->inputs[1]->type->kind && k.view() == r.kind) {
-          emit(r.op, slot(n->outputs[0]), operand(n->inputs[0], nullptr), operand(n->inputs[1], nullptr));
+        if (r.a == n->inputs[0]->type->kind && r.b == n->inputs[1]->type->kind &&
+            k.view() == r.kind) {
+          emit(r.op, slot(n->outputs[0]), operand(n->inputs[0], nullptr),
+               operand(n->inputs[1], nullptr));
           return;
         }
       std::string_view name = k.unqualified();
       if (name == "__getitem__" && n->inputs[0]->type->kind == TypeKind::List) {
-        emit(Op::GetItem, slot(n->outputs[0]), operand(n->inputs[0], nullptr), operand(n->inputs[1], nullptr));
+        emit(Op::GetItem, slot(n->outputs[0]), operand(n->inputs[0], nullptr),
+             operand(n->inputs[1], nullptr));
         free_inputs(n);
         return;
       }
@@ -220,10 +240,26 @@ class Planner {
       Symbol kind;
       Op op;
     };
-    static const Row kRows[] = {{prim::ListConstruct, Op::List},   {prim::TupleConstruct, Op::Tuple},     {prim::DictConstruct, Op::Dict},   {prim::TupleUnpack, Op::Unpack}, {prim::ListUnpack, Op::Unpack},
-                                {prim::TupleIndex, Op::TupleIndex}, {prim::TupleSlice, Op::TupleSlice},   {prim::CreateObject, Op::Create},  {prim::isinstance, Op::IsInstance}, {prim::RaiseException, Op::Raise},
-                                {prim::Print, Op::Print},          {Symbol("aten::warn"), Op::Warn},      {prim::CallMethod, Op::CallMethod}, {prim::CallFunction, Op::CallFunction}, {Symbol("aten::wait"), Op::Wait},
-                                {prim::awaitable_wait, Op::Wait},  {prim::awaitable_nowait, Op::AwaitNow}, {prim::Enter, Op::Enter},          {prim::Exit, Op::Exit},          {prim::ModuleContainerIndex, Op::ContainerIndex}};
+    static const Row kRows[] = {{prim::ListConstruct, Op::List},
+                                {prim::TupleConstruct, Op::Tuple},
+                                {prim::DictConstruct, Op::Dict},
+                                {prim::TupleUnpack, Op::Unpack},
+                                {prim::ListUnpack, Op::Unpack},
+                                {prim::TupleIndex, Op::TupleIndex},
+                                {prim::TupleSlice, Op::TupleSlice},
+                                {prim::CreateObject, Op::Create},
+                                {prim::isinstance, Op::IsInstance},
+                                {prim::RaiseException, Op::Raise},
+                                {prim::Print, Op::Print},
+                                {Symbol("aten::warn"), Op::Warn},
+                                {prim::CallMethod, Op::CallMethod},
+                                {prim::CallFunction, Op::CallFunction},
+                                {Symbol("aten::wait"), Op::Wait},
+                                {prim::awaitable_wait, Op::Wait},
+                                {prim::awaitable_nowait, Op::AwaitNow},
+                                {prim::Enter, Op::Enter},
+                                {prim::Exit, Op::Exit},
+                                {prim::ModuleContainerIndex, Op::ContainerIndex}};
     for (auto& r : kRows)
       if (k == r.kind) {
         site(n);
@@ -246,7 +282,8 @@ class Planner {
     }
     if (k == prim::GetAttr || k == prim::SetAttr) return attribute(n);
     if (k == prim::EnumName || k == prim::EnumValue) {
-      emit(k == prim::EnumName ? Op::EnumName : Op::EnumValue, slot(n->outputs[0]), operand(n->inputs[0], nullptr));
+      emit(k == prim::EnumName ? Op::EnumName : Op::EnumValue, slot(n->outputs[0]),
+           operand(n->inputs[0], nullptr));
       return;
     }
     const Operator* op = n->op ? n->op : resolve_operator(n, ops_);
@@ -260,19 +297,23 @@ class Planner {
       Value* v = n->inputs[i];
       bool again = false;
       for (size_t k = i + 1; k < n->inputs.size(); ++k) again |= n->inputs[k] == v;
-      if (!again && (operand(v, n) & kLast) && !(operand(v, n) & kConstant)) emit(Op::Drop, slot(v));
+      if (!again && (operand(v, n) & kLast) && !(operand(v, n) & kConstant))
+        emit(Op::Drop, slot(v));
     }
   }
 
   void attribute(Node* n) {
     auto* cls = static_cast<const ClassType*>(n->inputs[0]->type);
     int i = cls->find_attribute(n->s(Symbol("name")));
-    if (n->inputs[0]->type->kind != TypeKind::Class || i < 0) raise<Error>("attribute ", n->s(Symbol("name")), " does not exist");
+    if (n->inputs[0]->type->kind != TypeKind::Class || i < 0)
+      raise<Error>("attribute ", n->s(Symbol("name")), " does not exist");
     bool locked = cls->attributes[static_cast<size_t>(i)].written;
     if (n->kind == prim::GetAttr)
-      emit(locked ? Op::GetAttrLocked : Op::GetAttr, slot(n->outputs[0]), operand(n->inputs[0], nullptr), static_cast<uint32_t>(i));
+      emit(locked ? Op::GetAttrLocked : Op::GetAttr, slot(n->outputs[0]),
+           operand(n->inputs[0], nullptr), static_cast<uint32_t>(i));
     else
-      emit(Op::SetAttr, operand(n->inputs[0], nullptr), operand(n->inputs[1], nullptr), static_cast<uint32_t>(i));
+      emit(Op::SetAttr, operand(n->inputs[0], nullptr), operand(n->inputs[1], nullptr),
+           static_cast<uint32_t>(i));
     free_inputs(n);
   }
 
@@ -359,11 +400,14 @@ std::string print_plan(const Plan& p) {
 #undef SCONCE_OP
   };
   std::string out;
-  auto show = [](uint32_t o) { return (o & kConstant ? "c" : "s") + std::to_string(o & kIndex) + (o & kLast ? "!" : ""); };
+  auto show = [](uint32_t o) {
+    return (o & kConstant ? "c" : "s") + std::to_string(o & kIndex) + (o & kLast ? "!" : "");
+  };
   for (size_t i = 0; i < p.code.size(); ++i) {
     const Instruction& x = p.code[i];
     out += std::to_string(i) + " " + kNames[static_cast<size_t>(x.op)];
-    bool has_site = x.op == Op::Call || x.op == Op::Missing || (x.op >= Op::List && x.op <= Op::TupleSlice) || x.op >= Op::Create;
+    bool has_site = x.op == Op::Call || x.op == Op::Missing ||
+                    (x.op >= Op::List && x.op <= Op::TupleSlice) || x.op >= Op::Create;
     if (has_site && x.op != Op::EnumName && x.op != Op::EnumValue) {
       const CallSite& s = p.sites[x.a];
       if (s.op) out += " " + std::string(s.op->full_name());

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A plan: one flat array of instructions over slots. If and Loop are jumps, constants are preloaded, last uses move.
+// A plan: one flat array of instructions over slots. If and Loop are jumps, constants are
+// preloaded, last uses move.
 #pragma once
 #include <memory>
 #include <string>
@@ -28,9 +29,9 @@ constexpr uint32_t kConstant = 1u << 31, kLast = 1u << 30, kIndex = kLast - 1;
 struct CallSite {
   const Operator* op = nullptr;
   Kernel kernel = nullptr;
-  uint32_t first_in = 0, n_in = 0;    // into Plan::operands
+  uint32_t first_in = 0, n_in = 0;  // into Plan::operands
   uint32_t first_out = 0, n_out = 0;
-  const Node* node = nullptr;         // types, names, source range; owned by the plan's graph
+  const Node* node = nullptr;  // types, names, source range; owned by the plan's graph
 };
 
 class Plan {
@@ -39,10 +40,10 @@ class Plan {
   std::vector<CallSite> sites;
   std::vector<uint32_t> operands;
   std::vector<IValue> constants;
-  std::vector<const Node*> origin;    // per instruction, for messages
+  std::vector<const Node*> origin;  // per instruction, for messages
   uint32_t n_slots = 0;
   uint32_t n_inputs = 0;
-  std::shared_ptr<Graph> graph;       // what it was made from
+  std::shared_ptr<Graph> graph;  // what it was made from
   std::string name;
   std::vector<std::shared_ptr<Plan>> subplans;  // fork bodies, indexed by CallSite order
 };

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tier 2, the plainest form: one run of a straight-line graph is recorded as kernel slot calls; later runs with the same
-// shapes replay them over one arena, with no shape arithmetic, no reference counts and no allocation but the outputs.
-// An operator function touches no element itself, so the recorded slot calls are the whole computation.
+// Tier 2, the plainest form: one run of a straight-line graph is recorded as kernel slot calls;
+// later runs with the same shapes replay them over one arena, with no shape arithmetic, no
+// reference counts and no allocation but the outputs. An operator function touches no element
+// itself, so the recorded slot calls are the whole computation.
 #pragma once
 #include <memory>
 #include <vector>
@@ -19,7 +20,8 @@ class ShapePlanCache {
   ~ShapePlanCache();
   // Replays, or records and runs. The result is what the interpreter would give.
   std::vector<IValue> run(std::vector<IValue> inputs, const Engine& engine);
-  // True when the graph has the form that can be recorded: no control flow, no effects, no randomness.
+  // True when the graph has the form that can be recorded: no control flow, no effects, no
+  // randomness.
   static bool suits(const Graph& g);
 
  private:

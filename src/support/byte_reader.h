@@ -11,7 +11,8 @@ namespace sconce {
 
 class ByteReader {
  public:
-  ByteReader(const unsigned char* data, size_t size, const char* what) : data_(data), size_(size), what_(what) {}
+  ByteReader(const unsigned char* data, size_t size, const char* what)
+      : data_(data), size_(size), what_(what) {}
   size_t position() const { return at_; }
   size_t size() const { return size_; }
   size_t left() const { return size_ - at_; }
@@ -43,7 +44,9 @@ class ByteReader {
   }
 
  private:
-  [[noreturn]] void fail(uint64_t wanted) const { raise<FormatError>(what_, ": truncated (byte ", wanted, " wanted, ", size_, " there)"); }
+  [[noreturn]] void fail(uint64_t wanted) const {
+    raise<FormatError>(what_, ": truncated (byte ", wanted, " wanted, ", size_, " there)");
+  }
   const unsigned char* data_;
   size_t size_, at_ = 0;
   const char* what_;

@@ -31,14 +31,16 @@ Bytes map_file(const std::string& path) {
       ::close(fd);
       size_t n = b.size;
       b.data = static_cast<const unsigned char*>(p);
-      b.owner = std::shared_ptr<const void>(p, [n](const void* q) { munmap(const_cast<void*>(q), n); });
+      b.owner =
+          std::shared_ptr<const void>(p, [n](const void* q) { munmap(const_cast<void*>(q), n); });
       b.writable = true;
       return b;
     }
   }
   auto buf = std::make_shared<std::vector<unsigned char>>();
   unsigned char chunk[65536];
-  for (ssize_t n; (n = ::read(fd, chunk, sizeof chunk)) > 0;) buf->insert(buf->end(), chunk, chunk + n);
+  for (ssize_t n; (n = ::read(fd, chunk, sizeof chunk)) > 0;)
+    buf->insert(buf->end(), chunk, chunk + n);
   ::close(fd);
   b.data = buf->data();
   b.size = buf->size();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Convolution: float with 1 or 2 spatial dims as im2col and a packed product, depthwise directly, the rest as plain
-// loops in the compute type.
+// Convolution: float with 1 or 2 spatial dims as im2col and a packed product, depthwise directly,
+// the rest as plain loops in the compute type.
 #include <algorithm>
 #include <vector>
 
@@ -13,7 +13,8 @@ namespace {
 
 struct Shape {
   int nd;
-  int64_t in[3] = {1, 1, 1}, out[3] = {1, 1, 1}, k[3] = {1, 1, 1}, stride[3] = {1, 1, 1}, pad[3] = {0, 0, 0}, dil[3] = {1, 1, 1};
+  int64_t in[3] = {1, 1, 1}, out[3] = {1, 1, 1}, k[3] = {1, 1, 1}, stride[3] = {1, 1, 1},
+          pad[3] = {0, 0, 0}, dil[3] = {1, 1, 1};
 };
 
 // Spatial dims moved to the end of three, missing ones are 1.
@@ -79,22 +80,26 @@ void store_all(const TensorView& v, const C* in) {
 template <class C>
 void conv_plain(const ConvArgs& a) {
   Shape s = shape_of(a);
-  int64_t N = a.in.sizes[0], Ci = a.in.sizes[1], Co = a.out.sizes[1], G = a.groups, cg = Ci / G, og = Co / G;
+  int64_t N = a.in.sizes[0], Ci = a.in.sizes[1], Co = a.out.sizes[1], G = a.groups, cg = Ci / G,
+          og = Co / G;
   auto x = load_all<C>(a.in), w = load_all<C>(a.weight);
   std::vector<C> b;
   if (a.bias.data) b = load_all<C>(a.bias);
-  int64_t is = s.in[0] * s.in[1] * s.in[2], os = s.out[0] * s.out[1] * s.out[2], ks = s.k[0] * s.k[1] * s.k[2];
+  int64_t is = s.in[0] * s.in[1] * s.in[2], os = s.out[0] * s.out[1] * s.out[2],
+          ks = s.k[0] * s.k[1] * s.k[2];
   std::vector<C> y(static_cast<size_t>(N * Co * os), C(0));
   if (a.bias.data)
     for (int64_t n = 0; n < N; ++n)
-      for (int64_t o = 0; o < Co; ++o) std::fill_n(y.begin() + (n * Co + o) * os, os, b[static_cast<size_t>(o)]);
+      for (int64_t o = 0; o < Co; ++o)
+        std::fill_n(y.begin() + (n * Co + o) * os, os, b[static_cast<size_t>(o)]);
   for (int64_t n = 0; n < N; ++n)
     for (int64_t g = 0; g < G; ++g)
       for (int64_t o = 0; o < og; ++o)
         for (int64_t c = 0; c < cg; ++c) {
           const C* xi = x.data() + (n * Ci + g * cg + c) * is;
           C* yo = y.data() + (n * Co + g * og + o) * os;
-          const C* wk = w.data() + (a.transposed ? ((g * cg + c) * og + o) : ((g * og + o) * cg + c)) * ks;
+          const C* wk =
+              w.data() + (a.transposed ? ((g * cg + c) * og + o) : ((g * og + o) * cg + c)) * ks;
           for (int64_t k0 = 0; k0 < s.k[0]; ++k0)
             for (int64_t k1 = 0; k1 < s.k[1]; ++k1)
               for (int64_t k2 = 0; k2 < s.k[2]; ++k2) {
@@ -144,7 +149,8 @@ void im2col(const float* x, const Shape& s, int64_t cg, int64_t r0, int64_t r1, 
           const float* row = x + (c * H + y) * W;
           std::fill(col, col + lo, 0.0f);
           if (s.stride[2] == 1) {
-            if (hi > lo) std::memcpy(col + lo, row + lo + off, static_cast<size_t>(hi - lo) * sizeof(float));
+            if (hi > lo)
+              std::memcpy(col + lo, row + lo + off, static_cast<size_t>(hi - lo) * sizeof(float));
           } else {
             for (int64_t q = lo; q < hi; ++q) col[q] = row[q * s.stride[2] + off];
           }
@@ -153,8 +159,10 @@ void im2col(const float* x, const Shape& s, int64_t cg, int64_t r0, int64_t r1, 
       }
 }
 
-void depthwise(const ConvArgs& a, const Shape& s, const float* x, const float* w, const float* bias, float* y) {
-  int64_t N = a.in.sizes[0], C = a.in.sizes[1], H = s.in[1], W = s.in[2], oh = s.out[1], ow = s.out[2];
+void depthwise(const ConvArgs& a, const Shape& s, const float* x, const float* w, const float* bias,
+               float* y) {
+  int64_t N = a.in.sizes[0], C = a.in.sizes[1], H = s.in[1], W = s.in[2], oh = s.out[1],
+          ow = s.out[2];
   for (int64_t n = 0; n < N * C; ++n) {
     int64_t c = n % C;
     const float* xi = x + n * H * W;
@@ -183,7 +191,8 @@ void depthwise(const ConvArgs& a, const Shape& s, const float* x, const float* w
 }
 
 void conv_f32(const ConvArgs& a, const Shape& s) {
-  int64_t N = a.in.sizes[0], Ci = a.in.sizes[1], Co = a.out.sizes[1], G = a.groups, cg = Ci / G, og = Co / G;
+  int64_t N = a.in.sizes[0], Ci = a.in.sizes[1], Co = a.out.sizes[1], G = a.groups, cg = Ci / G,
+          og = Co / G;
   int64_t is = s.in[1] * s.in[2], os = s.out[1] * s.out[2], ks = s.k[1] * s.k[2], K = cg * ks;
   std::vector<float> xs, ws;
   const float *x = a.in.ptr<float>(), *w = a.weight.ptr<float>();
@@ -207,9 +216,14 @@ void conv_f32(const ConvArgs& a, const Shape& s) {
   if (cg == 1 && og == 1) {
     depthwise(a, s, x, w, a.bias.data ? bias.data() : nullptr, y);
   } else {
-    bool pointwise = ks == 1 && s.stride[1] == 1 && s.stride[2] == 1 && s.pad[1] == 0 && s.pad[2] == 0;
+    bool pointwise =
+        ks == 1 && s.stride[1] == 1 && s.stride[2] == 1 && s.pad[1] == 0 && s.pad[2] == 0;
     // Rows of the output at once: the columns stay in L2.
-    int64_t rows = pointwise ? s.out[1] : std::max<int64_t>(1, std::min(s.out[1], (int64_t{1} << 17) / std::max<int64_t>(1, K * s.out[2])));
+    int64_t rows =
+        pointwise
+            ? s.out[1]
+            : std::max<int64_t>(
+                  1, std::min(s.out[1], (int64_t{1} << 17) / std::max<int64_t>(1, K * s.out[2])));
     thread_local std::vector<float> col;
     if (!pointwise) col.resize(static_cast<size_t>(K * rows * s.out[2]));
     for (int64_t n = 0; n < N; ++n)
@@ -217,7 +231,8 @@ void conv_f32(const ConvArgs& a, const Shape& s) {
         const float* xi = x + (n * Ci + g * cg) * is;
         float* yo = y + (n * Co + g * og) * os;
         if (a.bias.data)
-          for (int64_t o = 0; o < og; ++o) std::fill_n(yo + o * os, os, bias[static_cast<size_t>(g * og + o)]);
+          for (int64_t o = 0; o < og; ++o)
+            std::fill_n(yo + o * os, os, bias[static_cast<size_t>(g * og + o)]);
         float beta = a.bias.data ? 1.0f : 0.0f;
         const float* wg = w + g * og * K;
         if (pointwise) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Elementwise slots: fill, copy, unary, binary, ternary. One loop per function and compute type over tiles.
+// Elementwise slots: fill, copy, unary, binary, ternary. One loop per function and compute type
+// over tiles.
 #include "backends/cpu/cpu.h"
 #include "backends/cpu/scalar_math.h"
 #include "backends/cpu/vector_math.h"
@@ -62,7 +63,12 @@ void copy(const CopyArgs& a) {
   }
   // Through the widest kind that loses nothing.
   ScalarType from = a.in.dtype, to = a.out.dtype;
-  Compute c = is_complex(from) && is_complex(to) ? Compute::C128 : (is_integral(from, true) && !is_floating(to) && !is_complex(to)) || (is_integral(from, true) && to != kDouble) ? Compute::I64 : is_complex(from) || is_complex(to) ? Compute::C128 : Compute::F64;
+  Compute c = is_complex(from) && is_complex(to) ? Compute::C128
+              : (is_integral(from, true) && !is_floating(to) && !is_complex(to)) ||
+                      (is_integral(from, true) && to != kDouble)
+                  ? Compute::I64
+              : is_complex(from) || is_complex(to) ? Compute::C128
+                                                   : Compute::F64;
   if ((from == kFloat || from == kHalf || from == kBFloat16) && !is_complex(to)) c = Compute::F32;
   if (from == kDouble && !is_complex(to)) c = Compute::F64;
   visit_compute(c, [&](auto tag) {
@@ -80,10 +86,12 @@ void copy(const CopyArgs& a) {
 
 template <class T>
 void unary_tile(const UnaryArgs& a, const T* in, T* out, int64_t n) {
-  [[maybe_unused]] const auto p = static_cast<T>(a.p), q = static_cast<T>(a.q), r = static_cast<T>(a.r);
+  [[maybe_unused]] const auto p = static_cast<T>(a.p), q = static_cast<T>(a.q),
+                              r = static_cast<T>(a.r);
   if constexpr (std::is_same_v<T, float>)
     if (vector_unary(a.op, in, out, n)) return;
   switch (a.op) {
+// clang-format off
 #define LOOP(expr)                      \
   for (int64_t i = 0; i < n; ++i) {     \
     [[maybe_unused]] const T x = in[i]; \
@@ -115,6 +123,7 @@ void unary_tile(const UnaryArgs& a, const T* in, T* out, int64_t n) {
     case Unary::complex_abs: LOOP(x < T(0) ? -x : x)
   }
 #undef LOOP
+  // clang-format on
 }
 
 template <class C>
@@ -157,12 +166,26 @@ void complex_tile(const UnaryArgs& a, const C* in, C* out, int64_t n) {
     case Unary::atanh: return each([](C x) { return std::atanh(x); });
     case Unary::sigmoid: return each([](C x) { return R(1) / (R(1) + std::exp(-x)); });
     case Unary::silu: return each([](C x) { return x / (R(1) + std::exp(-x)); });
-    case Unary::sign: return each([](C x) { R m = std::abs(x); return m == R(0) ? C(0) : x / m; });
-    case Unary::sinc: return each([](C x) { C t = x * R(3.14159265358979323846); return x == C(0) ? C(1) : std::sin(t) / t; });
+    case Unary::sign:
+      return each([](C x) {
+        R m = std::abs(x);
+        return m == R(0) ? C(0) : x / m;
+      });
+    case Unary::sinc:
+      return each([](C x) {
+        C t = x * R(3.14159265358979323846);
+        return x == C(0) ? C(1) : std::sin(t) / t;
+      });
     case Unary::logical_not: return each([](C x) { return C(x == C(0) ? R(1) : R(0)); });
-    case Unary::isnan: return each([](C x) { return C(std::isnan(x.real()) || std::isnan(x.imag()) ? R(1) : R(0)); });
-    case Unary::isinf: return each([](C x) { return C(std::isinf(x.real()) || std::isinf(x.imag()) ? R(1) : R(0)); });
-    case Unary::isfinite: return each([](C x) { return C(std::isfinite(x.real()) && std::isfinite(x.imag()) ? R(1) : R(0)); });
+    case Unary::isnan:
+      return each(
+          [](C x) { return C(std::isnan(x.real()) || std::isnan(x.imag()) ? R(1) : R(0)); });
+    case Unary::isinf:
+      return each(
+          [](C x) { return C(std::isinf(x.real()) || std::isinf(x.imag()) ? R(1) : R(0)); });
+    case Unary::isfinite:
+      return each(
+          [](C x) { return C(std::isfinite(x.real()) && std::isfinite(x.imag()) ? R(1) : R(0)); });
     case Unary::pow_scalar: {
       C e(static_cast<R>(a.p), static_cast<R>(a.q));
       if (e == C(2)) return each([](C x) { return x * x; });
@@ -177,8 +200,12 @@ void unary(const UnaryArgs& a) {
   Loops<2> loops(v);
   visit_compute(a.compute, [&](auto tag) {
     using C = decltype(tag);
-    constexpr bool complex = std::is_same_v<C, std::complex<float>> || std::is_same_v<C, std::complex<double>>;
-    ScalarType own = std::is_same_v<C, float> ? kFloat : std::is_same_v<C, double> ? kDouble : std::is_same_v<C, int64_t> ? kLong : ScalarType::Undefined;
+    constexpr bool complex =
+        std::is_same_v<C, std::complex<float>> || std::is_same_v<C, std::complex<double>>;
+    ScalarType own = std::is_same_v<C, float>     ? kFloat
+                     : std::is_same_v<C, double>  ? kDouble
+                     : std::is_same_v<C, int64_t> ? kLong
+                                                  : ScalarType::Undefined;
     bool direct = !complex && a.in.dtype == own && a.out.dtype == own;
     loops.rows([&](char** p, const int64_t* st, int64_t n) {
       alignas(64) C in[kTile], out[kTile];
@@ -187,7 +214,8 @@ void unary(const UnaryArgs& a) {
         int64_t m = std::min(kTile, n - i);
         if constexpr (!complex) {
           if (dense) {
-            unary_tile<C>(a, reinterpret_cast<const C*>(p[1]) + i, reinterpret_cast<C*>(p[0]) + i, m);
+            unary_tile<C>(a, reinterpret_cast<const C*>(p[1]) + i, reinterpret_cast<C*>(p[0]) + i,
+                          m);
             continue;
           }
         }
@@ -206,6 +234,7 @@ template <class T>
 void binary_tile(const BinaryArgs& args, const T* pa, const T* pb, T* out, int64_t n) {
   const T s = number_as<T>(args.scale);
   switch (args.op) {
+// clang-format off
 #define LOOP(expr)                      \
   for (int64_t i = 0; i < n; ++i) {     \
     [[maybe_unused]] const T a = pa[i], b = pb[i]; \
@@ -257,6 +286,7 @@ void binary_tile(const BinaryArgs& args, const T* pa, const T* pb, T* out, int64
       default: raise<OpError>("this function is not defined for complex numbers");
     }
 #undef LOOP
+    // clang-format on
   }
 }
 
@@ -277,7 +307,11 @@ void binary(const BinaryArgs& args) {
   Loops<3> loops(v);
   visit_compute(args.compute, [&](auto tag) {
     using C = decltype(tag);
-    ScalarType own = std::is_same_v<C, float> ? kFloat : std::is_same_v<C, double> ? kDouble : std::is_same_v<C, int64_t> ? kLong : std::is_same_v<C, std::complex<float>> ? kComplexFloat : kComplexDouble;
+    ScalarType own = std::is_same_v<C, float>                 ? kFloat
+                     : std::is_same_v<C, double>              ? kDouble
+                     : std::is_same_v<C, int64_t>             ? kLong
+                     : std::is_same_v<C, std::complex<float>> ? kComplexFloat
+                                                              : kComplexDouble;
     bool da = !sa && a.dtype == own, db = !sb && b.dtype == own, dout = args.out.dtype == own;
     alignas(64) C ta[kTile], tb[kTile], to[kTile];
     C scalar = number_as<C>(args.scalar);
@@ -348,7 +382,8 @@ void ternary(const TernaryArgs& args) {
               case Ternary::addcdiv: ta[k] = ta[k] + value * tb[k] / tc[k]; break;
               case Ternary::lerp:
                 if constexpr (std::is_floating_point_v<C>)
-                  ta[k] = std::abs(tc[k]) < C(0.5) ? ta[k] + tc[k] * (tb[k] - ta[k]) : tb[k] - (tb[k] - ta[k]) * (C(1) - tc[k]);
+                  ta[k] = std::abs(tc[k]) < C(0.5) ? ta[k] + tc[k] * (tb[k] - ta[k])
+                                                   : tb[k] - (tb[k] - ta[k]) * (C(1) - tc[k]);
                 else
                   ta[k] = ta[k] + tc[k] * (tb[k] - ta[k]);
                 break;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Matrix products. float and double: packed panels and a register tile (Goto & van de Geijn 2008); others: plain loops
-// over converted rows.
+// Matrix products. float and double: packed panels and a register tile (Goto & van de Geijn 2008);
+// others: plain loops over converted rows.
 #include <algorithm>
 #include <memory>
 #include <vector>
@@ -101,7 +101,8 @@ void micro(int64_t k, const T* a, const T* b, T* c, int64_t ldc, T alpha, bool f
 }
 
 template <class T>
-void tile(int64_t rows, int64_t cols, int64_t k, const T* a, const T* b, T* c, int64_t ldc, T alpha, bool first, T beta) {
+void tile(int64_t rows, int64_t cols, int64_t k, const T* a, const T* b, T* c, int64_t ldc, T alpha,
+          bool first, T beta) {
   constexpr int64_t NR = 2 * Vec<T>::lanes;
   T buf[kMR * NR];
   T* out = c;
@@ -110,7 +111,8 @@ void tile(int64_t rows, int64_t cols, int64_t k, const T* a, const T* b, T* c, i
     out = buf;
     ld = NR;
     for (int64_t r = 0; r < rows; ++r)
-      for (int64_t j = 0; j < NR; ++j) buf[r * NR + j] = j < cols && (!first || beta != T(0)) ? c[r * ldc + j] : T(0);
+      for (int64_t j = 0; j < NR; ++j)
+        buf[r * NR + j] = j < cols && (!first || beta != T(0)) ? c[r * ldc + j] : T(0);
   }
   switch (rows) {
     case 1: micro<T, 1>(k, a, b, out, ld, alpha, first, beta); break;
@@ -127,7 +129,8 @@ void tile(int64_t rows, int64_t cols, int64_t k, const T* a, const T* b, T* c, i
 
 // Few rows and weights as stored [N][K]: dot products along K, no packing.
 template <class T>
-void small_rows(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t as0, const T* b, int64_t bs1, T beta, T* c, int64_t cs0) {
+void small_rows(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t as0, const T* b,
+                int64_t bs1, T beta, T* c, int64_t cs0) {
   using V = typename Vec<T>::type;
   constexpr int64_t L = Vec<T>::lanes;
   for (int64_t i = 0; i < m; ++i) {
@@ -173,7 +176,8 @@ void small_rows(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t as
       const T* w = b + j * bs1;
       V s{};
       int64_t p = 0;
-      for (; p + L <= k; p += L) s += *reinterpret_cast<const V*>(x + p) * *reinterpret_cast<const V*>(w + p);
+      for (; p + L <= k; p += L)
+        s += *reinterpret_cast<const V*>(x + p) * *reinterpret_cast<const V*>(w + p);
       T r = sum(s);
       for (; p < k; ++p) r += x[p] * w[p];
       finish(j, r);
@@ -198,7 +202,8 @@ struct Scratch {
 };
 
 template <class T>
-void gemm_t(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t as0, int64_t as1, const T* b, int64_t bs0, int64_t bs1, T beta, T* c, int64_t cs0) {
+void gemm_t(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t as0, int64_t as1,
+            const T* b, int64_t bs0, int64_t bs1, T beta, T* c, int64_t cs0) {
   constexpr int64_t NR = 2 * Vec<T>::lanes;
   if (m == 0 || n == 0) return;
   if (k == 0 || alpha == T(0)) {
@@ -206,7 +211,8 @@ void gemm_t(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t as0, i
       for (int64_t j = 0; j < n; ++j) c[i * cs0 + j] = beta == T(0) ? T(0) : c[i * cs0 + j] * beta;
     return;
   }
-  if (m <= 4 && bs0 == 1 && as1 == 1) return small_rows(m, n, k, alpha, a, as0, b, bs1, beta, c, cs0);
+  if (m <= 4 && bs0 == 1 && as1 == 1)
+    return small_rows(m, n, k, alpha, a, as0, b, bs1, beta, c, cs0);
   thread_local Scratch<T> sa, sb;
   for (int64_t jc = 0; jc < n; jc += kNC) {
     int64_t nc = std::min(kNC, n - jc);
@@ -220,7 +226,8 @@ void gemm_t(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t as0, i
         pack_a(mc, kc, a + ic * as0 + pc * as1, as0, as1, ap);
         for (int64_t j = 0; j < nc; j += NR)
           for (int64_t i = 0; i < mc; i += kMR)
-            tile(std::min(kMR, mc - i), std::min(NR, nc - j), kc, ap + i * kc, bp + j * kc, c + (ic + i) * cs0 + jc + j, cs0, alpha, pc == 0, beta);
+            tile(std::min(kMR, mc - i), std::min(NR, nc - j), kc, ap + i * kc, bp + j * kc,
+                 c + (ic + i) * cs0 + jc + j, cs0, alpha, pc == 0, beta);
       }
     }
   }
@@ -231,12 +238,19 @@ template <class C>
 void gemm_any(const GemmArgs& g, int64_t batch) {
   int64_t m = g.a.sizes[1], k = g.a.sizes[2], n = g.b.sizes[2];
   auto at = [](const TensorView& v, int64_t b, int64_t i, int64_t j) {
-    return static_cast<char*>(v.data) + (b * v.strides[0] + i * v.strides[1] + j * v.strides[2]) * static_cast<int64_t>(element_size(v.dtype));
+    return static_cast<char*>(v.data) + (b * v.strides[0] + i * v.strides[1] + j * v.strides[2]) *
+                                            static_cast<int64_t>(element_size(v.dtype));
   };
-  auto step = [](const TensorView& v, int d) { return v.strides[d] * static_cast<int64_t>(element_size(v.dtype)); };
-  std::vector<C> bt(static_cast<size_t>(k * n)), row(static_cast<size_t>(k)), out(static_cast<size_t>(n)), bias(static_cast<size_t>(n));
-  if (g.bias.data) load_tile(g.bias.dtype, static_cast<const char*>(g.bias.data), g.bias.strides[0] * static_cast<int64_t>(element_size(g.bias.dtype)), n, bias.data());
-  for (int64_t p = 0; p < k; ++p) load_tile(g.b.dtype, at(g.b, batch, p, 0), step(g.b, 2), n, bt.data() + p * n);
+  auto step = [](const TensorView& v, int d) {
+    return v.strides[d] * static_cast<int64_t>(element_size(v.dtype));
+  };
+  std::vector<C> bt(static_cast<size_t>(k * n)), row(static_cast<size_t>(k)),
+      out(static_cast<size_t>(n)), bias(static_cast<size_t>(n));
+  if (g.bias.data)
+    load_tile(g.bias.dtype, static_cast<const char*>(g.bias.data),
+              g.bias.strides[0] * static_cast<int64_t>(element_size(g.bias.dtype)), n, bias.data());
+  for (int64_t p = 0; p < k; ++p)
+    load_tile(g.b.dtype, at(g.b, batch, p, 0), step(g.b, 2), n, bt.data() + p * n);
   C alpha = C(static_cast<C>(g.alpha)), beta = C(static_cast<C>(g.beta));
   for (int64_t i = 0; i < m; ++i) {
     load_tile(g.a.dtype, at(g.a, batch, i, 0), step(g.a, 2), k, row.data());
@@ -249,7 +263,9 @@ void gemm_any(const GemmArgs& g, int64_t batch) {
     if (g.beta != 0) {
       std::vector<C> old(static_cast<size_t>(n));
       load_tile(g.out.dtype, at(g.out, batch, i, 0), step(g.out, 2), n, old.data());
-      for (int64_t j = 0; j < n; ++j) out[static_cast<size_t>(j)] = alpha * out[static_cast<size_t>(j)] + beta * old[static_cast<size_t>(j)];
+      for (int64_t j = 0; j < n; ++j)
+        out[static_cast<size_t>(j)] =
+            alpha * out[static_cast<size_t>(j)] + beta * old[static_cast<size_t>(j)];
     } else {
       for (auto& x : out) x *= alpha;
     }
@@ -272,15 +288,18 @@ void gemm_dense(const GemmArgs& g, int64_t batch) {
       for (int64_t j = 0; j < n; ++j) c[i * g.out.strides[1] + j] = bias[j * g.bias.strides[0]];
     beta = T(1);
   }
-  gemm_t<T>(m, n, k, static_cast<T>(g.alpha), a, g.a.strides[1], g.a.strides[2], b, g.b.strides[1], g.b.strides[2], beta, c, g.out.strides[1]);
+  gemm_t<T>(m, n, k, static_cast<T>(g.alpha), a, g.a.strides[1], g.a.strides[2], b, g.b.strides[1],
+            g.b.strides[2], beta, c, g.out.strides[1]);
   if (g.bias.data && k == 0)
     for (int64_t i = 0; i < m; ++i)
-      for (int64_t j = 0; j < n; ++j) c[i * g.out.strides[1] + j] += g.bias.ptr<T>()[j * g.bias.strides[0]];
+      for (int64_t j = 0; j < n; ++j)
+        c[i * g.out.strides[1] + j] += g.bias.ptr<T>()[j * g.bias.strides[0]];
 }
 
 void gemm(const GemmArgs& g) {
   ScalarType t = g.out.dtype;
-  bool same = g.a.dtype == t && g.b.dtype == t && (!g.bias.data || g.bias.dtype == t) && g.out.strides[2] == 1;
+  bool same = g.a.dtype == t && g.b.dtype == t && (!g.bias.data || g.bias.dtype == t) &&
+              g.out.strides[2] == 1;
   bool with_bias_and_beta = g.bias.data && g.beta != 0;
   for (int64_t b = 0; b < g.out.sizes[0]; ++b) {
     if (same && t == kFloat && !with_bias_and_beta)
@@ -302,7 +321,9 @@ void gemm(const GemmArgs& g) {
 
 }  // namespace
 
-void gemm_f32(int64_t m, int64_t n, int64_t k, float alpha, const float* a, int64_t as0, int64_t as1, const float* b, int64_t bs0, int64_t bs1, float beta, float* c, int64_t cs0) {
+void gemm_f32(int64_t m, int64_t n, int64_t k, float alpha, const float* a, int64_t as0,
+              int64_t as1, const float* b, int64_t bs0, int64_t bs1, float beta, float* c,
+              int64_t cs0) {
   gemm_t<float>(m, n, k, alpha, a, as0, as1, b, bs0, bs1, beta, c, cs0);
 }
 

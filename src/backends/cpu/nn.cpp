@@ -30,8 +30,12 @@ void for_rows(const TensorView* const* v, int lead, F f) {
     }
   }
 }
-char* address(const TensorView& v, int64_t at) { return static_cast<char*>(v.data) + at * static_cast<int64_t>(element_size(v.dtype)); }
-int64_t step(const TensorView& v, int d) { return v.strides[d] * static_cast<int64_t>(element_size(v.dtype)); }
+char* address(const TensorView& v, int64_t at) {
+  return static_cast<char*>(v.data) + at * static_cast<int64_t>(element_size(v.dtype));
+}
+int64_t step(const TensorView& v, int d) {
+  return v.strides[d] * static_cast<int64_t>(element_size(v.dtype));
+}
 
 template <class C>
 void softmax_row(C* x, int64_t n, bool log) {
@@ -105,7 +109,8 @@ void layer_norm(const LayerNormArgs& a) {
       C mean = static_cast<C>(s / static_cast<double>(n));
       for (C x : row) q += static_cast<double>((x - mean) * (x - mean));
       C rstd = static_cast<C>(1 / std::sqrt(q / static_cast<double>(n) + a.eps));
-      for (int64_t i = 0; i < n; ++i) row[static_cast<size_t>(i)] = (row[static_cast<size_t>(i)] - mean) * rstd;
+      for (int64_t i = 0; i < n; ++i)
+        row[static_cast<size_t>(i)] = (row[static_cast<size_t>(i)] - mean) * rstd;
       if (!w.empty())
         for (int64_t i = 0; i < n; ++i) row[static_cast<size_t>(i)] *= w[static_cast<size_t>(i)];
       if (!b.empty())
@@ -166,7 +171,9 @@ void batch_norm(const BatchNormArgs& a) {
 
 void pool(const PoolArgs& a) {
   int nd = a.in.ndim - 2;
-  int64_t in[3] = {1, 1, 1}, out[3] = {1, 1, 1}, k[3] = {1, 1, 1}, st[3] = {1, 1, 1}, pad[3] = {0, 0, 0}, dil[3] = {1, 1, 1}, is[3] = {0, 0, 0}, os[3] = {0, 0, 0}, xs[3] = {0, 0, 0};
+  int64_t in[3] = {1, 1, 1}, out[3] = {1, 1, 1}, k[3] = {1, 1, 1}, st[3] = {1, 1, 1},
+          pad[3] = {0, 0, 0}, dil[3] = {1, 1, 1}, is[3] = {0, 0, 0}, os[3] = {0, 0, 0},
+          xs[3] = {0, 0, 0};
   for (int d = 0; d < nd; ++d) {
     int e = d + 3 - nd;
     in[e] = a.in.sizes[d + 2];
@@ -182,14 +189,18 @@ void pool(const PoolArgs& a) {
   auto run = [&](auto tag) {
     using C = decltype(tag);
     // One plane at a time, converted.
-    std::vector<C> plane(static_cast<size_t>(in[0] * in[1] * in[2])), res(static_cast<size_t>(out[2]));
+    std::vector<C> plane(static_cast<size_t>(in[0] * in[1] * in[2])),
+        res(static_cast<size_t>(out[2]));
     std::vector<int64_t> where(static_cast<size_t>(out[2]));
     for (int64_t n = 0; n < a.in.sizes[0]; ++n)
       for (int64_t c = 0; c < a.in.sizes[1]; ++c) {
         C* w = plane.data();
         for (int64_t i0 = 0; i0 < in[0]; ++i0)
           for (int64_t i1 = 0; i1 < in[1]; ++i1, w += in[2])
-            load_tile(a.in.dtype, address(a.in, n * a.in.strides[0] + c * a.in.strides[1] + i0 * is[0] + i1 * is[1]), is[2] * static_cast<int64_t>(element_size(a.in.dtype)), in[2], w);
+            load_tile(
+                a.in.dtype,
+                address(a.in, n * a.in.strides[0] + c * a.in.strides[1] + i0 * is[0] + i1 * is[1]),
+                is[2] * static_cast<int64_t>(element_size(a.in.dtype)), in[2], w);
         for (int64_t o0 = 0; o0 < out[0]; ++o0)
           for (int64_t o1 = 0; o1 < out[1]; ++o1) {
             for (int64_t o2 = 0; o2 < out[2]; ++o2) {
@@ -231,15 +242,24 @@ void pool(const PoolArgs& a) {
                 int64_t count = 0;
                 for (int64_t i0 = lo[0]; i0 < hi[0]; ++i0)
                   for (int64_t i1 = lo[1]; i1 < hi[1]; ++i1)
-                    for (int64_t i2 = lo[2]; i2 < hi[2]; ++i2, ++count) s += static_cast<double>(plane[static_cast<size_t>((i0 * in[1] + i1) * in[2] + i2)]);
-                double div = a.divisor ? static_cast<double>(a.divisor) : a.adaptive || !a.count_include_pad ? static_cast<double>(count) : static_cast<double>(window);
+                    for (int64_t i2 = lo[2]; i2 < hi[2]; ++i2, ++count)
+                      s += static_cast<double>(
+                          plane[static_cast<size_t>((i0 * in[1] + i1) * in[2] + i2)]);
+                double div = a.divisor                            ? static_cast<double>(a.divisor)
+                             : a.adaptive || !a.count_include_pad ? static_cast<double>(count)
+                                                                  : static_cast<double>(window);
                 res[static_cast<size_t>(o2)] = static_cast<C>(s / div);
               }
             }
-            store_tile(a.out.dtype, address(a.out, n * a.out.strides[0] + c * a.out.strides[1] + o0 * os[0] + o1 * os[1]), os[2] * static_cast<int64_t>(element_size(a.out.dtype)), out[2], res.data());
+            store_tile(a.out.dtype,
+                       address(a.out, n * a.out.strides[0] + c * a.out.strides[1] + o0 * os[0] +
+                                          o1 * os[1]),
+                       os[2] * static_cast<int64_t>(element_size(a.out.dtype)), out[2], res.data());
             if (a.indices.data)
               for (int64_t o2 = 0; o2 < out[2]; ++o2)
-                a.indices.ptr<int64_t>()[n * a.indices.strides[0] + c * a.indices.strides[1] + o0 * xs[0] + o1 * xs[1] + o2 * xs[2]] = where[static_cast<size_t>(o2)];
+                a.indices.ptr<int64_t>()[n * a.indices.strides[0] + c * a.indices.strides[1] +
+                                         o0 * xs[0] + o1 * xs[1] + o2 * xs[2]] =
+                    where[static_cast<size_t>(o2)];
           }
       }
   };
@@ -255,10 +275,14 @@ void attention(const AttentionArgs& a) {
   int64_t B = a.q.sizes[0], L = a.q.sizes[1], E = a.q.sizes[2], S = a.k.sizes[1], D = a.v.sizes[2];
   auto run = [&](auto tag) {
     using C = decltype(tag);
-    std::vector<C> q(static_cast<size_t>(L * E)), k(static_cast<size_t>(S * E)), v(static_cast<size_t>(S * D)), s(static_cast<size_t>(S)), o(static_cast<size_t>(D)), m(static_cast<size_t>(S));
+    std::vector<C> q(static_cast<size_t>(L * E)), k(static_cast<size_t>(S * E)),
+        v(static_cast<size_t>(S * D)), s(static_cast<size_t>(S)), o(static_cast<size_t>(D)),
+        m(static_cast<size_t>(S));
     auto load = [&](const TensorView& t, int64_t b, std::vector<C>& out) {
       int64_t rows = t.sizes[1], cols = t.sizes[2];
-      for (int64_t r = 0; r < rows; ++r) load_tile(t.dtype, address(t, b * t.strides[0] + r * t.strides[1]), step(t, 2), cols, out.data() + r * cols);
+      for (int64_t r = 0; r < rows; ++r)
+        load_tile(t.dtype, address(t, b * t.strides[0] + r * t.strides[1]), step(t, 2), cols,
+                  out.data() + r * cols);
     };
     for (int64_t b = 0; b < B; ++b) {
       load(a.q, b, q);
@@ -267,7 +291,8 @@ void attention(const AttentionArgs& a) {
       std::vector<C> scores;
       if constexpr (std::is_same_v<C, float>) {
         scores.resize(static_cast<size_t>(L * S));
-        gemm_f32(L, S, E, static_cast<float>(a.scale), q.data(), E, 1, k.data(), 1, E, 0, scores.data(), S);
+        gemm_f32(L, S, E, static_cast<float>(a.scale), q.data(), E, 1, k.data(), 1, E, 0,
+                 scores.data(), S);
       }
       for (int64_t i = 0; i < L; ++i) {
         if constexpr (std::is_same_v<C, float>) {
@@ -275,17 +300,22 @@ void attention(const AttentionArgs& a) {
         } else {
           for (int64_t j = 0; j < S; ++j) {
             C d = 0;
-            for (int64_t e = 0; e < E; ++e) d += q[static_cast<size_t>(i * E + e)] * k[static_cast<size_t>(j * E + e)];
+            for (int64_t e = 0; e < E; ++e)
+              d += q[static_cast<size_t>(i * E + e)] * k[static_cast<size_t>(j * E + e)];
             s[static_cast<size_t>(j)] = d * static_cast<C>(a.scale);
           }
         }
         if (a.mask.data) {
-          load_tile(a.mask.dtype, address(a.mask, b * a.mask.strides[0] + i * a.mask.strides[1]), step(a.mask, 2), S, m.data());
+          load_tile(a.mask.dtype, address(a.mask, b * a.mask.strides[0] + i * a.mask.strides[1]),
+                    step(a.mask, 2), S, m.data());
           for (int64_t j = 0; j < S; ++j) s[static_cast<size_t>(j)] += m[static_cast<size_t>(j)];
         }
         if (a.causal)
-          for (int64_t j = i + 1; j < S; ++j) s[static_cast<size_t>(j)] = -std::numeric_limits<C>::infinity();
-        bool all_masked = (a.mask.data || a.causal) && std::all_of(s.begin(), s.end(), [](C x) { return x == -std::numeric_limits<C>::infinity(); });
+          for (int64_t j = i + 1; j < S; ++j)
+            s[static_cast<size_t>(j)] = -std::numeric_limits<C>::infinity();
+        bool all_masked = (a.mask.data || a.causal) && std::all_of(s.begin(), s.end(), [](C x) {
+                            return x == -std::numeric_limits<C>::infinity();
+                          });
         if (all_masked)
           std::fill(s.begin(), s.end(), C(0));  // a row that sees nothing gives zeros
         else
@@ -295,14 +325,19 @@ void attention(const AttentionArgs& a) {
         } else {
           std::fill(o.begin(), o.end(), C(0));
           for (int64_t j = 0; j < S; ++j)
-            for (int64_t d = 0; d < D; ++d) o[static_cast<size_t>(d)] += s[static_cast<size_t>(j)] * v[static_cast<size_t>(j * D + d)];
-          store_tile(a.out.dtype, address(a.out, b * a.out.strides[0] + i * a.out.strides[1]), step(a.out, 2), D, o.data());
+            for (int64_t d = 0; d < D; ++d)
+              o[static_cast<size_t>(d)] +=
+                  s[static_cast<size_t>(j)] * v[static_cast<size_t>(j * D + d)];
+          store_tile(a.out.dtype, address(a.out, b * a.out.strides[0] + i * a.out.strides[1]),
+                     step(a.out, 2), D, o.data());
         }
       }
       if constexpr (std::is_same_v<C, float>) {
         std::vector<float> res(static_cast<size_t>(L * D));
         gemm_f32(L, D, S, 1, scores.data(), S, 1, v.data(), D, 1, 0, res.data(), D);
-        for (int64_t i = 0; i < L; ++i) store_tile(a.out.dtype, address(a.out, b * a.out.strides[0] + i * a.out.strides[1]), step(a.out, 2), D, res.data() + i * D);
+        for (int64_t i = 0; i < L; ++i)
+          store_tile(a.out.dtype, address(a.out, b * a.out.strides[0] + i * a.out.strides[1]),
+                     step(a.out, 2), D, res.data() + i * D);
       }
     }
   };
@@ -329,22 +364,30 @@ void rnn_cell(const RnnCellArgs& a) {
         return std::tanh(x);
     };
     int64_t G = a.gru ? 3 : 4;
-    std::vector<C> g(static_cast<size_t>(G * H)), u(static_cast<size_t>(G * H)), p(static_cast<size_t>(H)), h(static_cast<size_t>(H)), c(static_cast<size_t>(H));
+    std::vector<C> g(static_cast<size_t>(G * H)), u(static_cast<size_t>(G * H)),
+        p(static_cast<size_t>(H)), h(static_cast<size_t>(H)), c(static_cast<size_t>(H));
     for (int64_t b = 0; b < B; ++b) {
-      load_tile(a.gates.dtype, address(a.gates, b * a.gates.strides[0]), step(a.gates, 1), G * H, g.data());
+      load_tile(a.gates.dtype, address(a.gates, b * a.gates.strides[0]), step(a.gates, 1), G * H,
+                g.data());
       if (a.gru) {
-        load_tile(a.hidden_gates.dtype, address(a.hidden_gates, b * a.hidden_gates.strides[0]), step(a.hidden_gates, 1), G * H, u.data());
-        load_tile(a.h_prev.dtype, address(a.h_prev, b * a.h_prev.strides[0]), step(a.h_prev, 1), H, p.data());
+        load_tile(a.hidden_gates.dtype, address(a.hidden_gates, b * a.hidden_gates.strides[0]),
+                  step(a.hidden_gates, 1), G * H, u.data());
+        load_tile(a.h_prev.dtype, address(a.h_prev, b * a.h_prev.strides[0]), step(a.h_prev, 1), H,
+                  p.data());
         for (int64_t i = 0; i < H; ++i) {
-          auto k = static_cast<size_t>(i), z = static_cast<size_t>(H + i), n = static_cast<size_t>(2 * H + i);
+          auto k = static_cast<size_t>(i), z = static_cast<size_t>(H + i),
+               n = static_cast<size_t>(2 * H + i);
           C r = sig(g[k] + u[k]), zz = sig(g[z] + u[z]), nn = th(g[n] + r * u[n]);
           h[k] = (p[k] - nn) * zz + nn;
         }
       } else {
-        load_tile(a.c_prev.dtype, address(a.c_prev, b * a.c_prev.strides[0]), step(a.c_prev, 1), H, p.data());
+        load_tile(a.c_prev.dtype, address(a.c_prev, b * a.c_prev.strides[0]), step(a.c_prev, 1), H,
+                  p.data());
         for (int64_t i = 0; i < H; ++i) {
           auto k = static_cast<size_t>(i);
-          C in = sig(g[k]), f = sig(g[static_cast<size_t>(H + i)]), cell = th(g[static_cast<size_t>(2 * H + i)]), out = sig(g[static_cast<size_t>(3 * H + i)]);
+          C in = sig(g[k]), f = sig(g[static_cast<size_t>(H + i)]),
+            cell = th(g[static_cast<size_t>(2 * H + i)]),
+            out = sig(g[static_cast<size_t>(3 * H + i)]);
           c[k] = f * p[k] + in * cell;
           h[k] = out * th(c[k]);
         }

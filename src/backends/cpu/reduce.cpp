@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reductions: [out dims..., reduced dims...] to [out dims...]; sums of floats pairwise within tiles, in double across them.
+// Reductions: [out dims..., reduced dims...] to [out dims...]; sums of floats pairwise within
+// tiles, in double across them.
 #include <algorithm>
 #include <vector>
 
@@ -194,7 +195,9 @@ void reduce_as(const ReduceArgs& a) {
             s += a.op == Reduce::norm1 ? m : a.op == Reduce::normp ? std::pow(m, a.p) : m * m;
           }
         });
-        put_double(a.op == Reduce::norm2 ? std::sqrt(s) : a.op == Reduce::normp ? std::pow(s, 1 / a.p) : s);
+        put_double(a.op == Reduce::norm2   ? std::sqrt(s)
+                   : a.op == Reduce::normp ? std::pow(s, 1 / a.p)
+                                           : s);
         break;
       }
       case Reduce::norminf:
@@ -261,7 +264,11 @@ void arg_reduce(const ArgReduceArgs& a) {
         if (a.max ? x > y : x < y) best = k;
       }
       if (a.indices.data) a.indices.ptr<int64_t>()[oi] = best;
-      if (a.values.data) store_tile(a.values.dtype, static_cast<char*>(a.values.data) + ov * static_cast<int64_t>(element_size(a.values.dtype)), 0, 1, &row[static_cast<size_t>(best)]);
+      if (a.values.data)
+        store_tile(a.values.dtype,
+                   static_cast<char*>(a.values.data) +
+                       ov * static_cast<int64_t>(element_size(a.values.dtype)),
+                   0, 1, &row[static_cast<size_t>(best)]);
       for (int d = lead - 1; d >= 0; --d) {
         ia += a.in.strides[d];
         if (a.indices.data) oi += a.indices.strides[d];
@@ -309,10 +316,20 @@ void var(const VarArgs& a) {
         }
       });
       double dof = static_cast<double>(count) - a.correction;
-      double r = dof > 0 ? m2 / dof : (m2 == 0 && dof == 0) || dof <= 0 ? (dof < 0 ? m2 / 0.0 : m2 / dof) : m2 / dof;
+      double r = dof > 0                             ? m2 / dof
+                 : (m2 == 0 && dof == 0) || dof <= 0 ? (dof < 0 ? m2 / 0.0 : m2 / dof)
+                                                     : m2 / dof;
       if (a.take_sqrt) r = std::sqrt(r);
-      if (a.var.data) store_tile(a.var.dtype, static_cast<char*>(a.var.data) + oa * static_cast<int64_t>(element_size(a.var.dtype)), 0, 1, &r);
-      if (a.mean.data) store_tile(a.mean.dtype, static_cast<char*>(a.mean.data) + (a.var.data ? mi : oa) * static_cast<int64_t>(element_size(a.mean.dtype)), 0, 1, &mean);
+      if (a.var.data)
+        store_tile(
+            a.var.dtype,
+            static_cast<char*>(a.var.data) + oa * static_cast<int64_t>(element_size(a.var.dtype)),
+            0, 1, &r);
+      if (a.mean.data)
+        store_tile(a.mean.dtype,
+                   static_cast<char*>(a.mean.data) +
+                       (a.var.data ? mi : oa) * static_cast<int64_t>(element_size(a.mean.dtype)),
+                   0, 1, &mean);
       ++mi;  // mean is dense when both are asked for
     });
   };
@@ -335,9 +352,11 @@ void scan(const ScanArgs& a) {
     int64_t count = 1;
     for (int d = 0; d < lead; ++d) count *= a.in.sizes[d];
     int64_t idx[kMaxDims] = {0}, ia = 0, oa = 0, xa = 0;
-    auto ies = static_cast<int64_t>(element_size(a.in.dtype)), oes = static_cast<int64_t>(element_size(a.out.dtype));
+    auto ies = static_cast<int64_t>(element_size(a.in.dtype)),
+         oes = static_cast<int64_t>(element_size(a.out.dtype));
     for (int64_t i = 0; i < count; ++i) {
-      load_tile(a.in.dtype, static_cast<const char*>(a.in.data) + ia * ies, a.in.strides[lead] * ies, n, row.data());
+      load_tile(a.in.dtype, static_cast<const char*>(a.in.data) + ia * ies,
+                a.in.strides[lead] * ies, n, row.data());
       W acc = a.op == Scan::prod ? W(1) : W(0);
       int64_t best = 0;
       for (int64_t k = 0; k < n; ++k) {
@@ -350,10 +369,16 @@ void scan(const ScanArgs& a) {
           if constexpr (std::is_arithmetic_v<C>) {
             if (a.op == Scan::logsumexp) {
               W x = W(v);
-              acc = k == 0 ? x : (std::isinf(static_cast<double>(std::max(acc, x))) ? std::max(acc, x) : static_cast<W>(std::max(acc, x) + std::log1p(std::exp(-std::fabs(static_cast<double>(acc - x))))));
+              acc = k == 0 ? x
+                           : (std::isinf(static_cast<double>(std::max(acc, x)))
+                                  ? std::max(acc, x)
+                                  : static_cast<W>(std::max(acc, x) +
+                                                   std::log1p(std::exp(
+                                                       -std::fabs(static_cast<double>(acc - x))))));
             } else {
               C cur = row[static_cast<size_t>(best)];
-              bool better = is_nan(v) || (!is_nan(cur) && (a.op == Scan::max ? v >= cur : v <= cur));
+              bool better =
+                  is_nan(v) || (!is_nan(cur) && (a.op == Scan::max ? v >= cur : v <= cur));
               if (k == 0 || better) best = k;
               acc = W(row[static_cast<size_t>(best)]);
               if (a.indices.data) a.indices.ptr<int64_t>()[xa + k * a.indices.strides[lead]] = best;
@@ -362,7 +387,8 @@ void scan(const ScanArgs& a) {
         }
         res[static_cast<size_t>(k)] = acc;
       }
-      store_tile(a.out.dtype, static_cast<char*>(a.out.data) + oa * oes, a.out.strides[lead] * oes, n, res.data());
+      store_tile(a.out.dtype, static_cast<char*>(a.out.data) + oa * oes, a.out.strides[lead] * oes,
+                 n, res.data());
       for (int d = lead - 1; d >= 0; --d) {
         ia += a.in.strides[d];
         oa += a.out.strides[d];

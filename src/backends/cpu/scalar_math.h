@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Functions of one or two numbers that the standard library lacks or that PyTorch defines otherwise.
+// Functions of one or two numbers that the standard library lacks or that PyTorch defines
+// otherwise.
 #pragma once
 #include <cmath>
 #include <cstdint>
@@ -24,11 +25,15 @@ inline double erfinv_value(double y) {
   if (w < 5) {
     w -= 2.5;
     x = 2.81022636e-08;
-    for (double c : {3.43273939e-07, -3.5233877e-06, -4.39150654e-06, 0.00021858087, -0.00125372503, -0.00417768164, 0.246640727, 1.50140941}) x = c + x * w;
+    for (double c : {3.43273939e-07, -3.5233877e-06, -4.39150654e-06, 0.00021858087, -0.00125372503,
+                     -0.00417768164, 0.246640727, 1.50140941})
+      x = c + x * w;
   } else {
     w = std::sqrt(w) - 3;
     x = -0.000200214257;
-    for (double c : {0.000100950558, 0.00134934322, -0.00367342844, 0.00573950773, -0.0076224613, 0.00943887047, 1.00167406, 2.83297682}) x = c + x * w;
+    for (double c : {0.000100950558, 0.00134934322, -0.00367342844, 0.00573950773, -0.0076224613,
+                     0.00943887047, 1.00167406, 2.83297682})
+      x = c + x * w;
   }
   x *= y;
   for (int i = 0; i < 2; ++i) x -= (std::erf(x) - y) / (2.0 / std::sqrt(M_PI) * std::exp(-x * x));
@@ -46,7 +51,8 @@ inline double digamma_value(double x) {
   for (; x < 10; x += 1) r -= 1 / x;
   if (x == 10) return r + 2.25175258906672110764;
   double i = 1 / (x * x);
-  return r + std::log(x) - 0.5 / x - i * (1.0 / 12 - i * (1.0 / 120 - i * (1.0 / 252 - i * (1.0 / 240 - i * (1.0 / 132)))));
+  return r + std::log(x) - 0.5 / x -
+         i * (1.0 / 12 - i * (1.0 / 120 - i * (1.0 / 252 - i * (1.0 / 240 - i * (1.0 / 132)))));
 }
 
 // Modified Bessel function I0 by its power series; large arguments by the asymptotic one.
@@ -126,8 +132,12 @@ inline T huber_value(T d, T delta) {
   T a = std::abs(d);
   return a <= delta ? T(0.5) * a * a : delta * (a - T(0.5) * delta);
 }
-inline int64_t shift_left(int64_t a, int64_t b) { return b < 0 || b >= 64 ? 0 : static_cast<int64_t>(static_cast<uint64_t>(a) << b); }
-inline int64_t shift_right(int64_t a, int64_t b) { return b < 0 || b >= 64 ? (a < 0 ? -1 : 0) : a >> b; }
+inline int64_t shift_left(int64_t a, int64_t b) {
+  return b < 0 || b >= 64 ? 0 : static_cast<int64_t>(static_cast<uint64_t>(a) << b);
+}
+inline int64_t shift_right(int64_t a, int64_t b) {
+  return b < 0 || b >= 64 ? (a < 0 ? -1 : 0) : a >> b;
+}
 
 template <class T>
 inline T pow_value(T a, T b) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Float functions as branch-free loops that the compiler turns into vector code. Targets: performance-design 13.
+// Float functions as branch-free loops that the compiler turns into vector code. Targets:
+// performance-design 13.
 #pragma once
 #include <cmath>
 #include <cstdint>
@@ -10,7 +11,8 @@
 namespace sconce {
 namespace {
 
-// exp: n = rint(x log2 e), two-constant reduction, degree 6 polynomial (Cephes expf), scale by the exponent in two steps.
+// exp: n = rint(x log2 e), two-constant reduction, degree 6 polynomial (Cephes expf), scale by the
+// exponent in two steps.
 inline float vexp(float x) {
   float c = x > 88.8f ? 88.8f : (x < -104.0f ? -104.0f : x);
   float n = std::nearbyint(c * 1.44269504088896341f);
@@ -97,12 +99,24 @@ inline float vgelu(float x) { return x * 0.5f * (1.0f + verf(x * 0.7071067811865
 // False when the function has no vector form.
 inline bool vector_unary(Unary op, const float* in, float* out, int64_t n) {
   switch (op) {
-    case Unary::exp: for (int64_t i = 0; i < n; ++i) out[i] = vexp(in[i]); return true;
-    case Unary::tanh: for (int64_t i = 0; i < n; ++i) out[i] = vtanh(in[i]); return true;
-    case Unary::sigmoid: for (int64_t i = 0; i < n; ++i) out[i] = vsigmoid(in[i]); return true;
-    case Unary::silu: for (int64_t i = 0; i < n; ++i) out[i] = in[i] * vsigmoid(in[i]); return true;
-    case Unary::erf: for (int64_t i = 0; i < n; ++i) out[i] = verf(in[i]); return true;
-    case Unary::gelu: for (int64_t i = 0; i < n; ++i) out[i] = vgelu(in[i]); return true;
+    case Unary::exp:
+      for (int64_t i = 0; i < n; ++i) out[i] = vexp(in[i]);
+      return true;
+    case Unary::tanh:
+      for (int64_t i = 0; i < n; ++i) out[i] = vtanh(in[i]);
+      return true;
+    case Unary::sigmoid:
+      for (int64_t i = 0; i < n; ++i) out[i] = vsigmoid(in[i]);
+      return true;
+    case Unary::silu:
+      for (int64_t i = 0; i < n; ++i) out[i] = in[i] * vsigmoid(in[i]);
+      return true;
+    case Unary::erf:
+      for (int64_t i = 0; i < n; ++i) out[i] = verf(in[i]);
+      return true;
+    case Unary::gelu:
+      for (int64_t i = 0; i < n; ++i) out[i] = vgelu(in[i]);
+      return true;
     default: return false;
   }
 }

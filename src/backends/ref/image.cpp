@@ -11,7 +11,9 @@ namespace sconce::ref {
 
 namespace {
 
-char* address(const TensorView& v, int64_t at) { return static_cast<char*>(v.data) + at * static_cast<int64_t>(element_size(v.dtype)); }
+char* address(const TensorView& v, int64_t at) {
+  return static_cast<char*>(v.data) + at * static_cast<int64_t>(element_size(v.dtype));
+}
 
 struct Tap {
   int64_t at;
@@ -36,15 +38,19 @@ std::vector<std::vector<Tap>> taps(const ResizeArgs& a, int64_t in, int64_t out,
   for (int64_t o = 0; o < out; ++o) {
     auto& t = r[static_cast<size_t>(o)];
     if (nearest) {
-      double p = a.op == Resize::nearest ? std::floor(single ? static_cast<float>(o) * static_cast<float>(scale) : static_cast<double>(o) * scale)
-                                         : std::floor((static_cast<double>(o) + 0.5) * scale);
+      double p = a.op == Resize::nearest
+                     ? std::floor(single ? static_cast<float>(o) * static_cast<float>(scale)
+                                         : static_cast<double>(o) * scale)
+                     : std::floor((static_cast<double>(o) + 0.5) * scale);
       t.push_back({std::min(static_cast<int64_t>(p), in - 1), 1});
       continue;
     }
     if (a.antialias) {
-      double support = (a.op == Resize::cubic ? 2.0 : 1.0) * std::max(scale, 1.0), inv = scale >= 1 ? 1 / scale : 1;
+      double support = (a.op == Resize::cubic ? 2.0 : 1.0) * std::max(scale, 1.0),
+             inv = scale >= 1 ? 1 / scale : 1;
       double center = scale * (static_cast<double>(o) + 0.5);
-      int64_t lo = std::max<int64_t>(static_cast<int64_t>(center - support + 0.5), 0), hi = std::min(static_cast<int64_t>(center + support + 0.5), in);
+      int64_t lo = std::max<int64_t>(static_cast<int64_t>(center - support + 0.5), 0),
+              hi = std::min(static_cast<int64_t>(center + support + 0.5), in);
       double sum = 0;
       for (int64_t i = lo; i < hi; ++i) {
         double x = std::fabs((static_cast<double>(i) - center + 0.5) * inv), w;
@@ -58,7 +64,8 @@ std::vector<std::vector<Tap>> taps(const ResizeArgs& a, int64_t in, int64_t out,
       for (auto& x : t) x.weight = sum != 0 ? x.weight / sum : x.weight;
       continue;
     }
-    double p = a.align_corners ? scale * static_cast<double>(o) : scale * (static_cast<double>(o) + 0.5) - 0.5;
+    double p = a.align_corners ? scale * static_cast<double>(o)
+                               : scale * (static_cast<double>(o) + 0.5) - 0.5;
     if (a.op == Resize::linear) {
       if (!a.align_corners && p < 0) p = 0;
       auto i = static_cast<int64_t>(p);
@@ -95,12 +102,18 @@ void resize(const ResizeArgs& a) {
   if (a.out.numel() == 0) return;
   auto run = [&](auto tag) {
     using C = decltype(tag);
-    std::vector<C> x(static_cast<size_t>(in[0] * in[1] * in[2])), y(static_cast<size_t>(in[0] * in[1] * out[2])), z(static_cast<size_t>(in[0] * out[1] * out[2])), row(static_cast<size_t>(out[2]));
+    std::vector<C> x(static_cast<size_t>(in[0] * in[1] * in[2])),
+        y(static_cast<size_t>(in[0] * in[1] * out[2])),
+        z(static_cast<size_t>(in[0] * out[1] * out[2])), row(static_cast<size_t>(out[2]));
     for (int64_t n = 0; n < a.in.sizes[0]; ++n)
       for (int64_t c = 0; c < a.in.sizes[1]; ++c) {
         for (int64_t i0 = 0; i0 < in[0]; ++i0)
           for (int64_t i1 = 0; i1 < in[1]; ++i1)
-            load_tile(a.in.dtype, address(a.in, n * a.in.strides[0] + c * a.in.strides[1] + i0 * is[0] + i1 * is[1]), is[2] * static_cast<int64_t>(element_size(a.in.dtype)), in[2], x.data() + (i0 * in[1] + i1) * in[2]);
+            load_tile(
+                a.in.dtype,
+                address(a.in, n * a.in.strides[0] + c * a.in.strides[1] + i0 * is[0] + i1 * is[1]),
+                is[2] * static_cast<int64_t>(element_size(a.in.dtype)), in[2],
+                x.data() + (i0 * in[1] + i1) * in[2]);
         auto mix = [&](const std::vector<Tap>& taps_, auto get) {
           if (taps_.size() == 1) return get(taps_[0].at);
           if constexpr (std::is_integral_v<C>) {
@@ -114,19 +127,29 @@ void resize(const ResizeArgs& a) {
           }
         };
         for (int64_t r = 0; r < in[0] * in[1]; ++r)
-          for (int64_t o = 0; o < out[2]; ++o) y[static_cast<size_t>(r * out[2] + o)] = mix(t[2][static_cast<size_t>(o)], [&](int64_t i) { return x[static_cast<size_t>(r * in[2] + i)]; });
+          for (int64_t o = 0; o < out[2]; ++o)
+            y[static_cast<size_t>(r * out[2] + o)] =
+                mix(t[2][static_cast<size_t>(o)],
+                    [&](int64_t i) { return x[static_cast<size_t>(r * in[2] + i)]; });
         for (int64_t i0 = 0; i0 < in[0]; ++i0)
           for (int64_t o1 = 0; o1 < out[1]; ++o1)
             for (int64_t o = 0; o < out[2]; ++o)
-              z[static_cast<size_t>((i0 * out[1] + o1) * out[2] + o)] = mix(t[1][static_cast<size_t>(o1)], [&](int64_t i) { return y[static_cast<size_t>((i0 * in[1] + i) * out[2] + o)]; });
+              z[static_cast<size_t>((i0 * out[1] + o1) * out[2] + o)] = mix(
+                  t[1][static_cast<size_t>(o1)],
+                  [&](int64_t i) { return y[static_cast<size_t>((i0 * in[1] + i) * out[2] + o)]; });
         for (int64_t o0 = 0; o0 < out[0]; ++o0)
           for (int64_t o1 = 0; o1 < out[1]; ++o1) {
             for (int64_t o = 0; o < out[2]; ++o) {
-              C v = mix(t[0][static_cast<size_t>(o0)], [&](int64_t i) { return z[static_cast<size_t>((i * out[1] + o1) * out[2] + o)]; });
+              C v = mix(t[0][static_cast<size_t>(o0)], [&](int64_t i) {
+                return z[static_cast<size_t>((i * out[1] + o1) * out[2] + o)];
+              });
               if constexpr (std::is_integral_v<C>) v = std::min<C>(std::max<C>(v, 0), 255);
               row[static_cast<size_t>(o)] = v;
             }
-            store_tile(a.out.dtype, address(a.out, n * a.out.strides[0] + c * a.out.strides[1] + o0 * os[0] + o1 * os[1]), os[2] * static_cast<int64_t>(element_size(a.out.dtype)), out[2], row.data());
+            store_tile(a.out.dtype,
+                       address(a.out, n * a.out.strides[0] + c * a.out.strides[1] + o0 * os[0] +
+                                          o1 * os[1]),
+                       os[2] * static_cast<int64_t>(element_size(a.out.dtype)), out[2], row.data());
           }
       }
   };
@@ -146,7 +169,8 @@ double reflect(double x, double lo2, double hi2) {
   return std::fmod(flips, 2) == 0 ? extra + min : span - extra + min;
 }
 
-// [N, C, H, W] sampled at grid [N, Ho, Wo, 2]; modes: 0 bilinear, 1 nearest, 2 bicubic; padding: 0 zeros, 1 border, 2 reflection. 5-d alike.
+// [N, C, H, W] sampled at grid [N, Ho, Wo, 2]; modes: 0 bilinear, 1 nearest, 2 bicubic; padding: 0
+// zeros, 1 border, 2 reflection. 5-d alike.
 void grid_sample(const GridSampleArgs& a) {
   int nd = a.in.ndim - 2;
   auto source = [&](double x, int64_t size) {
@@ -181,7 +205,8 @@ void grid_sample(const GridSampleArgs& a) {
           int64_t at = n * a.in.strides[0] + c * a.in.strides[1];
           for (int d = 0; d < nd; ++d) {
             int64_t i = q[d];
-            if (a.mode == 2) i = static_cast<int64_t>(fold(static_cast<double>(i), a.in.sizes[d + 2]));
+            if (a.mode == 2)
+              i = static_cast<int64_t>(fold(static_cast<double>(i), a.in.sizes[d + 2]));
             if (i < 0 || i >= a.in.sizes[d + 2]) return 0.0;
             at += i * a.in.strides[d + 2];
           }
@@ -192,7 +217,8 @@ void grid_sample(const GridSampleArgs& a) {
         double v = 0;
         if (a.mode == 1) {
           int64_t q[3];
-          for (int d = 0; d < nd; ++d) q[d] = std::isfinite(pos[d]) ? static_cast<int64_t>(std::nearbyint(pos[d])) : -1;
+          for (int d = 0; d < nd; ++d)
+            q[d] = std::isfinite(pos[d]) ? static_cast<int64_t>(std::nearbyint(pos[d])) : -1;
           v = at_point(q);
         } else if (a.mode == 0) {
           for (int corner = 0; corner < (1 << nd); ++corner) {
@@ -209,7 +235,8 @@ void grid_sample(const GridSampleArgs& a) {
           }
         } else {
           constexpr double A = -0.75;
-          double fy = std::floor(pos[0]), fx = std::floor(pos[1]), ty = pos[0] - fy, tx = pos[1] - fx;
+          double fy = std::floor(pos[0]), fx = std::floor(pos[1]), ty = pos[0] - fy,
+                 tx = pos[1] - fx;
           auto weights = [&](double t, double* w) {
             w[0] = cubic2(t + 1, A);
             w[1] = cubic1(t, A);
@@ -221,7 +248,8 @@ void grid_sample(const GridSampleArgs& a) {
           weights(tx, wx);
           for (int i = 0; i < 4; ++i)
             for (int j = 0; j < 4; ++j) {
-              int64_t q[3] = {static_cast<int64_t>(fy) - 1 + i, static_cast<int64_t>(fx) - 1 + j, 0};
+              int64_t q[3] = {static_cast<int64_t>(fy) - 1 + i, static_cast<int64_t>(fx) - 1 + j,
+                              0};
               v += wy[i] * wx[j] * at_point(q);
             }
         }

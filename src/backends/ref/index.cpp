@@ -27,15 +27,20 @@ int64_t offset(const TensorView& v, const int64_t* idx) {
   for (int d = 0; d < v.ndim; ++d) at += idx[d] * v.strides[d];
   return at;
 }
-char* address(const TensorView& v, int64_t at) { return static_cast<char*>(v.data) + at * static_cast<int64_t>(element_size(v.dtype)); }
-int64_t index_value(const TensorView& v, int64_t at) { return v.dtype == kLong ? v.ptr<int64_t>()[at] : v.ptr<int32_t>()[at]; }
+char* address(const TensorView& v, int64_t at) {
+  return static_cast<char*>(v.data) + at * static_cast<int64_t>(element_size(v.dtype));
+}
+int64_t index_value(const TensorView& v, int64_t at) {
+  return v.dtype == kLong ? v.ptr<int64_t>()[at] : v.ptr<int32_t>()[at];
+}
 
 void gather(const GatherArgs& a) {
   size_t es = element_size(a.out.dtype);
   int64_t n = a.in.ndim ? a.in.sizes[a.dim] : 1;
   positions(a.out, [&](const int64_t* idx) {
     int64_t k = index_value(a.index, offset(a.index, idx));
-    if (k < 0 || k >= n) raise<OpError>("index ", k, " is out of bounds for dimension ", a.dim, " with size ", n);
+    if (k < 0 || k >= n)
+      raise<OpError>("index ", k, " is out of bounds for dimension ", a.dim, " with size ", n);
     int64_t at = 0;
     for (int d = 0; d < a.in.ndim; ++d) at += (d == a.dim ? k : idx[d]) * a.in.strides[d];
     std::memcpy(address(a.out, offset(a.out, idx)), address(a.in, at), es);
@@ -49,7 +54,8 @@ void scatter(const ScatterArgs& a) {
     C fixed = number_as<C>(a.value);
     positions(a.index, [&](const int64_t* idx) {
       int64_t k = index_value(a.index, offset(a.index, idx));
-      if (k < 0 || k >= n) raise<OpError>("index ", k, " is out of bounds for dimension ", a.dim, " with size ", n);
+      if (k < 0 || k >= n)
+        raise<OpError>("index ", k, " is out of bounds for dimension ", a.dim, " with size ", n);
       int64_t at = 0;
       for (int d = 0; d < a.out.ndim; ++d) at += (d == a.dim ? k : idx[d]) * a.out.strides[d];
       C v = fixed;
@@ -101,7 +107,8 @@ void index(const IndexArgs& a) {
       int64_t at = 0;
       for (int d = 0; d < a.index_ndim; ++d) at += idx[d] * a.index[j].strides[d];
       int64_t k = index_value(a.index[j], at);
-      if (k < (a.no_negative ? 0 : -a.size[j]) || k >= a.size[j]) raise<OpError>("index ", k, " is out of bounds for dimension with size ", a.size[j]);
+      if (k < (a.no_negative ? 0 : -a.size[j]) || k >= a.size[j])
+        raise<OpError>("index ", k, " is out of bounds for dimension with size ", a.size[j]);
       from += (k < 0 ? k + a.size[j] : k) * a.step[j];
     }
     for (int d = 0; d < a.index_ndim; ++d) to += idx[d] * a.out.strides[d];
@@ -156,7 +163,8 @@ void nonzero(const NonzeroArgs& a) {
     bool v;
     load_tile(a.in.dtype, address(a.in, offset(a.in, idx)), 0, 1, &v);
     if (!v || row >= a.out.sizes[0]) return;
-    for (int d = 0; d < a.in.ndim; ++d) a.out.ptr<int64_t>()[row * a.out.strides[0] + d * a.out.strides[1]] = idx[d];
+    for (int d = 0; d < a.in.ndim; ++d)
+      a.out.ptr<int64_t>()[row * a.out.strides[0] + d * a.out.strides[1]] = idx[d];
     ++row;
   });
 }

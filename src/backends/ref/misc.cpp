@@ -11,7 +11,9 @@ namespace sconce::ref {
 
 namespace {
 
-char* address(const TensorView& v, int64_t at) { return static_cast<char*>(v.data) + at * static_cast<int64_t>(element_size(v.dtype)); }
+char* address(const TensorView& v, int64_t at) {
+  return static_cast<char*>(v.data) + at * static_cast<int64_t>(element_size(v.dtype));
+}
 
 void sequence(const SequenceArgs& a) {
   auto es = static_cast<int64_t>(element_size(a.out.dtype));
@@ -29,7 +31,8 @@ void sequence(const SequenceArgs& a) {
         return;
       }
       // Blocks of W with one base each, as PyTorch's vector loop rounds.
-      int64_t W = a.out.dtype == kDouble ? 4 : 8, whole = a.out.dtype == kDouble || a.out.dtype == kFloat ? n / W * W : 0;
+      int64_t W = a.out.dtype == kDouble ? 4 : 8,
+              whole = a.out.dtype == kDouble || a.out.dtype == kFloat ? n / W * W : 0;
       for (int64_t i = 0; i < n; ++i) {
         double v;
         if (i < whole) {
@@ -48,10 +51,13 @@ void sequence(const SequenceArgs& a) {
       int64_t st = a.out.ndim ? a.out.strides[0] * es : es;
       auto run = [&](auto tag) {
         using C = decltype(tag);
-        C s = static_cast<C>(a.start.d), e = static_cast<C>(a.end.d), step = n > 1 ? (e - s) / static_cast<C>(n - 1) : C(0);
+        C s = static_cast<C>(a.start.d), e = static_cast<C>(a.end.d),
+          step = n > 1 ? (e - s) / static_cast<C>(n - 1) : C(0);
         for (int64_t i = 0; i < n; ++i) {
-          C v = i < n / 2 || n == 1 ? std::fma(step, static_cast<C>(i), s) : std::fma(-step, static_cast<C>(n - 1 - i), e);
-          if (a.op == Sequence::logspace) v = static_cast<C>(std::pow(a.step.d, static_cast<double>(v)));
+          C v = i < n / 2 || n == 1 ? std::fma(step, static_cast<C>(i), s)
+                                    : std::fma(-step, static_cast<C>(n - 1 - i), e);
+          if (a.op == Sequence::logspace)
+            v = static_cast<C>(std::pow(a.step.d, static_cast<double>(v)));
           store_tile(a.out.dtype, out + i * st, 0, 1, &v);
         }
       };
@@ -64,7 +70,9 @@ void sequence(const SequenceArgs& a) {
     case Sequence::eye: {
       double one = 1, zero = 0;
       for (int64_t i = 0; i < a.out.sizes[0]; ++i)
-        for (int64_t j = 0; j < a.out.sizes[1]; ++j) store_tile(a.out.dtype, address(a.out, i * a.out.strides[0] + j * a.out.strides[1]), 0, 1, i == j ? &one : &zero);
+        for (int64_t j = 0; j < a.out.sizes[1]; ++j)
+          store_tile(a.out.dtype, address(a.out, i * a.out.strides[0] + j * a.out.strides[1]), 0, 1,
+                     i == j ? &one : &zero);
       return;
     }
     case Sequence::tril:
@@ -78,7 +86,10 @@ void sequence(const SequenceArgs& a) {
         for (int64_t i = 0; i < a.out.sizes[r]; ++i)
           for (int64_t j = 0; j < a.out.sizes[r + 1]; ++j) {
             bool keep = a.op == Sequence::tril ? j - i <= a.start.i : j - i >= a.start.i;
-            std::memcpy(address(a.out, o + i * a.out.strides[r] + j * a.out.strides[r + 1]), keep ? address(a.in, x + i * a.in.strides[r] + j * a.in.strides[r + 1]) : zero.data(), static_cast<size_t>(es));
+            std::memcpy(address(a.out, o + i * a.out.strides[r] + j * a.out.strides[r + 1]),
+                        keep ? address(a.in, x + i * a.in.strides[r] + j * a.in.strides[r + 1])
+                             : zero.data(),
+                        static_cast<size_t>(es));
           }
         for (int d = r - 1; d >= 0; --d) {
           o += a.out.strides[d];
@@ -106,14 +117,18 @@ void fft_rec(const Cd* in, int64_t st, Cd* out, int64_t n, double sign) {
     fft_rec(in, st * 2, out, n / 2, sign);
     fft_rec(in + st, st * 2, out + n / 2, n / 2, sign);
     for (int64_t k = 0; k < n / 2; ++k) {
-      Cd t = std::polar(1.0, sign * 2 * M_PI * static_cast<double>(k) / static_cast<double>(n)) * out[k + n / 2], e = out[k];
+      Cd t = std::polar(1.0, sign * 2 * M_PI * static_cast<double>(k) / static_cast<double>(n)) *
+             out[k + n / 2],
+         e = out[k];
       out[k] = e + t;
       out[k + n / 2] = e - t;
     }
     return;
   }
   std::vector<Cd> w(static_cast<size_t>(n));
-  for (int64_t k = 0; k < n; ++k) w[static_cast<size_t>(k)] = std::polar(1.0, sign * 2 * M_PI * static_cast<double>(k) / static_cast<double>(n));
+  for (int64_t k = 0; k < n; ++k)
+    w[static_cast<size_t>(k)] =
+        std::polar(1.0, sign * 2 * M_PI * static_cast<double>(k) / static_cast<double>(n));
   for (int64_t k = 0; k < n; ++k) {
     Cd s = 0;
     for (int64_t j = 0; j < n; ++j) s += in[j * st] * w[static_cast<size_t>(j * k % n)];
@@ -128,10 +143,12 @@ void fft(const FftArgs& a) {
   std::vector<Cd> x(static_cast<size_t>(n)), y(static_cast<size_t>(n));
   int64_t idx[kMaxDims] = {0}, i = 0, o = 0;
   for (int64_t r = 0; r < rows; ++r) {
-    load_tile(a.in.dtype, address(a.in, i), a.in.strides[last] * static_cast<int64_t>(element_size(a.in.dtype)), n, x.data());
+    load_tile(a.in.dtype, address(a.in, i),
+              a.in.strides[last] * static_cast<int64_t>(element_size(a.in.dtype)), n, x.data());
     fft_rec(x.data(), 1, y.data(), n, a.inverse ? 1 : -1);
     for (auto& v : y) v *= a.scale;
-    store_tile(a.out.dtype, address(a.out, o), a.out.strides[last] * static_cast<int64_t>(element_size(a.out.dtype)), n, y.data());
+    store_tile(a.out.dtype, address(a.out, o),
+               a.out.strides[last] * static_cast<int64_t>(element_size(a.out.dtype)), n, y.data());
     for (int d = last - 1; d >= 0; --d) {
       i += a.in.strides[d];
       o += a.out.strides[d];
@@ -147,7 +164,12 @@ void quantize(const QuantizeArgs& a) {
   int64_t n = a.out.numel();
   int64_t idx[kMaxDims] = {0}, o = 0, x = 0;
   ScalarType q = a.dequantize ? a.in.dtype : a.out.dtype;
-  double lo = q == ScalarType::QUInt8 ? 0 : q == ScalarType::QInt8 ? -128 : -2147483648.0, hi = q == ScalarType::QUInt8 ? 255 : q == ScalarType::QInt8 ? 127 : 2147483647.0;
+  double lo = q == ScalarType::QUInt8  ? 0
+              : q == ScalarType::QInt8 ? -128
+                                       : -2147483648.0,
+         hi = q == ScalarType::QUInt8  ? 255
+              : q == ScalarType::QInt8 ? 127
+                                       : 2147483647.0;
   for (int64_t i = 0; i < n; ++i) {
     double scale = a.scale, zp = static_cast<double>(a.zero_point), v;
     if (a.scales.data) {
@@ -159,7 +181,11 @@ void quantize(const QuantizeArgs& a) {
     if (a.dequantize)
       v = static_cast<double>(static_cast<float>(v - zp) * static_cast<float>(scale));
     else
-      v = std::min(std::max(static_cast<double>(std::nearbyintf(static_cast<float>(v) * (1.0f / static_cast<float>(scale)))) + zp, lo), hi);
+      v = std::min(std::max(static_cast<double>(std::nearbyintf(
+                                static_cast<float>(v) * (1.0f / static_cast<float>(scale)))) +
+                                zp,
+                            lo),
+                   hi);
     store_tile(a.out.dtype, address(a.out, o), 0, 1, &v);
     for (int d = a.out.ndim - 1; d >= 0; --d) {
       o += a.out.strides[d];

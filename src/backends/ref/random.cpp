@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Random numbers as PyTorch's CPU generator gives them (compat.md section 11); float normals bit for bit as on AVX2.
+// Random numbers as PyTorch's CPU generator gives them (compat.md section 11); float normals bit
+// for bit as on AVX2.
 #include <algorithm>
 #include <cmath>
 #include <vector>
@@ -11,8 +12,12 @@ namespace sconce::ref {
 
 namespace {
 
-double uniform_float(Generator& g) { return static_cast<double>(static_cast<float>(g.random() & 0xffffffu) * 5.9604644775390625e-08f); }
-double uniform_double(Generator& g) { return static_cast<double>(g.random64() & ((uint64_t{1} << 53) - 1)) * 1.1102230246251565e-16; }
+double uniform_float(Generator& g) {
+  return static_cast<double>(static_cast<float>(g.random() & 0xffffffu) * 5.9604644775390625e-08f);
+}
+double uniform_double(Generator& g) {
+  return static_cast<double>(g.random64() & ((uint64_t{1} << 53) - 1)) * 1.1102230246251565e-16;
+}
 
 double normal_double(Generator& g) {
   if (g.has_next_normal) {
@@ -40,7 +45,9 @@ float log_ps(float v) {
     x = x + m;
   }
   float z = x * x, y = 7.0376836292E-2f;
-  for (float c : {-1.1514610310E-1f, 1.1676998740E-1f, -1.2420140846E-1f, 1.4249322787E-1f, -1.6668057665E-1f, 2.0000714765E-1f, -2.4999993993E-1f, 3.3333331174E-1f}) y = std::fma(y, x, c);
+  for (float c : {-1.1514610310E-1f, 1.1676998740E-1f, -1.2420140846E-1f, 1.4249322787E-1f,
+                  -1.6668057665E-1f, 2.0000714765E-1f, -2.4999993993E-1f, 3.3333331174E-1f})
+    y = std::fma(y, x, c);
   y = y * x;
   y = std::fma(y, z, e * -2.12194440e-4f);
   y = std::fma(-z, 0.5f, y);
@@ -109,12 +116,18 @@ void random(const RandomArgs& a) {
   }
   ScalarType t = a.out.dtype;
   if (a.op == Random::normal && dense && n >= 16) {
-    if (t == kFloat) return fill_normal<float>(a.out.ptr<float>(), n, [&] { return static_cast<float>(uniform_float(g)); }, normal_block_float, static_cast<float>(a.p), static_cast<float>(a.q));
-    if (t == kDouble) return fill_normal<double>(a.out.ptr<double>(), n, [&] { return uniform_double(g); }, normal_block_double, a.p, a.q);
+    if (t == kFloat)
+      return fill_normal<float>(
+          a.out.ptr<float>(), n, [&] { return static_cast<float>(uniform_float(g)); },
+          normal_block_float, static_cast<float>(a.p), static_cast<float>(a.q));
+    if (t == kDouble)
+      return fill_normal<double>(
+          a.out.ptr<double>(), n, [&] { return uniform_double(g); }, normal_block_double, a.p, a.q);
     if (t == kHalf || t == kBFloat16) {
       std::vector<float> buf(static_cast<size_t>(n));
       for (int64_t i = 0; i + 15 < n; i += 16) {
-        for (int k = 0; k < 16; ++k) buf[static_cast<size_t>(i + k)] = static_cast<float>(uniform_float(g));
+        for (int k = 0; k < 16; ++k)
+          buf[static_cast<size_t>(i + k)] = static_cast<float>(uniform_float(g));
         normal_block_float(buf.data() + i, static_cast<float>(a.p), static_cast<float>(a.q));
       }
       if (n % 16) {
@@ -122,7 +135,8 @@ void random(const RandomArgs& a) {
         for (int i = 0; i < 16; ++i) tail[i] = static_cast<float>(uniform_float(g));
         normal_block_float(tail, static_cast<float>(a.p), static_cast<float>(a.q));
       }
-      store_tile(t, static_cast<char*>(a.out.data), static_cast<int64_t>(element_size(t)), n, buf.data());
+      store_tile(t, static_cast<char*>(a.out.data), static_cast<int64_t>(element_size(t)), n,
+                 buf.data());
       return;
     }
   }
@@ -133,7 +147,8 @@ void random(const RandomArgs& a) {
       int64_t z = static_cast<int64_t>(g.random() % static_cast<uint64_t>(n - i));
       std::swap(p[static_cast<size_t>(i)], p[static_cast<size_t>(i + z)]);
     }
-    store_tile(t, static_cast<char*>(a.out.data), a.out.strides[0] * static_cast<int64_t>(element_size(t)), n, p.data());
+    store_tile(t, static_cast<char*>(a.out.data),
+               a.out.strides[0] * static_cast<int64_t>(element_size(t)), n, p.data());
     return;
   }
   auto uniform = [&] { return t == kDouble ? uniform_double(g) : uniform_float(g); };
@@ -161,8 +176,12 @@ void random(const RandomArgs& a) {
       case Random::bernoulli: put(uniform_double(g) < a.p ? 1 : 0); break;
       case Random::bernoulli_tensor: {
         double p;
-        load_tile(a.in.dtype, static_cast<const char*>(a.in.data) + in_at * static_cast<int64_t>(element_size(a.in.dtype)), 0, 1, &p);
-        if (!(p >= 0 && p <= 1)) raise<OpError>("Expected p_in >= 0 && p_in <= 1 to be true, but got false.");
+        load_tile(a.in.dtype,
+                  static_cast<const char*>(a.in.data) +
+                      in_at * static_cast<int64_t>(element_size(a.in.dtype)),
+                  0, 1, &p);
+        if (!(p >= 0 && p <= 1))
+          raise<OpError>("Expected p_in >= 0 && p_in <= 1 to be true, but got false.");
         put((a.in.dtype == kDouble ? uniform_double(g) : uniform_float(g)) < p ? 1 : 0);
         break;
       }
@@ -190,7 +209,10 @@ void random(const RandomArgs& a) {
         else if (t == kBool)
           put_int(g.random() & 1);
         else
-          put_int(static_cast<int64_t>(g.random() % (t == kByte ? 256u : t == kChar ? 128u : t == kShort ? 32768u : 2147483648u)));
+          put_int(static_cast<int64_t>(g.random() % (t == kByte    ? 256u
+                                                     : t == kChar  ? 128u
+                                                     : t == kShort ? 32768u
+                                                                   : 2147483648u)));
         break;
       default: break;
     }

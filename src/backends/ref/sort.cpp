@@ -21,7 +21,8 @@ void sort_as(const SortArgs& a) {
   int64_t at[kMaxDims] = {0}, ia = 0, va = 0, xa = 0;
   auto bytes = [](const TensorView& v) { return static_cast<int64_t>(element_size(v.dtype)); };
   for (int64_t r = 0; r < rows; ++r) {
-    load_tile(a.in.dtype, static_cast<const char*>(a.in.data) + ia * bytes(a.in), a.in.strides[last] * bytes(a.in), n, row.data());
+    load_tile(a.in.dtype, static_cast<const char*>(a.in.data) + ia * bytes(a.in),
+              a.in.strides[last] * bytes(a.in), n, row.data());
     std::iota(idx.begin(), idx.end(), int64_t{0});
     auto less = [&](int64_t x, int64_t y) {
       C p = row[static_cast<size_t>(x)], q = row[static_cast<size_t>(y)];
@@ -29,7 +30,8 @@ void sort_as(const SortArgs& a) {
     };
     auto greater = [&](int64_t x, int64_t y) { return less(y, x); };
     if (a.k >= 0 && k < n) {
-      // PyTorch's selection: partial sort when few are wanted, else nth_element and a sort of the head.
+      // PyTorch's selection: partial sort when few are wanted, else nth_element and a sort of the
+      // head.
       if (k * 64 <= n) {
         if (a.descending)
           std::partial_sort(idx.begin(), idx.begin() + k, idx.end(), greater);
@@ -51,9 +53,12 @@ void sort_as(const SortArgs& a) {
     }
     for (int64_t i = 0; i < k; ++i) {
       res[static_cast<size_t>(i)] = row[static_cast<size_t>(idx[static_cast<size_t>(i)])];
-      if (a.indices.data) a.indices.ptr<int64_t>()[xa + i * a.indices.strides[last]] = idx[static_cast<size_t>(i)];
+      if (a.indices.data)
+        a.indices.ptr<int64_t>()[xa + i * a.indices.strides[last]] = idx[static_cast<size_t>(i)];
     }
-    if (a.values.data) store_tile(a.values.dtype, static_cast<char*>(a.values.data) + va * bytes(a.values), a.values.strides[last] * bytes(a.values), k, res.data());
+    if (a.values.data)
+      store_tile(a.values.dtype, static_cast<char*>(a.values.data) + va * bytes(a.values),
+                 a.values.strides[last] * bytes(a.values), k, res.data());
     for (int d = last - 1; d >= 0; --d) {
       ia += a.in.strides[d];
       if (a.values.data) va += a.values.strides[d];

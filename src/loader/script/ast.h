@@ -11,10 +11,46 @@
 namespace sconce::script {
 
 enum class Tok : uint8_t {
-  Eof, Newline, Indent, Dedent, Ident, Number, String, Op,
+  Eof,
+  Newline,
+  Indent,
+  Dedent,
+  Ident,
+  Number,
+  String,
+  Op,
   // keywords
-  Def, Class, If, Elif, Else, While, For, In, NotIn, Is, IsNot, Not, And, Or, Return, Raise, Assert, Pass, Break, Continue,
-  Del, Import, Global, With, As, None, True, False, NoneType, Dots, TypeComment
+  Def,
+  Class,
+  If,
+  Elif,
+  Else,
+  While,
+  For,
+  In,
+  NotIn,
+  Is,
+  IsNot,
+  Not,
+  And,
+  Or,
+  Return,
+  Raise,
+  Assert,
+  Pass,
+  Break,
+  Continue,
+  Del,
+  Import,
+  Global,
+  With,
+  As,
+  None,
+  True,
+  False,
+  NoneType,
+  Dots,
+  TypeComment
 };
 
 struct Token {
@@ -25,42 +61,56 @@ struct Token {
 
 enum class Kind : uint8_t {
   // expressions; children in brackets
-  Var,          // text
-  Const,        // text (a number)
-  StringLit,    // text (decoded)
-  True, False, None, Dots,
-  Select,       // [value], text
-  Apply,        // [callee, List(args), List(Attribute)]
-  Attribute,    // [value], text: NAME=value
-  Subscript,    // [value, List(exprs)]
-  Slice,        // [start|Nothing, end|Nothing, step|Nothing]
-  Starred,      // [value]
-  Tuple, ListLit, // elements
-  DictLit,      // [List(keys), List(values)]
-  ListComp,     // [elt, target, iter]
-  DictComp,     // [key, value, target, iter]
-  IfExpr,       // [cond, true, false]
-  Binary,       // text = operator; [lhs, rhs]
-  Is, IsNot, And, Or, // [lhs, rhs]
-  Not, Neg, Invert,   // [value]
+  Var,        // text
+  Const,      // text (a number)
+  StringLit,  // text (decoded)
+  True,
+  False,
+  None,
+  Dots,
+  Select,     // [value], text
+  Apply,      // [callee, List(args), List(Attribute)]
+  Attribute,  // [value], text: NAME=value
+  Subscript,  // [value, List(exprs)]
+  Slice,      // [start|Nothing, end|Nothing, step|Nothing]
+  Starred,    // [value]
+  Tuple,
+  ListLit,   // elements
+  DictLit,   // [List(keys), List(values)]
+  ListComp,  // [elt, target, iter]
+  DictComp,  // [key, value, target, iter]
+  IfExpr,    // [cond, true, false]
+  Binary,    // text = operator; [lhs, rhs]
+  Is,
+  IsNot,
+  And,
+  Or,  // [lhs, rhs]
+  Not,
+  Neg,
+  Invert,  // [value]
   // helpers
-  List, Nothing,
+  List,
+  Nothing,
   // statements
-  ExprStmt,     // [expr]
-  Assign,       // [List(lhs), rhs|Nothing, type|Nothing]
-  AugAssign,    // text = operator without '='; [lhs, rhs]
-  Return, Raise, // [expr]
-  Assert,       // [test, msg|Nothing]
-  Del,          // targets
-  Pass, Break, Continue, Global,
-  If,           // [cond, List(true), List(false)]
-  While,        // [cond, List(body)]
-  For,          // [List(targets), List(iters), List(body)]
-  With,         // [List(WithItem), List(body)]
-  WithItem,     // [expr, Var|Nothing]
-  Def,          // text = name; [List(Param), return type|Nothing, List(body)]
-  Param,        // text = name; [type|Nothing, default|Nothing]; flag = keyword-only
-  ClassDef,     // text = name; [superclass|Nothing, List(body)]
+  ExprStmt,   // [expr]
+  Assign,     // [List(lhs), rhs|Nothing, type|Nothing]
+  AugAssign,  // text = operator without '='; [lhs, rhs]
+  Return,
+  Raise,   // [expr]
+  Assert,  // [test, msg|Nothing]
+  Del,     // targets
+  Pass,
+  Break,
+  Continue,
+  Global,
+  If,        // [cond, List(true), List(false)]
+  While,     // [cond, List(body)]
+  For,       // [List(targets), List(iters), List(body)]
+  With,      // [List(WithItem), List(body)]
+  WithItem,  // [expr, Var|Nothing]
+  Def,       // text = name; [List(Param), return type|Nothing, List(body)]
+  Param,     // text = name; [type|Nothing, default|Nothing]; flag = keyword-only
+  ClassDef,  // text = name; [superclass|Nothing, List(body)]
 };
 
 struct Tree;
@@ -99,7 +149,8 @@ class Parser {
   void expect_op(const char* t);
   Token expect(Tok k, const char* what);
   [[noreturn]] void unexpected(const char* wanted);
-  TreeRef make(Kind k, const SourceRange& from, std::vector<TreeRef> kids = {}, std::string text = "") const;
+  TreeRef make(Kind k, const SourceRange& from, std::vector<TreeRef> kids = {},
+               std::string text = "") const;
   TreeRef nothing() const { return make(Kind::Nothing, cur().range); }
 
   TreeRef expression();  // ternary

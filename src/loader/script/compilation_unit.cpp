@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Importing sources: classes, NamedTuples, enums, interfaces and functions (serialized-language.md sections 1 to 3).
+// Importing sources: classes, NamedTuples, enums, interfaces and functions (serialized-language.md
+// sections 1 to 3).
 #include "loader/script/compilation_unit.h"
 
 #include <algorithm>
@@ -45,13 +46,17 @@ const char* packed_params_class(const std::string& cls) {
   struct Row {
     const char *cls, *type;
   };
-  static constexpr Row kRows[] = {{"quantized.modules.linear.LinearPackedParams", "Linear"}, {"quantized.modules.linear.Linear", "Linear"},
-                                  {"quantized.dynamic.modules.linear.Linear", "Linear"},     {"quantized.modules.conv.Conv2d", "Conv2d"},
-                                  {"quantized.modules.conv_relu.ConvReLU2d", "Conv2d"},      {"quantized.modules.conv.Conv3d", "Conv3d"},
+  static constexpr Row kRows[] = {{"quantized.modules.linear.LinearPackedParams", "Linear"},
+                                  {"quantized.modules.linear.Linear", "Linear"},
+                                  {"quantized.dynamic.modules.linear.Linear", "Linear"},
+                                  {"quantized.modules.conv.Conv2d", "Conv2d"},
+                                  {"quantized.modules.conv_relu.ConvReLU2d", "Conv2d"},
+                                  {"quantized.modules.conv.Conv3d", "Conv3d"},
                                   {"quantized.modules.conv_relu.ConvReLU3d", "Conv3d"}};
   for (auto& r : kRows) {
     std::string tail = std::string(".") + r.cls;
-    if (cls.size() > tail.size() && cls.compare(cls.size() - tail.size(), tail.size(), tail) == 0) return r.type;
+    if (cls.size() > tail.size() && cls.compare(cls.size() - tail.size(), tail.size(), tail) == 0)
+      return r.type;
   }
   return nullptr;
 }
@@ -63,7 +68,8 @@ std::string prefix_of(const std::string& qualified) {
 
 }  // namespace
 
-CompilationUnit::CompilationUnit(const OpTable& ops, SourceLoader loader, uint64_t version) : ops_(ops), loader_(std::move(loader)), version_(version) {}
+CompilationUnit::CompilationUnit(const OpTable& ops, SourceLoader loader, uint64_t version)
+    : ops_(ops), loader_(std::move(loader)), version_(version) {}
 
 void CompilationUnit::load_source(const std::string& qualifier) {
   if (qualifier.empty() || !loader_ || !loaded_.insert(qualifier).second) return;
@@ -108,8 +114,13 @@ ClassType* CompilationUnit::create_class(const std::string& name, bool is_module
 }
 
 ClassType* CompilationUnit::native_class(const std::string& name) {
-  static constexpr const char* kKnown[] = {"quantized.LinearPackedParamsBase", "quantized.Conv2dPackedParamsBase", "quantized.Conv3dPackedParamsBase", "quantized.EmbeddingPackedParamsBase",
-                                           "rnn.CellParamsBase", "_nnapi.Compilation", "profiler._RecordFunction"};
+  static constexpr const char* kKnown[] = {"quantized.LinearPackedParamsBase",
+                                           "quantized.Conv2dPackedParamsBase",
+                                           "quantized.Conv3dPackedParamsBase",
+                                           "quantized.EmbeddingPackedParamsBase",
+                                           "rnn.CellParamsBase",
+                                           "_nnapi.Compilation",
+                                           "profiler._RecordFunction"};
   auto it = named_.find(name);
   if (it != named_.end()) return const_cast<ClassType*>(static_cast<const ClassType*>(it->second));
   std::string tail = name.substr(std::string("__torch__.torch.classes.").size());
@@ -130,7 +141,8 @@ void CompilationUnit::import_type(const std::string& name, const Tree& cls) {
   if (super == "Module") return import_class(name, cls, true);
   if (super == "NamedTuple") return import_named_tuple(name, cls);
   if (super == "Enum") return import_enum(name, cls);
-  if (super == "Interface" || super == "ModuleInterface") return import_interface(name, cls, super == "ModuleInterface");
+  if (super == "Interface" || super == "ModuleInterface")
+    return import_interface(name, cls, super == "ModuleInterface");
   script_error(cls.range, "Torchscript does not support class inheritance.");
 }
 
@@ -144,7 +156,9 @@ std::vector<std::string> string_list(const TreeRef& t) {
   }
   return r;
 }
-bool contains(const std::vector<std::string>& v, const std::string& s) { return std::find(v.begin(), v.end(), s) != v.end(); }
+bool contains(const std::vector<std::string>& v, const std::string& s) {
+  return std::find(v.begin(), v.end(), s) != v.end();
+}
 }  // namespace
 
 void CompilationUnit::import_class(const std::string& name, const Tree& tree, bool is_module) {
@@ -162,13 +176,16 @@ void CompilationUnit::import_class(const std::string& name, const Tree& tree, bo
       defs.push_back(s);
       continue;
     }
-    if (s->kind == Kind::Pass || (s->kind == Kind::ExprStmt && (*s)[0]->kind == Kind::StringLit)) continue;
-    if (s->kind != Kind::Assign || (*s)[0]->size() != 1) script_error(s->range, "unexpected statement in a class body");
+    if (s->kind == Kind::Pass || (s->kind == Kind::ExprStmt && (*s)[0]->kind == Kind::StringLit))
+      continue;
+    if (s->kind != Kind::Assign || (*s)[0]->size() != 1)
+      script_error(s->range, "unexpected statement in a class body");
     const TreeRef& lhs = (*(*s)[0])[0];
     const TreeRef &rhs = (*s)[1], &type = (*s)[2];
     if (lhs->kind == Kind::Subscript) {
       const TreeRef& key = (*(*lhs)[1])[0];
-      if (key->kind != Kind::StringLit || !rhs->present()) script_error(s->range, "unexpected statement in a class body");
+      if (key->kind != Kind::StringLit || !rhs->present())
+        script_error(s->range, "unexpected statement in a class body");
       attrs.push_back({key->text, rhs});
       continue;
     }
@@ -196,19 +213,24 @@ void CompilationUnit::import_class(const std::string& name, const Tree& tree, bo
   for (auto& a : attrs) {
     TypePtr t = nullptr;
     if (a.name == "_packed_params" && a.type->kind == Kind::Var && a.type->text == "Tensor")
-      if (const char* native = packed_params_class(plain)) t = native_class(std::string("__torch__.torch.classes.quantized.") + native + "PackedParamsBase");
+      if (const char* native = packed_params_class(plain))
+        t = native_class(std::string("__torch__.torch.classes.quantized.") + native +
+                         "PackedParamsBase");
     if (!t) t = parse_type(a.type);
-    if (cls->find_attribute(a.name) >= 0) script_error(a.type->range, "attribute ", a.name, " is declared twice");
+    if (cls->find_attribute(a.name) >= 0)
+      script_error(a.type->range, "attribute ", a.name, " is declared twice");
     cls->add_attribute({a.name, t, contains(params, a.name), contains(buffers, a.name), false});
   }
   for (auto& c : constants) {
     const TreeRef& type = (*c.second)[2];
     TypePtr t = nullptr;
-    if (type->present() && type->kind == Kind::Subscript && (*type)[0]->text == "Final") t = parse_type((*(*type)[1])[0]);
+    if (type->present() && type->kind == Kind::Subscript && (*type)[0]->text == "Final")
+      t = parse_type((*(*type)[1])[0]);
     cls->constants.emplace_back(c.first, constant_expression((*c.second)[1], t));
   }
   for (auto& d : defs) {
-    if (cls->find_method(d->text)) script_error(d->range, "method '", d->text, "' already defined.");
+    if (cls->find_method(d->text))
+      script_error(d->range, "method '", d->text, "' already defined.");
     Function* f = add_function(d, name, cls);
     if (contains(pre_hooks, d->text) || contains(hooks, d->text)) continue;
     cls->methods.emplace_back(d->text, f);
@@ -227,7 +249,8 @@ void CompilationUnit::import_class(const std::string& name, const Tree& tree, bo
     if (t.kind == Kind::Assign || t.kind == Kind::AugAssign) {
       std::function<void(const TreeRef&)> target = [&](const TreeRef& l) {
         if (l->kind == Kind::Select)
-          if (int i = cls->find_attribute(l->text); i >= 0) cls->attributes[static_cast<size_t>(i)].written = true;
+          if (int i = cls->find_attribute(l->text); i >= 0)
+            cls->attributes[static_cast<size_t>(i)].written = true;
         if (l->kind == Kind::Tuple || l->kind == Kind::List)
           for (auto& k : l->kids) target(k);
       };
@@ -243,11 +266,14 @@ void CompilationUnit::import_enum(const std::string& name, const Tree& tree) {
   auto e = std::make_unique<EnumType>(name);
   EnumType* p = e.get();
   for (auto& s : tree[1]->kids) {
-    if (s->kind != Kind::Assign || (*(*s)[0])[0]->kind != Kind::Var || !(*s)[1]->present()) script_error(s->range, "only enum attribute definitions are supported in an Enum body");
+    if (s->kind != Kind::Assign || (*(*s)[0])[0]->kind != Kind::Var || !(*s)[1]->present())
+      script_error(s->range, "only enum attribute definitions are supported in an Enum body");
     IValue v = constant_expression((*s)[1], nullptr);
-    if (!v.isInt() && !v.isDouble() && !v.isString()) script_error(s->range, "only Integers, Floats and Strings are supported as enum values");
+    if (!v.isInt() && !v.isDouble() && !v.isString())
+      script_error(s->range, "only Integers, Floats and Strings are supported as enum values");
     TypePtr t = ivalue_type(v);
-    if (p->value_type && p->value_type != t) script_error(s->range, "Enum class with varying value types are not supported.");
+    if (p->value_type && p->value_type != t)
+      script_error(s->range, "Enum class with varying value types are not supported.");
     p->value_type = t;
     p->members.push_back(make_ref<EnumBox>(p, (*(*s)[0])[0]->text, std::move(v)));
   }
@@ -261,8 +287,10 @@ void CompilationUnit::import_named_tuple(const std::string& name, const Tree& tr
   std::vector<TypePtr> elems;
   for (auto& s : tree[1]->kids) {
     if (s->kind == Kind::Pass) continue;
-    if (s->kind != Kind::Assign || (*(*s)[0])[0]->kind != Kind::Var || !(*s)[2]->present()) script_error(s->range, "only attribute annotations are supported in a NamedTuple body");
-    if ((*s)[1]->present()) script_error(s->range, "defaults of NamedTuple fields are not supported");
+    if (s->kind != Kind::Assign || (*(*s)[0])[0]->kind != Kind::Var || !(*s)[2]->present())
+      script_error(s->range, "only attribute annotations are supported in a NamedTuple body");
+    if ((*s)[1]->present())
+      script_error(s->range, "defaults of NamedTuple fields are not supported");
     fields.push_back((*(*s)[0])[0]->text);
     elems.push_back(parse_type((*s)[2]));
   }
@@ -275,8 +303,10 @@ void CompilationUnit::import_interface(const std::string& name, const Tree& tree
   owned_types_.push_back(std::move(i));
   named_[name] = p;
   for (auto& s : tree[1]->kids) {
-    if (s->kind != Kind::Def) script_error(s->range, "interface declarations can only contain method definitions");
-    if (!(*s)[1]->present()) script_error(s->range, "interface declarations must have a return type annotated.");
+    if (s->kind != Kind::Def)
+      script_error(s->range, "interface declarations can only contain method definitions");
+    if (!(*s)[1]->present())
+      script_error(s->range, "interface declarations must have a return type annotated.");
     auto schema = std::make_shared<FunctionSchema>(schema_of(*s, nullptr, true));
     Argument self;
     self.name = (*s)[0]->size() ? (*(*s)[0])[0]->text : "self";
@@ -292,7 +322,8 @@ FunctionSchema CompilationUnit::schema_of(const Tree& def, ClassType* self, bool
   FunctionSchema s;
   s.name = def.text;
   auto& params = def[0]->kids;
-  if ((self || skip_self) && params.empty()) script_error(def.range, "methods must have a self argument");
+  if ((self || skip_self) && params.empty())
+    script_error(def.range, "methods must have a self argument");
   for (size_t i = 0; i < params.size(); ++i) {
     if (i == 0 && skip_self) continue;
     Argument a;
@@ -303,11 +334,13 @@ FunctionSchema CompilationUnit::schema_of(const Tree& def, ClassType* self, bool
       a.type = self;
     } else if (type->present()) {
       TreeRef t = type;
-      bool optional = t->kind == Kind::Subscript && (*t)[0]->kind == Kind::Var && (*t)[0]->text == "Optional" && (*t)[1]->size() == 1;
+      bool optional = t->kind == Kind::Subscript && (*t)[0]->kind == Kind::Var &&
+                      (*t)[0]->text == "Optional" && (*t)[1]->size() == 1;
       const TreeRef& inner = optional ? (*(*t)[1])[0] : t;
       // BroadcastingListN[T] takes a number N times.
       static const std::string kBroadcast = "BroadcastingList";
-      if (inner->kind == Kind::Subscript && (*inner)[0]->kind == Kind::Var && (*inner)[0]->text.rfind(kBroadcast, 0) == 0) {
+      if (inner->kind == Kind::Subscript && (*inner)[0]->kind == Kind::Var &&
+          (*inner)[0]->text.rfind(kBroadcast, 0) == 0) {
         a.n = std::atoi((*inner)[0]->text.c_str() + kBroadcast.size());
         a.type = types_.list(parse_type((*(*inner)[1])[0]));
         if (optional) a.type = types_.optional(a.type);
@@ -336,7 +369,8 @@ IValue CompilationUnit::constant_expression(const TreeRef& e, TypePtr type) {
   return Emitter(*this, f).constant(e, type);
 }
 
-Function* CompilationUnit::add_function(const TreeRef& def, const std::string& prefix, ClassType* self) {
+Function* CompilationUnit::add_function(const TreeRef& def, const std::string& prefix,
+                                        ClassType* self) {
   auto f = std::make_unique<Function>();
   Function* p = f.get();
   p->name = def->text;
@@ -349,7 +383,8 @@ Function* CompilationUnit::add_function(const TreeRef& def, const std::string& p
   return p;
 }
 
-void CompilationUnit::define(const std::vector<TreeRef>& defs, const std::string& prefix, ClassType* self) {
+void CompilationUnit::define(const std::vector<TreeRef>& defs, const std::string& prefix,
+                             ClassType* self) {
   for (auto& d : defs) {
     if (d->kind == Kind::ClassDef) {
       pending_[prefix.empty() ? d->text : prefix + "." + d->text] = d;
@@ -365,7 +400,8 @@ void CompilationUnit::ensure_schema(Function& f) {
   if (f.schema_ready) return;
   auto it = defs_.find(&f);
   if (it == defs_.end()) return;
-  if (f.schema.arguments.empty() && f.schema.name.empty()) f.schema = schema_of(*it->second, f.self, false);
+  if (f.schema.arguments.empty() && f.schema.name.empty())
+    f.schema = schema_of(*it->second, f.self, false);
   if (!f.schema.returns.empty()) {
     f.schema_ready = true;
     return;
@@ -378,7 +414,9 @@ void CompilationUnit::compile(Function& f) {
   if (f.graph) return;
   auto it = defs_.find(&f);
   if (it == defs_.end()) raise<ScriptError>("function ", f.qualified_name, " has no body");
-  if (f.compiling) script_error(it->second->range, "function '", f.name, "' is called recursively. Recursive calls are not supported");
+  if (f.compiling)
+    script_error(it->second->range, "function '", f.name,
+                 "' is called recursively. Recursive calls are not supported");
   if (f.schema.name.empty()) f.schema = schema_of(*it->second, f.self, false);
   f.compiling = true;
   try {
@@ -413,38 +451,58 @@ struct Builtins {
   }
 
   explicit Builtins(const OpTable& ops) {
-    auto def = [](const std::string& name, const std::string& params, const std::string& ret, const std::string& body) {
+    auto def = [](const std::string& name, const std::string& params, const std::string& ret,
+                  const std::string& body) {
       return "def " + name + "(" + params + ") -> " + ret + ":\n  return " + body + "\n";
     };
     for (std::string scalar : {"float", "int", "complex"}) {
       std::string p = "a : " + scalar + ", b : Tensor", t;
-      t += def("mul", p, "Tensor", "b * a") + def("add", p, "Tensor", "b + a") + def("ne", p, "Tensor", "b != a") + def("eq", p, "Tensor", "b == a");
-      t += def("sub", p, "Tensor", "torch.neg(b) + a") + def("div", p, "Tensor", "torch.reciprocal(b) * a");
+      t += def("mul", p, "Tensor", "b * a") + def("add", p, "Tensor", "b + a") +
+           def("ne", p, "Tensor", "b != a") + def("eq", p, "Tensor", "b == a");
+      t += def("sub", p, "Tensor", "torch.neg(b) + a") +
+           def("div", p, "Tensor", "torch.reciprocal(b) * a");
       add(ops, t, "aten");
     }
     for (std::string scalar : {"float", "int"}) {
       std::string p = "a : " + scalar + ", b : Tensor";
-      add(ops, def("lt", p, "Tensor", "b > a") + def("le", p, "Tensor", "b >= a") + def("gt", p, "Tensor", "b < a") + def("ge", p, "Tensor", "b <= a"), "aten");
+      add(ops,
+          def("lt", p, "Tensor", "b > a") + def("le", p, "Tensor", "b >= a") +
+              def("gt", p, "Tensor", "b < a") + def("ge", p, "Tensor", "b <= a"),
+          "aten");
     }
     int n = 1;
     for (std::string name : {"_single", "_pair", "_triple", "_quadruple"}) {
-      for (std::string scalar : {"float", "int"}) add(ops, def(name, "x : BroadcastingList" + std::to_string(n) + "[" + scalar + "]", "List[" + scalar + "]", "x"), "aten");
+      for (std::string scalar : {"float", "int"})
+        add(ops,
+            def(name, "x : BroadcastingList" + std::to_string(n) + "[" + scalar + "]",
+                "List[" + scalar + "]", "x"),
+            "aten");
       ++n;
     }
-    for (std::string rhs : {"number", "Tensor"}) add(ops, def("floordiv", "self : Tensor, other : " + rhs, "Tensor", "torch.floor_divide(self, other)"), "aten");
+    for (std::string rhs : {"number", "Tensor"})
+      add(ops,
+          def("floordiv", "self : Tensor, other : " + rhs, "Tensor",
+              "torch.floor_divide(self, other)"),
+          "aten");
     add(ops,
         "def _assert_int_or_pair(vals: List[int], name: str, message: str):\n  pass\n"
-        "def list_with_default(out_size: List[int], defaults: List[int]):\n  assert len(defaults) > len(out_size)\n  return out_size\n"
+        "def list_with_default(out_size: List[int], defaults: List[int]):\n  assert len(defaults) "
+        "> len(out_size)\n  return out_size\n"
         "def _assert(condition : bool, message : str):\n  assert condition, message\n"
         "def device(type: str):\n  return torch.device(type)\n"
-        "def type(self: Tensor, dtype: int, non_blocking: bool=False, copy: bool=False) -> Tensor:\n  return self.to(dtype, non_blocking, copy)\n",
+        "def type(self: Tensor, dtype: int, non_blocking: bool=False, copy: bool=False) -> "
+        "Tensor:\n  return self.to(dtype, non_blocking, copy)\n",
         "aten");
     add(ops,
         "def _assert(condition : Tensor, message : str):\n  assert bool(condition), message\n"
         "def __contains__(self: str, key: str):\n  return self.find(key, 0, len(self)) != -1\n",
         "aten");
-    add(ops, def("ndim", "a : Tensor", "int", "a.dim()") + def("T", "a : Tensor", "Tensor", "a.numpy_T()") + def("H", "a : Tensor", "Tensor", "a.matrix_H()") + def("mT", "a : Tensor", "Tensor", "a.mT") +
-                 def("mH", "a : Tensor", "Tensor", "a.mH") + def("shape", "a : Tensor", "List[int]", "a.size()"),
+    add(ops,
+        def("ndim", "a : Tensor", "int", "a.dim()") +
+            def("T", "a : Tensor", "Tensor", "a.numpy_T()") +
+            def("H", "a : Tensor", "Tensor", "a.matrix_H()") +
+            def("mT", "a : Tensor", "Tensor", "a.mT") + def("mH", "a : Tensor", "Tensor", "a.mH") +
+            def("shape", "a : Tensor", "List[int]", "a.size()"),
         "prim");
   }
 };
@@ -454,9 +512,33 @@ struct Builtins {
 const std::vector<Function*>& builtin_functions(const OpTable& ops, std::string_view name) {
   static const std::vector<Function*>* none = new std::vector<Function*>;
   // Names first: only they need the compiled functions.
-  static constexpr std::string_view kNames[] = {"aten::mul", "aten::add", "aten::ne", "aten::eq", "aten::sub", "aten::div", "aten::lt", "aten::le", "aten::gt", "aten::ge", "aten::_single", "aten::_pair", "aten::_triple",
-                                                "aten::_quadruple", "aten::floordiv", "aten::_assert_int_or_pair", "aten::list_with_default", "aten::_assert", "aten::device", "aten::type", "aten::__contains__",
-                                                "prim::ndim", "prim::T", "prim::H", "prim::mT", "prim::mH", "prim::shape"};
+  static constexpr std::string_view kNames[] = {"aten::mul",
+                                                "aten::add",
+                                                "aten::ne",
+                                                "aten::eq",
+                                                "aten::sub",
+                                                "aten::div",
+                                                "aten::lt",
+                                                "aten::le",
+                                                "aten::gt",
+                                                "aten::ge",
+                                                "aten::_single",
+                                                "aten::_pair",
+                                                "aten::_triple",
+                                                "aten::_quadruple",
+                                                "aten::floordiv",
+                                                "aten::_assert_int_or_pair",
+                                                "aten::list_with_default",
+                                                "aten::_assert",
+                                                "aten::device",
+                                                "aten::type",
+                                                "aten::__contains__",
+                                                "prim::ndim",
+                                                "prim::T",
+                                                "prim::H",
+                                                "prim::mT",
+                                                "prim::mH",
+                                                "prim::shape"};
   if (std::find(std::begin(kNames), std::end(kNames), name) == std::end(kNames)) return *none;
   // While they are being made, they don't see each other.
   static std::recursive_mutex* mutex = new std::recursive_mutex;
@@ -480,13 +562,29 @@ TypePtr CompilationUnit::plain_type(const std::string& n) {
     const char* name;
     TypeKind kind;
   };
-  static constexpr Row kRows[] = {{"Tensor", TypeKind::Tensor}, {"int", TypeKind::Int},       {"float", TypeKind::Float},   {"bool", TypeKind::Bool},         {"complex", TypeKind::Complex},
-                                  {"str", TypeKind::String},    {"number", TypeKind::Number}, {"Device", TypeKind::Device}, {"Stream", TypeKind::Stream},     {"Generator", TypeKind::Generator},
-                                  {"Any", TypeKind::Any},       {"Capsule", TypeKind::Capsule}, {"NoneType", TypeKind::None}, {"None", TypeKind::None},       {"list", TypeKind::AnyList},
-                                  {"tuple", TypeKind::AnyTuple}, {"AnyClassType", TypeKind::AnyClass}, {"AnyEnumType", TypeKind::AnyEnum}};
+  static constexpr Row kRows[] = {{"Tensor", TypeKind::Tensor},
+                                  {"int", TypeKind::Int},
+                                  {"float", TypeKind::Float},
+                                  {"bool", TypeKind::Bool},
+                                  {"complex", TypeKind::Complex},
+                                  {"str", TypeKind::String},
+                                  {"number", TypeKind::Number},
+                                  {"Device", TypeKind::Device},
+                                  {"Stream", TypeKind::Stream},
+                                  {"Generator", TypeKind::Generator},
+                                  {"Any", TypeKind::Any},
+                                  {"Capsule", TypeKind::Capsule},
+                                  {"NoneType", TypeKind::None},
+                                  {"None", TypeKind::None},
+                                  {"list", TypeKind::AnyList},
+                                  {"tuple", TypeKind::AnyTuple},
+                                  {"AnyClassType", TypeKind::AnyClass},
+                                  {"AnyEnumType", TypeKind::AnyEnum}};
   for (auto& r : kRows)
     if (n == r.name) return types::get(r.kind);
-  static constexpr const char* kTensors[] = {"LongTensor", "DoubleTensor", "FloatTensor", "IntTensor", "ShortTensor", "HalfTensor", "CharTensor", "ByteTensor", "BoolTensor"};
+  static constexpr const char* kTensors[] = {"LongTensor", "DoubleTensor", "FloatTensor",
+                                             "IntTensor",  "ShortTensor",  "HalfTensor",
+                                             "CharTensor", "ByteTensor",   "BoolTensor"};
   for (const char* t : kTensors)
     if (n == t) return types::tensor();
   return nullptr;
@@ -519,7 +617,9 @@ TypePtr CompilationUnit::parse_type(const TreeRef& e) {
       std::string n = dotted(*(*e)[0]);
       auto& in = (*e)[1]->kids;
       auto need = [&](size_t k) {
-        if (in.size() != k) script_error(e->range, n, " expects ", k, " type", k == 1 ? "" : "s", " but found ", in.size());
+        if (in.size() != k)
+          script_error(e->range, n, " expects ", k, " type", k == 1 ? "" : "s", " but found ",
+                       in.size());
       };
       if (n.rfind("typing.", 0) == 0) n = n.substr(7);
       if (n == "List" || n == "list") {
@@ -542,12 +642,16 @@ TypePtr CompilationUnit::parse_type(const TreeRef& e) {
           case TypeKind::Tensor:
           case TypeKind::Device:
           case TypeKind::Any: return types_.dict(k, v);
-          default: script_error(e->range, "Cannot create dict for key type '", k->annotation_str(), "', only int, float, complex, Tensor, device and string keys are supported");
+          default:
+            script_error(
+                e->range, "Cannot create dict for key type '", k->annotation_str(),
+                "', only int, float, complex, Tensor, device and string keys are supported");
         }
       }
       if (n == "Tuple" || n == "tuple") {
         std::vector<TypePtr> t;
-        if (in.size() == 1 && in[0]->kind == Kind::Tuple && in[0]->size() == 0) return types_.tuple({});
+        if (in.size() == 1 && in[0]->kind == Kind::Tuple && in[0]->size() == 0)
+          return types_.tuple({});
         for (auto& x : in) t.push_back(parse_type(x));
         return types_.tuple(t);
       }

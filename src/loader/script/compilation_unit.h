@@ -73,7 +73,8 @@ class CompilationUnit : public std::enable_shared_from_this<CompilationUnit> {
   std::unordered_map<const Function*, TreeRef> defs_;
 };
 
-// Functions that PyTorch itself writes in TorchScript and inlines where they are called ("aten::_pair", ...).
+// Functions that PyTorch itself writes in TorchScript and inlines where they are called
+// ("aten::_pair", ...).
 const std::vector<Function*>& builtin_functions(const OpTable& ops, std::string_view name);
 
 }  // namespace sconce::script

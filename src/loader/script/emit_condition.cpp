@@ -7,10 +7,12 @@
 namespace sconce::script {
 
 namespace {
-std::vector<Refinement> union_set(const std::vector<Refinement>& a, const std::vector<Refinement>& b) {
+std::vector<Refinement> union_set(const std::vector<Refinement>& a,
+                                  const std::vector<Refinement>& b) {
   std::vector<Refinement> r = a;
   for (auto& x : b) {
-    auto it = std::find_if(r.begin(), r.end(), [&](const Refinement& e) { return e.name == x.name; });
+    auto it =
+        std::find_if(r.begin(), r.end(), [&](const Refinement& e) { return e.name == x.name; });
     if (it == r.end())
       r.push_back(x);
     else if (it->type != x.type)
@@ -18,7 +20,8 @@ std::vector<Refinement> union_set(const std::vector<Refinement>& a, const std::v
   }
   return r;
 }
-std::vector<Refinement> intersect_set(const std::vector<Refinement>& a, const std::vector<Refinement>& b) {
+std::vector<Refinement> intersect_set(const std::vector<Refinement>& a,
+                                      const std::vector<Refinement>& b) {
   std::vector<Refinement> r;
   for (auto& x : a)
     for (auto& y : b)
@@ -38,10 +41,16 @@ NoneStatus none_status(Value* v) {
 }
 }  // namespace
 
-RefinementSet RefinementSet::And(const RefinementSet& r) const { return {union_set(when_true, r.when_true), intersect_set(when_false, r.when_false)}; }
-RefinementSet RefinementSet::Or(const RefinementSet& r) const { return {intersect_set(when_true, r.when_true), union_set(when_false, r.when_false)}; }
+RefinementSet RefinementSet::And(const RefinementSet& r) const {
+  return {union_set(when_true, r.when_true), intersect_set(when_false, r.when_false)};
+}
+RefinementSet RefinementSet::Or(const RefinementSet& r) const {
+  return {intersect_set(when_true, r.when_true), union_set(when_false, r.when_false)};
+}
 
-Cond Emitter::constant_condition(bool v, RefinementSet r) { return {insert_constant(v), std::move(r), v}; }
+Cond Emitter::constant_condition(bool v, RefinementSet r) {
+  return {insert_constant(v), std::move(r), v};
+}
 
 void Emitter::insert_refinements(const std::vector<Refinement>& list) {
   for (auto& r : list) {
@@ -58,7 +67,8 @@ Value* Emitter::unchecked_cast(Value* v, TypePtr t) {
 
 Value* Emitter::to_bool(Value* v) {
   Value* out = as_value(call(resolve_global("bool"), {{v, ""}}, {}));
-  if (!out->type->is_subtype_of(types::boolean())) error("expected a bool expression for condition but found ", out->type->annotation_str());
+  if (!out->type->is_subtype_of(types::boolean()))
+    error("expected a bool expression for condition but found ", out->type->annotation_str());
   return out;
 }
 
@@ -80,7 +90,9 @@ Cond Emitter::condition(const TreeRef& e) {
       Value *lhs = expression((*e)[0]), *rhs = expression((*e)[1]);
       NoneStatus l = none_status(lhs), r = none_status(rhs);
       if (l == NoneStatus::Always && r == NoneStatus::Always) return constant_condition(is);
-      if ((l == NoneStatus::Always && r == NoneStatus::Never) || (l == NoneStatus::Never && r == NoneStatus::Always)) return constant_condition(!is);
+      if ((l == NoneStatus::Always && r == NoneStatus::Never) ||
+          (l == NoneStatus::Never && r == NoneStatus::Always))
+        return constant_condition(!is);
       Value* c = builtin(is ? "aten::__is__" : "aten::__isnot__", {lhs, rhs});
       RefinementSet set;
       const Tree *a = (*e)[0].get(), *b = (*e)[1].get();
@@ -146,7 +158,8 @@ Cond Emitter::short_circuit(const TreeRef& a, const TreeRef& b, bool is_or) {
   return {v, set, st};
 }
 
-Value* Emitter::if_expression(const Cond& c, const std::function<Value*()>& yes, const std::function<Value*()>& no) {
+Value* Emitter::if_expression(const Cond& c, const std::function<Value*()>& yes,
+                              const std::function<Value*()>& no) {
   Node* n = insert(prim::If, {c.value}, 0);
   Block *t = n->add_block(), *f = n->add_block();
   auto branch = [&](Block* b, const std::vector<Refinement>& r, const std::function<Value*()>& e) {
@@ -159,14 +172,17 @@ Value* Emitter::if_expression(const Cond& c, const std::function<Value*()>& yes,
   branch(t, c.refinements.when_true, yes);
   branch(f, c.refinements.when_false, no);
   TypePtr u = unify_types(t->outputs()[0]->type, f->outputs()[0]->type, types_);
-  if (!u) error("if-expression's true branch has type ", t->outputs()[0]->type->annotation_str(), " but false branch has type ", f->outputs()[0]->type->annotation_str());
+  if (!u)
+    error("if-expression's true branch has type ", t->outputs()[0]->type->annotation_str(),
+          " but false branch has type ", f->outputs()[0]->type->annotation_str());
   return n->add_output(u);
 }
 
 Value* Emitter::ternary(const Tree& e, TypePtr hint) {
   Cond c = condition(e[0]);
   if (c.static_if) return expression(*c.static_if ? e[1] : e[2], hint);
-  return if_expression(c, [&] { return expression(e[1], hint); }, [&] { return expression(e[2], hint); });
+  return if_expression(
+      c, [&] { return expression(e[1], hint); }, [&] { return expression(e[2], hint); });
 }
 
 Cond Emitter::has_attr_condition(const TreeRef& obj, const TreeRef& name) {

@@ -13,7 +13,8 @@ using K = Sugared::Kind;
 Value* Emitter::expression(const TreeRef& e, TypePtr hint) {
   RangeScope scope(*graph_, e->range);
   Value* v = as_value(sugared(e, hint));
-  if (hint && hint->kind == TypeKind::Any && v->type->kind != TypeKind::Any) v = unchecked_cast(v, hint);
+  if (hint && hint->kind == TypeKind::Any && v->type->kind != TypeKind::Any)
+    v = unchecked_cast(v, hint);
   return v;
 }
 
@@ -58,10 +59,12 @@ SugaredPtr Emitter::apply(const Tree& e, TypePtr hint) {
   return call(callee, std::move(a), std::move(k));
 }
 
-SugaredPtr Emitter::apply_special(const Tree& e, Symbol form, const SugaredPtr& callee, TypePtr hint) {
+SugaredPtr Emitter::apply_special(const Tree& e, Symbol form, const SugaredPtr& callee,
+                                  TypePtr hint) {
   auto& in = e[1]->kids;
   auto need = [&](size_t lo, size_t hi) {
-    if (in.size() < lo || in.size() > hi || e[2]->size()) error("expected ", lo, lo == hi ? "" : " or more", " arguments but found ", in.size());
+    if (in.size() < lo || in.size() > hi || e[2]->size())
+      error("expected ", lo, lo == hi ? "" : " or more", " arguments but found ", in.size());
   };
   if (form == prim::fork) return fork(e, false);
   if (form == prim::awaitable) return fork(e, true);
@@ -69,8 +72,12 @@ SugaredPtr Emitter::apply_special(const Tree& e, Symbol form, const SugaredPtr& 
     need(2, 2);
     TypePtr t = cu_.parse_type(in[0]);
     Value* v = try_convert(t, expression(in[1], t), true);
-    if (!v->type->is_subtype_of(t)) error("expected an expression of type ", t->annotation_str(), " but found ", v->type->annotation_str());
-    if ((t->kind == TypeKind::Optional || (t->kind == TypeKind::Union && can_hold_none(t))) && v->type->kind == TypeKind::None) v = insert_constant(IValue(), t);
+    if (!v->type->is_subtype_of(t))
+      error("expected an expression of type ", t->annotation_str(), " but found ",
+            v->type->annotation_str());
+    if ((t->kind == TypeKind::Optional || (t->kind == TypeKind::Union && can_hold_none(t))) &&
+        v->type->kind == TypeKind::None)
+      v = insert_constant(IValue(), t);
     return simple(v);
   }
   if (form == prim::unchecked_cast) {
@@ -89,7 +96,8 @@ SugaredPtr Emitter::apply_special(const Tree& e, Symbol form, const SugaredPtr& 
   }
   if (form == prim::Uninitialized) {
     need(1, 1);
-    return simple(graph_->insert_node(graph_->create_uninitialized(cu_.parse_type(in[0])))->output());
+    return simple(
+        graph_->insert_node(graph_->create_uninitialized(cu_.parse_type(in[0])))->output());
   }
   if (form == prim::TupleConstruct) {
     need(1, 1);
@@ -111,8 +119,14 @@ SugaredPtr Emitter::apply_special(const Tree& e, Symbol form, const SugaredPtr& 
     int64_t depth = 0;
     TypePtr t = hint;
     for (; t->kind == TypeKind::List; t = t->elems[0]) ++depth;
-    int64_t elem = t->kind == TypeKind::Int ? 0 : t->kind == TypeKind::Float ? 1 : t->kind == TypeKind::Bool ? 2 : t->kind == TypeKind::Complex ? 3 : -1;
-    if (elem < 0) error(t->annotation_str(), " is not one of the supported element types for tolist: int, float, complex, bool");
+    int64_t elem = t->kind == TypeKind::Int       ? 0
+                   : t->kind == TypeKind::Float   ? 1
+                   : t->kind == TypeKind::Bool    ? 2
+                   : t->kind == TypeKind::Complex ? 3
+                                                  : -1;
+    if (elem < 0)
+      error(t->annotation_str(),
+            " is not one of the supported element types for tolist: int, float, complex, bool");
     Value* d = insert_constant(depth);
     Value* k = insert_constant(elem);
     Node* n = insert(prim::tolist, {v, d, k});
@@ -139,7 +153,9 @@ SugaredPtr Emitter::apply_special(const Tree& e, Symbol form, const SugaredPtr& 
       if (first)
         tree->static_len = n;
       else if (n.has_value() != tree->static_len.has_value())
-        error("Can not iterate over a module list or tuple with a value that does not have a statically determinable length");
+        error(
+            "Can not iterate over a module list or tuple with a value that does not have a "
+            "statically determinable length");
       else if (n)
         tree->static_len = std::min(*n, *tree->static_len);
       first = false;
@@ -157,10 +173,12 @@ SugaredPtr Emitter::enumerate(const Tree& e) {
   auto& in = e[1]->kids;
   Value* start = nullptr;
   if (in.empty()) error("enumerate expected at least 1 arguments, got 0");
-  if (in.size() + e[2]->size() > 2) error("enumerate expected at most 2 arguments, got ", in.size() + e[2]->size());
+  if (in.size() + e[2]->size() > 2)
+    error("enumerate expected at most 2 arguments, got ", in.size() + e[2]->size());
   if (in.size() == 2) start = expression(in[1]);
   if (e[2]->size() == 1) {
-    if ((*e[2])[0]->text != "start") error("enumerate expected kwarg name 'start', got '", (*e[2])[0]->text, "'");
+    if ((*e[2])[0]->text != "start")
+      error("enumerate expected kwarg name 'start', got '", (*e[2])[0]->text, "'");
     start = expression((*(*e[2])[0])[0]);
   }
   std::vector<Value*> r;
@@ -181,7 +199,8 @@ SugaredPtr Emitter::fork(const Tree& e, bool awaitable) {
   if (in.empty()) error("Expected at least one argument to fork()");
   SugaredPtr forked = sugared(in[0]);
   std::vector<Arg> a;
-  for (Value* v : values(std::vector<TreeRef>(in.begin() + 1, in.end()), true)) a.push_back({v, ""});
+  for (Value* v : values(std::vector<TreeRef>(in.begin() + 1, in.end()), true))
+    a.push_back({v, ""});
   auto k = kwargs(*e[2]);
   Node* n = insert(awaitable ? prim::awaitableClosure : prim::forkClosure, {});
   TypePtr out;
@@ -245,7 +264,8 @@ Value* Emitter::simple_expression(const TreeRef& e, TypePtr hint) {
     case Kind::DictLit: return dict_literal(*e, hint);
     case Kind::ListComp: return list_comprehension((*e)[0], (*e)[1], (*e)[2], hint);
     case Kind::DictComp: return dict_comprehension((*e)[0], (*e)[1], (*e)[2], (*e)[3], hint);
-    case Kind::Tuple: return graph_->insert_node(graph_->create_tuple(values(e->kids, true)))->output();
+    case Kind::Tuple:
+      return graph_->insert_node(graph_->create_tuple(values(e->kids, true)))->output();
     default: error("this expression is not supported here");
   }
 }
@@ -263,11 +283,26 @@ Value* Emitter::binary(const Tree& e) {
   struct Row {
     const char *op, *kind, *magic;
   };
-  static constexpr Row kRows[] = {{"+", "aten::add", "__add__"},      {"-", "aten::sub", "__sub__"},        {"*", "aten::mul", "__mul__"},         {"/", "aten::div", "__truediv__"},
-                                  {"%", "aten::remainder", "__mod__"}, {"**", "aten::pow", "__pow__"},       {"==", "aten::eq", "__eq__"},          {"!=", "aten::ne", "__ne__"},
-                                  {"<", "aten::lt", "__lt__"},        {">", "aten::gt", "__gt__"},          {"<=", "aten::le", "__le__"},          {">=", "aten::ge", "__ge__"},
-                                  {"&", "aten::__and__", "__and__"},  {"|", "aten::__or__", "__or__"},      {"^", "aten::__xor__", "__xor__"},     {"<<", "aten::__lshift__", "__lshift__"},
-                                  {">>", "aten::__rshift__", "__rshift__"}, {"in", "aten::__contains__", "__contains__"}, {"//", "aten::floordiv", nullptr}, {"@", "aten::matmul", nullptr}};
+  static constexpr Row kRows[] = {{"+", "aten::add", "__add__"},
+                                  {"-", "aten::sub", "__sub__"},
+                                  {"*", "aten::mul", "__mul__"},
+                                  {"/", "aten::div", "__truediv__"},
+                                  {"%", "aten::remainder", "__mod__"},
+                                  {"**", "aten::pow", "__pow__"},
+                                  {"==", "aten::eq", "__eq__"},
+                                  {"!=", "aten::ne", "__ne__"},
+                                  {"<", "aten::lt", "__lt__"},
+                                  {">", "aten::gt", "__gt__"},
+                                  {"<=", "aten::le", "__le__"},
+                                  {">=", "aten::ge", "__ge__"},
+                                  {"&", "aten::__and__", "__and__"},
+                                  {"|", "aten::__or__", "__or__"},
+                                  {"^", "aten::__xor__", "__xor__"},
+                                  {"<<", "aten::__lshift__", "__lshift__"},
+                                  {">>", "aten::__rshift__", "__rshift__"},
+                                  {"in", "aten::__contains__", "__contains__"},
+                                  {"//", "aten::floordiv", nullptr},
+                                  {"@", "aten::matmul", nullptr}};
   const Row* row = nullptr;
   for (auto& r : kRows)
     if (e.text == r.op) row = &r;
@@ -288,7 +323,8 @@ Value* Emitter::binary(const Tree& e) {
     a.insert(a.end(), b.begin(), b.end());
     return graph_->insert_node(graph_->create_tuple(a))->output();
   }
-  if (row->magic && lhs->type->kind == TypeKind::Class) return as_value(call(value_attr(lhs, row->magic), {{rhs, ""}}, {}));
+  if (row->magic && lhs->type->kind == TypeKind::Class)
+    return as_value(call(value_attr(lhs, row->magic), {{rhs, ""}}, {}));
   return builtin(row->kind, {lhs, rhs});
 }
 
@@ -303,12 +339,15 @@ TypePtr Emitter::refine_hint(TypePtr hint, TypeKind wanted) {
     size_t n = 0;
     for (TypePtr t : hint->elems)
       if (t->kind == wanted) found = t, ++n;
-    if (n == 0) error("Expected an Union type annotation with an inner ", wanted == TypeKind::List ? "List" : "Dict", " type, but got ", hint->annotation_str());
+    if (n == 0)
+      error("Expected an Union type annotation with an inner ",
+            wanted == TypeKind::List ? "List" : "Dict", " type, but got ", hint->annotation_str());
     return n == 1 ? found : nullptr;
   }
   if (hint->kind == wanted) return hint;
   if (hint->kind == TypeKind::Any) return nullptr;
-  error("Expected an annotation of type ", wanted == TypeKind::List ? "List" : "Dict", " but got ", hint->annotation_str());
+  error("Expected an annotation of type ", wanted == TypeKind::List ? "List" : "Dict", " but got ",
+        hint->annotation_str());
 }
 
 Value* Emitter::list_literal(const Tree& e, TypePtr hint) {
@@ -325,7 +364,9 @@ Value* Emitter::list_literal(const Tree& e, TypePtr hint) {
     for (Value* x : v) t.push_back(x->type);
     TypePtr unified = unify_type_list(t, types_, true, list_hint ? elem : nullptr);
     if (list_hint && !unified->is_subtype_of(elem))
-      error("List type annotation `", list_hint->annotation_str(), "` did not match the types of the given list elements, which were unified to ", unified->annotation_str());
+      error("List type annotation `", list_hint->annotation_str(),
+            "` did not match the types of the given list elements, which were unified to ",
+            unified->annotation_str());
     if (!list_hint) elem = unified;
     if (!list_hint && hint && hint->kind == TypeKind::Union)
       for (TypePtr c : hint->elems)
@@ -340,7 +381,9 @@ Value* Emitter::dict_literal(const Tree& e, TypePtr hint) {
   TypePtr key = nullptr, value = nullptr;
   for (size_t i = 0; i < e[0]->size(); ++i) {
     Value *k = expression((*e[0])[i]), *v = expression((*e[1])[i]);
-    if (key && key->kind != k->type->kind) error("Dict keys must contain only a single type. Expected: ", key->annotation_str(), " but found ", k->type->annotation_str(), " instead");
+    if (key && key->kind != k->type->kind)
+      error("Dict keys must contain only a single type. Expected: ", key->annotation_str(),
+            " but found ", k->type->annotation_str(), " instead");
     key = k->type;
     value = value ? unify_types(value, v->type, types_, true) : v->type;
     in.push_back(k);
@@ -349,15 +392,20 @@ Value* Emitter::dict_literal(const Tree& e, TypePtr hint) {
   TypePtr t = hint ? refine_hint(hint, TypeKind::Dict) : nullptr;
   if (!t) t = in.empty() ? types_.dict(types::string(), types::tensor()) : types_.dict(key, value);
   if (!in.empty()) {
-    if (t->elems[0] != key) error("Type annotation was inferred to be ", t->annotation_str(), " but the type of keys given by the dict literal is ", key->annotation_str());
-    if (!value->is_subtype_of(t->elems[1])) error("Type annotation was inferred to be `", t->annotation_str(), "`, but the type of values given by the dict literal is ", value->annotation_str());
+    if (t->elems[0] != key)
+      error("Type annotation was inferred to be ", t->annotation_str(),
+            " but the type of keys given by the dict literal is ", key->annotation_str());
+    if (!value->is_subtype_of(t->elems[1]))
+      error("Type annotation was inferred to be `", t->annotation_str(),
+            "`, but the type of values given by the dict literal is ", value->annotation_str());
   }
   Node* n = insert(prim::DictConstruct, in);
   n->output()->type = t;
   return hint && hint->kind == TypeKind::Union ? unchecked_cast(n->output(), hint) : n->output();
 }
 
-Value* Emitter::list_comprehension(const TreeRef& elt, const TreeRef& target, const TreeRef& it, TypePtr hint) {
+Value* Emitter::list_comprehension(const TreeRef& elt, const TreeRef& target, const TreeRef& it,
+                                   TypePtr hint) {
   Node* list = insert(prim::ListConstruct, {});
   Value* lv = list->output();
   lv->type = types::list(types::tensor());
@@ -379,9 +427,12 @@ Value* Emitter::list_comprehension(const TreeRef& elt, const TreeRef& target, co
         lv->type = types_.list(out->type);
         seen = true;
       }
-      TypePtr unified = unify_types(lv->type->elems[0], out->type, types_, true, refined ? refined->elems[0] : nullptr);
+      TypePtr unified = unify_types(lv->type->elems[0], out->type, types_, true,
+                                    refined ? refined->elems[0] : nullptr);
       if (refined && !unified->is_subtype_of(refined->elems[0]))
-        error("List type annotation `", refined->annotation_str(), "` did not match the types of the given list elements, which were unified to ", unified->annotation_str());
+        error("List type annotation `", refined->annotation_str(),
+              "` did not match the types of the given list elements, which were unified to ",
+              unified->annotation_str());
       if (!refined) refined = types_.list(unified);
       lv->type = refined;
       out->type = refined->elems[0];
@@ -392,7 +443,8 @@ Value* Emitter::list_comprehension(const TreeRef& elt, const TreeRef& target, co
   return lv;
 }
 
-Value* Emitter::dict_comprehension(const TreeRef& key, const TreeRef& value, const TreeRef& target, const TreeRef& it, TypePtr hint) {
+Value* Emitter::dict_comprehension(const TreeRef& key, const TreeRef& value, const TreeRef& target,
+                                   const TreeRef& it, TypePtr hint) {
   Node* dict = insert(prim::DictConstruct, {});
   Value* dv = dict->output();
   TypePtr refined = hint ? refine_hint(hint, TypeKind::Dict) : nullptr;
@@ -409,8 +461,10 @@ Value* Emitter::dict_comprehension(const TreeRef& key, const TreeRef& value, con
     for_loop(targets, it, [&] {
       Value *k = expression(key), *v = expression(value);
       if (refined) {
-        if (!k->type->is_subtype_of(refined->elems[0]) || !v->type->is_subtype_of(refined->elems[1]))
-          error("Dict type annotation `", refined->annotation_str(), "` did not match the types of the generated keys and values");
+        if (!k->type->is_subtype_of(refined->elems[0]) ||
+            !v->type->is_subtype_of(refined->elems[1]))
+          error("Dict type annotation `", refined->annotation_str(),
+                "` did not match the types of the generated keys and values");
         k->type = refined->elems[0];
         v->type = refined->elems[1];
       } else {
@@ -426,12 +480,16 @@ Value* Emitter::dict_comprehension(const TreeRef& key, const TreeRef& value, con
 SugaredPtr Emitter::list_call(const Tree& e, TypePtr hint) {
   if (e[1]->size() == 0) {
     TypePtr t = hint ? refine_hint(hint, TypeKind::List) : nullptr;
-    return simple(graph_->insert_node(graph_->create_list(t ? t->elems[0] : types::tensor(), {}))->output());
+    return simple(
+        graph_->insert_node(graph_->create_list(t ? t->elems[0] : types::tensor(), {}))->output());
   }
   if (e[1]->size() != 1) error("list expected exactly 1 argument");
   SugaredPtr it = sugared((*e[1])[0]);
-  if (it->kind == K::Simple && (it->value->type->kind == TypeKind::List || it->value->type->kind == TypeKind::String)) return simple(builtin("aten::list", {it->value}));
-  std::string iter_name = "$_iter" + std::to_string(temp_), elem_name = "$_elem" + std::to_string(temp_);
+  if (it->kind == K::Simple &&
+      (it->value->type->kind == TypeKind::List || it->value->type->kind == TypeKind::String))
+    return simple(builtin("aten::list", {it->value}));
+  std::string iter_name = "$_iter" + std::to_string(temp_),
+              elem_name = "$_elem" + std::to_string(temp_);
   ++temp_;
   set_sugared(iter_name, it, nullptr);
   auto var = [&](const std::string& n) {
@@ -447,7 +505,10 @@ SugaredPtr Emitter::list_call(const Tree& e, TypePtr hint) {
 SugaredPtr Emitter::dict_call(const Tree& e, TypePtr hint) {
   auto& in = e[1]->kids;
   auto& named = e[2]->kids;
-  TypePtr t = hint && (hint->kind == TypeKind::Dict || hint->kind == TypeKind::Optional || hint->kind == TypeKind::Union) ? refine_hint(hint, TypeKind::Dict) : nullptr;
+  TypePtr t = hint && (hint->kind == TypeKind::Dict || hint->kind == TypeKind::Optional ||
+                       hint->kind == TypeKind::Union)
+                  ? refine_hint(hint, TypeKind::Dict)
+                  : nullptr;
   auto add_named = [&](Value* d) {
     for (auto& k : named) {
       Value* key = insert_constant(k->text);
@@ -464,7 +525,8 @@ SugaredPtr Emitter::dict_call(const Tree& e, TypePtr hint) {
     r->text = std::move(text);
     return TreeRef(r);
   };
-  bool empty_input = in.empty() || (in[0]->kind == Kind::DictLit && (*in[0])[0]->size() == 0) || (in[0]->kind == Kind::ListLit && in[0]->size() == 0);
+  bool empty_input = in.empty() || (in[0]->kind == Kind::DictLit && (*in[0])[0]->size() == 0) ||
+                     (in[0]->kind == Kind::ListLit && in[0]->size() == 0);
   if (empty_input && named.empty()) {
     Node* n = insert(prim::DictConstruct, {});
     n->output()->type = t ? t : types_.dict(types::string(), types::tensor());
@@ -477,7 +539,8 @@ SugaredPtr Emitter::dict_call(const Tree& e, TypePtr hint) {
     }
     if (in[0]->kind != Kind::ListLit && in[0]->kind != Kind::DictLit) {
       SugaredPtr s = sugared(in[0]);
-      if (s->kind == K::Simple && s->value->type->kind == TypeKind::Dict) return simple(add_named(builtin("aten::dict", {s->value})));
+      if (s->kind == K::Simple && s->value->type->kind == TypeKind::Dict)
+        return simple(add_named(builtin("aten::dict", {s->value})));
     }
   }
   // A list of pairs, with the keyword arguments appended when it is a literal.
@@ -485,18 +548,21 @@ SugaredPtr Emitter::dict_call(const Tree& e, TypePtr hint) {
   bool literal = source->kind == Kind::ListLit || source->kind == Kind::DictLit;
   if (source->kind == Kind::DictLit) {
     std::vector<TreeRef> pairs;
-    for (size_t i = 0; i < (*source)[0]->size(); ++i) pairs.push_back(tree(Kind::Tuple, {(*(*source)[0])[i], (*(*source)[1])[i]}));
+    for (size_t i = 0; i < (*source)[0]->size(); ++i)
+      pairs.push_back(tree(Kind::Tuple, {(*(*source)[0])[i], (*(*source)[1])[i]}));
     source = tree(Kind::ListLit, pairs);
   }
   if (literal && !named.empty()) {
     std::vector<TreeRef> pairs = source->kids;
-    for (auto& k : named) pairs.push_back(tree(Kind::Tuple, {tree(Kind::StringLit, {}, k->text), (*k)[0]}));
+    for (auto& k : named)
+      pairs.push_back(tree(Kind::Tuple, {tree(Kind::StringLit, {}, k->text), (*k)[0]}));
     source = tree(Kind::ListLit, pairs);
   }
   std::string n = std::to_string(temp_++);
   set_sugared("$_iter" + n, sugared(source), nullptr);
   TreeRef key = tree(Kind::Var, {}, "$_key" + n), value = tree(Kind::Var, {}, "$_value" + n);
-  Value* d = dict_comprehension(key, value, tree(Kind::Tuple, {key, value}), tree(Kind::Var, {}, "$_iter" + n), t);
+  Value* d = dict_comprehension(key, value, tree(Kind::Tuple, {key, value}),
+                                tree(Kind::Var, {}, "$_iter" + n), t);
   return simple(literal ? d : add_named(d));
 }
 
@@ -508,11 +574,13 @@ Value* Emitter::tuple_index(Value* tup, Value* idx) {
   TypePtr out;
   if (auto c = constant_value(idx)) {
     int64_t n = static_cast<int64_t>(elems.size()), i = c->toInt();
-    if (i < -n || i >= n) error("Tuple index out of range. Tuple is length ", n, " and index is ", i);
+    if (i < -n || i >= n)
+      error("Tuple index out of range. Tuple is length ", n, " and index is ", i);
     out = elems[static_cast<size_t>(i < 0 ? i + n : i)];
   } else {
     if (elems.empty() || !convertible_to_list(tup->type, types_.list(elems[0])))
-      error("Cannot index into a ", tup->type->annotation_str(), " with a non-integer literal because we cannot resolve the output type");
+      error("Cannot index into a ", tup->type->annotation_str(),
+            " with a non-integer literal because we cannot resolve the output type");
     out = elems[0];
   }
   Node* n = insert(prim::TupleIndex, {tup, idx});
@@ -589,7 +657,8 @@ std::pair<Value*, std::vector<Value*>> Emitter::int_and_slice_indexing(Value* v,
       if (reverse) error("Ellipses followed by tensor indexing is currently not supported");
       return dim + 1;
     }
-    error("Unsupported operation: indexing tensor with unsupported index type '", index->type->annotation_str(), "'. Only ints, slices, lists and tensors are supported");
+    error("Unsupported operation: indexing tensor with unsupported index type '",
+          index->type->annotation_str(), "'. Only ints, slices, lists and tensors are supported");
   };
   size_t i = 0;
   int64_t dim = 0;
@@ -625,10 +694,12 @@ std::pair<Value*, std::vector<Value*>> Emitter::int_and_slice_indexing(Value* v,
 }
 
 Value* Emitter::multi_index(Value* v, const Tree& subs) {
-  if (!is_tensor(v->type)) error("Unsupported operation: attempted to use multidimensional indexing on a non-tensor type");
+  if (!is_tensor(v->type))
+    error("Unsupported operation: attempted to use multidimensional indexing on a non-tensor type");
   auto [sliced, tensors] = int_and_slice_indexing(v, subs);
   if (tensors.empty()) return sliced;
-  Value* list = graph_->insert_node(graph_->create_list(types_.optional(types::tensor()), tensors))->output();
+  Value* list =
+      graph_->insert_node(graph_->create_list(types_.optional(types::tensor()), tensors))->output();
   return builtin("aten::index", {sliced, list});
 }
 
@@ -643,7 +714,8 @@ SugaredPtr Emitter::subscript(const Tree& e, TypePtr hint) {
   }
   Value* v = as_value(s);
   if (is_tensor(v->type)) {
-    if (subs[0]->kind != Kind::Dots) (void)sugared(subs[0]);  // PyTorch emits it once more; the first is dead
+    if (subs[0]->kind != Kind::Dots)
+      (void)sugared(subs[0]);  // PyTorch emits it once more; the first is dead
     return simple(multi_index(v, subs));
   }
   Value* idx = expression(subs[0]);

@@ -46,28 +46,35 @@ SugaredPtr Emitter::find(const EnvironmentPtr& from, const std::string& name) {
 
 void Emitter::set_sugared(const std::string& name, const SugaredPtr& s, TypePtr annotated) {
   Value* v = s->kind == K::Simple ? s->value : nullptr;
-  if (v && v->name.empty() && meaningful_name(name) && v->node->owner == env_->block) v->set_name(name);
+  if (v && v->name.empty() && meaningful_name(name) && v->node->owner == env_->block)
+    v->set_name(name);
   if (SugaredPtr parent = find(env_->next, name)) {
-    if (annotated) error("Attempting to declare and annotate the type of variable '", name, "' but it is already defined in an outer block");
-    if (!v || parent->kind != K::Simple) error("Cannot re-assign '", name, "' because it is not a first-class value in both places");
+    if (annotated)
+      error("Attempting to declare and annotate the type of variable '", name,
+            "' but it is already defined in an outer block");
+    if (!v || parent->kind != K::Simple)
+      error("Cannot re-assign '", name, "' because it is not a first-class value in both places");
     TypePtr outer = unshaped(parent->value->type, types_);
     v = try_convert(outer, v, true);
     if (!v->type->is_subtype_of(outer))
-      error("Variable '", name, "' previously had type ", outer->annotation_str(), " but is now being assigned to a value of type ", v->type->annotation_str());
+      error("Variable '", name, "' previously had type ", outer->annotation_str(),
+            " but is now being assigned to a value of type ", v->type->annotation_str());
   }
   if (!v) {
     env_->values[name] = s;
     return;
   }
   if (annotated && !v->type->is_subtype_of(annotated))
-    error("Variable '", name, "' is annotated with type ", annotated->annotation_str(), " but is being assigned to a value of type ", v->type->annotation_str());
+    error("Variable '", name, "' is annotated with type ", annotated->annotation_str(),
+          " but is being assigned to a value of type ", v->type->annotation_str());
   graph_->insert_node(graph_->create_store(name, v));
   env_->types[name] = annotated ? annotated : v->type;
 }
 
 void Emitter::remove_var(const std::string& name) {
   bool removed = false;
-  for (Environment* e = env_.get(); e; e = e->next.get()) removed |= e->values.erase(name) + e->types.erase(name) > 0;
+  for (Environment* e = env_.get(); e; e = e->next.get())
+    removed |= e->values.erase(name) + e->types.erase(name) > 0;
   if (!removed) error("undefined value ", name);
 }
 
@@ -76,7 +83,8 @@ SugaredPtr Emitter::get_sugared(const std::string& name) {
   if (auto s = resolve_global(name)) return s;
   Environment* root = env_.get();
   while (root->next) root = root->next.get();
-  if (auto it = root->errors.find(name); it != root->errors.end()) error(it->second, " and was used here");
+  if (auto it = root->errors.find(name); it != root->errors.end())
+    error(it->second, " and was used here");
   error("undefined value ", name);
 }
 
@@ -85,11 +93,16 @@ struct GlobalBuiltin {
   const char *name, *op, *magic;
 };
 constexpr GlobalBuiltin kBuiltins[] = {
-    {"len", "aten::len", "__len__"}, {"hex", "aten::hex", "__hex__"}, {"oct", "aten::oct", "__oct__"}, {"round", "aten::round", "__round__"},
-    {"hash", "aten::hash", nullptr}, {"id", "prim::id", nullptr},     {"min", "prim::min", nullptr},   {"max", "prim::max", nullptr},
-    {"abs", "prim::abs", nullptr},   {"all", "aten::all", nullptr},   {"any", "aten::any", nullptr},   {"divmod", "aten::divmod", nullptr},
-    {"sum", "aten::sum", nullptr},   {"ord", "aten::ord", nullptr},   {"chr", "aten::chr", nullptr},   {"bin", "aten::bin", nullptr},
-    {"pow", "aten::pow", nullptr},   {"rangelist", "prim::rangelist", nullptr}, {"sorted", "aten::sorted", nullptr}};
+    {"len", "aten::len", "__len__"},    {"hex", "aten::hex", "__hex__"},
+    {"oct", "aten::oct", "__oct__"},    {"round", "aten::round", "__round__"},
+    {"hash", "aten::hash", nullptr},    {"id", "prim::id", nullptr},
+    {"min", "prim::min", nullptr},      {"max", "prim::max", nullptr},
+    {"abs", "prim::abs", nullptr},      {"all", "aten::all", nullptr},
+    {"any", "aten::any", nullptr},      {"divmod", "aten::divmod", nullptr},
+    {"sum", "aten::sum", nullptr},      {"ord", "aten::ord", nullptr},
+    {"chr", "aten::chr", nullptr},      {"bin", "aten::bin", nullptr},
+    {"pow", "aten::pow", nullptr},      {"rangelist", "prim::rangelist", nullptr},
+    {"sorted", "aten::sorted", nullptr}};
 struct GlobalCast {
   const char *name, *op, *magic;
   TypeKind type;
@@ -107,10 +120,20 @@ struct GlobalForm {
 }  // namespace
 
 SugaredPtr Emitter::resolve_global(const std::string& name) {
-  static constexpr GlobalForm kForms[] = {{"tuple", prim::TupleConstruct},   {"getattr", prim::GetAttr},   {"hasattr", prim::HasAttr}, {"isinstance", prim::isinstance},
-                                          {"list", prim::list},              {"dict", prim::dict},         {"range", prim::range},     {"zip", prim::zip},
-                                          {"enumerate", prim::enumerate},    {"fork", prim::fork},         {"awaitable", prim::awaitable}, {"annotate", prim::annotate},
-                                          {"unchecked_cast", prim::unchecked_cast}, {"uninitialized", prim::Uninitialized}};
+  static constexpr GlobalForm kForms[] = {{"tuple", prim::TupleConstruct},
+                                          {"getattr", prim::GetAttr},
+                                          {"hasattr", prim::HasAttr},
+                                          {"isinstance", prim::isinstance},
+                                          {"list", prim::list},
+                                          {"dict", prim::dict},
+                                          {"range", prim::range},
+                                          {"zip", prim::zip},
+                                          {"enumerate", prim::enumerate},
+                                          {"fork", prim::fork},
+                                          {"awaitable", prim::awaitable},
+                                          {"annotate", prim::annotate},
+                                          {"unchecked_cast", prim::unchecked_cast},
+                                          {"uninitialized", prim::Uninitialized}};
   auto wrap = [&](SugaredPtr base, const char* magic) {
     if (!magic) return base;
     auto m = make(K::Magic, magic);
@@ -137,7 +160,9 @@ SugaredPtr Emitter::resolve_global(const std::string& name) {
   if (name == "infj") return simple(insert_constant(std::complex<double>(0, HUGE_VAL)));
   if (name == "nanj") return simple(insert_constant(std::complex<double>(0, std::nan(""))));
   if (TypePtr t = cu_.find_type(name)) {
-    auto s = make(t->kind == TypeKind::Tuple ? K::NamedTuple : t->kind == TypeKind::Enum ? K::EnumClass : K::Class);
+    auto s = make(t->kind == TypeKind::Tuple  ? K::NamedTuple
+                  : t->kind == TypeKind::Enum ? K::EnumClass
+                                              : K::Class);
     s->type = t;
     return s;
   }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Statements to SSA: assignments, branches, loops, with, returns (serialized-language.md sections 10 and 11).
+// Statements to SSA: assignments, branches, loops, with, returns (serialized-language.md sections
+// 10 and 11).
 #include <limits>
 #include <set>
 
@@ -33,7 +34,9 @@ IValue Emitter::constant(const TreeRef& expr, TypePtr type) {
   Value* v = expression(expr, type);
   if (type) {
     v = try_convert(type, v, true);
-    if (!v->type->is_subtype_of(type)) error("a default value of type ", v->type->annotation_str(), " does not fit ", type->annotation_str());
+    if (!v->type->is_subtype_of(type))
+      error("a default value of type ", v->type->annotation_str(), " does not fit ",
+            type->annotation_str());
   }
   std::function<IValue(Value*)> read = [&](Value* x) -> IValue {
     if (auto c = constant_value(x)) return *c;
@@ -50,7 +53,8 @@ IValue Emitter::constant(const TreeRef& expr, TypePtr type) {
     }
     if (n->kind == prim::DictConstruct) {
       auto d = make_ref<DictBox>(x->type->elems[0], x->type->elems[1]);
-      for (size_t i = 0; i + 1 < n->inputs.size(); i += 2) d->set(read(n->inputs[i]), read(n->inputs[i + 1]));
+      for (size_t i = 0; i + 1 < n->inputs.size(); i += 2)
+        d->set(read(n->inputs[i]), read(n->inputs[i + 1]));
       return d;
     }
     if (n->op) {
@@ -69,7 +73,8 @@ void Emitter::emit_def(const Tree& def, Block* block, bool is_closure) {
   InsertPoint at(*graph_, block);
   RangeScope scope(*graph_, def.range);
   push_frame(block, true);
-  if (!is_closure && !fn_.schema.returns.empty()) defs_.back().declared = fn_.schema.returns[0].type;
+  if (!is_closure && !fn_.schema.returns.empty())
+    defs_.back().declared = fn_.schema.returns[0].type;
   if (is_closure && def[1]->present()) defs_.back().declared = cu_.parse_type(def[1]);
   auto& params = def[0]->kids;
   for (size_t i = 0; i < params.size(); ++i) {
@@ -85,7 +90,8 @@ void Emitter::emit_def(const Tree& def, Block* block, bool is_closure) {
   statements(*def[2]);
   auto& d = defs_.back();
   if (!exit_blocks_.count(block)) {
-    if (d.declared && d.declared->kind != TypeKind::None && d.declared->kind != TypeKind::Any && !is_optional(d.declared))
+    if (d.declared && d.declared->kind != TypeKind::None && d.declared->kind != TypeKind::Any &&
+        !is_optional(d.declared))
       error("Function was not annotated as having type None, but does not return along all paths");
     return_statement(nullptr);
   } else if (!d.merged) {
@@ -113,7 +119,9 @@ void Emitter::statement(const TreeRef& s) {
   RangeScope scope(*graph_, s->range);
   auto exit_node = [&](Symbol kind, const char* word) {
     if (loop_ == LoopStatus::None) error("SyntaxError: '", word, "' outside loop");
-    if (loop_ == LoopStatus::Unrolled) error("'", word, "' is not supported inside a loop over a tuple or module list, which is unrolled");
+    if (loop_ == LoopStatus::Unrolled)
+      error("'", word,
+            "' is not supported inside a loop over a tuple or module list, which is unrolled");
     insert(kind, {}, 0);
   };
   switch (s->kind) {
@@ -198,11 +206,15 @@ void Emitter::if_blocks(const Cond& cond, const TreeRef& yes, const TreeRef& no)
     if (t_exits) tv = fill(tb, fv->type);
     if (f_exits) fv = fill(fb, tv->type);
     TypePtr full = nullptr;
-    if (SugaredPtr outer = find(env_, x); outer && outer->kind == K::Simple) full = outer->value->type;
-    bool to_union = full && (full->kind == TypeKind::Union || full->kind == TypeKind::Optional || full->kind == TypeKind::Number);
+    if (SugaredPtr outer = find(env_, x); outer && outer->kind == K::Simple)
+      full = outer->value->type;
+    bool to_union = full && (full->kind == TypeKind::Union || full->kind == TypeKind::Optional ||
+                             full->kind == TypeKind::Number);
     TypePtr u = unify_types(tv->type, fv->type, types_, to_union);
     if (!u) {
-      std::string text = "Type mismatch: " + x + " is set to type " + tv->type->annotation_str() + " in the true branch and type " + fv->type->annotation_str() + " in the false branch";
+      std::string text = "Type mismatch: " + x + " is set to type " + tv->type->annotation_str() +
+                         " in the true branch and type " + fv->type->annotation_str() +
+                         " in the false branch";
       if (find(save_t->next, x)) error(text);
       root->errors[x] = text;
       continue;
@@ -222,7 +234,8 @@ void Emitter::assert_statement(const Tree& s) {
     return TreeRef(t);
   };
   TreeRef message = s[1]->present() ? s[1] : tree(Kind::StringLit, {});
-  TreeRef call = tree(Kind::Apply, {tree(Kind::Var, {}, "AssertionError"), tree(Kind::List, {message}), tree(Kind::List, {})});
+  TreeRef call = tree(Kind::Apply, {tree(Kind::Var, {}, "AssertionError"),
+                                    tree(Kind::List, {message}), tree(Kind::List, {})});
   if_blocks(c, tree(Kind::List, {}), tree(Kind::List, {tree(Kind::Raise, {call})}));
 }
 
@@ -252,15 +265,20 @@ void Emitter::return_statement(const TreeRef& e) {
   Value* v = e ? expression(e, declared) : insert_constant(IValue());
   if (declared) {
     v = try_convert(declared, v, true);
-    if (!v->type->is_subtype_of(declared)) error("Return value was annotated as having type ", declared->annotation_str(), " but is actually of type ", v->type->annotation_str());
+    if (!v->type->is_subtype_of(declared))
+      error("Return value was annotated as having type ", declared->annotation_str(),
+            " but is actually of type ", v->type->annotation_str());
   } else {
     declared = d.merged ? d.merged : v->type;
     TypePtr u = unify_types(declared, v->type, types_);
-    if (!u) error("Previous return statement returned a value of type ", declared->annotation_str(), " but this return statement returns a value of type ", v->type->annotation_str());
+    if (!u)
+      error("Previous return statement returned a value of type ", declared->annotation_str(),
+            " but this return statement returns a value of type ", v->type->annotation_str());
     declared = u;
   }
   d.merged = declared;
-  if (declared->kind == TypeKind::Any && v->type->kind != TypeKind::Any) v = unchecked_cast(v, declared);
+  if (declared->kind == TypeKind::Any && v->type->kind != TypeKind::Any)
+    v = unchecked_cast(v, declared);
   insert(prim::ReturnStmt, {v}, 0);
   exit_blocks_.insert(env_->block);
 }
@@ -272,7 +290,8 @@ Value* Emitter::front_constant(IValue v) {
   return insert_constant(std::move(v));
 }
 
-void Emitter::loop(const std::function<void()>& body, const SugaredPtr& it, const TreeRef& targets, const TreeRef& cond) {
+void Emitter::loop(const std::function<void()>& body, const SugaredPtr& it, const TreeRef& targets,
+                   const TreeRef& cond) {
   Value* trip;
   if (it) {
     trip = len(it);
@@ -326,7 +345,8 @@ void Emitter::loop(const std::function<void()>& body, const SugaredPtr& it, cons
   loop_ = saved;
 }
 
-void Emitter::for_loop(const TreeRef& targets, const TreeRef& iterable, const std::function<void()>& body) {
+void Emitter::for_loop(const TreeRef& targets, const TreeRef& iterable,
+                       const std::function<void()>& body) {
   SugaredPtr it = iter(sugared(iterable));
   auto n = static_len(it);
   if (!n || (it->kind == K::Range && !it->static_len)) return loop(body, it, targets, nullptr);
@@ -359,10 +379,13 @@ void Emitter::with(const Tree& s) {
     if (v->type->kind != TypeKind::Class) error("With item expression must return an object");
     auto* cls = static_cast<const ClassType*>(v->type);
     Function *enter = cls->find_method("__enter__"), *exit = cls->find_method("__exit__");
-    if (!enter || !exit) error("Object returned by with item expression does not define __enter__ and __exit__ methods");
+    if (!enter || !exit)
+      error(
+          "Object returned by with item expression does not define __enter__ and __exit__ methods");
     cu_.ensure_schema(*enter);
     cu_.ensure_schema(*exit);
-    if (enter->schema.arguments.size() != 1) error("__enter__ must have only one argument and one return value");
+    if (enter->schema.arguments.size() != 1)
+      error("__enter__ must have only one argument and one return value");
     if (exit->schema.arguments.size() != 4) error("__exit__ must have four arguments");
     n->output()->type = enter->schema.returns[0].type;
     if ((*item)[1]->present()) set_var((*item)[1]->text, n->output());
@@ -376,7 +399,8 @@ void Emitter::del(const Tree& s) {
     if (t->kind == Kind::Var) {
       remove_var(t->text);
     } else if (t->kind == Kind::Subscript) {
-      if ((*(*t)[1])[0]->kind == Kind::Slice) error("del statements only support deletion at a single index, slicing is not supported");
+      if ((*(*t)[1])[0]->kind == Kind::Slice)
+        error("del statements only support deletion at a single index, slicing is not supported");
       SugaredPtr container = sugared((*t)[0]);
       Value* idx = expression((*(*t)[1])[0]);
       Value* v = as_value(container);
@@ -457,11 +481,15 @@ size_t Emitter::binders(const std::vector<TreeRef>& lhs) {
   for (auto& t : lhs) {
     if (t->kind == Kind::Starred)
       ++starred;
-    else if (t->kind != Kind::Var && t->kind != Kind::Subscript && t->kind != Kind::Tuple && t->kind != Kind::Select)
+    else if (t->kind != Kind::Var && t->kind != Kind::Subscript && t->kind != Kind::Tuple &&
+             t->kind != Kind::Select)
       error("lhs of assignment must be a variable, subscript, or starred expression");
   }
   if (starred > 1) error("Only one starred expression is allowed on the lhs");
-  if (starred && lhs.size() == 1) error("A Starred expression may only appear on the lhs within the presence of another non-starred expression");
+  if (starred && lhs.size() == 1)
+    error(
+        "A Starred expression may only appear on the lhs within the presence of another "
+        "non-starred expression");
   return lhs.size() - starred;
 }
 
@@ -469,12 +497,16 @@ void Emitter::assign_tuple(const Tree& lhs, const SugaredPtr& rhs) {
   size_t n = binders(lhs.kids);
   bool starred = n != lhs.kids.size();
   auto parts = as_tuple(rhs, starred ? std::nullopt : std::optional<size_t>(n));
-  if (parts.size() < n) error("need ", starred ? "at least " : "", n, " values to unpack but found only ", parts.size());
-  if (parts.size() > n && !starred) error("too many values to unpack: need ", n, " but found ", parts.size());
+  if (parts.size() < n)
+    error("need ", starred ? "at least " : "", n, " values to unpack but found only ",
+          parts.size());
+  if (parts.size() > n && !starred)
+    error("too many values to unpack: need ", n, " but found ", parts.size());
   assign_each(lhs.kids, parts, n);
 }
 
-void Emitter::assign_each(const std::vector<TreeRef>& lhs, const std::vector<SugaredPtr>& rhs, size_t n_binders) {
+void Emitter::assign_each(const std::vector<TreeRef>& lhs, const std::vector<SugaredPtr>& rhs,
+                          size_t n_binders) {
   size_t i = 0;
   for (auto& t : lhs) {
     switch (t->kind) {
@@ -501,7 +533,8 @@ void Emitter::assign_each(const std::vector<TreeRef>& lhs, const std::vector<Sug
 }
 
 void Emitter::set_attr(const SugaredPtr& object, const std::string& name, Value* v) {
-  if (object->kind != K::Simple || object->value->type->kind != TypeKind::Class) error("Tried to set an attribute: ", name, " on a non-class");
+  if (object->kind != K::Simple || object->value->type->kind != TypeKind::Class)
+    error("Tried to set an attribute: ", name, " on a non-class");
   auto* cls = const_cast<ClassType*>(static_cast<const ClassType*>(object->value->type));
   int i = cls->find_attribute(name);
   if (i < 0) {
@@ -510,14 +543,18 @@ void Emitter::set_attr(const SugaredPtr& object, const std::string& name, Value*
       return;
     }
     bool initializing = fn_.name == "__init__" && fn_.self == cls;
-    if (!initializing) error("Tried to set nonexistent attribute: ", name, ". Did you forget to initialize it in __init__()?");
+    if (!initializing)
+      error("Tried to set nonexistent attribute: ", name,
+            ". Did you forget to initialize it in __init__()?");
     cls->add_attribute({name, v->type, false, false, false});
     i = cls->find_attribute(name);
   }
   auto& a = cls->attributes[static_cast<size_t>(i)];
   if (fn_.name != "__init__") a.written = true;
   v = try_convert(a.type, v, false);
-  if (!v->type->is_subtype_of(a.type)) error("Wrong type for attribute assignment. Expected ", a.type->annotation_str(), " but got ", v->type->annotation_str());
+  if (!v->type->is_subtype_of(a.type))
+    error("Wrong type for attribute assignment. Expected ", a.type->annotation_str(), " but got ",
+          v->type->annotation_str());
   insert(prim::SetAttr, {object->value, v}, 0)->set_s(Symbol("name"), name);
 }
 
@@ -526,7 +563,8 @@ void Emitter::subscript_assign(const Tree& lhs, Value* rhs) {
   if (is_tensor(target->type)) {
     auto [sliced, indices] = int_and_slice_indexing(target, *lhs[1]);
     TypeKind k = rhs->type->kind;
-    if (k == TypeKind::Number || k == TypeKind::Int || k == TypeKind::Bool || k == TypeKind::Float || k == TypeKind::Complex) {
+    if (k == TypeKind::Number || k == TypeKind::Int || k == TypeKind::Bool ||
+        k == TypeKind::Float || k == TypeKind::Complex) {
       Value* dtype = builtin("prim::dtype", {sliced});
       Value* device = builtin("prim::device", {sliced});
       rhs = builtin_call("aten::tensor", {{rhs, ""}}, {{dtype, "dtype"}, {device, "device"}});
@@ -534,13 +572,17 @@ void Emitter::subscript_assign(const Tree& lhs, Value* rhs) {
     if (indices.empty()) {
       builtin("aten::copy_", {sliced, rhs});
     } else {
-      Value* list = graph_->insert_node(graph_->create_list(types_.optional(types::tensor()), indices))->output();
+      Value* list =
+          graph_->insert_node(graph_->create_list(types_.optional(types::tensor()), indices))
+              ->output();
       builtin("aten::index_put_", {sliced, list, rhs});
     }
     return;
   }
-  if (lhs[1]->size() != 1 || (*lhs[1])[0]->kind == Kind::Slice) error("Sliced expression not yet supported for subscripted assignment.");
-  if (target->type->kind == TypeKind::Tuple) error(target->type->annotation_str(), " does not support subscripted assignment");
+  if (lhs[1]->size() != 1 || (*lhs[1])[0]->kind == Kind::Slice)
+    error("Sliced expression not yet supported for subscripted assignment.");
+  if (target->type->kind == TypeKind::Tuple)
+    error(target->type->annotation_str(), " does not support subscripted assignment");
   Value* idx = expression((*lhs[1])[0]);
   if (target->type->kind == TypeKind::Class)
     call_method(target, "__setitem__", {{idx, ""}, {rhs, ""}}, {});
@@ -571,14 +613,19 @@ std::string Emitter::aug_op(const Tree& s, TypePtr t) {
 
 Value* Emitter::aug_value(const Tree& s, Value* lhs) {
   if (lhs->type->kind == TypeKind::Class) {
-    static constexpr const char* kMagic[][3] = {{"+", "__iadd__", "__add__"}, {"-", "__isub__", "__sub__"}, {"/", "__itruediv__", "__truediv__"}, {"*", "__imul__", "__mul__"}, {"%", "__imod__", "__mod__"}};
+    static constexpr const char* kMagic[][3] = {{"+", "__iadd__", "__add__"},
+                                                {"-", "__isub__", "__sub__"},
+                                                {"/", "__itruediv__", "__truediv__"},
+                                                {"*", "__imul__", "__mul__"},
+                                                {"%", "__imod__", "__mod__"}};
     Value* rhs = expression(s[1]);
     auto* cls = static_cast<const ClassType*>(lhs->type);
     for (auto& m : kMagic)
       if (s.text == m[0])
         for (int i : {1, 2})
           if (cls->find_method(m[i])) return as_value(call_method(lhs, m[i], {{rhs, ""}}, {}));
-    error("Cannot emit inplace op on ", lhs->type->annotation_str(), " since it does not define the method");
+    error("Cannot emit inplace op on ", lhs->type->annotation_str(),
+          " since it does not define the method");
   }
   Value* rhs = expression(s[1]);
   return builtin(aug_op(s, lhs->type), {lhs, rhs});
@@ -609,7 +656,9 @@ void Emitter::aug_assign(const Tree& s) {
       builtin_call(aug_op(s, target->type), {{rhs, ""}}, {}, sliced);
       return;
     }
-    Value* list = graph_->insert_node(graph_->create_list(types_.optional(types::tensor()), indices))->output();
+    Value* list =
+        graph_->insert_node(graph_->create_list(types_.optional(types::tensor()), indices))
+            ->output();
     Value* indexed = builtin("aten::index", {sliced, list});
     Value* v = builtin_call(aug_op(s, target->type), {{rhs, ""}}, {}, indexed);
     builtin("aten::index_put_", {sliced, list, v});

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// From syntax tree to SSA: names are resolved, operators chosen, values typed; then the rewrites that PyTorch's
-// compiler runs (ssa.h). Follows PyTorch's frontend step by step, because the graph has to be PyTorch's to the node.
+// From syntax tree to SSA: names are resolved, operators chosen, values typed; then the rewrites
+// that PyTorch's compiler runs (ssa.h). Follows PyTorch's frontend step by step, because the graph
+// has to be PyTorch's to the node.
 #pragma once
 #include <map>
 #include <optional>
@@ -23,21 +24,43 @@ struct Arg {
 // What an expression denotes before it is forced to be a graph value.
 struct Sugared {
   enum class Kind : uint8_t {
-    Simple, None, Builtin, Cast, Magic, SpecialForm, Print, Exception, ExceptionMessage, Method, Function, Class, EnumClass,
-    NamedTuple, OpNamespace, Ops, Constants, ClassNamespace, Range, Iterables, TupleOfSugared, Closure, TensorCast, Slice
+    Simple,
+    None,
+    Builtin,
+    Cast,
+    Magic,
+    SpecialForm,
+    Print,
+    Exception,
+    ExceptionMessage,
+    Method,
+    Function,
+    Class,
+    EnumClass,
+    NamedTuple,
+    OpNamespace,
+    Ops,
+    Constants,
+    ClassNamespace,
+    Range,
+    Iterables,
+    TupleOfSugared,
+    Closure,
+    TensorCast,
+    Slice
   };
   Kind kind;
-  Value* value = nullptr;              // Simple; Method: self; Builtin: self or null; Closure
-  std::string name;                    // Builtin: qualified operator; Method; Magic; Exception; namespaces
-  SugaredPtr base;                     // Magic
-  TypePtr type = nullptr;              // Cast, Class, EnumClass, NamedTuple
-  Symbol form;                         // SpecialForm
+  Value* value = nullptr;  // Simple; Method: self; Builtin: self or null; Closure
+  std::string name;        // Builtin: qualified operator; Method; Magic; Exception; namespaces
+  SugaredPtr base;         // Magic
+  TypePtr type = nullptr;  // Cast, Class, EnumClass, NamedTuple
+  Symbol form;             // SpecialForm
   sconce::Function* function = nullptr;
-  std::vector<SugaredPtr> children;    // Iterables, TupleOfSugared
+  std::vector<SugaredPtr> children;                         // Iterables, TupleOfSugared
   Value *start = nullptr, *end = nullptr, *step = nullptr;  // Range
   bool only_end = false;
-  std::optional<int64_t> static_len;   // Range, Iterables: unrolled when known
-  int64_t dtype = 0;                   // TensorCast
+  std::optional<int64_t> static_len;  // Range, Iterables: unrolled when known
+  int64_t dtype = 0;                  // TensorCast
 };
 
 struct Refinement {
@@ -56,7 +79,8 @@ struct Cond {
   std::optional<bool> static_if;
 };
 
-// One lexical block: variables are stored by name; graph values through Store/Load until SSA conversion.
+// One lexical block: variables are stored by name; graph values through Store/Load until SSA
+// conversion.
 struct Environment {
   Block* block;
   std::shared_ptr<Environment> next;
@@ -93,7 +117,8 @@ class Emitter {
   void statement(const TreeRef& s);
   void if_statement(const Tree& s);
   void if_blocks(const Cond& cond, const TreeRef& yes, const TreeRef& no);
-  void loop(const std::function<void()>& body, const SugaredPtr& iter, const TreeRef& targets, const TreeRef& cond);
+  void loop(const std::function<void()>& body, const SugaredPtr& iter, const TreeRef& targets,
+            const TreeRef& cond);
   void for_loop(const TreeRef& targets, const TreeRef& iter, const std::function<void()>& body);
   void with(const Tree& s);
   void return_statement(const TreeRef& expr);
@@ -103,7 +128,8 @@ class Emitter {
   void assignment(const Tree& s);
   void assign(const TreeRef& lhs, const TreeRef& rhs, TypePtr type);
   void assign_tuple(const Tree& lhs, const SugaredPtr& rhs);
-  void assign_each(const std::vector<TreeRef>& lhs, const std::vector<SugaredPtr>& rhs, size_t n_binders);
+  void assign_each(const std::vector<TreeRef>& lhs, const std::vector<SugaredPtr>& rhs,
+                   size_t n_binders);
   size_t binders(const std::vector<TreeRef>& lhs);
   void subscript_assign(const Tree& lhs, Value* rhs);
   void aug_assign(const Tree& s);
@@ -119,7 +145,8 @@ class Emitter {
   Cond is_instance(const TreeRef& obj, const TreeRef& classes);
   Cond has_attr_condition(const TreeRef& obj, const TreeRef& name);
   Cond constant_condition(bool v, RefinementSet r = {});
-  Value* if_expression(const Cond& c, const std::function<Value*()>& yes, const std::function<Value*()>& no);
+  Value* if_expression(const Cond& c, const std::function<Value*()>& yes,
+                       const std::function<Value*()>& no);
   Value* ternary(const Tree& e, TypePtr hint);
   Value* to_bool(Value* v);
   void insert_refinements(const std::vector<Refinement>& r);
@@ -136,8 +163,10 @@ class Emitter {
   Value* number(const Tree& e);
   Value* list_literal(const Tree& e, TypePtr hint);
   Value* dict_literal(const Tree& e, TypePtr hint);
-  Value* list_comprehension(const TreeRef& elt, const TreeRef& target, const TreeRef& iter, TypePtr hint);
-  Value* dict_comprehension(const TreeRef& key, const TreeRef& value, const TreeRef& target, const TreeRef& iter, TypePtr hint);
+  Value* list_comprehension(const TreeRef& elt, const TreeRef& target, const TreeRef& iter,
+                            TypePtr hint);
+  Value* dict_comprehension(const TreeRef& key, const TreeRef& value, const TreeRef& target,
+                            const TreeRef& iter, TypePtr hint);
   SugaredPtr list_call(const Tree& e, TypePtr hint);
   SugaredPtr dict_call(const Tree& e, TypePtr hint);
   SugaredPtr fork(const Tree& e, bool awaitable);
@@ -161,7 +190,8 @@ class Emitter {
   SugaredPtr value_attr(Value* v, const std::string& name);
   bool has_attr(const SugaredPtr& s, const std::string& name);
   SugaredPtr call(const SugaredPtr& s, std::vector<Arg> args, std::vector<Arg> kwargs);
-  SugaredPtr call_method(Value* self, const std::string& name, std::vector<Arg> args, std::vector<Arg> kwargs);
+  SugaredPtr call_method(Value* self, const std::string& name, std::vector<Arg> args,
+                         std::vector<Arg> kwargs);
   std::vector<SugaredPtr> as_tuple(const SugaredPtr& s, std::optional<size_t> size_hint);
   SugaredPtr iter(const SugaredPtr& s);
   Value* len(const SugaredPtr& s);
@@ -177,12 +207,16 @@ class Emitter {
     std::vector<TypePtr> returns;
     std::vector<std::string> fields;  // all returns have names
   };
-  std::optional<Match> try_match(const FunctionSchema& s, const std::vector<Arg>& args, const std::vector<Arg>& kwargs, Value* self, std::string* why,
+  std::optional<Match> try_match(const FunctionSchema& s, const std::vector<Arg>& args,
+                                 const std::vector<Arg>& kwargs, Value* self, std::string* why,
                                  bool conversions);
-  Value* try_match_argument(const Argument& a, Value* v, std::string* why, bool conversions, TypeEnv& env);
-  Match match(const FunctionSchema& s, const std::vector<Arg>& args, const std::vector<Arg>& kwargs, Value* self);
+  Value* try_match_argument(const Argument& a, Value* v, std::string* why, bool conversions,
+                            TypeEnv& env);
+  Match match(const FunctionSchema& s, const std::vector<Arg>& args, const std::vector<Arg>& kwargs,
+              Value* self);
   Value* try_convert(TypePtr wanted, Value* v, bool conversions);
-  Value* builtin_call(const std::string& name, const std::vector<Arg>& args, const std::vector<Arg>& kwargs = {}, Value* self = nullptr);
+  Value* builtin_call(const std::string& name, const std::vector<Arg>& args,
+                      const std::vector<Arg>& kwargs = {}, Value* self = nullptr);
   Value* builtin(const std::string& name, const std::vector<Value*>& inputs);
   bool builtin_exists(const std::string& name, Value* self);
   bool convertible_to_list(TypePtr t, TypePtr list) const;
@@ -192,9 +226,13 @@ class Emitter {
   [[noreturn]] void error(const A&... parts) {
     script_error(graph_->current_range, parts...);
   }
-  Value* insert_constant(IValue v, TypePtr t = nullptr) { return graph_->insert_constant(std::move(v), t); }
+  Value* insert_constant(IValue v, TypePtr t = nullptr) {
+    return graph_->insert_constant(std::move(v), t);
+  }
   Value* front_constant(IValue v);
-  Node* insert(Symbol kind, const std::vector<Value*>& in, size_t n_out = 1) { return graph_->insert_node(graph_->create(kind, in, n_out)); }
+  Node* insert(Symbol kind, const std::vector<Value*>& in, size_t n_out = 1) {
+    return graph_->insert_node(graph_->create(kind, in, n_out));
+  }
   Value* unchecked_cast(Value* v, TypePtr t);
 
   CompilationUnit& cu_;
@@ -219,7 +257,9 @@ bool is_tensor(TypePtr t);
 
 // Sets the expression's range as the current one for its lifetime.
 struct RangeScope {
-  RangeScope(Graph& g, const SourceRange& r) : g_(g), saved_(g.current_range) { g.current_range = r; }
+  RangeScope(Graph& g, const SourceRange& r) : g_(g), saved_(g.current_range) {
+    g.current_range = r;
+  }
   ~RangeScope() { g_.current_range = saved_; }
   Graph& g_;
   SourceRange saved_;

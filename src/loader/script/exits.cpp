@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Early returns, breaks and continues as data flow: an exit becomes a flag and values that travel to its target block;
-// statements after a possible exit go into an If on the flag. Same shape as PyTorch's exit transformation.
+// Early returns, breaks and continues as data flow: an exit becomes a flag and values that travel
+// to its target block; statements after a possible exit go into an If on the flag. Same shape as
+// PyTorch's exit transformation.
 #include "loader/script/exits.h"
 
 namespace sconce::script {
@@ -31,7 +32,12 @@ class ExitTransformer {
   }
 
  private:
-  Status status(const ExitPair& p) const { return p.flag == true_ ? Status::Will : p.flag == false_ ? Status::Wont : p.flag == throws_ ? Status::Throws : Status::Might; }
+  Status status(const ExitPair& p) const {
+    return p.flag == true_     ? Status::Will
+           : p.flag == false_  ? Status::Wont
+           : p.flag == throws_ ? Status::Throws
+                               : Status::Might;
+  }
   ExitPair wont() { return {false_, {}}; }
 
   Value* unit(TypePtr t) {
@@ -47,9 +53,12 @@ class ExitTransformer {
   void add_if_outputs(Node* n, const std::vector<Value*>& t, const std::vector<Value*>& f) {
     for (Value* v : t) n->blocks[0]->register_output(v);
     for (Value* v : f) n->blocks[1]->register_output(v);
-    for (size_t i = 0; i < t.size(); ++i) n->add_output(unify_types(t[i]->type, f[i]->type, *g_.types, true));
+    for (size_t i = 0; i < t.size(); ++i)
+      n->add_output(unify_types(t[i]->type, f[i]->type, *g_.types, true));
   }
-  static std::vector<Value*> tail(const std::vector<Value*>& v, size_t n) { return std::vector<Value*>(v.end() - static_cast<ptrdiff_t>(n), v.end()); }
+  static std::vector<Value*> tail(const std::vector<Value*>& v, size_t n) {
+    return std::vector<Value*>(v.end() - static_cast<ptrdiff_t>(n), v.end());
+  }
 
   ExitPair loop(Node* n) {
     Block* body = n->blocks[0];
@@ -212,12 +221,14 @@ bool merge_ifs(Node* first) {
   Node* second = first->next;
   if (second->inputs[0]->node != first) return false;
   size_t at = second->inputs[0]->offset;
-  auto t = constant_value(first->blocks[0]->outputs()[at]), f = constant_value(first->blocks[1]->outputs()[at]);
+  auto t = constant_value(first->blocks[0]->outputs()[at]),
+       f = constant_value(first->blocks[1]->outputs()[at]);
   if (!t || !f || t->toBool() == f->toBool()) return false;
   for (size_t i = 0; i < 2; ++i) {
     Block* into = first->blocks[i];
     Block* from = second->blocks[(i == 0 ? *t : *f).toBool() ? 0 : 1];
-    into->clone_from(from, [&](Value* v) { return v->node == first ? into->outputs()[v->offset] : v; });
+    into->clone_from(from,
+                     [&](Value* v) { return v->node == first ? into->outputs()[v->offset] : v; });
   }
   for (Value* o : second->outputs) {
     Value* n = first->add_output(o->type);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tokens of the serialized language: indentation, strings, numbers (serialized-language.md section 4).
+// Tokens of the serialized language: indentation, strings, numbers (serialized-language.md section
+// 4).
 #include <cstring>
 
 #include "loader/script/ast.h"
@@ -13,17 +14,22 @@ struct Keyword {
   Tok kind;
 };
 constexpr Keyword kKeywords[] = {
-    {"def", Tok::Def},       {"class", Tok::Class},     {"if", Tok::If},         {"elif", Tok::Elif},     {"else", Tok::Else},
-    {"while", Tok::While},   {"for", Tok::For},         {"in", Tok::In},         {"is", Tok::Is},         {"not", Tok::Not},
-    {"and", Tok::And},       {"or", Tok::Or},           {"return", Tok::Return}, {"raise", Tok::Raise},   {"assert", Tok::Assert},
-    {"pass", Tok::Pass},     {"break", Tok::Break},     {"continue", Tok::Continue}, {"del", Tok::Del},   {"import", Tok::Import},
-    {"global", Tok::Global}, {"with", Tok::With},       {"as", Tok::As},         {"None", Tok::None},     {"True", Tok::True},
-    {"False", Tok::False},   {"NoneType", Tok::NoneType}, {"Ellipsis", Tok::Dots}};
+    {"def", Tok::Def},       {"class", Tok::Class},   {"if", Tok::If},
+    {"elif", Tok::Elif},     {"else", Tok::Else},     {"while", Tok::While},
+    {"for", Tok::For},       {"in", Tok::In},         {"is", Tok::Is},
+    {"not", Tok::Not},       {"and", Tok::And},       {"or", Tok::Or},
+    {"return", Tok::Return}, {"raise", Tok::Raise},   {"assert", Tok::Assert},
+    {"pass", Tok::Pass},     {"break", Tok::Break},   {"continue", Tok::Continue},
+    {"del", Tok::Del},       {"import", Tok::Import}, {"global", Tok::Global},
+    {"with", Tok::With},     {"as", Tok::As},         {"None", Tok::None},
+    {"True", Tok::True},     {"False", Tok::False},   {"NoneType", Tok::NoneType},
+    {"Ellipsis", Tok::Dots}};
 
 // Longest first.
-constexpr const char* kOperators[] = {"<<=", ">>=", "**=", "...", "->", "==", "!=", "<=", ">=", "//", "**", "<<", ">>", "+=", "-=", "*=", "/=", "%=",
-                                      "|=",  "&=",  "^=",  "+",   "-",  "*",  "/",  "%",  "@",  "<",  ">",  "=",  "(",  ")",  "[",  "]",  "{",  "}",
-                                      ",",   ":",   ".",   "|",   "&",  "^",  "~",  "?"};
+constexpr const char* kOperators[] = {
+    "<<=", ">>=", "**=", "...", "->", "==", "!=", "<=", ">=", "//", "**", "<<", ">>", "+=", "-=",
+    "*=",  "/=",  "%=",  "|=",  "&=", "^=", "+",  "-",  "*",  "/",  "%",  "@",  "<",  ">",  "=",
+    "(",   ")",   "[",   "]",   "{",  "}",  ",",  ":",  ".",  "|",  "&",  "^",  "~",  "?"};
 
 bool ident_start(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 bool digit(char c) { return c >= '0' && c <= '9'; }
@@ -48,7 +54,8 @@ class Lexer {
         while (at_ < t_.size() && t_[at_] != '\n') ++at_;
         continue;
       }
-      if (c == '\\' && at_ + 1 < t_.size() && (t_[at_ + 1] == '\n' || t_.compare(at_, 3, "\\\r\n") == 0)) {
+      if (c == '\\' && at_ + 1 < t_.size() &&
+          (t_[at_ + 1] == '\n' || t_.compare(at_, 3, "\\\r\n") == 0)) {
         at_ += t_[at_ + 1] == '\n' ? 2 : 3;
         continue;
       }
@@ -70,8 +77,12 @@ class Lexer {
   }
 
  private:
-  SourceRange range(size_t b, size_t e) const { return {source_, static_cast<uint32_t>(b), static_cast<uint32_t>(e)}; }
-  void add(Tok k, size_t b, size_t e, std::string text) { out_.push_back({k, std::move(text), range(b, e)}); }
+  SourceRange range(size_t b, size_t e) const {
+    return {source_, static_cast<uint32_t>(b), static_cast<uint32_t>(e)};
+  }
+  void add(Tok k, size_t b, size_t e, std::string text) {
+    out_.push_back({k, std::move(text), range(b, e)});
+  }
 
   // Skips blank lines, emits Indent/Dedent. False at the end of the text.
   bool indentation() {
@@ -110,11 +121,13 @@ class Lexer {
       Tok k = Tok::Ident;
       for (const Keyword& kw : kKeywords)
         if (w == kw.text) k = kw.kind;
-      if (k == Tok::Not && t_.compare(at_, 3, " in") == 0 && (at_ + 3 >= t_.size() || !ident_char(t_[at_ + 3]))) {
+      if (k == Tok::Not && t_.compare(at_, 3, " in") == 0 &&
+          (at_ + 3 >= t_.size() || !ident_char(t_[at_ + 3]))) {
         at_ += 3;
         k = Tok::NotIn;
       }
-      if (k == Tok::Is && t_.compare(at_, 4, " not") == 0 && (at_ + 4 >= t_.size() || !ident_char(t_[at_ + 4]))) {
+      if (k == Tok::Is && t_.compare(at_, 4, " not") == 0 &&
+          (at_ + 4 >= t_.size() || !ident_char(t_[at_ + 4]))) {
         at_ += 4;
         k = Tok::IsNot;
       }
@@ -128,7 +141,8 @@ class Lexer {
       if (t_.compare(at_, n, op) == 0) {
         at_ += n;
         if (std::strchr("([{", op[0])) ++brackets_;
-        if (std::strchr(")]}", op[0]) && --brackets_ < 0) script_error(range(b, at_), "unmatched '", op, "'");
+        if (std::strchr(")]}", op[0]) && --brackets_ < 0)
+          script_error(range(b, at_), "unmatched '", op, "'");
         add(std::strcmp(op, "...") == 0 ? Tok::Dots : Tok::Op, b, at_, op);
         return;
       }
@@ -197,7 +211,8 @@ class Lexer {
               n = n * 8 + (t_[at_++] - '0');
               ++digits;
             }
-            if (digits != 3 || n > 255) script_error(range(b, at_), "octal escapes have exactly three digits up to 377");
+            if (digits != 3 || n > 255)
+              script_error(range(b, at_), "octal escapes have exactly three digits up to 377");
             v += static_cast<char>(n);
           } else {
             script_error(range(b, at_), "unknown escape \\", c, " in a string literal");

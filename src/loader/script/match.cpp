@@ -16,18 +16,22 @@ bool Emitter::convertible_to_list(TypePtr t, TypePtr list) const {
 }
 
 Value* Emitter::try_convert(TypePtr wanted, Value* v, bool conversions) {
-  if (is_optional(wanted) && !is_optional(v->type) && v->type->kind != TypeKind::None) return try_convert(wanted->elems[0], v, conversions);
+  if (is_optional(wanted) && !is_optional(v->type) && v->type->kind != TypeKind::None)
+    return try_convert(wanted->elems[0], v, conversions);
   if (v->node->kind == prim::EmptyListLiteral && wanted->kind == TypeKind::List)
     v = graph_->insert_node(graph_->create_list(wanted->elems[0], {}))->output();
   if (v->type->kind == TypeKind::Tuple) {
     TypePtr tuple = v->type;
     if (convertible_to_list(v->type, unwrap_optional(wanted))) {
       auto parts = unpack_tuple(v);
-      v = graph_->insert_node(graph_->create_list(unwrap_optional(wanted)->elems[0], parts))->output();
+      v = graph_->insert_node(graph_->create_list(unwrap_optional(wanted)->elems[0], parts))
+              ->output();
     }
-    if (wanted->kind == TypeKind::Tuple && !tuple->is_subtype_of(wanted) && wanted->elems.size() == tuple->elems.size()) {
+    if (wanted->kind == TypeKind::Tuple && !tuple->is_subtype_of(wanted) &&
+        wanted->elems.size() == tuple->elems.size()) {
       auto parts = unpack_tuple(v);
-      for (size_t i = 0; i < parts.size(); ++i) parts[i] = try_convert(wanted->elems[i], parts[i], conversions);
+      for (size_t i = 0; i < parts.size(); ++i)
+        parts[i] = try_convert(wanted->elems[i], parts[i], conversions);
       v = graph_->insert_node(graph_->create_tuple(parts))->output();
     }
   }
@@ -49,41 +53,59 @@ Value* Emitter::try_convert(TypePtr wanted, Value* v, bool conversions) {
     }
   }
   // A literal such as 1e10 is printed without its point; accept the int where only a float fits.
-  if (v->type->kind == TypeKind::Int && wanted->kind == TypeKind::Float && v->node->kind == prim::Constant) {
+  if (v->type->kind == TypeKind::Int && wanted->kind == TypeKind::Float &&
+      v->node->kind == prim::Constant) {
     auto c = constant_value(v);
-    if (c && c->isInt() && std::abs(static_cast<double>(c->toInt())) >= 1e10) return insert_constant(static_cast<double>(c->toInt()));
+    if (c && c->isInt() && std::abs(static_cast<double>(c->toInt())) >= 1e10)
+      return insert_constant(static_cast<double>(c->toInt()));
   }
-  if (v->type->kind == TypeKind::String && wanted->kind == TypeKind::Device) return builtin("aten::device", {v});
+  if (v->type->kind == TypeKind::String && wanted->kind == TypeKind::Device)
+    return builtin("aten::device", {v});
   return v;
 }
 
-Value* Emitter::try_match_argument(const Argument& a, Value* v, std::string* why, bool conversions, TypeEnv& env) {
+Value* Emitter::try_match_argument(const Argument& a, Value* v, std::string* why, bool conversions,
+                                   TypeEnv& env) {
   // A number given for int[N] is repeated.
   TypePtr plain = unwrap_optional(a.type);
-  if (a.n && plain->kind == TypeKind::List && plain->elems[0] == v->type && (v->type->kind == TypeKind::Int || v->type->kind == TypeKind::Float))
-    v = graph_->insert_node(graph_->create_list(v->type, std::vector<Value*>(static_cast<size_t>(a.n), v)))->output();
+  if (a.n && plain->kind == TypeKind::List && plain->elems[0] == v->type &&
+      (v->type->kind == TypeKind::Int || v->type->kind == TypeKind::Float))
+    v = graph_
+            ->insert_node(
+                graph_->create_list(v->type, std::vector<Value*>(static_cast<size_t>(a.n), v)))
+            ->output();
   std::string reason;
   if (!match_type_variables(a.type, v->type, env, types_, why ? &reason : nullptr)) {
-    if (why) *why += "Could not match type " + v->type->annotation_str() + " to " + a.type->annotation_str() + " in argument '" + a.name + "': " + reason + ".\n";
+    if (why)
+      *why += "Could not match type " + v->type->annotation_str() + " to " +
+              a.type->annotation_str() + " in argument '" + a.name + "': " + reason + ".\n";
     return nullptr;
   }
   TypePtr concrete = eval_type_variables(a.type, env, types_);
   if (!concrete) {
-    if (why) *why += "Type variables in type " + a.type->str() + " could not be inferred from actual type " + v->type->annotation_str() + ".\n";
+    if (why)
+      *why += "Type variables in type " + a.type->str() +
+              " could not be inferred from actual type " + v->type->annotation_str() + ".\n";
     return nullptr;
   }
   v = try_convert(concrete, v, conversions);
-  if (concrete->kind == TypeKind::Var && concrete->name == v->type->name) return v;  // a native class named in a schema
+  if (concrete->kind == TypeKind::Var && concrete->name == v->type->name)
+    return v;  // a native class named in a schema
   if (!v->type->is_subtype_of(concrete)) {
-    if (why) *why += "Expected a value of type '" + concrete->annotation_str() + "' for argument '" + a.name + "' but instead found type '" + v->type->annotation_str() + "'.\n";
+    if (why)
+      *why += "Expected a value of type '" + concrete->annotation_str() + "' for argument '" +
+              a.name + "' but instead found type '" + v->type->annotation_str() + "'.\n";
     return nullptr;
   }
   return v;
 }
 
-std::optional<Emitter::Match> Emitter::try_match(const FunctionSchema& s, const std::vector<Arg>& args, const std::vector<Arg>& kwargs, Value* self,
+std::optional<Emitter::Match> Emitter::try_match(const FunctionSchema& s,
+                                                 const std::vector<Arg>& args,
+                                                 const std::vector<Arg>& kwargs, Value* self,
                                                  std::string* why, bool conversions) {
-  if (s.overload == "dtype" && s.name == "aten::view") return std::nullopt;  // cannot be told from view(int)
+  if (s.overload == "dtype" && s.name == "aten::view")
+    return std::nullopt;  // cannot be told from view(int)
   bool aten = s.name.rfind("aten::", 0) == 0;
   TypeEnv env;
   Match m;
@@ -94,7 +116,8 @@ std::optional<Emitter::Match> Emitter::try_match(const FunctionSchema& s, const 
     Value* v = nullptr;
     auto keyword = [&]() -> std::optional<size_t> {
       for (size_t k = 0; k < kwargs.size(); ++k)
-        if (kwargs[k].name == a.name || (aten && a.name == "self" && kwargs[k].name == "input")) return k;
+        if (kwargs[k].name == a.name || (aten && a.name == "self" && kwargs[k].name == "input"))
+          return k;
       return std::nullopt;
     };
     if (a.name == "self" && self) {
@@ -102,7 +125,8 @@ std::optional<Emitter::Match> Emitter::try_match(const FunctionSchema& s, const 
       self = nullptr;
     } else if (!a.kwarg_only && used_args < args.size()) {
       bool last = i + 1 == s.arguments.size() || s.arguments[i + 1].kwarg_only;
-      bool varargs = conversions && last && a.type->kind == TypeKind::List && a.n == 0 && a.type->elems[0]->kind != TypeKind::Var;
+      bool varargs = conversions && last && a.type->kind == TypeKind::List && a.n == 0 &&
+                     a.type->elems[0]->kind != TypeKind::Var;
       TypePtr actual = args[used_args].value->type;
       if (varargs && actual->kind != TypeKind::List && !convertible_to_list(actual, a.type)) {
         Argument elem;
@@ -142,19 +166,24 @@ std::optional<Emitter::Match> Emitter::try_match(const FunctionSchema& s, const 
   if (s.is_vararg)
     for (; used_args < args.size(); ++used_args) m.inputs.push_back(args[used_args].value);
   if (used_args < args.size()) {
-    if (why) *why += detail::concat("Expected at most ", used_args, " arguments but found ", args.size(), " positional arguments.\n");
+    if (why)
+      *why += detail::concat("Expected at most ", used_args, " arguments but found ", args.size(),
+                             " positional arguments.\n");
     return std::nullopt;
   }
   for (size_t k = 0; k < kwargs.size(); ++k)
     if (!used[k]) {
-      if (why) *why += "Keyword argument " + kwargs[k].name + (s.argument_index(kwargs[k].name) < 0 ? " unknown.\n" : " specified twice.\n");
+      if (why)
+        *why += "Keyword argument " + kwargs[k].name +
+                (s.argument_index(kwargs[k].name) < 0 ? " unknown.\n" : " specified twice.\n");
       return std::nullopt;
     }
   bool named = !s.returns.empty();
   for (auto& r : s.returns) {
     TypePtr t = eval_type_variables(r.type, env, types_);
     if (!t) return std::nullopt;
-    if (t->kind == TypeKind::Var || (t->mentions_class == false && t->name.rfind("__torch__", 0) == 0))
+    if (t->kind == TypeKind::Var ||
+        (t->mentions_class == false && t->name.rfind("__torch__", 0) == 0))
       if (TypePtr cls = cu_.find_type(t->name)) t = cls;
     m.returns.push_back(t);
     named &= !r.name.empty();
@@ -164,7 +193,8 @@ std::optional<Emitter::Match> Emitter::try_match(const FunctionSchema& s, const 
   return m;
 }
 
-Emitter::Match Emitter::match(const FunctionSchema& s, const std::vector<Arg>& args, const std::vector<Arg>& kwargs, Value* self) {
+Emitter::Match Emitter::match(const FunctionSchema& s, const std::vector<Arg>& args,
+                              const std::vector<Arg>& kwargs, Value* self) {
   std::string why;
   if (auto m = try_match(s, args, kwargs, self, &why, true)) return *m;
   error("the call does not fit ", s.str(), ":\n", why);
@@ -187,7 +217,8 @@ Value* Emitter::builtin(const std::string& name, const std::vector<Value*>& inpu
   return builtin_call(name, a);
 }
 
-Value* Emitter::builtin_call(const std::string& name, const std::vector<Arg>& args, const std::vector<Arg>& kwargs, Value* self) {
+Value* Emitter::builtin_call(const std::string& name, const std::vector<Arg>& args,
+                             const std::vector<Arg>& kwargs, Value* self) {
   struct Candidate {
     const FunctionSchema* schema;
     const Operator* op;
@@ -196,7 +227,8 @@ Value* Emitter::builtin_call(const std::string& name, const std::vector<Arg>& ar
   std::vector<Candidate> list;
   for (const Operator& op : cu_.ops().find(name)) list.push_back({&op.schema(), &op, nullptr});
   for (Function* f : builtin_functions(cu_.ops(), name)) list.push_back({&f->schema, nullptr, f});
-  if (list.empty()) error("Unknown builtin op: ", name, ". This operator is not known to PyTorch or to sconce.");
+  if (list.empty())
+    error("Unknown builtin op: ", name, ". This operator is not known to PyTorch or to sconce.");
   auto emit = [&](const Candidate& c, const Match& m) -> Value* {
     if (c.function) return insert_graph(*graph_, c.function->ensure_graph(), m.inputs).at(0);
     Node* n = insert(Symbol(name), m.inputs, 0);
@@ -207,7 +239,8 @@ Value* Emitter::builtin_call(const std::string& name, const std::vector<Arg>& ar
   for (bool conversions : {false, true}) {
     if (list.size() == 1 && !conversions) continue;
     for (auto& c : list)
-      if (auto m = try_match(*c.schema, args, kwargs, self, nullptr, conversions)) return emit(c, *m);
+      if (auto m = try_match(*c.schema, args, kwargs, self, nullptr, conversions))
+        return emit(c, *m);
   }
   std::string text = "Arguments for call are not valid.\nThe following variants are available:\n";
   for (auto& c : list) {

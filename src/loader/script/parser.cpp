@@ -14,7 +14,8 @@ struct DepthGuard {
   Parser& p_;
 };
 
-Parser::Parser(std::shared_ptr<const Source> source) : source_(std::move(source)), tokens_(lex(source_)) {}
+Parser::Parser(std::shared_ptr<const Source> source)
+    : source_(std::move(source)), tokens_(lex(source_)) {}
 
 Token Parser::next() {
   Token t = cur();
@@ -33,7 +34,11 @@ bool Parser::eat(Tok k) {
 }
 void Parser::unexpected(const char* wanted) {
   const Token& t = cur();
-  const char* found = t.kind == Tok::Eof ? "the end of the file" : t.kind == Tok::Newline ? "the end of the line" : t.kind == Tok::Indent ? "an indent" : t.kind == Tok::Dedent ? "a dedent" : t.text.c_str();
+  const char* found = t.kind == Tok::Eof       ? "the end of the file"
+                      : t.kind == Tok::Newline ? "the end of the line"
+                      : t.kind == Tok::Indent  ? "an indent"
+                      : t.kind == Tok::Dedent  ? "a dedent"
+                                               : t.text.c_str();
   script_error(t.range, "expected ", wanted, " but found ", found);
 }
 void Parser::expect_op(const char* t) {
@@ -43,7 +48,8 @@ Token Parser::expect(Tok k, const char* what) {
   if (cur().kind != k) unexpected(what);
   return next();
 }
-TreeRef Parser::make(Kind k, const SourceRange& from, std::vector<TreeRef> kids, std::string text) const {
+TreeRef Parser::make(Kind k, const SourceRange& from, std::vector<TreeRef> kids,
+                     std::string text) const {
   auto t = std::make_shared<Tree>();
   t->kind = k;
   t->range = from;
@@ -71,8 +77,9 @@ int level_of(const Token& t) {
   static constexpr struct {
     const char* op;
     int level;
-  } kLevels[] = {{"<", 4}, {">", 4}, {"<=", 4}, {">=", 4}, {"==", 4}, {"!=", 4}, {"|", 5}, {"^", 6}, {"&", 7}, {"<<", 8}, {">>", 8},
-                 {"+", 9}, {"-", 9}, {"*", 10}, {"/", 10}, {"//", 10}, {"%", 10}, {"@", 10}, {"**", 11}};
+  } kLevels[] = {{"<", 4},  {">", 4},   {"<=", 4}, {">=", 4}, {"==", 4}, {"!=", 4}, {"|", 5},
+                 {"^", 6},  {"&", 7},   {"<<", 8}, {">>", 8}, {"+", 9},  {"-", 9},  {"*", 10},
+                 {"/", 10}, {"//", 10}, {"%", 10}, {"@", 10}, {"**", 11}};
   for (auto& l : kLevels)
     if (t.text == l.op) return l.level;
   return -1;
@@ -108,7 +115,9 @@ TreeRef Parser::binary(int min_level) {
       case Tok::Is: lhs = make(Kind::Is, from, {lhs, rhs}); break;
       case Tok::IsNot: lhs = make(Kind::IsNot, from, {lhs, rhs}); break;
       case Tok::In: lhs = make(Kind::Binary, from, {lhs, rhs}, "in"); break;
-      case Tok::NotIn: lhs = make(Kind::Not, from, {make(Kind::Binary, from, {lhs, rhs}, "in")}); break;
+      case Tok::NotIn:
+        lhs = make(Kind::Not, from, {make(Kind::Binary, from, {lhs, rhs}, "in")});
+        break;
       default: lhs = make(Kind::Binary, from, {lhs, rhs}, op.text);
     }
   }
@@ -140,7 +149,9 @@ TreeRef Parser::postfix(TreeRef e) {
     SourceRange from = e->range;
     if (eat_op(".")) {
       Token name = cur();
-      if (name.text.empty() || !(std::isalpha(static_cast<unsigned char>(name.text[0])) || name.text[0] == '_')) unexpected("a name");
+      if (name.text.empty() ||
+          !(std::isalpha(static_cast<unsigned char>(name.text[0])) || name.text[0] == '_'))
+        unexpected("a name");
       next();
       e = make(Kind::Select, from, {e}, name.text);
     } else if (is_op("(")) {
@@ -168,7 +179,9 @@ TreeRef Parser::call(TreeRef callee) {
     if (!eat_op(",")) break;
   }
   expect_op(")");
-  return make(Kind::Apply, from, {callee, make(Kind::List, from, std::move(args)), make(Kind::List, from, std::move(named))});
+  return make(
+      Kind::Apply, from,
+      {callee, make(Kind::List, from, std::move(args)), make(Kind::List, from, std::move(named))});
 }
 
 TreeRef Parser::subscripts(TreeRef base) {
@@ -178,7 +191,9 @@ TreeRef Parser::subscripts(TreeRef base) {
   std::vector<TreeRef> items;
   while (!is_op("]")) {
     SourceRange f = cur().range;
-    auto part = [&]() -> TreeRef { return is_op(":") || is_op("]") || is_op(",") ? nothing() : expression(); };
+    auto part = [&]() -> TreeRef {
+      return is_op(":") || is_op("]") || is_op(",") ? nothing() : expression();
+    };
     TreeRef first = part();
     if (is_op(":")) {
       next();
@@ -237,8 +252,10 @@ TreeRef Parser::atom() {
       items.push_back(expression());
       if (eat(Tok::For)) {
         TreeRef target = target_list(cur().range);
-        if (target->size() == 1) target = (*target)[0];
-        else target = make(Kind::Tuple, target->range, target->kids);
+        if (target->size() == 1)
+          target = (*target)[0];
+        else
+          target = make(Kind::Tuple, target->range, target->kids);
         expect(Tok::In, "'in'");
         TreeRef iter = expression();
         expect_op("]");
@@ -257,8 +274,10 @@ TreeRef Parser::atom() {
       values.push_back(expression());
       if (keys.size() == 1 && eat(Tok::For)) {
         TreeRef target = target_list(cur().range);
-        if (target->size() == 1) target = (*target)[0];
-        else target = make(Kind::Tuple, target->range, target->kids);
+        if (target->size() == 1)
+          target = (*target)[0];
+        else
+          target = make(Kind::Tuple, target->range, target->kids);
         expect(Tok::In, "'in'");
         TreeRef iter = expression();
         expect_op("}");
@@ -267,7 +286,9 @@ TreeRef Parser::atom() {
       if (!eat_op(",")) break;
     }
     expect_op("}");
-    return make(Kind::DictLit, from, {make(Kind::List, from, std::move(keys)), make(Kind::List, from, std::move(values))});
+    return make(
+        Kind::DictLit, from,
+        {make(Kind::List, from, std::move(keys)), make(Kind::List, from, std::move(values))});
   }
   unexpected("an expression");
 }
@@ -278,7 +299,9 @@ TreeRef Parser::expression_or_tuple() {
   if (!is_op(",")) return e;
   std::vector<TreeRef> items{e};
   while (eat_op(",")) {
-    if (cur().kind == Tok::Newline || is_op("=") || is_op(")") || is_op("]") || is_op("}") || is_op(":")) break;
+    if (cur().kind == Tok::Newline || is_op("=") || is_op(")") || is_op("]") || is_op("}") ||
+        is_op(":"))
+      break;
     items.push_back(expression());
   }
   return make(Kind::Tuple, from, std::move(items));
@@ -403,7 +426,8 @@ TreeRef Parser::statement() {
     default: break;
   }
   TreeRef lhs = expression_or_tuple();
-  if (cur().kind == Tok::Op && cur().text.size() >= 2 && cur().text.back() == '=' && !std::strchr("=!<>", cur().text[0])) {
+  if (cur().kind == Tok::Op && cur().text.size() >= 2 && cur().text.back() == '=' &&
+      !std::strchr("=!<>", cur().text[0])) {
     Token op = next();
     TreeRef rhs = expression_or_tuple();
     return simple(make(Kind::AugAssign, from, {lhs, rhs}, op.text.substr(0, op.text.size() - 1)));
@@ -422,11 +446,14 @@ TreeRef Parser::statement() {
     } else {
       while (eat_op("=")) {
         TreeRef e = expression_or_tuple();
-        if (is_op("=")) targets.push_back(e);
-        else rhs = e;
+        if (is_op("="))
+          targets.push_back(e);
+        else
+          rhs = e;
       }
     }
-    return simple(make(Kind::Assign, from, {make(Kind::List, from, std::move(targets)), rhs, type}));
+    return simple(
+        make(Kind::Assign, from, {make(Kind::List, from, std::move(targets)), rhs, type}));
   }
   return simple(make(Kind::ExprStmt, from, {lhs}));
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// SSA conversion: loads and stores on control flow, loop conditions, closures (serialized-language.md section 11).
+// SSA conversion: loads and stores on control flow, loop conditions, closures
+// (serialized-language.md section 11).
 #include "loader/script/ssa.h"
 
 #include <limits>
@@ -207,7 +208,8 @@ void lift_forks(Graph& g, Block* b, const OpTable& ops) {
       sub->types = g.types;
       sub->owner = g.owner;
       sub->op_version = g.op_version;
-      Node* fork = g.create(n->kind == prim::forkClosure ? prim::fork : prim::awaitable, 1)->insert_after(n);
+      Node* fork =
+          g.create(n->kind == prim::forkClosure ? prim::fork : prim::awaitable, 1)->insert_after(n);
       fork->range = n->range;
       std::unordered_map<Value*, Value*> captured;
       sub->block()->clone_from(closure->blocks[0], [&](Value* v) -> Value* {
@@ -249,7 +251,8 @@ void erase_list_literals(Graph& g, Block* b) {
 void number_warnings(Block* b) {
   for (Node* n : b->nodes()) {
     for (Block* inner : n->blocks) number_warnings(inner);
-    if (n->kind == Symbol("aten::warn") && !n->find(Symbol("warn_id"))) n->set_i(Symbol("warn_id"), 0);
+    if (n->kind == Symbol("aten::warn") && !n->find(Symbol("warn_id")))
+      n->set_i(Symbol("warn_id"), 0);
   }
 }
 
@@ -272,7 +275,8 @@ void canonicalize_loop(Graph& g, Node* n) {
   };
   Value* cond = op("aten::gt", max, zero, types::boolean());
   n->replace_input(0, g.insert_constant(std::numeric_limits<int64_t>::max()));
-  if (!in_cond || !in_cond->toBool()) cond = op("aten::__and__", cond, n->inputs[1], types::boolean());
+  if (!in_cond || !in_cond->toBool())
+    cond = op("aten::__and__", cond, n->inputs[1], types::boolean());
   n->replace_input(1, cond);
   n->add_output(types::integer());
   {

@@ -63,8 +63,11 @@ struct CastMethod {
   const char* name;
   ScalarType type;
 };
-constexpr CastMethod kCastMethods[] = {{"byte", kByte},   {"char", kChar},         {"double", kDouble},         {"float", kFloat}, {"cfloat", kComplexFloat},
-                                       {"cdouble", kComplexDouble}, {"int", kInt}, {"long", kLong}, {"short", kShort}, {"half", kHalf}};
+constexpr CastMethod kCastMethods[] = {
+    {"byte", kByte},   {"char", kChar},           {"double", kDouble},
+    {"float", kFloat}, {"cfloat", kComplexFloat}, {"cdouble", kComplexDouble},
+    {"int", kInt},     {"long", kLong},           {"short", kShort},
+    {"half", kHalf}};
 struct Property {
   TypeKind kind;
   const char *name, *op;
@@ -144,7 +147,8 @@ SugaredPtr Emitter::value_attr(Value* v, const std::string& name) {
       n->output()->set_name(digits ? "_" + name : name);
       return simple(n->output());
     }
-    if (cls->find_method("__" + name + "_getter")) return call_method(v, "__" + name + "_getter", {}, {});
+    if (cls->find_method("__" + name + "_getter"))
+      return call_method(v, "__" + name + "_getter", {}, {});
   } else if (t->kind == TypeKind::Interface) {
     for (auto& m : static_cast<const InterfaceType*>(t)->methods)
       if (m->name == name) {
@@ -155,7 +159,8 @@ SugaredPtr Emitter::value_attr(Value* v, const std::string& name) {
   } else if (t->kind == TypeKind::Enum) {
     if (name == "name" || name == "value") {
       Node* n = insert(name == "name" ? prim::EnumName : prim::EnumValue, {v});
-      n->output()->type = name == "name" ? types::string() : static_cast<const EnumType*>(t)->value_type;
+      n->output()->type =
+          name == "name" ? types::string() : static_cast<const EnumType*>(t)->value_type;
       return simple(n->output());
     }
   }
@@ -181,7 +186,9 @@ SugaredPtr Emitter::attr(const SugaredPtr& s, const std::string& name) {
       char* end = nullptr;
       long long i = name.size() > 1 ? std::strtoll(name.c_str() + 1, &end, 10) : -1;
       if (i < 0 || !end || *end) error("invalid constant specifier: ", name);
-      if (static_cast<size_t>(i) >= cu_.constants.size()) error("constant index ", i, " is out of bounds (constant table has ", cu_.constants.size(), " entries)");
+      if (static_cast<size_t>(i) >= cu_.constants.size())
+        error("constant index ", i, " is out of bounds (constant table has ", cu_.constants.size(),
+              " entries)");
       const IValue& v = cu_.constants[static_cast<size_t>(i)];
       return simple(insert_constant(v, unshaped(ivalue_type(v), types_)));
     }
@@ -213,7 +220,9 @@ SugaredPtr Emitter::attr(const SugaredPtr& s, const std::string& name) {
             r->function = f;
             return r;
           }
-      if (name != "__new__") error("Tried to lookup unknown attribute '", name, "' on class ", s->type->annotation_str());
+      if (name != "__new__")
+        error("Tried to lookup unknown attribute '", name, "' on class ",
+              s->type->annotation_str());
       auto r = special(prim::CreateObject);
       r->type = s->type;
       return r;
@@ -227,14 +236,16 @@ SugaredPtr Emitter::attr(const SugaredPtr& s, const std::string& name) {
 }
 
 bool Emitter::has_attr(const SugaredPtr& s, const std::string& name) {
-  if (s->kind != K::Simple || s->value->type->kind != TypeKind::Class) error("hasattr's first argument must be an object");
+  if (s->kind != K::Simple || s->value->type->kind != TypeKind::Class)
+    error("hasattr's first argument must be an object");
   auto* cls = static_cast<const ClassType*>(s->value->type);
   for (auto& c : cls->constants)
     if (c.first == name) return true;
   return cls->find_method(name) || cls->find_attribute(name) >= 0;
 }
 
-SugaredPtr Emitter::call_method(Value* self, const std::string& name, std::vector<Arg> args, std::vector<Arg> kwargs) {
+SugaredPtr Emitter::call_method(Value* self, const std::string& name, std::vector<Arg> args,
+                                std::vector<Arg> kwargs) {
   const FunctionSchema* schema = nullptr;
   if (self->type->kind == TypeKind::Class) {
     sconce::Function* f = static_cast<const ClassType*>(self->type)->find_method(name);
@@ -269,8 +280,12 @@ SugaredPtr Emitter::call(const SugaredPtr& s, std::vector<Arg> args, std::vector
         return simple(builtin_call(s->name, args, kwargs));
       }
       Value* v = args[0].value;
-      if (v->type->is_subtype_of(s->type) && !(s->type->kind == TypeKind::Int && v->type->kind == TypeKind::Bool)) return simple(v);
-      if (s->type->kind == TypeKind::Bool && (v->type->kind == TypeKind::List || v->type->kind == TypeKind::Dict || v->type->kind == TypeKind::String)) {
+      if (v->type->is_subtype_of(s->type) &&
+          !(s->type->kind == TypeKind::Int && v->type->kind == TypeKind::Bool))
+        return simple(v);
+      if (s->type->kind == TypeKind::Bool &&
+          (v->type->kind == TypeKind::List || v->type->kind == TypeKind::Dict ||
+           v->type->kind == TypeKind::String)) {
         Value* n = builtin("aten::len", {v});
         return simple(builtin("aten::gt", {n, insert_constant(int64_t{0})}));
       }
@@ -284,7 +299,8 @@ SugaredPtr Emitter::call(const SugaredPtr& s, std::vector<Arg> args, std::vector
       }
       return call(s->base, std::move(args), std::move(kwargs));
     case K::TensorCast: {
-      if (!args.empty() || !kwargs.empty()) error("the cast method ", s->name, " takes no arguments");
+      if (!args.empty() || !kwargs.empty())
+        error("the cast method ", s->name, " takes no arguments");
       Value* dtype = insert_constant(s->dtype);
       return simple(builtin("aten::to", {s->value, dtype}));
     }
@@ -318,7 +334,8 @@ SugaredPtr Emitter::call(const SugaredPtr& s, std::vector<Arg> args, std::vector
       auto* cls = static_cast<const ClassType*>(s->type);
       Node* n = insert(prim::CreateObject, {});
       n->output()->type = s->type;
-      if (!cls->find_method("__init__")) error("Class ", cls->name, " does not have an __init__ function defined");
+      if (!cls->find_method("__init__"))
+        error("Class ", cls->name, " does not have an __init__ function defined");
       call_method(n->output(), "__init__", std::move(args), std::move(kwargs));
       return simple(n->output());
     }
@@ -337,9 +354,13 @@ SugaredPtr Emitter::call(const SugaredPtr& s, std::vector<Arg> args, std::vector
     case K::Simple:
       if (s->value->type->kind == TypeKind::Class) {
         auto* cls = static_cast<const ClassType*>(s->value->type);
-        return call(value_attr(s->value, cls->is_module && !cls->find_method("__call__") ? "forward" : "__call__"), std::move(args), std::move(kwargs));
+        return call(
+            value_attr(s->value,
+                       cls->is_module && !cls->find_method("__call__") ? "forward" : "__call__"),
+            std::move(args), std::move(kwargs));
       }
-      if (s->value->type->kind == TypeKind::Interface) return call(value_attr(s->value, "forward"), std::move(args), std::move(kwargs));
+      if (s->value->type->kind == TypeKind::Interface)
+        return call(value_attr(s->value, "forward"), std::move(args), std::move(kwargs));
       error("a ", kind_name(s), " cannot be called");
     default: error(kind_name(s), " cannot be called");
   }
@@ -366,7 +387,8 @@ std::vector<SugaredPtr> Emitter::as_tuple(const SugaredPtr& s, std::optional<siz
 
 SugaredPtr Emitter::range(const std::vector<Value*>& in, std::optional<int64_t> len) {
   for (Value* v : in)
-    if (v->type->kind != TypeKind::Int) error("all inputs of range must be ints, found ", v->type->annotation_str());
+    if (v->type->kind != TypeKind::Int)
+      error("all inputs of range must be ints, found ", v->type->annotation_str());
   if (in.empty()) error("range expected at least 1 arguments, got 0");
   if (in.size() > 3) error("range expected at most 3 arguments, got ", in.size());
   auto s = make(K::Range);
@@ -391,7 +413,8 @@ SugaredPtr Emitter::iter(const SugaredPtr& s) {
     case K::TupleOfSugared: return s;
     case K::EnumClass: {
       auto* e = static_cast<const EnumType*>(s->type);
-      return simple(insert_constant(IValue(make_ref<ListBox>(s->type, e->members)), types_.list(s->type)));
+      return simple(
+          insert_constant(IValue(make_ref<ListBox>(s->type, e->members)), types_.list(s->type)));
     }
     case K::Simple: break;
     default: error(kind_name(s), " is not iterable");
@@ -442,7 +465,8 @@ Value* Emitter::len(const SugaredPtr& s) {
     default: {
       Value* v = as_value(s);
       TypeKind k = v->type->kind;
-      if (k != TypeKind::List && k != TypeKind::String && k != TypeKind::Tensor) error("'", v->type->annotation_str(), "' object is not iterable");
+      if (k != TypeKind::List && k != TypeKind::String && k != TypeKind::Tensor)
+        error("'", v->type->annotation_str(), "' object is not iterable");
       return builtin("aten::len", {v});
     }
   }
@@ -450,7 +474,9 @@ Value* Emitter::len(const SugaredPtr& s) {
 
 SugaredPtr Emitter::getitem(const SugaredPtr& s, Value* idx, TypePtr hint) {
   switch (s->kind) {
-    case K::Range: return s->only_end ? simple(idx) : simple(builtin("aten::__derive_index", {idx, s->start, s->step}));
+    case K::Range:
+      return s->only_end ? simple(idx)
+                         : simple(builtin("aten::__derive_index", {idx, s->start, s->step}));
     case K::Iterables: {
       auto r = make(K::TupleOfSugared);
       for (auto& c : s->children) r->children.push_back(getitem(c, idx));
@@ -470,7 +496,8 @@ SugaredPtr Emitter::getitem(const SugaredPtr& s, Value* idx, TypePtr hint) {
     case TypeKind::List:
     case TypeKind::String:
     case TypeKind::Dict: return simple(builtin("aten::__getitem__", {v, idx}));
-    case TypeKind::Tensor: return simple(builtin("aten::select", {v, insert_constant(int64_t{0}), idx}));
+    case TypeKind::Tensor:
+      return simple(builtin("aten::select", {v, insert_constant(int64_t{0}), idx}));
     case TypeKind::Class: {
       auto* cls = static_cast<const ClassType*>(v->type);
       if (cls->is_module && hint) {

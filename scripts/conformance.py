@@ -1,0 +1,74 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Runs the conformance corpus, keeps docs/known-failures.txt and docs/conformance.md.
+
+usage: conformance.py SCONCE CORPUS [--update] [--jobs N]
+
+Every archive is always run. Without --update: fails when an archive fails that docs/known-failures.txt does not name.
+With --update: rewrites the list (which may only get shorter once it exists; --force lets it grow) and the table.
+"""
+import argparse
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+FOLDERS = ["lang", "models", "ops", "pytorch_tests", "legacy"]
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+def verify(sconce, folder, jobs, graph):
+    with tempfile.NamedTemporaryFile(suffix=".json") as report:
+        command = [sconce, "verify", str(folder), "--json", report.name, "--jobs", str(jobs), "--timeout", "60"]
+        subprocess.run(command + (["--graph"] if graph else []), stdout=subprocess.DEVNULL, check=False)
+        return json.loads(pathlib.Path(report.name).read_text())
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("sconce")
+    parser.add_argument("corpus", type=pathlib.Path)
+    parser.add_argument("--update", action="store_true")
+    parser.add_argument("--force", action="store_true")
+    parser.add_argument("--jobs", type=int, default=2)
+    options = parser.parse_args()
+    known_file = ROOT / "docs" / "known-failures.txt"
+    known = set(known_file.read_text().split("\n")) - {""} if known_file.exists() else None
+    failing, rows, total_cases, total_failed = set(), [], 0, 0
+    for name in FOLDERS:
+        if not (options.corpus / name).is_dir():
+            continue
+        report = verify(options.sconce, options.corpus / name, options.jobs, graph=True)
+        archives = report["archives"]
+        bad = [a for a in archives if a["failed"]]
+        failing |= {str(pathlib.Path(a["path"]).relative_to(options.corpus)) for a in bad}
+        cases = report["passed"] + report["failed"]
+        total_cases += cases
+        total_failed += report["failed"]
+        graphs = report["graphs"]
+        rows.append(f"| {name} | {len(archives) - len(bad)} of {len(archives)} | {report['passed']} of {cases} "
+                    f"| {graphs['equal']} of {graphs['equal'] + graphs['different']} |")
+        print(f"{name}: {report['passed']} passed, {report['failed']} failed of {cases} cases", flush=True)
+    if options.update:
+        if known is not None and failing - known and not options.force:
+            print("these would be new in the list:", *sorted(failing - known), sep="\n  ")
+            return 1
+        known_file.write_text("".join(f"{f}\n" for f in sorted(failing)))
+        table = "\n".join(rows)
+        (ROOT / "docs" / "conformance.md").write_text(
+            "# Conformance\n\nWritten by `scripts/conformance.py --update`; PyTorch 2.13's own answers are the reference.\n\n"
+            "| folder | archives that wholly pass | cases that pass | graph texts equal |\n|---|---|---|---|\n" + table + "\n")
+        return 0
+    new = sorted(failing - (known or set()))
+    for f in new:
+        print(f"new failure: {f}")
+    healed = len((known or set()) - failing)
+    if healed:
+        print(f"{healed} archives of docs/known-failures.txt pass now: run with --update")
+    print(f"corpus: {total_cases - total_failed} cases passed, {total_failed} failed (all in known archives: {'no' if new else 'yes'})")
+    return 1 if new else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

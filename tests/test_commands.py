@@ -1,0 +1,80 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The command line from outside: exit codes and output forms. usage: test_commands.py SCONCE FIXTURES"""
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+SCONCE, FIXTURES = sys.argv[1], pathlib.Path(sys.argv[2])
+
+
+def sconce(*args):
+    return subprocess.run([SCONCE, *map(str, args)], capture_output=True, text=True, timeout=120)
+
+
+class Commands(unittest.TestCase):
+    def test_run(self):
+        r = sconce("run", FIXTURES / "small_cnn.pt", "--input", "randn(1,3,32,32)", "--seed", 1)
+        self.assertEqual(r.returncode, 0, r.stderr)
+        self.assertIn("[ CPUFloatType{1,10} ]", r.stdout)
+
+    def test_run_writes_npy(self):
+        with tempfile.TemporaryDirectory() as folder:
+            out = pathlib.Path(folder) / "y.npy"
+            self.assertEqual(sconce("run", FIXTURES / "mlp.pt", "--input", "ones(2,32)", "--out", out).returncode, 0)
+            again = sconce("run", FIXTURES / "mlp.pt", "--input", out)
+            self.assertEqual(again.returncode, 0, again.stderr)
+
+    def test_usage(self):
+        self.assertEqual(sconce("run").returncode, 2)
+        self.assertEqual(sconce("nothing").returncode, 2)
+        self.assertEqual(sconce("run", FIXTURES / "mlp.pt", "--input", "nonsense(").returncode, 2)
+
+    def test_bad_files(self):
+        data = (FIXTURES / "mlp.pt").read_bytes()
+        with tempfile.TemporaryDirectory() as folder:
+            broken = pathlib.Path(folder) / "mlp.pt"
+            broken.write_bytes(data[: len(data) // 2])
+            (pathlib.Path(folder) / "mlp.io.pt").write_bytes((FIXTURES / "mlp.io.pt").read_bytes())
+            for command in ("run", "inspect", "graph", "verify"):
+                r = sconce(command, broken)
+                self.assertEqual(r.returncode, 3, command)
+            r = sconce("verify", folder)
+            self.assertEqual(r.returncode, 1)
+            self.assertIn("0 passed, 2 failed, 0 skipped", r.stdout)
+        self.assertEqual(sconce("run", "absent.pt").returncode, 3)
+
+    def test_verify_json(self):
+        with tempfile.TemporaryDirectory() as folder:
+            report = pathlib.Path(folder) / "r.json"
+            self.assertEqual(sconce("verify", FIXTURES / "mlp.pt", "--json", report).returncode, 0)
+            j = json.loads(report.read_text())
+            self.assertEqual((j["passed"], j["failed"], j["skipped"]), (2, 0, 0))
+            self.assertEqual(j["archives"][0]["error"], None)
+            self.assertEqual(set(j["graphs"]), {"equal", "different"})
+            self.assertEqual(set(j["passes"]), {"equal", "different", "unknown"})
+
+    def test_nothing_to_verify_is_no_success(self):
+        with tempfile.TemporaryDirectory() as folder:
+            self.assertEqual(sconce("verify", folder).returncode, 1)
+
+    def test_inspect(self):
+        j = json.loads(sconce("inspect", FIXTURES / "router.pt", "--json").stdout)
+        self.assertEqual(j["missing"], [])
+        self.assertIn("aten::argmax", j["operators"])
+
+    def test_bench(self):
+        r = sconce("bench", FIXTURES / "mlp.pt", "--io", FIXTURES / "mlp.io.pt", "--json", "--min-time", "0.05")
+        self.assertEqual(set(json.loads(r.stdout)), {"load_ms", "first_ms", "median_ms", "min_ms", "p90_ms", "runs", "peak_rss_mb", "threads"})
+
+    def test_ops(self):
+        j = json.loads(sconce("ops", "--json").stdout)
+        row = next(r for r in j if r["schema"].startswith("aten::relu("))
+        self.assertEqual(row["backends"], ["cpu"])
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])

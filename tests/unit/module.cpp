@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <catch2/catch.hpp>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+#include <thread>
+
+#include "compare.h"
+#include "sconce/sconce.h"
+
+using namespace sconce;
+
+namespace {
+std::string fixture(const std::string& name) { return std::string(SCONCE_FIXTURES) + "/" + name; }
+std::string bytes_of(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return std::string(std::istreambuf_iterator<char>(in), {});
+}
+}  // namespace
+
+TEST_CASE("an archive loads from a path, from memory and from a stream") {
+  std::string bytes = bytes_of(fixture("small_cnn.pt"));
+  std::istringstream stream(bytes);
+  Tensor x = randn({1, 3, 32, 32});
+  Tensor a = load(fixture("small_cnn.pt")).forward({x}).toTensor();
+  Tensor b = load(bytes.data(), bytes.size()).forward({x}).toTensor();
+  Tensor c = load(stream).forward({x}).toTensor();
+  tool::Tolerance exact{"exact", 0, 0};
+  CHECK(!tool::difference(a, b, exact, "b"));
+  CHECK(!tool::difference(a, c, exact, "c"));
+}
+
+TEST_CASE("every truncation of an archive is a clear error") {
+  std::string bytes = bytes_of(fixture("router.pt"));
+  for (size_t n = 0; n < bytes.size(); n += 97) CHECK_THROWS_AS(load(bytes.data(), n), Error);
+}
+
+TEST_CASE("flipped bytes never crash") {
+  const std::string bytes = bytes_of(fixture("router.pt"));
+  for (size_t at = 0; at < bytes.size(); at += 41) {
+    std::string broken = bytes;
+    broken[at] = static_cast<char>(broken[at] ^ 0x55);
+    try {
+      Module m = load(broken.data(), broken.size());
+      m.forward({randn({2, 8})});
+    } catch (const Error&) {
+      // the usual outcome
+    }
+  }
+  SUCCEED();
+}
+
+TEST_CASE("eight threads get the answers of one") {
+  for (const char* name : {"small_cnn", "hybrid", "lstm_loop", "mlp"}) {
+    Module m = load(fixture(std::string(name) + ".pt"));
+    auto cases = tool::read_cases(fixture(std::string(name) + ".io.pt"));
+    auto inputs = tool::convert_inputs(m, cases[0].method, cases[0].inputs);
+    IValue expected = m.run_method(cases[0].method, inputs);
+    std::vector<std::thread> threads;
+    std::atomic<int> wrong{0};
+    for (int t = 0; t < 8; ++t)
+      threads.emplace_back([&] {
+        for (int i = 0; i < 10; ++i)
+          if (tool::difference(m.run_method(cases[0].method, inputs), expected, {"exact", 0, 0},
+                               ""))
+            ++wrong;
+      });
+    for (auto& t : threads) t.join();
+    CHECK(wrong == 0);
+  }
+}
+
+TEST_CASE("threads may call a method that sets an attribute") {
+  Module m = load(fixture("counter.pt"));
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 8; ++t)
+    threads.emplace_back([&] {
+      for (int i = 0; i < 20; ++i) m.forward({zeros({2, 3})});
+    });
+  for (auto& t : threads) t.join();
+  int64_t calls = m.run_method("calls", {}).toInt();
+  CHECK(calls > 0);
+  CHECK(calls <= 160);
+}
+
+TEST_CASE("attributes can be read and set") {
+  Module m = load(fixture("hybrid.pt"));
+  CHECK(m.attr("temperature").toDouble() == 1.0);
+  m.setattr("temperature", IValue(2.0));
+  CHECK(m.attr("temperature").toDouble() == 2.0);
+  CHECK_THROWS_AS(m.attr("absent"), Error);
+  CHECK(m.has_method("set_temperature"));
+  CHECK(!m.has_method("absent"));
+}
+
+TEST_CASE("parameters have PyTorch's names") {
+  Module m = load(fixture("small_cnn.pt"));
+  auto p = m.named_parameters();
+  REQUIRE(!p.empty());
+  CHECK(p[0].name == "features.0.0.weight");
+  CHECK(p[0].value.sizes() == IntArrayRef({8, 3, 3, 3}));
+  CHECK(m.named_buffers()[0].name == "features.0.1.running_mean");
+}
+
+TEST_CASE("graphs are PyTorch's text") {
+  for (const char* name : {"small_cnn", "router", "postprocess", "hybrid", "narrow_resnet",
+                           "lstm_loop", "mlp", "counter"}) {
+    Module m = load(fixture(std::string(name) + ".pt"));
+    CHECK(tool::normalized_graph(m.graph_text()) ==
+          tool::normalized_graph(bytes_of(fixture(std::string(name) + ".graph.txt"))));
+  }
+}
+
+TEST_CASE("batch norms fold into convolutions") {
+  Module m = load(fixture("small_cnn.pt"));
+  std::string before = m.graph_text("forward", "inline");
+  std::string after = m.graph_text(
+      "forward", "inline,scalar_rewrite,freeze,constant_propagation,fold_frozen_conv_bn,dce");
+  CHECK(before.find("aten::batch_norm") != std::string::npos);
+  CHECK(after.find("aten::batch_norm") == std::string::npos);
+  CHECK_THROWS_AS(m.graph_text("forward", "no_such_pass"), Error);
+}
