@@ -190,6 +190,9 @@ Tensor dist(const Tensor& a, const Tensor& b, Scalar p) {
 }
 Tensor logsumexp(const Tensor& t, IntVec d, bool k) {
   Tensor x = is_integral(t.dtype(), true) ? cast(t, kFloat) : t;
+  if (is_complex(x.dtype()))
+    return unary(Unary::log, sum_dim(unary(Unary::exp, x, x.dtype()), OptInts(d), k, {}),
+                 x.dtype());
   return reduce(Reduce::logsumexp, x, reduce_dims(OptInts(d), t.dim()), k, x.dtype(), x.dtype());
 }
 

@@ -173,6 +173,7 @@ class Recording final : public Recorder {
     for (size_t i = 1; i < inputs.size(); ++i) {
       const IValue& v = inputs[i];
       Key k;
+      kept_.push_back(v);
       if (v.isTensor() && v.box() && !v.toTensorRef().quantizer()) {
         const TensorImpl& t = *v.toTensorRef().impl();
         k.tensor = true;
@@ -207,6 +208,9 @@ class Recording final : public Recorder {
       if (constants.count(kv.first)) give_up();
     for (const Storage* s : foreign_)
       if (!constants.count(s)) give_up();
+    // unsqueeze_ and its like change the input itself.
+    for (size_t i = 0; i < kept_.size(); ++i)
+      if (!plan_->key[i].matches(kept_[i])) give_up();
     if (given_up_ || !describe(out, plan_->result)) return nullptr;
     place();
     return given_up_ ? nullptr : std::move(plan_);
@@ -363,6 +367,7 @@ class Recording final : public Recorder {
   }
 
   std::unique_ptr<ShapePlan> plan_;
+  std::vector<IValue> kept_;
   bool given_up_ = false;
   std::vector<Life> storages_;  // kept alive, so that no address is used twice
   std::unordered_map<const Storage*, uint32_t> index_, inputs_;

@@ -84,6 +84,10 @@ void copy(const CopyArgs& a) {
   });
 }
 
+[[noreturn]] void unsupported_type() {
+  raise<OpError>("this function is not defined for the tensor's dtype");
+}
+
 template <class T>
 void unary_tile(const UnaryArgs& a, const T* in, T* out, int64_t n) {
   [[maybe_unused]] const auto p = static_cast<T>(a.p), q = static_cast<T>(a.q),
@@ -103,12 +107,16 @@ void unary_tile(const UnaryArgs& a, const T* in, T* out, int64_t n) {
   case Unary::name:                              \
     if constexpr (std::is_floating_point_v<T>) { \
       LOOP(expr)                                 \
+    } else {                                     \
+      unsupported_type();        \
     }                                            \
     break;
 #define SCONCE_UNARY_INT(name, expr)       \
   case Unary::name:                        \
     if constexpr (std::is_integral_v<T>) { \
       LOOP(expr)                           \
+    } else {                               \
+      unsupported_type();        \
     }                                      \
     break;
 #include "backends/unary.def"
@@ -246,18 +254,24 @@ void binary_tile(const BinaryArgs& args, const T* pa, const T* pb, T* out, int64
   case Binary::name:                           \
     if constexpr (std::is_arithmetic_v<T>) {   \
       LOOP(expr)                               \
+    } else {                                   \
+      unsupported_type();        \
     }                                          \
     break;
 #define SCONCE_BINARY_REAL(name, expr)           \
   case Binary::name:                             \
     if constexpr (std::is_floating_point_v<T>) { \
       LOOP(expr)                                 \
+    } else {                                     \
+      unsupported_type();        \
     }                                            \
     break;
 #define SCONCE_BINARY_INT(name, expr)      \
   case Binary::name:                       \
     if constexpr (std::is_integral_v<T>) { \
       LOOP(expr)                           \
+    } else {                               \
+      unsupported_type();        \
     }                                      \
     break;
 #include "backends/binary.def"

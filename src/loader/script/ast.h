@@ -121,6 +121,7 @@ struct Tree {
   SourceRange range;
   std::string text;
   std::vector<TreeRef> kids;
+  int32_t height = 0;  // longest path to a leaf
   bool flag = false;
   const TreeRef& operator[](size_t i) const { return kids[i]; }
   size_t size() const { return kids.size(); }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Recursive-descent parser with PyTorch's binding strengths (serialized-language.md section 5).
+#include <algorithm>
 #include <cstring>
 
 #include "loader/script/ast.h"
@@ -57,6 +58,10 @@ TreeRef Parser::make(Kind k, const SourceRange& from, std::vector<TreeRef> kids,
   if (end > from.start) t->range.end = end;
   t->kids = std::move(kids);
   t->text = std::move(text);
+  // Whoever walks the tree recurses: a long chain of operators is as deep as nested brackets.
+  for (auto& k : t->kids)
+    if (k) t->height = std::max(t->height, k->height + 1);
+  if (t->height > 1000) script_error(from, "the expression is nested too deeply");
   return t;
 }
 
