@@ -291,15 +291,15 @@ struct NonzeroArgs {  // out: [n, dims] int64; in: any
 #define SCONCE_SLOTS(X)                                                                            \
   X(fill, FillArgs)                                                                                \
   X(copy, CopyArgs)                                                                                \
-  X(unary, UnaryArgs) X(binary, BinaryArgs) X(ternary, TernaryArgs) X(reduce, ReduceArgs)          \
-      X(arg_reduce, ArgReduceArgs) X(var, VarArgs) X(scan, ScanArgs) X(sort, SortArgs)             \
-          X(gemm, GemmArgs) X(conv, ConvArgs) X(pool, PoolArgs) X(softmax, SoftmaxArgs)            \
-              X(layer_norm, LayerNormArgs) X(batch_norm, BatchNormArgs) X(gather, GatherArgs)      \
-                  X(scatter, ScatterArgs) X(index, IndexArgs) X(random, RandomArgs)                \
-                      X(sequence, SequenceArgs) X(resize, ResizeArgs)                              \
-                          X(grid_sample, GridSampleArgs) X(pad, PadArgs)                           \
-                              X(attention, AttentionArgs) X(rnn_cell, RnnCellArgs) X(fft, FftArgs) \
-                                  X(quantize, QuantizeArgs) X(nonzero, NonzeroArgs)
+  X(unary, UnaryArgs)                                                                              \
+  X(binary, BinaryArgs) X(ternary, TernaryArgs) X(reduce, ReduceArgs) X(arg_reduce, ArgReduceArgs) \
+      X(var, VarArgs) X(scan, ScanArgs) X(sort, SortArgs) X(gemm, GemmArgs) X(conv, ConvArgs)      \
+          X(pool, PoolArgs) X(softmax, SoftmaxArgs) X(layer_norm, LayerNormArgs)                   \
+              X(batch_norm, BatchNormArgs) X(gather, GatherArgs) X(scatter, ScatterArgs)           \
+                  X(index, IndexArgs) X(random, RandomArgs) X(sequence, SequenceArgs)              \
+                      X(resize, ResizeArgs) X(grid_sample, GridSampleArgs) X(pad, PadArgs)         \
+                          X(attention, AttentionArgs) X(rnn_cell, RnnCellArgs) X(fft, FftArgs)     \
+                              X(quantize, QuantizeArgs) X(nonzero, NonzeroArgs)
 
 struct Kernels {
   uint32_t size = sizeof(Kernels), version = 1;

@@ -43,20 +43,21 @@ class Symbol {
 
 // Kinds that the compiler itself knows.
 namespace prim {
-#define SCONCE_PRIM_KINDS(X)                                                                       \
-  X(Constant)                                                                                      \
-  X(If)                                                                                            \
-  X(Loop) X(ListConstruct) X(ListUnpack) X(TupleConstruct) X(TupleUnpack) X(TupleIndex)            \
-      X(TupleSlice) X(DictConstruct) X(GetAttr) X(SetAttr) X(CallMethod) X(CallFunction)           \
-          X(CreateObject) X(isinstance) X(unchecked_cast) X(Uninitialized) X(RaiseException)       \
-              X(Print) X(Enter) X(Exit) X(fork) X(awaitable) X(awaitable_wait) X(awaitable_nowait) \
-                  X(tolist) X(NumToTensor) X(EnumName) X(EnumValue) X(ModuleContainerIndex)        \
-                      X(Closure) X(forkClosure) X(awaitableClosure) X(ReturnStmt) X(BreakStmt)     \
-                          X(ContinueStmt) X(LoopContinuation) X(ComprehensionScope)                \
-                              X(EmptyListLiteral) X(With) X(Store) X(Load) X(Param) X(Return)      \
-                                  X(annotate) X(min) X(max) X(abs) X(dtype) X(device) X(HasAttr)   \
-                                      X(range) X(enumerate) X(zip) X(list) X(dict) X(rangelist)    \
-                                          X(id) X(unchecked_unwrap_optional) X(TimePoint)          \
+#define SCONCE_PRIM_KINDS(X)                                                                     \
+  X(Constant)                                                                                    \
+  X(If)                                                                                          \
+  X(Loop)                                                                                        \
+  X(ListConstruct) X(ListUnpack) X(TupleConstruct) X(TupleUnpack) X(TupleIndex) X(TupleSlice)    \
+      X(DictConstruct) X(GetAttr) X(SetAttr) X(CallMethod) X(CallFunction) X(CreateObject)       \
+          X(isinstance) X(unchecked_cast) X(Uninitialized) X(RaiseException) X(Print) X(Enter)   \
+              X(Exit) X(fork) X(awaitable) X(awaitable_wait) X(awaitable_nowait) X(tolist)       \
+                  X(NumToTensor) X(EnumName) X(EnumValue) X(ModuleContainerIndex) X(Closure)     \
+                      X(forkClosure) X(awaitableClosure) X(ReturnStmt) X(BreakStmt)              \
+                          X(ContinueStmt) X(LoopContinuation) X(ComprehensionScope)              \
+                              X(EmptyListLiteral) X(With) X(Store) X(Load) X(Param) X(Return)    \
+                                  X(annotate) X(min) X(max) X(abs) X(dtype) X(device) X(HasAttr) \
+                                      X(range) X(enumerate) X(zip) X(list) X(dict) X(rangelist)  \
+                                          X(id) X(unchecked_unwrap_optional) X(TimePoint)        \
                                               X(AddStatValue)
 #define X(n)                                      \
   inline constexpr char n##_text[] = "prim::" #n; \

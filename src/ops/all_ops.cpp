@@ -5,11 +5,12 @@
 namespace sconce {
 
 namespace ops {
-#define SCONCE_OP_TABLES(X)                                                             \
-  X(kScalarOps)                                                                         \
-  X(kContainerOps)                                                                      \
-  X(kStringOps) X(kPointwiseOps) X(kShapeOps) X(kReduceOps) X(kFactoryOps) X(kIndexOps) \
-      X(kMatmulOps) X(kNnOps) X(kRnnOps)
+#define SCONCE_OP_TABLES(X)                                                                       \
+  X(kScalarOps)                                                                                   \
+  X(kContainerOps)                                                                                \
+  X(kStringOps)                                                                                   \
+  X(kPointwiseOps) X(kShapeOps) X(kReduceOps) X(kFactoryOps) X(kIndexOps) X(kMatmulOps) X(kNnOps) \
+      X(kRnnOps)
 #define X(t) extern const OpTable::RowList t;
 SCONCE_OP_TABLES(X)
 #undef X

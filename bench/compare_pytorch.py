@@ -1,0 +1,82 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Times sconce against torch.jit on one thread, in interleaved pairs. usage: compare_pytorch.py SCONCE (needs torch)
+
+Models are made here with random weights: ResNet-50 at batch 1, and a 20-layer 32-wide MLP with residuals.
+Prints the median of each and the ratio sconce / torch.jit (below 1: sconce is faster).
+"""
+import json
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import torch
+from torch import nn
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "fixtures"))
+from make_fixtures import Mlp  # noqa: E402
+
+
+class Bottleneck(nn.Module):
+    def __init__(self, i, w, stride):
+        super().__init__()
+        o = 4 * w
+        self.conv1, self.bn1 = nn.Conv2d(i, w, 1, bias=False), nn.BatchNorm2d(w)
+        self.conv2, self.bn2 = nn.Conv2d(w, w, 3, stride, 1, bias=False), nn.BatchNorm2d(w)
+        self.conv3, self.bn3 = nn.Conv2d(w, o, 1, bias=False), nn.BatchNorm2d(o)
+        self.down = nn.Sequential(nn.Conv2d(i, o, 1, stride, bias=False), nn.BatchNorm2d(o)) if stride != 1 or i != o else nn.Identity()
+
+    def forward(self, x):
+        y = torch.relu(self.bn1(self.conv1(x)))
+        y = torch.relu(self.bn2(self.conv2(y)))
+        return torch.relu(self.bn3(self.conv3(y)) + self.down(x))
+
+
+def resnet50():
+    layers, i = [nn.Conv2d(3, 64, 7, 2, 3, bias=False), nn.BatchNorm2d(64), nn.ReLU(), nn.MaxPool2d(3, 2, 1)], 64
+    for w, n, stride in ((64, 3, 1), (128, 4, 2), (256, 6, 2), (512, 3, 2)):
+        for k in range(n):
+            layers.append(Bottleneck(i, w, stride if k == 0 else 1))
+            i = 4 * w
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2048, 1000)).eval()
+
+
+@torch.no_grad()
+def compare(sconce, name, module, example, pairs=5):
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "m.pt"
+        traced = torch.jit.trace(module, example)
+        torch.jit.save(traced, str(path))
+        loaded = torch.jit.load(str(path))
+        expected = loaded(example)
+        io = {"format": 1, "cases": [{"method": "forward", "inputs": (example,), "output": expected, "check": "close", "rtol": 1e-3, "atol": 1e-3}]}
+        torch.save(io, str(path.with_suffix(".io.pt")))
+        subprocess.run([sconce, "verify", str(path)], check=True, stdout=subprocess.DEVNULL)
+        for _ in range(5):
+            loaded(example)
+        ours, theirs = [], []
+        for _ in range(pairs):
+            out = subprocess.run([sconce, "bench", str(path), "--io", str(path.with_suffix(".io.pt")), "--json", "--min-time", "0.5"], check=True, capture_output=True, text=True)
+            ours.append(json.loads(out.stdout)["median_ms"])
+            times, begin = [], time.perf_counter()
+            while time.perf_counter() - begin < 0.5 or len(times) < 3:
+                t = time.perf_counter()
+                loaded(example)
+                times.append(1000 * (time.perf_counter() - t))
+            theirs.append(statistics.median(times))
+        ratio = statistics.median(a / b for a, b in zip(ours, theirs))
+        print(f"{name}: sconce {statistics.median(ours):.4f} ms, torch.jit {statistics.median(theirs):.4f} ms, ratio {ratio:.2f}", flush=True)
+
+
+def main():
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    compare(sys.argv[1], "mlp, 20 layers of 32", Mlp().eval(), torch.randn(1, 32))
+    compare(sys.argv[1], "ResNet-50, batch 1", resnet50(), torch.randn(1, 3, 224, 224))
+
+
+if __name__ == "__main__":
+    main()
