@@ -288,6 +288,7 @@ struct NonzeroArgs {  // out: [n, dims] int64; in: any
   SCONCE_VIEWS(1, 1);
 };
 
+// clang-format off
 #define SCONCE_SLOTS(X)                                                                            \
   X(fill, FillArgs)                                                                                \
   X(copy, CopyArgs)                                                                                \
@@ -300,6 +301,7 @@ struct NonzeroArgs {  // out: [n, dims] int64; in: any
                       X(resize, ResizeArgs) X(grid_sample, GridSampleArgs) X(pad, PadArgs)         \
                           X(attention, AttentionArgs) X(rnn_cell, RnnCellArgs) X(fft, FftArgs)     \
                               X(quantize, QuantizeArgs) X(nonzero, NonzeroArgs)
+// clang-format on
 
 struct Kernels {
   uint32_t size = sizeof(Kernels), version = 1;

@@ -43,6 +43,7 @@ class Symbol {
 
 // Kinds that the compiler itself knows.
 namespace prim {
+// clang-format off
 #define SCONCE_PRIM_KINDS(X)                                                                     \
   X(Constant)                                                                                    \
   X(If)                                                                                          \
@@ -59,6 +60,7 @@ namespace prim {
                                       X(range) X(enumerate) X(zip) X(list) X(dict) X(rangelist)  \
                                           X(id) X(unchecked_unwrap_optional) X(TimePoint)        \
                                               X(AddStatValue)
+// clang-format on
 #define X(n)                                      \
   inline constexpr char n##_text[] = "prim::" #n; \
   inline constexpr Symbol n{Symbol::Known{n##_text}};

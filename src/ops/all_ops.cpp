@@ -5,12 +5,14 @@
 namespace sconce {
 
 namespace ops {
+// clang-format off
 #define SCONCE_OP_TABLES(X)                                                                       \
   X(kScalarOps)                                                                                   \
   X(kContainerOps)                                                                                \
   X(kStringOps)                                                                                   \
   X(kPointwiseOps) X(kShapeOps) X(kReduceOps) X(kFactoryOps) X(kIndexOps) X(kMatmulOps) X(kNnOps) \
       X(kRnnOps)
+// clang-format on
 #define X(t) extern const OpTable::RowList t;
 SCONCE_OP_TABLES(X)
 #undef X

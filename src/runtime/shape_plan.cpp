@@ -122,7 +122,7 @@ class ShapePlan {
     for (uint32_t i : written_inputs) inputs[i].toTensorRef().impl()->storage->bump_version();
     std::vector<IValue> out{build(result, *in, inputs)};
     for (auto& o : in->outputs) o = Ref<Storage>();
-    delete spare.exchange(in.release(), std::memory_order_release);
+    delete spare.exchange(in.release(), std::memory_order_acq_rel);
     return out;
   }
 
