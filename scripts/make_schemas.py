@@ -21,7 +21,7 @@ def main(folder):
     for file in ("schemas.txt", "schemas-torchvision.txt"):
         for line in open(f"{folder}/{file}"):
             m = re.match(r"\s*(\w+::\w+)(?:\.(\w+))?\(.*\) -> ", line)
-            if m and m.group(1).split("::")[0] in KEPT and not m.group(1).split("::")[1].endswith("backward"):
+            if m and m.group(1).split("::")[0] in KEPT:
                 rows.setdefault(m.group(1), []).append((m.group(2) or "", line.strip()))
     print("// Made by scripts/make_schemas.py. Sorted by name; overloads in the order in which they are tried.")
     for name in sorted(rows):

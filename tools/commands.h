@@ -16,5 +16,6 @@ Command add_graph(CLI::App& app);
 Command add_verify(CLI::App& app);
 Command add_bench(CLI::App& app);
 Command add_ops(CLI::App& app);
+Command add_compile(CLI::App& app);
 
 }  // namespace sconce::tool

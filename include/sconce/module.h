@@ -49,6 +49,11 @@ class SCONCE_API Module {
   Method get_method(const std::string& name) const;
   bool has_method(const std::string& name) const;
   std::vector<std::string> method_names() const;
+  // Names of the functions of a module that compile() made.
+  std::vector<std::string> function_names() const;
+  // Adds methods, given as TorchScript source, to the class of this module; exclusive use. Throws
+  // ScriptError.
+  void define(const std::string& source_text);
   // Names of the parameters without self.
   std::vector<std::string> argument_names(const std::string& method) const;
 
@@ -91,6 +96,9 @@ class SCONCE_API Module {
 // Throws FormatError for a broken archive, ScriptError for source that PyTorch would refuse.
 SCONCE_API Module load(const std::string& path, const LoadOptions& options = {});
 SCONCE_API Module load(std::istream& in, const LoadOptions& options = {});
+// Functions from TorchScript source text, with no archive; run_method calls them by name. Throws
+// ScriptError.
+SCONCE_API Module compile(const std::string& source_text, const LoadOptions& options = {});
 SCONCE_API Module load(const void* data, size_t size, const LoadOptions& options = {});
 // What torch.save wrote. Classes other than tensors and containers are refused.
 SCONCE_API IValue load_pickle(const std::string& path);

@@ -29,11 +29,7 @@ Module load_bytes(Bytes bytes, const std::string& name, const LoadOptions& optio
   // __setstate__ runs while the archive is still being read.
   impl->archive =
       load_archive(std::move(bytes), name, op_table(), [raw](Function& f, std::vector<IValue> in) {
-        std::shared_ptr<Graph> g = f.ensure_graph().copy();
-        PassContext pc{&op_table(), nullptr};
-        inline_calls(*g, pc);
-        scalar_rewrite(*g, pc);
-        auto plan = make_plan(g, op_table(), f.qualified_name);
+        auto plan = make_plan(interpreted_graph(f), op_table(), f.qualified_name);
         return run_plan(*plan, std::move(in), raw->engine).at(0);
       });
   impl->object = Ref<Object>(&impl->archive.root.toObjectRef());
@@ -49,6 +45,27 @@ Module load_bytes(Bytes bytes, const std::string& name, const LoadOptions& optio
 Module load(const std::string& path, const LoadOptions& options) {
   return load_bytes(map_file(path), path, options);
 }
+Module compile(const std::string& source_text, const LoadOptions& options) {
+  auto impl = std::make_shared<ModuleImpl>();
+  impl->options = options;
+  impl->name = "<source>";
+  impl->engine.ops = &op_table();
+  ModuleImpl* raw = impl.get();
+  impl->engine.plan_of = [raw](Function& f) { return raw->plan_of(f); };
+  impl->archive.compiled = true;
+  // Operators mean what they mean today: no upgraders.
+  impl->archive.cu = std::make_shared<script::CompilationUnit>(op_table(), nullptr, ~uint64_t{0});
+  auto& cu = *impl->archive.cu;
+  impl->object = make_ref<Object>(cu.create_class("__torch__.Source", true), impl->archive.cu);
+  impl->archive.root = IValue(impl->object);
+  auto source = std::make_shared<Source>();
+  source->text = source_text;
+  source->name = impl->name;
+  cu.define(script::Parser(source).parse_defs(), "", nullptr);
+  for (auto& f : cu.functions()) cu.ensure_schema(*f);
+  return Module(std::move(impl));
+}
+
 Module load(std::istream& in, const LoadOptions& options) {
   auto buf = std::make_shared<std::string>(std::istreambuf_iterator<char>(in),
                                            std::istreambuf_iterator<char>());
@@ -114,11 +131,32 @@ std::vector<std::string> Module::method_names() const {
   for (auto& m : impl_->object->type->methods) r.push_back(m.first);
   return r;
 }
+std::vector<std::string> Module::function_names() const {
+  std::vector<std::string> r;
+  if (impl_->archive.compiled)
+    for (auto& f : impl_->archive.cu->functions())
+      if (!f->self) r.push_back(f->name);
+  return r;
+}
+void Module::define(const std::string& source_text) {
+  auto& cu = *impl_->archive.cu;
+  std::lock_guard<std::recursive_mutex> lock(cu.mutex());
+  auto source = std::make_shared<Source>();
+  source->text = source_text;
+  source->name = "<source>";
+  auto* cls = const_cast<ClassType*>(impl_->object->type);
+  auto defs = script::Parser(source).parse_defs();
+  for (auto& d : defs)
+    if (cls->find_method(d->text))
+      raise<ScriptError>("method '", d->text, "' is already defined in ", cls->name);
+  cu.define(defs, cls->name, cls);
+}
 std::vector<std::string> Module::argument_names(const std::string& name) const {
   Function& f = impl_->method(name);
   impl_->archive.cu->ensure_schema(f);
   std::vector<std::string> r;
-  for (size_t i = 1; i < f.schema.arguments.size(); ++i) r.push_back(f.schema.arguments[i].name);
+  for (size_t i = f.self ? 1 : 0; i < f.schema.arguments.size(); ++i)
+    r.push_back(f.schema.arguments[i].name);
   return r;
 }
 

@@ -4,6 +4,7 @@
 
 #include "backends/kernels.h"
 #include "ops/all_ops.h"
+#include "ops/composites.h"
 #include "passes/passes.h"
 
 namespace sconce {
@@ -11,24 +12,30 @@ namespace sconce {
 const OpTable& op_table() {
   static const OpTable* table = [] {
     default_context().kernels = &cpu_kernels();
+    ops::set_composite_runner(run_composite_operator);
     return make_op_table();
   }();
   return *table;
+}
+
+std::shared_ptr<Graph> interpreted_graph(Function& f) {
+  std::shared_ptr<Graph> g = f.ensure_graph().copy();
+  PassContext c{&op_table(), nullptr};
+  // One function, no calls but those of interfaces.
+  inline_calls(*g, c);
+  // What PyTorch's executor does before anything else; from here on constants may be made.
+  scalar_rewrite(*g, c);
+  return g;
 }
 
 std::shared_ptr<Graph> ModuleImpl::runnable_graph(Function& f, bool fold) {
   std::shared_ptr<Graph> g;
   {
     std::lock_guard<std::recursive_mutex> lock(archive.cu->mutex());
-    g = f.ensure_graph().copy();
+    g = interpreted_graph(f);
     g->owner = archive.cu;
-    PassContext c{&op_table(), nullptr};
-    // One function, no calls but those of interfaces.
-    inline_calls(*g, c);
-    // What PyTorch's executor does before anything else; from here on constants may be made.
-    scalar_rewrite(*g, c);
     if (fold && f.self && f.self == object->type) {
-      c.module = object.get();
+      PassContext c{&op_table(), object.get()};
       run_pipeline(*g, c, "freeze,constant_propagation,fold_frozen_conv_bn,constant_pooling,dce");
     }
   }
@@ -44,6 +51,7 @@ std::shared_ptr<Plan> ModuleImpl::plan_of(Function& f) {
 
 Function& ModuleImpl::method(const std::string& name) {
   Function* f = object->type->find_method(name);
+  if (!f && archive.compiled) f = archive.cu->find_function(name);
   if (!f) raise<Error>("Method '", name, "' is not defined in ", object->type->name);
   return *f;
 }
@@ -91,7 +99,7 @@ IValue ModuleImpl::run(const std::string& name, std::vector<IValue> inputs) {
   c.max_steps = options.max_loop_steps;
   ContextScope scope(&c);
   Prepared& p = prepared(name);
-  inputs.insert(inputs.begin(), IValue(object));
+  if (!archive.compiled || method(name).self) inputs.insert(inputs.begin(), IValue(object));
   if (inputs.size() < p.plan->n_inputs) {
     // Defaults of arguments that are not given.
     auto& schema = method(name).schema;

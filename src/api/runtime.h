@@ -15,6 +15,14 @@ namespace sconce {
 // The process-wide operator table, made on first use.
 const OpTable& op_table();
 
+// The graph that the interpreter runs, not folded: a copy of the function's, inlined, with
+// PyTorch's run-time rewrite.
+std::shared_ptr<Graph> interpreted_graph(Function& f);
+// Runs an operator that is written in TorchScript (ops/composites.h).
+void run_composite_operator(Call& c);
+// Compiles all of them; throws the first ScriptError. For tests.
+void compile_composites();
+
 // A method made ready to run.
 struct Prepared {
   std::string name;

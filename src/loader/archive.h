@@ -16,6 +16,7 @@ struct LoadedArchive {
   std::shared_ptr<script::CompilationUnit> cu;
   uint64_t version = 0;
   IValue root;  // the module object
+  bool compiled = false;  // made by compile(): its functions can be called by name
 };
 
 // run: executes a compiled function (__setstate__ needs it).

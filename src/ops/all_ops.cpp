@@ -2,6 +2,8 @@
 // The list of operator tables.
 #include "ops/all_ops.h"
 
+#include "ops/composites.h"
+
 namespace sconce {
 
 namespace ops {
@@ -25,8 +27,10 @@ const char* const kSchemas[] = {
 }  // namespace
 
 const OpTable* make_op_table() {
+  auto& composites = ops::composite_rows();
 #define X(t) ops::t,
-  return new OpTable(kSchemas, std::size(kSchemas), {SCONCE_OP_TABLES(X)});
+  return new OpTable(kSchemas, std::size(kSchemas),
+                     {{composites.data(), composites.size()}, SCONCE_OP_TABLES(X)});
 #undef X
 }
 

@@ -4,8 +4,17 @@
 
 #include "api/runtime.h"
 #include "ops/all_ops.h"
+#include "ops/composites.h"
 
 using namespace sconce;
+
+TEST_CASE("operators written in TorchScript compile and fit their schemas") {
+  REQUIRE_NOTHROW(compile_composites());
+  for (auto& row : ops::composite_rows()) {
+    INFO(row.name);
+    REQUIRE(op_table().find_overload(row.name) != nullptr);
+  }
+}
 
 TEST_CASE("every row names a known operator") {
   for (auto& name : op_table().unmatched()) FAIL_CHECK(name);

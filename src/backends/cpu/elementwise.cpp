@@ -239,8 +239,34 @@ void unary(const UnaryArgs& a) {
 }
 
 template <class T>
+bool complex_binary_tile(const BinaryArgs& args, const T* pa, const T* pb, T* out, int64_t n) {
+  using R = typename T::value_type;
+  auto each = [&](auto f) {
+    for (int64_t i = 0; i < n; ++i) out[i] = T(f(pa[i], pb[i]));
+    return true;
+  };
+  auto truth = [](bool b) { return b ? R(1) : R(0); };
+  const T zero(0);
+  switch (args.op) {
+    case Binary::div: return each([](T a, T b) { return a / b; });
+    case Binary::pow: return each([](T a, T b) { return std::pow(a, b); });
+    case Binary::logical_and:
+      return each([&](T a, T b) { return truth(a != zero && b != zero); });
+    case Binary::logical_or: return each([&](T a, T b) { return truth(a != zero || b != zero); });
+    case Binary::logical_xor:
+      return each([&](T a, T b) { return truth((a != zero) != (b != zero)); });
+    case Binary::xlogy:
+      return each([&](T a, T b) { return a == zero ? zero : a * std::log(b); });
+    case Binary::complex_of: return each([](T a, T b) { return T(a.real(), b.real()); });
+    default: return false;
+  }
+}
+
+template <class T>
 void binary_tile(const BinaryArgs& args, const T* pa, const T* pb, T* out, int64_t n) {
   const T s = number_as<T>(args.scale);
+  if constexpr (!std::is_arithmetic_v<T>)
+    if (complex_binary_tile(args, pa, pb, out, n)) return;
   switch (args.op) {
 // clang-format off
 #define LOOP(expr)                      \
@@ -286,22 +312,8 @@ void binary_tile(const BinaryArgs& args, const T* pa, const T* pb, T* out, int64
       break;
     case Binary::complex_of: break;
   }
-  if constexpr (!std::is_arithmetic_v<T>) {
-    using R = typename T::value_type;
-    switch (args.op) {
-      case Binary::div: for (int64_t i = 0; i < n; ++i) out[i] = pa[i] / pb[i]; break;
-      case Binary::pow: for (int64_t i = 0; i < n; ++i) out[i] = std::pow(pa[i], pb[i]); break;
-      case Binary::logical_and: for (int64_t i = 0; i < n; ++i) out[i] = T(pa[i] != T(0) && pb[i] != T(0) ? R(1) : R(0)); break;
-      case Binary::logical_or: for (int64_t i = 0; i < n; ++i) out[i] = T(pa[i] != T(0) || pb[i] != T(0) ? R(1) : R(0)); break;
-      case Binary::logical_xor: for (int64_t i = 0; i < n; ++i) out[i] = T((pa[i] != T(0)) != (pb[i] != T(0)) ? R(1) : R(0)); break;
-      case Binary::xlogy: for (int64_t i = 0; i < n; ++i) out[i] = pa[i] == T(0) ? T(0) : pa[i] * std::log(pb[i]); break;
-      case Binary::complex_of: for (int64_t i = 0; i < n; ++i) out[i] = T(pa[i].real(), pb[i].real()); break;
-      case Binary::add: case Binary::sub: case Binary::mul: case Binary::eq: case Binary::ne: break;
-      default: raise<OpError>("this function is not defined for complex numbers");
-    }
 #undef LOOP
-    // clang-format on
-  }
+  // clang-format on
 }
 
 void binary(const BinaryArgs& args) {

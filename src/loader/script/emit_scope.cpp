@@ -141,7 +141,10 @@ SugaredPtr Emitter::resolve_global(const std::string& name) {
     return m;
   };
   if (name == "print") return make(K::Print);
-  if (name == "AssertionError") return make(K::Exception, name);
+  // Archives name only AssertionError; source text may raise Python's others.
+  for (const char* e : {"AssertionError", "RuntimeError", "ValueError", "TypeError", "IndexError",
+                        "KeyError", "NotImplementedError", "Exception"})
+    if (name == e) return make(K::Exception, name);
   for (auto& b : kBuiltins)
     if (name == b.name) return wrap(make(K::Builtin, b.op), b.magic);
   for (auto& c : kCasts)

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/composites.h"
+
+#include <atomic>
+
+namespace sconce::ops {
+
+namespace {
+constexpr std::string_view kSources[] = {
+#include "ops/torchscript/shape.inc"
+    ,
+#include "ops/torchscript/math.inc"
+    ,
+#include "ops/torchscript/nn.inc"
+    ,
+#include "ops/torchscript/fft.inc"
+    ,
+#include "ops/torchscript/linalg.inc"
+};
+
+std::atomic<CompositeRunner> g_runner{nullptr};
+
+void run_composite(Call& c) {
+  CompositeRunner runner = g_runner.load(std::memory_order_acquire);
+  if (!runner) raise<Error>("operator ", c.op()->full_name(), " needs the TorchScript frontend");
+  runner(c);
+}
+}  // namespace
+
+const std::vector<std::string_view>& composite_sources() {
+  static const auto* sources =
+      new std::vector<std::string_view>(std::begin(kSources), std::end(kSources));
+  return *sources;
+}
+
+std::string composite_operator(std::string_view function) {
+  std::string name(function);
+  size_t bars = name.find("__", 1);
+  if (bars != std::string::npos) name.replace(bars, 2, ".");
+  return "aten::" + name;
+}
+std::string composite_function(std::string_view op) {
+  std::string name(op.substr(op.rfind(':') + 1));
+  size_t dot = name.find('.');
+  if (dot != std::string::npos) name.replace(dot, 1, "__");
+  return name;
+}
+
+const std::vector<OpDef>& composite_rows() {
+  static const auto* rows = [] {
+    auto* r = new std::vector<OpDef>;
+    auto* names = new std::vector<std::string>;
+    for (std::string_view text : composite_sources())
+      for (size_t at = text.find("\ndef "); at != std::string_view::npos;
+           at = text.find("\ndef ", at + 1)) {
+        std::string_view name = text.substr(at + 5, text.find('(', at) - at - 5);
+        if (name.substr(0, 7) != "helper_") names->push_back(composite_operator(name));
+      }
+    for (auto& n : *names) r->push_back({n.c_str(), run_composite, nullptr});
+    return r;
+  }();
+  return *rows;
+}
+
+void set_composite_runner(CompositeRunner runner) {
+  g_runner.store(runner, std::memory_order_release);
+}
+
+}  // namespace sconce::ops
