@@ -13,8 +13,8 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", SCONCE_VERSION);
   app.require_subcommand(1);
   const std::vector<std::pair<const char*, Command>> commands{
-      {"run", add_run(app)},       {"inspect", add_inspect(app)}, {"graph", add_graph(app)},
-      {"verify", add_verify(app)}, {"bench", add_bench(app)},     {"ops", add_ops(app)},
+      {"run", add_run(app)},         {"inspect", add_inspect(app)}, {"graph", add_graph(app)},
+      {"verify", add_verify(app)},   {"bench", add_bench(app)},     {"ops", add_ops(app)},
       {"compile", add_compile(app)},
   };
   try {

@@ -36,6 +36,7 @@ const Kernels& ref_kernels() {
     ref::add_random(*k);
     ref::add_image(*k);
     ref::add_misc(*k);
+    ref::add_linalg(*k);
     return k;
   }();
   return *table;

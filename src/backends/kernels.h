@@ -276,6 +276,30 @@ struct FftArgs {  // along the last dim of complex views
   bool inverse;
   double scale;
 };
+// Batches of matrices [b, m, n] and vectors [b, n]; backends/ref/linalg.cpp says what each
+// operation reads and writes.
+enum class Linalg : uint8_t {
+  lu,
+  lu_solve,
+  cholesky,
+  geqrf,
+  householder,
+  svd,
+  eigh,
+  eig,
+  ldl,
+  ldl_solve,
+  triangular,
+  lstsq,
+  permutation
+};
+struct LinalgArgs {
+  TensorView out[4], in[3];
+  SCONCE_VIEWS(4, 3);
+  Linalg op;
+  int32_t flag;
+  double value;
+};
 struct QuantizeArgs {
   TensorView out, in, scales, zero_points;  // per channel when scales is given
   SCONCE_VIEWS(1, 3);
@@ -300,7 +324,8 @@ struct NonzeroArgs {  // out: [n, dims] int64; in: any
                   X(index, IndexArgs) X(random, RandomArgs) X(sequence, SequenceArgs)              \
                       X(resize, ResizeArgs) X(grid_sample, GridSampleArgs) X(pad, PadArgs)         \
                           X(attention, AttentionArgs) X(rnn_cell, RnnCellArgs) X(fft, FftArgs)     \
-                              X(quantize, QuantizeArgs) X(nonzero, NonzeroArgs)
+                              X(quantize, QuantizeArgs) X(nonzero, NonzeroArgs)  \
+                                  X(linalg, LinalgArgs)
 // clang-format on
 
 struct Kernels {

@@ -13,7 +13,7 @@ namespace ops {
   X(kContainerOps)                                                                                \
   X(kStringOps)                                                                                   \
   X(kPointwiseOps) X(kShapeOps) X(kReduceOps) X(kFactoryOps) X(kIndexOps) X(kMatmulOps) X(kNnOps) \
-      X(kRnnOps)
+      X(kRnnOps) X(kFftOps) X(kLinalgOps) X(kSpecialOps)
 // clang-format on
 #define X(t) extern const OpTable::RowList t;
 SCONCE_OP_TABLES(X)

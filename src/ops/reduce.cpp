@@ -177,11 +177,6 @@ Tensor norm_dtype(const Tensor& t, OptScalar p, int64_t dt) {
 Tensor vector_norm(const Tensor& t, Scalar p, OptInts d, bool k, OptInt dt) {
   return norm_impl(t, p, d ? reduce_dims(d, t.dim()) : all_dims(t.dim()), k, dt);
 }
-Tensor linalg_norm(const Tensor& t, OptScalar p, OptInts d, bool k, OptInt dt) {
-  if (p && ((d && d->size() == 2) || (!d && t.dim() == 2)))
-    raise<MissingOp>("aten::linalg_norm: matrix norms are not implemented in sconce");
-  return norm_impl(t, p, d ? reduce_dims(d, t.dim()) : all_dims(t.dim()), k, dt);
-}
 Tensor frobenius(const Tensor& t, IntVec d, bool k) {
   return norm_impl(t, Scalar(2.0), reduce_dims(OptInts(d), t.dim()), k, {});
 }
@@ -457,7 +452,7 @@ constexpr OpDef kOps[] = {
     op<amax>("aten::amax"), op<amin>("aten::amin"), op<aminmax>("aten::aminmax"), op<max_all>("aten::max"), op<min_all>("aten::min"), op<max_dim>("aten::max.dim"), op<min_dim>("aten::min.dim"), op<argmax>("aten::argmax"), op<argmin_op>("aten::argmin"),
     op<truth<Reduce::any>>("aten::any"), op<truth<Reduce::all>>("aten::all"), op<truth_dim<Reduce::any>>("aten::any.dim"), op<truth_dim<Reduce::all>>("aten::all.dim"), op<truth_dims<Reduce::any>>("aten::any.dims"), op<truth_dims<Reduce::all>>("aten::all.dims"),
     op<count_nonzero>("aten::count_nonzero"), op<count_nonzero_dims>("aten::count_nonzero.dim_IntList"), op<norm_scalar>("aten::norm.Scalar"), op<norm_dim>("aten::norm.ScalarOpt_dim"), op<norm_dim_dtype>("aten::norm.ScalarOpt_dim_dtype"), op<norm_dtype>("aten::norm.ScalarOpt_dtype"),
-    op<vector_norm>("aten::linalg_vector_norm"), op<linalg_norm>("aten::linalg_norm"), op<frobenius>("aten::frobenius_norm.dim"), op<dist>("aten::dist"), op<logsumexp>("aten::logsumexp"),
+    op<vector_norm>("aten::linalg_vector_norm"), op<frobenius>("aten::frobenius_norm.dim"), op<dist>("aten::dist"), op<logsumexp>("aten::logsumexp"),
     op<var<false>>("aten::var"), op<var<true>>("aten::std"), op<var_dim<false>>("aten::var.dim"), op<var_dim<true>>("aten::std.dim"), op<var_correction<false>>("aten::var.correction"), op<var_correction<true>>("aten::std.correction"),
     op<var_mean<false>>("aten::var_mean"), op<var_mean<true>>("aten::std_mean"), op<var_mean_dim<false>>("aten::var_mean.dim"), op<var_mean_dim<true>>("aten::std_mean.dim"), op<var_mean_correction<false>>("aten::var_mean.correction"), op<var_mean_correction<true>>("aten::std_mean.correction"),
     op<cumsum>("aten::cumsum"), op<cumprod>("aten::cumprod"), op<logcumsumexp>("aten::logcumsumexp"), op<cummax>("aten::cummax"), op<cummin>("aten::cummin"), op<diff>("aten::diff"),

@@ -4,6 +4,7 @@
 #include "backends/cpu/cpu.h"
 #include "backends/cpu/scalar_math.h"
 #include "backends/cpu/vector_math.h"
+#include "backends/special_math.h"
 #include "backends/tiles.h"
 
 namespace sconce::SCONCE_ISA {
@@ -250,13 +251,11 @@ bool complex_binary_tile(const BinaryArgs& args, const T* pa, const T* pb, T* ou
   switch (args.op) {
     case Binary::div: return each([](T a, T b) { return a / b; });
     case Binary::pow: return each([](T a, T b) { return std::pow(a, b); });
-    case Binary::logical_and:
-      return each([&](T a, T b) { return truth(a != zero && b != zero); });
+    case Binary::logical_and: return each([&](T a, T b) { return truth(a != zero && b != zero); });
     case Binary::logical_or: return each([&](T a, T b) { return truth(a != zero || b != zero); });
     case Binary::logical_xor:
       return each([&](T a, T b) { return truth((a != zero) != (b != zero)); });
-    case Binary::xlogy:
-      return each([&](T a, T b) { return a == zero ? zero : a * std::log(b); });
+    case Binary::xlogy: return each([&](T a, T b) { return a == zero ? zero : a * std::log(b); });
     case Binary::complex_of: return each([](T a, T b) { return T(a.real(), b.real()); });
     default: return false;
   }

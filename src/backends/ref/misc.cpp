@@ -107,32 +107,72 @@ void sequence(const SequenceArgs& a) {
 
 using Cd = std::complex<double>;
 
-// Mixed: radix 2 while the length is even, a direct sum for the odd rest.
-void fft_rec(const Cd* in, int64_t st, Cd* out, int64_t n, double sign) {
-  if (n == 1) {
-    out[0] = in[0];
-    return;
-  }
-  if (n % 2 == 0) {
-    fft_rec(in, st * 2, out, n / 2, sign);
-    fft_rec(in + st, st * 2, out + n / 2, n / 2, sign);
-    for (int64_t k = 0; k < n / 2; ++k) {
-      Cd t = std::polar(1.0, sign * 2 * M_PI * static_cast<double>(k) / static_cast<double>(n)) *
-             out[k + n / 2],
-         e = out[k];
-      out[k] = e + t;
-      out[k + n / 2] = e - t;
-    }
-    return;
-  }
+// e^(sign 2 pi i k / n) for k < n.
+std::vector<Cd> roots(int64_t n, double sign) {
   std::vector<Cd> w(static_cast<size_t>(n));
   for (int64_t k = 0; k < n; ++k)
     w[static_cast<size_t>(k)] =
         std::polar(1.0, sign * 2 * M_PI * static_cast<double>(k) / static_cast<double>(n));
+  return w;
+}
+
+// Cooley and Tukey's factorisation, decimation in time. w: the roots of the whole length, of which
+// this level uses every step-th.
+void fft_rec(const Cd* in, int64_t st, Cd* out, int64_t n, const Cd* w, int64_t step, double sign);
+
+// Bluestein's algorithm: a transform of prime length as a convolution of a power of two.
+void fft_prime(const Cd* in, int64_t st, Cd* out, int64_t n, double sign) {
+  int64_t m = 1;
+  while (m < 2 * n - 1) m *= 2;
+  std::vector<Cd> chirp(static_cast<size_t>(n)), a(static_cast<size_t>(m)),
+      b(static_cast<size_t>(m)), fa(a.size()), fb(b.size());
+  for (int64_t k = 0; k < n; ++k)
+    chirp[static_cast<size_t>(k)] = std::polar(
+        1.0, sign * M_PI * static_cast<double>(k * k % (2 * n)) / static_cast<double>(n));
   for (int64_t k = 0; k < n; ++k) {
-    Cd s = 0;
-    for (int64_t j = 0; j < n; ++j) s += in[j * st] * w[static_cast<size_t>(j * k % n)];
-    out[k] = s;
+    auto i = static_cast<size_t>(k);
+    a[i] = in[k * st] * chirp[i];
+    b[i] = std::conj(chirp[i]);
+    if (k) b[static_cast<size_t>(m - k)] = b[i];
+  }
+  auto forward = roots(m, -1), backward = roots(m, 1);
+  fft_rec(a.data(), 1, fa.data(), m, forward.data(), 1, -1);
+  fft_rec(b.data(), 1, fb.data(), m, forward.data(), 1, -1);
+  for (size_t i = 0; i < fa.size(); ++i) fa[i] *= fb[i];
+  fft_rec(fa.data(), 1, a.data(), m, backward.data(), 1, 1);
+  for (int64_t k = 0; k < n; ++k)
+    out[k] = a[static_cast<size_t>(k)] * chirp[static_cast<size_t>(k)] / static_cast<double>(m);
+}
+
+void fft_rec(const Cd* in, int64_t st, Cd* out, int64_t n, const Cd* w, int64_t step, double sign) {
+  if (n == 1) {
+    out[0] = in[0];
+    return;
+  }
+  int64_t p = 2;
+  while (n % p != 0 && p * p <= n) ++p;
+  if (n % p != 0) p = n;
+  constexpr int64_t kDirect = 50;  // primes up to here are summed directly
+  if (p > kDirect && p == n) return fft_prime(in, st, out, n, sign);
+  int64_t m = n / p;
+  for (int64_t r = 0; r < p; ++r) fft_rec(in + r * st, st * p, out + r * m, m, w, step * p, sign);
+  if (p == 2) {
+    for (int64_t k = 0; k < m; ++k) {
+      Cd t = w[k * step] * out[k + m], e = out[k];
+      out[k] = e + t;
+      out[k + m] = e - t;
+    }
+    return;
+  }
+  std::vector<Cd> part(static_cast<size_t>(p));
+  for (int64_t k = 0; k < m; ++k) {
+    for (int64_t r = 0; r < p; ++r) part[static_cast<size_t>(r)] = out[k + r * m];
+    for (int64_t q = 0; q < p; ++q) {
+      Cd s = 0;
+      for (int64_t r = 0; r < p; ++r)
+        s += part[static_cast<size_t>(r)] * w[(r * (k + q * m)) % n * step];
+      out[k + q * m] = s;
+    }
   }
 }
 
@@ -140,12 +180,13 @@ void fft(const FftArgs& a) {
   int last = a.in.ndim - 1;
   int64_t n = a.in.sizes[last], rows = 1;
   for (int d = 0; d < last; ++d) rows *= a.in.sizes[d];
-  std::vector<Cd> x(static_cast<size_t>(n)), y(static_cast<size_t>(n));
+  double sign = a.inverse ? 1 : -1;
+  std::vector<Cd> x(static_cast<size_t>(n)), y(static_cast<size_t>(n)), w = roots(n, sign);
   int64_t idx[kMaxDims] = {0}, i = 0, o = 0;
   for (int64_t r = 0; r < rows; ++r) {
     load_tile(a.in.dtype, address(a.in, i),
               a.in.strides[last] * static_cast<int64_t>(element_size(a.in.dtype)), n, x.data());
-    fft_rec(x.data(), 1, y.data(), n, a.inverse ? 1 : -1);
+    fft_rec(x.data(), 1, y.data(), n, w.data(), 1, sign);
     for (auto& v : y) v *= a.scale;
     store_tile(a.out.dtype, address(a.out, o),
                a.out.strides[last] * static_cast<int64_t>(element_size(a.out.dtype)), n, y.data());

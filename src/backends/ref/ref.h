@@ -10,5 +10,6 @@ void add_sort(Kernels& k);
 void add_random(Kernels& k);
 void add_image(Kernels& k);
 void add_misc(Kernels& k);
+void add_linalg(Kernels& k);
 
 }  // namespace sconce::ref
