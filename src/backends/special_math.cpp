@@ -67,10 +67,10 @@ double modified_i0(double x) {
   double a = std::fabs(x);
   return x != x ? x : scaled_i(0, a) * std::exp(a);
 }
-double bessel_j0(double x) { return ::j0(x); }
-double bessel_j1(double x) { return ::j1(x); }
-double bessel_y0(double x) { return x == 0 ? -kInf : x < 0 ? kNan : ::y0(x); }
-double bessel_y1(double x) { return x == 0 ? -kInf : x <= 0 ? kNan : ::y1(x); }
+double bessel_j0(double x) { return std::isinf(x) ? kNan : ::j0(x); }
+double bessel_j1(double x) { return std::isinf(x) ? kNan : ::j1(x); }
+double bessel_y0(double x) { return x == 0 ? -kInf : x < 0 || std::isinf(x) ? kNan : ::y0(x); }
+double bessel_y1(double x) { return x == 0 ? -kInf : x <= 0 || std::isinf(x) ? kNan : ::y1(x); }
 double bessel_k0e(double x) { return scaled_k(0, x); }
 double bessel_k1e(double x) { return scaled_k(1, x); }
 double bessel_k0(double x) { return scaled_k(0, x) * std::exp(-x); }
@@ -184,11 +184,12 @@ double zeta(double x, double q) {
                               1.8152105401943546773e17,
                               -7.1661652561756670113e18};
   if (x == 1) return kInf;
-  if (x < 1 || x != x || q != q) return kNan;
+  if (x < 1) return kNan;
   if (q <= 0) {
     if (q == std::floor(q)) return kInf;
     if (x != std::floor(x)) return kNan;
   }
+  if (x != x || q != q || std::isinf(x)) return q > 1 && std::isinf(x) && std::isfinite(q) ? 0 : kNan;
   double s = std::pow(q, -x), a = q, b = 0;
   int i = 0;
   while (i < 9 || a <= 9) {
@@ -262,20 +263,36 @@ double upper_fraction(double a, double x) {
 }
 }  // namespace
 
+namespace {
+// Temme's uniform expansion, its first terms: for large a and x near a.
+bool near_diagonal(double a, double x) { return a > 1e4 && std::fabs(x - a) < 0.3 * a; }
+double upper_temme(double a, double x) {
+  double l = x / a, mu = l - 1, half = mu - std::log1p(mu);
+  double eta = std::copysign(std::sqrt(2 * half), mu);
+  double c0 = std::fabs(eta) < 1e-3 ? -1.0 / 3 + eta / 12 : 1 / mu - 1 / eta;
+  return 0.5 * std::erfc(eta * std::sqrt(a / 2)) +
+         std::exp(-a * half) / std::sqrt(2 * M_PI * a) * (c0 + -1.0 / 540 / a);
+}
+}  // namespace
+
 double igamma(double a, double x) {
-  if (x != x || a != a || x < 0 || a < 0) return kNan;
+  if (x < 0 || a < 0) return kNan;
   if (a == 0) return x > 0 ? 1 : kNan;
   if (x == 0) return 0;
   if (std::isinf(a)) return std::isinf(x) ? kNan : 0;
   if (std::isinf(x)) return 1;
+  if (x != x || a != a) return kNan;
+  if (near_diagonal(a, x)) return 1 - upper_temme(a, x);
   return x > 1 && x > a ? 1 - upper_fraction(a, x) : lower_series(a, x);
 }
 double igammac(double a, double x) {
-  if (x != x || a != a || x < 0 || a < 0) return kNan;
+  if (x < 0 || a < 0) return kNan;
   if (a == 0) return x > 0 ? 0 : kNan;
   if (x == 0) return 1;
   if (std::isinf(a)) return std::isinf(x) ? kNan : 1;
   if (std::isinf(x)) return 0;
+  if (x != x || a != a) return kNan;
+  if (near_diagonal(a, x)) return upper_temme(a, x);
   if (x > 1 && x > a) return upper_fraction(a, x);
   // Near zero 1 - P loses everything that is small.
   if (a < 1e-3 && x < 1.1) {

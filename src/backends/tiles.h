@@ -154,6 +154,13 @@ inline void visit_dtype(ScalarType t, F f) {
 
 template <class C>
 inline void load_tile(ScalarType t, const char* p, int64_t stride, int64_t n, C* out) {
+  if (t == ScalarType::ComplexHalf) {
+    for (int64_t i = 0; i < n; ++i) {
+      auto* q = reinterpret_cast<const Half*>(p + i * stride);
+      out[i] = convert<C>(std::complex<float>(static_cast<float>(q[0]), static_cast<float>(q[1])));
+    }
+    return;
+  }
   if (is_float8(t)) {
     for (int64_t i = 0; i < n; ++i)
       out[i] = convert<C>(load_float8(static_cast<uint8_t>(p[i * stride]), t));
@@ -172,6 +179,15 @@ inline void load_tile(ScalarType t, const char* p, int64_t stride, int64_t n, C*
 }
 template <class C>
 inline void store_tile(ScalarType t, char* p, int64_t stride, int64_t n, const C* in) {
+  if (t == ScalarType::ComplexHalf) {
+    for (int64_t i = 0; i < n; ++i) {
+      auto v = convert<std::complex<float>>(in[i]);
+      auto* q = reinterpret_cast<Half*>(p + i * stride);
+      q[0] = Half(v.real());
+      q[1] = Half(v.imag());
+    }
+    return;
+  }
   visit_dtype(t, [&](auto tag) {
     using T = decltype(tag);
     if (stride == static_cast<int64_t>(sizeof(T))) {

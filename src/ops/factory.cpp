@@ -367,7 +367,8 @@ void manual_seed_op(Call& c) {
   if (c.n_in() == 1) context().generator->manual_seed(static_cast<uint64_t>(c.in(0).toInt()));
 }
 Tensor feature_dropout(const Tensor& x, double p, bool train) {
-  if (!train || p == 0) return x;
+  if (!train || p == 0 || x.numel() == 0) return x;
+  if (p == 1) return mul_scalar(x, Scalar(0.0));
   IntVec s(x.sizes());
   for (size_t i = 2; i < s.size(); ++i) s[i] = 1;
   Tensor m = empty(s, x.dtype());
@@ -375,7 +376,8 @@ Tensor feature_dropout(const Tensor& x, double p, bool train) {
   return mul(x, div_scalar(m, Scalar(1 - p)));
 }
 Tensor alpha_dropout(const Tensor& x, double p, bool train) {
-  if (!train || p == 0) return x;
+  if (!train || p == 0 || x.numel() == 0) return x;
+  if (p == 1) return mul_scalar(x, Scalar(0.0));
   constexpr double alpha = 1.7580993408473766;
   double a = 1 / std::sqrt((alpha * alpha * p + 1) * (1 - p));
   Tensor m = empty_like(x);
@@ -607,6 +609,15 @@ Tensor requires_grad_(const Tensor& t, bool on) {
 Generator& generator_or_default(Generator* g) { return g ? *g : *context().generator; }
 void random_fill(const Tensor& t, Random op, double p, double q, int64_t lo, int64_t hi,
                  Generator* g, const Tensor* in) {
+  if (is_complex(t.dtype()) && (op == Random::normal || op == Random::uniform)) {
+    // Real and imaginary parts are drawn as numbers of their own, of half the variance each.
+    Tensor parts = make_view(t, t.impl()->sizes, t.impl()->strides, t.storage_offset() * 2);
+    for (auto& s : parts.impl()->strides) s *= 2;
+    parts.impl()->sizes.push_back(2);
+    parts.impl()->strides.push_back(1);
+    parts.impl()->dtype = real_of(t.dtype());
+    return random_fill(parts, op, p, op == Random::normal ? q / std::sqrt(2.0) : q, lo, hi, g, in);
+  }
   // Numbers go in memory order of the output.
   Tensor target = t.dim() >= 2 && !t.is_contiguous() && is_dense(t) && !in
                       ? make_view(t, {t.numel()}, {1}, t.storage_offset())

@@ -181,6 +181,16 @@ Tensor scatter_value_reduce(const Tensor& t, int64_t d, const Tensor& i, Scalar 
                             const std::string& r) {
   return scatter_value_reduce_(clone(t), d, i, v, r);
 }
+Scalar integer_limit(ScalarType t, bool max) {
+  switch (t) {
+    case kBool: return Scalar(max ? 1 : 0);
+    case kByte: return Scalar(max ? 255 : 0);
+    case ScalarType::Char: return Scalar(max ? 127 : -128);
+    case ScalarType::Short: return Scalar(max ? 32767 : -32768);
+    case kInt: return Scalar(max ? int64_t{INT32_MAX} : int64_t{INT32_MIN});
+    default: return Scalar(max ? INT64_MAX : INT64_MIN);
+  }
+}
 Tensor scatter_reduce_(const Tensor& t, int64_t dim, const Tensor& i, const Tensor& s,
                        const std::string& r, bool include_self) {
   bool mean = r == "mean";
@@ -196,7 +206,7 @@ Tensor scatter_reduce_(const Tensor& t, int64_t dim, const Tensor& i, const Tens
     Scalar init = m == ScatterMode::add    ? Scalar(0)
                   : m == ScatterMode::prod ? Scalar(1)
                   : is_integral(t.dtype(), true)
-                      ? Scalar(m == ScatterMode::amax ? INT64_MIN : INT64_MAX)
+                      ? integer_limit(t.dtype(), m == ScatterMode::amin)
                       : Scalar(m == ScatterMode::amax ? -inf : inf);
     scatter_into(t, dim, i, nullptr, init, ScatterMode::set);
   }
@@ -230,7 +240,16 @@ Tensor index_add_(const Tensor& t, int64_t dim, const Tensor& index, const Tenso
   int64_t d = wrap_dim(dim, t.dim());
   if (index.dim() > 1)
     raise<OpError>("index_add_(): Index is supposed to be a vector, but got dim: ", index.dim());
-  Tensor s = alpha.d == 1 ? src : mul_scalar(src, alpha);
+  if (src.dtype() != t.dtype())
+    raise<OpError>("index_add_(): self and source expected to have the same dtype");
+  if (index.dim() > 0 && src.dim() > 0 && index.numel() != src.size(d))
+    raise<OpError>("index_add_(): Number of indices (", index.numel(),
+                   ") should be equal to source.size(dim): (", src.size(d), ")");
+  for (int64_t i = 0; i < t.dim() && t.dim() == src.dim(); ++i)
+    if (i != d && t.size(i) != src.size(i))
+      raise<OpError>("source tensor shape must match self tensor shape, excluding the specified "
+                     "dimension. Got self.shape = ", t.sizes(), " source.shape = ", src.sizes());
+  Tensor s = alpha.d == 1 ? src : cast(mul_scalar(src, alpha), src.dtype());
   return scatter_into(t, d, broadcast_index(index, IntVec(s.sizes()), d), &s, Scalar(0),
                       ScatterMode::add);
 }
@@ -273,6 +292,9 @@ Tensor masked_select(const Tensor& t, const Tensor& mask) {
   return s.empty() ? index(reshape(x, {1}), {reshape(m, {1})}) : index(x, {m});
 }
 Tensor masked_scatter_(const Tensor& t, const Tensor& mask, const Tensor& src) {
+  if (mask.dtype() != kBool)
+    raise<OpError>("masked_scatter_ only supports boolean masks, but got mask with dtype ",
+                   scalar_type_name(mask.dtype()));
   Tensor m = expand_to(mask, t.sizes());
   int64_t n = nonzero(m).size(0);
   if (src.numel() < n)
@@ -296,14 +318,26 @@ Tensor put(const Tensor& t, const Tensor& i, const Tensor& s, bool acc) {
   return put_(clone(t), i, s, acc);
 }
 Tensor take_along_dim(const Tensor& t, const Tensor& i, OptInt dim) {
-  if (!dim) return gather(reshape(t, {-1}), 0, reshape(i, {-1}), false);
+  if (i.dtype() != kLong)
+    raise<OpError>("torch.take_along_dim(): dtype of indices should be Long but got ",
+                   scalar_type_name(i.dtype()));
+  // Negative indices count from the end.
+  auto wrapped = [&](int64_t n) {
+    Tensor below = binary_scalar(Binary::lt, i, Scalar(0), kLong, kBool);
+    return where(below, add_scalar(i, Scalar(n), Scalar(1)), i);
+  };
+  if (!dim) return gather(reshape(t, {-1}), 0, reshape(wrapped(t.numel()), {-1}), false);
   int64_t d = wrap_dim(*dim, t.dim());
+  if (t.dim() != i.dim())
+    raise<OpError>("torch.take_along_dim(): input and indices should have the same number of "
+                   "dimensions, but got ", t.dim(), " dimensions for input, and ", i.dim(),
+                   " dimensions for indices");
   IntVec a(t.sizes()), b(i.sizes());
   a[z(d)] = b[z(d)] = 1;
   IntVec s = broadcast(a, b), ts = s, is = s;
   ts[z(d)] = t.size(d);
   is[z(d)] = i.size(d);
-  return gather(expand_to(t, ts), d, expand_to(i, is), false);
+  return gather(expand_to(t, ts), d, expand_to(wrapped(t.size(d)), is), false);
 }
 TensorList nonzero_numpy(const Tensor& t) {
   Tensor nz = nonzero(t.dim() == 0 ? reshape(t, {1}) : t);
@@ -396,6 +430,8 @@ Tensor searchsorted_scalar(const Tensor& seq, Scalar v, bool i32, bool right,
   return searchsorted_impl(seq, scalar_tensor(v, result_type(seq, v)), i32, right_of(right, side));
 }
 Tensor bucketize(const Tensor& v, const Tensor& b, bool i32, bool right) {
+  if (b.dim() != 1)
+    raise<OpError>("boundaries tensor must be 1 dimension, but got dim(", b.dim(), ")");
   return searchsorted_impl(b, v, i32, right);
 }
 Tensor bucketize_scalar(Scalar v, const Tensor& b, bool i32, bool right) {
@@ -627,6 +663,7 @@ Tensor index_select(const Tensor& t, int64_t dim, const Tensor& index_) {
 }
 Tensor gather(const Tensor& t, int64_t dim, const Tensor& i, bool) {
   int64_t d = wrap_dim(dim, t.dim());
+  if (i.numel() == 0) return empty(i.sizes(), t.dtype());
   if (i.dtype() != kLong && i.dtype() != kInt)
     raise<OpError>("gather(): Expected dtype int64 for index");
   Tensor x = t.dim() == 0 ? reshape(t, {1}) : t, idx = i.dim() == 0 ? reshape(i, {1}) : i;

@@ -46,31 +46,18 @@ Tensor batch_vector(const Tensor& t) {
   return reshape(contiguous(t), {count(lead(t, 1)), t.size(-1)});
 }
 IntVec drop_last(const Tensor& t) { return lead(t, 1); }
-// Runs op over the outputs, fresh contiguous tensors whose first dims are the batch.
+// Runs op over batches; outputs may be absent.
 void solve(Linalg op, std::initializer_list<const Tensor*> outs, std::vector<Tensor> in,
            int32_t flag = 0, double value = 0) {
+  if (in[0].size(0) == 0) return;
   LinalgArgs a{};
-  std::vector<Tensor> flat;
-  int64_t b = in[0].size(0);
+  size_t i = 0;
   for (const Tensor* t : outs) {
-    if (!t || !t->defined()) {
-      flat.emplace_back();
-      continue;
-    }
-    // The dims after the batch stay; the batch becomes one.
-    int64_t rest = 0, n = t->numel();
-    int64_t product = 1;
-    while (rest < t->dim() && product * b != n) {
-      product *= t->size(t->dim() - 1 - rest);
-      ++rest;
-    }
-    IntVec s{b};
-    for (int64_t i = t->dim() - rest; i < t->dim(); ++i) s.push_back(t->size(i));
-    flat.push_back(view(*t, s));
+    if (t && t->defined()) a.out[i] = view_of(*t);
+    ++i;
   }
-  if (b == 0) return;
-  for (size_t i = 0; i < flat.size(); ++i) a.out[i] = view_of(flat[i]);
-  for (size_t i = 0; i < in.size(); ++i) a.in[i] = view_of(in[i]);
+  for (i = 0; i < in.size(); ++i)
+    if (in[i].defined()) a.in[i] = view_of(in[i]);
   a.op = op;
   a.flag = flag;
   a.value = value;

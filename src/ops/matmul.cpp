@@ -65,7 +65,12 @@ Tensor outer(const Tensor& a, const Tensor& b) {
 }
 // beta * self + alpha * r; self is ignored when beta is 0.
 Tensor combine(const Tensor& self, const Tensor& r, const Scalar& beta, const Scalar& alpha) {
-  Tensor x = alpha.d == 1 && alpha.im == 0 ? r : mul_scalar(r, alpha);
+  // Integers are scaled by integers.
+  auto scaled = [](const Tensor& t, const Scalar& by) {
+    if (by.d == 1 && by.im == 0) return t;
+    return mul_scalar(t, is_integral(t.dtype(), true) ? Scalar(by.i) : by);
+  };
+  Tensor x = cast(scaled(r, alpha), r.dtype());
   if (beta.d == 0 && beta.im == 0) {
     (void)broadcast(self.sizes(), r.sizes());
     return x;
@@ -74,7 +79,7 @@ Tensor combine(const Tensor& self, const Tensor& r, const Scalar& beta, const Sc
   if (s.dtype() != r.dtype())
     raise<OpError>("expected input of dtype ", scalar_type_name(r.dtype()), " but got ",
                    scalar_type_name(s.dtype()));
-  return add(beta.d == 1 && beta.im == 0 ? s : mul_scalar(s, beta), x, Scalar(1));
+  return add(cast(scaled(s, beta), s.dtype()), x, Scalar(1));
 }
 Tensor addmm(const Tensor& s, const Tensor& a, const Tensor& b, Scalar beta, Scalar alpha) {
   return combine(s, mm(a, b), beta, alpha);
@@ -83,14 +88,21 @@ Tensor addmv(const Tensor& s, const Tensor& a, const Tensor& v, Scalar beta, Sca
   return combine(s, mv(a, v), beta, alpha);
 }
 Tensor addr(const Tensor& s, const Tensor& a, const Tensor& b, Scalar beta, Scalar alpha) {
-  return combine(cast(s, result_type(s, outer(a, b))),
-                 cast(outer(a, b), result_type(s, outer(a, b))), beta, alpha);
+  Tensor r = outer(a, b);
+  ScalarType t = result_type(s, r);
+  if (t == kBool) {
+    bool use_self = beta.i != 0, use_outer = alpha.i != 0;
+    Tensor x = expand_to(s, r.sizes());
+    if (!use_outer) r = zeros_like_of(r);
+    return use_self ? binary(Binary::logical_or, x, r, kBool, kBool) : r;
+  }
+  return combine(cast(s, t), cast(r, t), beta, alpha);
 }
 Tensor baddbmm(const Tensor& s, const Tensor& a, const Tensor& b, Scalar beta, Scalar alpha) {
   return combine(s, bmm(a, b), beta, alpha);
 }
 Tensor addbmm(const Tensor& s, const Tensor& a, const Tensor& b, Scalar beta, Scalar alpha) {
-  return combine(s, sum_dim(bmm(a, b), OptInts(IntVec{0}), false, {}), beta, alpha);
+  return combine(s, cast(sum_dim(bmm(a, b), OptInts(IntVec{0}), false, {}), a.dtype()), beta, alpha);
 }
 Tensor chain_matmul(TensorList l) {
   if (l.empty()) raise<OpError>("chain_matmul(): Expected one or more matrices");
@@ -123,6 +135,11 @@ Tensor kron(const Tensor& a, const Tensor& b) {
   return reshape(mul(reshape(a, as), reshape(b, bs)), out);
 }
 Tensor cross(const Tensor& a0, const Tensor& b0, int64_t dim) {
+  if (a0.dim() != b0.dim())
+    raise<OpError>("linalg.cross: inputs must have the same number of dimensions.");
+  if (a0.size(dim) != 3 || b0.size(dim) != 3)
+    raise<OpError>("linalg.cross: inputs dimension ", dim, " must have length 3. Got ",
+                   a0.size(dim), " and ", b0.size(dim));
   IntVec s = broadcast(a0.sizes(), b0.sizes());
   Tensor a = expand_to(a0, s), b = expand_to(b0, s);
   int64_t d = wrap_dim(dim, a.dim());
@@ -151,6 +168,14 @@ Tensor tensordot(const Tensor& a, const Tensor& b, IntVec da, IntVec db) {
   IntVec pa, pb, out, ka, kb;
   for (auto& d : da) d = wrap_dim(d, a.dim());
   for (auto& d : db) d = wrap_dim(d, b.dim());
+  // A contracted dim of size 1 is broadcast: the other side is summed over it.
+  for (size_t i = 0; i < da.size(); ++i) {
+    int64_t x = a.size(da[i]), y = b.size(db[i]);
+    if (x == y || (x != 1 && y != 1)) continue;
+    const Tensor& t = x == 1 ? b : a;
+    Tensor s = cast(sum_dim(t, OptInts(IntVec{x == 1 ? db[i] : da[i]}), true, {}), t.dtype());
+    return x == 1 ? tensordot(a, s, da, db) : tensordot(s, b, da, db);
+  }
   int64_t k = 1;
   for (int64_t i = 0; i < a.dim(); ++i)
     if (std::find(da.begin(), da.end(), i) == da.end()) {
@@ -328,6 +353,7 @@ Tensor einsum(const std::string& eq, TensorList ops, OptInts) {
   IntVec sum_over;
   for (size_t d = out.size(); d < order.size(); ++d) sum_over.push_back(static_cast<int64_t>(d));
   if (sum_over.empty()) return acc;
+  if (ops.size() == 1) return sum_dim(acc, OptInts(sum_over), false, {});
   return reduce(Reduce::sum, acc, sum_over, false, acc.dtype(), acc.dtype());
 }
 
@@ -376,7 +402,7 @@ Tensor attention_math(const Tensor& q, const Tensor& k, const Tensor& v, const T
   (void)E;
   return reshape(r, out);
 }
-Tensor sdpa(const Tensor& q, const Tensor& k0, const Tensor& v0, const Tensor* mask, double,
+Tensor sdpa(const Tensor& q, const Tensor& k0, const Tensor& v0, const Tensor* mask, double p,
             bool causal, OptDouble scale, bool gqa) {
   if (q.dtype() != k0.dtype() || q.dtype() != v0.dtype())
     raise<OpError>("Expected query, key, and value to have the same dtype");
@@ -397,6 +423,23 @@ Tensor sdpa(const Tensor& q, const Tensor& k0, const Tensor& v0, const Tensor* m
     };
     k = spread(k);
     v = spread(v);
+  }
+  if (p > 0) {
+    // With dropout the weights are needed themselves.
+    double s = std::sqrt(scale.value_or(1 / std::sqrt(static_cast<double>(q.size(-1)))));
+    Tensor w = matmul(mul_scalar(q, Scalar(s)), transpose(mul_scalar(k, Scalar(s)), -2, -1));
+    Tensor hidden;
+    if (causal) {
+      hidden = empty({q.size(-2), k.size(-2)}, kBool);
+      fill(hidden, Scalar(true));
+      hidden = unary(Unary::logical_not, triangle(hidden, 0, false), kBool);
+    } else if (mask && mask->dtype() == kBool) {
+      hidden = unary(Unary::logical_not, *mask, kBool);
+    } else if (mask) {
+      w = add(w, *mask, Scalar(1));
+    }
+    if (hidden.defined()) w = masked_fill(w, hidden, Scalar(-INFINITY));
+    return matmul(dropout(softmax_impl(w, -1, w.dtype(), false), p, true), v);
   }
   return attention_math(q, k, v, mask,
                         scale.value_or(1 / std::sqrt(static_cast<double>(q.size(-1)))), causal);
@@ -515,7 +558,9 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
     // One product of all rows.
     out = IntVec(x.sizes());
     out[out.size() - 1] = y.size(1);
-    Tensor r = reshape(mm(reshape(x, {-1, x.size(-1)}), y), out);
+    int64_t rows = 1;
+    for (int64_t d = 0; d + 1 < x.dim(); ++d) rows *= x.size(d);
+    Tensor r = reshape(mm(reshape(x, {rows, x.size(-1)}), y), out);
     return b.dim() == 1 ? squeeze_dim(r, -1) : r;
   }
   IntVec bx(x.sizes()), by(y.sizes());

@@ -290,6 +290,7 @@ void channel_stats(const Tensor& x, Tensor* mean, Tensor* var) {
 }
 Tensor batch_norm(const Tensor& x, const Tensor* w, const Tensor* b, const Tensor* rm,
                   const Tensor* rv, bool training, double momentum, double eps, bool) {
+  if (x.dim() < 2 && x.numel() == 0) return clone(x);
   if (x.dim() < 2)
     raise<OpError>("batch_norm: expected an input of at least 2 dims, got ", x.sizes());
   for (const Tensor* p : {w, b, rm, rv})
@@ -327,7 +328,9 @@ std::tuple<Tensor, Tensor, Tensor> native_batch_norm(const Tensor& x, const Tens
   Tensor mean, var;
   channel_stats(x, &mean, &var);
   Tensor inv = unary(Unary::rsqrt, add_scalar(var, Scalar(eps), Scalar(1)), var.dtype());
-  return {batch_norm(x, w, b, rm, rv, true, m, eps, false), mean, inv};
+  // Saved in the parameters' type; without any, in the input's.
+  ScalarType saved = w ? w->dtype() : rm ? rm->dtype() : x.dtype();
+  return {batch_norm(x, w, b, rm, rv, true, m, eps, false), cast(mean, saved), cast(inv, saved)};
 }
 Tensor instance_norm(const Tensor& x, const Tensor* w, const Tensor* b, const Tensor* rm,
                      const Tensor* rv, bool use_input, double momentum, double eps, bool) {
@@ -339,6 +342,17 @@ Tensor instance_norm(const Tensor& x, const Tensor* w, const Tensor* b, const Te
   Tensor y = reshape(contiguous(x), s), mean, var;
   channel_stats(y, &mean, &var);
   Tensor ww = w ? repeat_tensor(*w, n) : Tensor(), bb = b ? repeat_tensor(*b, n) : Tensor();
+  // The running statistics take the mean over the batch.
+  int64_t per = c && n ? x.numel() / (n * c) : 0;
+  auto blend = [&](const Tensor* running, const Tensor& now, double factor) {
+    if (!running || n == 0) return;
+    Tensor each = mean_dim(view(now, {n, c}), OptInts(IntVec{0}), false, {});
+    copy_to(*running,
+            add(mul_scalar(*running, Scalar(1 - momentum)),
+                mul_scalar(cast(each, running->dtype()), Scalar(momentum * factor)), Scalar(1)));
+  };
+  blend(rm, mean, 1);
+  blend(rv, var, static_cast<double>(per) / static_cast<double>(std::max<int64_t>(per - 1, 1)));
   return view(batch_norm_with(y, mean, var, w ? &ww : nullptr, b ? &bb : nullptr, eps),
               IntVec(x.sizes()));
 }
@@ -374,7 +388,10 @@ std::tuple<Tensor, Tensor, Tensor> layer_norm_full(const Tensor& x, IntVec shape
 }
 std::tuple<Tensor, Tensor, Tensor> native_layer_norm(const Tensor& x, IntVec s, const Tensor* w,
                                                      const Tensor* b, double eps) {
-  return layer_norm_full(x, s, w, b, eps, true, false);
+  auto [r, mean, rstd] = layer_norm_full(x, s, w, b, eps, true, false);
+  // Saved in the parameters' type; without any, in the input's.
+  ScalarType saved = w ? w->dtype() : x.dtype();
+  return {r, cast(mean, saved), cast(rstd, saved)};
 }
 Tensor rms_norm(const Tensor& x, IntVec s, const Tensor* w, OptDouble eps) {
   double e = eps.value_or(x.dtype() == kDouble     ? 2.220446049250313e-16
@@ -486,7 +503,19 @@ Tensor constant_pad(const Tensor& x, IntVec p, Scalar v) {
   copy_to(out, in);
   return r;
 }
-Tensor mode_pad(const Tensor& x, const IntVec& p, int32_t mode) {
+Tensor mode_pad(const Tensor& x0, const IntVec& p0, int32_t mode) {
+  Tensor x = x0;
+  IntVec p = p0;
+  // A circle is closed after cropping.
+  for (size_t i = 0; mode == 3 && i < p.size() / 2; ++i) {
+    int64_t d = x.dim() - 1 - static_cast<int64_t>(i);
+    if (d < 0 || (p[2 * i] >= 0 && p[2 * i + 1] >= 0)) continue;
+    int64_t from = std::max<int64_t>(-p[2 * i], 0), to = x.size(d) + std::min<int64_t>(p[2 * i + 1], 0);
+    if (to < from) raise<OpError>("Negative padding value is resulting in an empty dimension.");
+    x = narrow(x, d, from, to - from);
+    p[2 * i] = std::max<int64_t>(p[2 * i], 0);
+    p[2 * i + 1] = std::max<int64_t>(p[2 * i + 1], 0);
+  }
   IntVec s(x.sizes());
   PadArgs a{};
   if (x.dim() > 8) raise<OpError>("padding of more than 8 dims is not supported");
@@ -830,7 +859,8 @@ Tensor hinge_embedding(const Tensor& x, const Tensor& t, double m, int64_t r) {
       r);
 }
 Tensor cosine_embedding(const Tensor& a, const Tensor& b, const Tensor& t, double m, int64_t r) {
-  Tensor cos = cosine_similarity(a, b, a.dim() - 1, 1e-8);
+  auto real = [](const Tensor& v) { return is_integral(v.dtype(), true) ? cast(v, kFloat) : v; };
+  Tensor cos = cosine_similarity(real(a), real(b), a.dim() - 1, 1e-8);
   Tensor zero = scalar_tensor(Scalar(0.0), cos.dtype());
   Tensor pos = binary_scalar(Binary::sub, cos, Scalar(1.0), cos.dtype(), cos.dtype(), Scalar(1),
                              true),

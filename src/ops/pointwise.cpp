@@ -55,6 +55,10 @@ Tensor bitwise_not(const Tensor& x) {
                    scalar_type_name(x.dtype()));
   return unary(Unary::bitwise_not, x, x.dtype());
 }
+Tensor square(const Tensor& x) {
+  return unary(Unary::square, x.dtype() == kBool ? cast(x, kLong) : x,
+               x.dtype() == kBool ? kLong : x.dtype());
+}
 Tensor sgn(const Tensor& x) { return unary(Unary::sign, x, x.dtype()); }
 Tensor round_decimals(const Tensor& x, int64_t d) {
   return is_integral(x.dtype(), true)
@@ -72,6 +76,8 @@ Tensor rad2deg(const Tensor& x) {
                        to_floating(x.dtype()));
 }
 Tensor gelu(const Tensor& x, const std::string& how) {
+  if (how != "none" && how != "tanh")
+    raise<OpError>("approximate argument must be either none or tanh.");
   return unary(how == "tanh" ? Unary::gelu_tanh : Unary::gelu, x, x.dtype());
 }
 Tensor softplus(const Tensor& x, Scalar beta, Scalar t) {
@@ -92,7 +98,10 @@ Tensor hardtanh(const Tensor& x, Scalar lo, Scalar hi) {
   return unary(Unary::clamp, x, x.dtype(), lo.d, hi.d);
 }
 Tensor hardshrink(const Tensor& x, Scalar l) { return unary(Unary::hardshrink, x, x.dtype(), l.d); }
-Tensor softshrink(const Tensor& x, Scalar l) { return unary(Unary::softshrink, x, x.dtype(), l.d); }
+Tensor softshrink(const Tensor& x, Scalar l) {
+  if (!(l.d >= 0)) raise<OpError>("lambda must be in range [0, inf) but found ", l.d);
+  return unary(Unary::softshrink, x, x.dtype(), l.d);
+}
 Tensor logit(const Tensor& x, OptDouble eps) {
   return unary_float(Unary::logit, x, eps.value_or(-1));
 }
@@ -355,7 +364,9 @@ Tensor lerp_scalar(const Tensor& a, const Tensor& b, Scalar w) {
   if (a.dtype() != b.dtype())
     raise<OpError>("expected dtype ", scalar_type_name(a.dtype()), " for `end` but got dtype ",
                    scalar_type_name(b.dtype()));
-  return ternary(Ternary::lerp, a, b, scalar_tensor(w, a.dtype()), a.dtype(), Scalar(0));
+  // The weight is not rounded to a half type.
+  ScalarType wt = a.dtype() == kHalf || a.dtype() == kBFloat16 ? kFloat : a.dtype();
+  return ternary(Ternary::lerp, a, b, scalar_tensor(w, wt), a.dtype(), Scalar(0));
 }
 ScalarType category_default(const Scalar& s) {
   return s.is_complex()                 ? kComplexFloat
@@ -383,6 +394,10 @@ Tensor polar(const Tensor& r, const Tensor& a) {
   return complex(mul(r, unary(Unary::cos, a, a.dtype())), mul(r, unary(Unary::sin, a, a.dtype())));
 }
 Tensor isclose(const Tensor& a, const Tensor& b, double rtol, double atol, bool equal_nan) {
+  if (a.dtype() != b.dtype())
+    raise<OpError>(scalar_type_name(a.dtype()), " did not match ", scalar_type_name(b.dtype()));
+  if (!(rtol >= 0)) raise<OpError>("rtol must be greater than or equal to zero, but got ", rtol);
+  if (!(atol >= 0)) raise<OpError>("atol must be greater than or equal to zero, but got ", atol);
   Tensor close = eq_tensor(a, b);
   if (is_integral(a.dtype(), true) && rtol == 0 && atol == 0) return close;
   ScalarType t = is_integral(a.dtype(), true) ? kDouble : a.dtype();
@@ -401,6 +416,12 @@ Tensor isclose(const Tensor& a, const Tensor& b, double rtol, double atol, bool 
   return close;
 }
 Tensor prelu(const Tensor& x, const Tensor& w) {
+  if (w.dim() > 1)
+    raise<OpError>("prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = ",
+                   w.dim());
+  if (w.numel() > 1 && (x.dim() == 0 || x.size(x.dim() > 1 ? 1 : 0) != w.numel()))
+    raise<OpError>("Mismatch of parameter numbers and input channel size. Found parameter "
+                   "numbers = ", w.numel());
   IntVec shape(static_cast<size_t>(std::max<int64_t>(x.dim(), 1)), 1);
   if (w.numel() > 1 && x.dim() > 1) shape[1] = w.numel();
   if (w.numel() > 1 && x.dim() == 1) shape[0] = w.numel();
@@ -497,7 +518,7 @@ namespace {
 constexpr OpDef kOps[] = {
     // clang-format off
     // functions of one tensor; in-place and out= forms follow from these rows
-    op<abs>("aten::abs"), op<same<Unary::neg>>("aten::neg"), op<same<Unary::sign>>("aten::sign"), op<sgn>("aten::sgn"), op<same<Unary::square>>("aten::square"),
+    op<abs>("aten::abs"), op<abs>("prim::abs"), op<same<Unary::neg>>("aten::neg"), op<same<Unary::sign>>("aten::sign"), op<sgn>("aten::sgn"), op<square>("aten::square"),
     op<same<Unary::relu>>("aten::relu"), op<relu6>("aten::relu6"), op<identity>("aten::positive"), op<conj>("aten::conj"), op<conj>("aten::_conj"), op<conj>("aten::_conj_physical"), op<conj>("aten::conj_physical"), op<identity>("aten::resolve_conj"), op<identity>("aten::resolve_neg"),
     op<angle>("aten::angle"), op<bitwise_not>("aten::bitwise_not"),
     op<floating<Unary::exp>>("aten::exp"), op<floating<Unary::exp2>>("aten::exp2"), op<floating<Unary::expm1>>("aten::expm1"), op<floating<Unary::log>>("aten::log"), op<floating<Unary::log2>>("aten::log2"),
@@ -522,7 +543,8 @@ constexpr OpDef kOps[] = {
     op<maximum>("aten::maximum"), op<minimum>("aten::minimum"), op<maximum>("aten::max.other"), op<minimum>("aten::min.other"), op<promoted<Binary::fmax>>("aten::fmax"), op<promoted<Binary::fmin>>("aten::fmin"),
     op<promoted_float<Binary::atan2>>("aten::atan2"), op<promoted<Binary::hypot>>("aten::hypot"), op<promoted_float<Binary::copysign>>("aten::copysign.Tensor"), op<promoted_float_scalar<Binary::copysign>>("aten::copysign.Scalar"),
     op<promoted<Binary::nextafter>>("aten::nextafter"), op<promoted_float<Binary::xlogy>>("aten::xlogy.Tensor"), op<promoted_float_scalar<Binary::xlogy>>("aten::xlogy.Scalar_Other"), op<promoted_float_rscalar<Binary::xlogy>>("aten::xlogy.Scalar_Self"),
-    op<promoted_float<Binary::xlog1py>>("aten::special_xlog1py"), op<promoted_float<Binary::logaddexp>>("aten::logaddexp"), op<promoted_float<Binary::logaddexp2>>("aten::logaddexp2"), op<promoted<Binary::heaviside>>("aten::heaviside"), op<promoted<Binary::gcd>>("aten::gcd"), op<promoted<Binary::lcm>>("aten::lcm"),
+    op<promoted_float<Binary::xlog1py>>("aten::special_xlog1py"), op<promoted_float_scalar<Binary::xlog1py>>("aten::special_xlog1py.other_scalar"), op<promoted_float_rscalar<Binary::xlog1py>>("aten::special_xlog1py.self_scalar"), op<promoted_float<Binary::xlogy>>("aten::special_xlogy"), op<promoted_float_scalar<Binary::xlogy>>("aten::special_xlogy.other_scalar"), op<promoted_float_rscalar<Binary::xlogy>>("aten::special_xlogy.self_scalar"),
+    op<promoted_float<Binary::logaddexp>>("aten::logaddexp"), op<promoted_float<Binary::logaddexp2>>("aten::logaddexp2"), op<promoted<Binary::heaviside>>("aten::heaviside"), op<promoted<Binary::gcd>>("aten::gcd"), op<promoted<Binary::lcm>>("aten::lcm"),
     op<compare<Binary::eq>>("aten::eq.Tensor"), op<compare_scalar<Binary::eq>>("aten::eq.Scalar"), op<compare<Binary::ne>>("aten::ne.Tensor"), op<compare_scalar<Binary::ne>>("aten::ne.Scalar"),
     op<compare<Binary::lt>>("aten::lt.Tensor"), op<compare_scalar<Binary::lt>>("aten::lt.Scalar"), op<compare<Binary::le>>("aten::le.Tensor"), op<compare_scalar<Binary::le>>("aten::le.Scalar"),
     op<compare<Binary::gt>>("aten::gt.Tensor"), op<compare_scalar<Binary::gt>>("aten::gt.Scalar"), op<compare<Binary::ge>>("aten::ge.Tensor"), op<compare_scalar<Binary::ge>>("aten::ge.Scalar"),

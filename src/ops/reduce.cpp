@@ -270,6 +270,8 @@ Tensor diff(const Tensor& t, int64_t n, int64_t dim, const Tensor* pre, const Te
   if (pre) l.push_back(*pre);
   l.push_back(t);
   if (post) l.push_back(*post);
+  if (n < 0) raise<OpError>("order must be non-negative but got ", n);
+  if (n == 0) return clone(t);
   Tensor x = l.size() > 1 ? cat(l, dim) : t;
   for (int64_t i = 0; i < n; ++i) {
     int64_t s = x.size(dim);
@@ -318,7 +320,10 @@ std::tuple<Tensor, Tensor> topk(const Tensor& t, int64_t k, int64_t d, bool larg
 }
 std::tuple<Tensor, Tensor> kthvalue(const Tensor& t, int64_t k, int64_t dim, bool keep) {
   int64_t d = wrap_dim(dim, t.dim());
-  if (t.dim() == 0) return order(t, 0, false, -1, true);
+  if (t.dim() == 0) {
+    if (k != 1) raise<OpError>("kthvalue(): selected number k out of range for dimension 0");
+    return order(t, 0, false, -1, true);
+  }
   if (k < 1 || k > t.size(d))
     raise<OpError>("kthvalue(): selected number k out of range for dimension ", d);
   auto [v, i] = order(t, d, false, -1, true);

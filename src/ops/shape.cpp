@@ -173,6 +173,7 @@ Tensor take_form(const Tensor& self, const Tensor& r) {
 }
 Tensor squeeze_(const Tensor& t) { return take_form(t, squeeze(t)); }
 Tensor squeeze_dim_(const Tensor& t, int64_t d) { return take_form(t, squeeze_dim(t, d)); }
+Tensor squeeze_dims_(const Tensor& t, IntVec d) { return take_form(t, squeeze_dims(t, d)); }
 Tensor unsqueeze_(const Tensor& t, int64_t d) { return take_form(t, unsqueeze(t, d)); }
 Tensor transpose_(const Tensor& t, int64_t a, int64_t b) {
   return take_form(t, transpose(t, a, b));
@@ -360,6 +361,22 @@ Tensor as_strided(const Tensor& t, IntVec size, IntVec stride, OptInt offset) {
                    " are out of bounds for storage of size ", t.impl()->storage->nbytes());
   return make_view(t, size, stride, offset.value_or(t.storage_offset()));
 }
+Tensor as_strided_in_place(const Tensor& t, IntVec size, IntVec stride, OptInt offset) {
+  return take_form(t, as_strided(t, size, stride, offset));
+}
+// The tensor takes another's storage and form.
+Tensor set_tensor(const Tensor& t, const Tensor& source) {
+  if (t.dtype() != source.dtype()) raise<OpError>("set_: the dtypes of self and source differ");
+  host_read(t);
+  t.impl()->storage = source.impl()->storage;
+  return take_form(t, source);
+}
+Tensor set_tensor_view(const Tensor& t, const Tensor& source, int64_t offset, IntVec size,
+                       IntVec stride) {
+  if (stride.size() == 0) stride = IntVec(contiguous_strides(size));
+  return set_tensor(t, as_strided(source, size, stride, offset));
+}
+Tensor set_nothing(const Tensor& t) { return set_tensor(t, empty({0}, t.dtype())); }
 Tensor unflatten(const Tensor& t, int64_t dim, IntVec sizes) {
   int64_t d = wrap_dim(dim, t.dim());
   IntVec s = infer_size(sizes, t.size(d)), r;
@@ -535,7 +552,10 @@ Tensor flip(const Tensor& t, IntVec dims) {
   return r;
 }
 Tensor fliplr(const Tensor& t) { return flip(t, {1}); }
-Tensor flipud(const Tensor& t) { return flip(t, {0}); }
+Tensor flipud(const Tensor& t) {
+  if (t.dim() < 1) raise<OpError>("Input must be >= 1-d.");
+  return flip(t, {0});
+}
 Tensor roll(const Tensor& t, IntVec shifts, IntVec dims) {
   if (dims.empty()) {
     if (shifts.size() != 1) raise<OpError>("`shifts` required");
@@ -564,6 +584,11 @@ Tensor rot90(const Tensor& t, int64_t k, IntVec dims) {
 }
 std::vector<Tensor> meshgrid_impl(TensorList l, bool xy) {
   IntVec shape;
+  for (auto& t : l) {
+    if (t.dim() > 1) raise<OpError>("torch.meshgrid: Expected 0D or 1D tensor in the tensor list");
+    if (t.dtype() != l[0].dtype())
+      raise<OpError>("torch.meshgrid expects all tensors to have the same dtype");
+  }
   if (xy && l.size() >= 2) std::swap(l[0], l[1]);
   for (auto& t : l) shape.push_back(t.numel());
   TensorList r;
@@ -572,10 +597,7 @@ std::vector<Tensor> meshgrid_impl(TensorList l, bool xy) {
     s[i] = l[i].numel();
     r.push_back(expand_to(reshape(l[i], s), shape));
   }
-  if (xy && r.size() >= 2) {
-    for (auto& t : r) t = transpose(t, 0, 1);
-    std::swap(r[0], r[1]);
-  }
+  if (xy && r.size() >= 2) std::swap(r[0], r[1]);
   return r;
 }
 TensorList meshgrid(TensorList l) { return meshgrid_impl(l, false); }
@@ -830,7 +852,7 @@ constexpr OpDef kOps[] = {
     op<numel_>("aten::numel"), op<dim_>("aten::dim"), raw("aten::size", size), op<size_int>("aten::size.int"), raw("aten::stride", stride), op<stride_int>("aten::stride.int"), op<storage_offset>("aten::storage_offset"),
     op<view>("aten::view"), op<view>("aten::_unsafe_view"), op<view_as>("aten::view_as"), op<view_dtype>("aten::view.dtype"), op<reshape>("aten::reshape"), op<reshape>("aten::_reshape_alias_copy"), op<reshape_as>("aten::reshape_as"), op<view_as_real>("aten::view_as_real"), op<view_as_complex>("aten::view_as_complex"),
     op<real>("aten::real"), op<imag>("aten::imag"), op<expand>("aten::expand"), op<expand_as>("aten::expand_as"), op<broadcast_to>("aten::broadcast_to"), op<broadcast_tensors>("aten::broadcast_tensors"),
-    op<squeeze>("aten::squeeze"), op<squeeze_dim>("aten::squeeze.dim"), op<squeeze_dims>("aten::squeeze.dims"), op<unsqueeze>("aten::unsqueeze"), op<squeeze_>("aten::squeeze_"), op<squeeze_dim_>("aten::squeeze_.dim"), op<unsqueeze_>("aten::unsqueeze_"), op<transpose_>("aten::transpose_"),
+    op<squeeze>("aten::squeeze"), op<squeeze_dim>("aten::squeeze.dim"), op<squeeze_dims>("aten::squeeze.dims"), op<unsqueeze>("aten::unsqueeze"), op<squeeze_>("aten::squeeze_"), op<squeeze_dim_>("aten::squeeze_.dim"), op<squeeze_dims_>("aten::squeeze_.dims"), op<as_strided_in_place>("aten::as_strided_"), op<set_tensor>("aten::set_.source_Tensor"), op<set_nothing>("aten::set_"), op<set_tensor_view>("aten::set_.source_Tensor_storage_offset"), op<unsqueeze_>("aten::unsqueeze_"), op<transpose_>("aten::transpose_"),
     op<transpose>("aten::transpose.int"), op<t_op>("aten::t"), op<t_>("aten::t_"), op<numpy_T>("aten::numpy_T"), op<mT>("aten::mT"), op<mH>("aten::mH"), op<matrix_H>("aten::matrix_H"), op<permute>("aten::permute"), op<movedim>("aten::movedim.intlist"), op<movedim_int>("aten::movedim.int"),
     op<select>("aten::select.int"), op<slice>("aten::slice.Tensor"), op<narrow>("aten::narrow"), op<narrow_tensor>("aten::narrow.Tensor"), op<split>("aten::split.Tensor"), op<split_with_sizes>("aten::split.sizes"), op<split_with_sizes>("aten::split_with_sizes"), op<chunk>("aten::chunk"),
     op<tensor_split_sections>("aten::tensor_split.sections"), op<tensor_split_indices>("aten::tensor_split.indices"), op<hsplit_int>("aten::hsplit.int"), op<vsplit_int>("aten::vsplit.int"), op<dsplit_int>("aten::dsplit.int"), op<hsplit_array>("aten::hsplit.array"), op<vsplit_array>("aten::vsplit.array"), op<dsplit_array>("aten::dsplit.array"),

@@ -3,10 +3,12 @@
 //
 //   %w = prim::GetAttr[name="weight"](%self)   =>   %w = prim::Constant[value=<Tensor>]()
 //
-// Order: after inlining, so that every submodule is reached by GetAttr chains from self. In-place
-// writes to a tensor keep it what it is: the constant shares its storage.
+// Order: after inlining, so that every submodule is reached by GetAttr chains from self. A tensor
+// that the graph may write in place stays an attribute: a constant could be folded into what it was
+// before the write.
 #include <unordered_set>
 
+#include "ir/alias.h"
 #include "passes/passes.h"
 
 namespace sconce {
@@ -55,11 +57,13 @@ bool freezable(const IValue& v) {
   }
 }
 
+using Storages = std::unordered_set<const Storage*>;
+
 bool freeze_block(Block* b, Value* self, PassContext& c,
-                  const std::unordered_set<std::string>& written) {
+                  const std::unordered_set<std::string>& written, const Storages& kept) {
   bool changed = false;
   for (Node* n : b->nodes()) {
-    for (Block* inner : n->blocks) changed |= freeze_block(inner, self, c, written);
+    for (Block* inner : n->blocks) changed |= freeze_block(inner, self, c, written, kept);
     if (n->kind != prim::GetAttr) continue;
     Object* o = object_of(n->inputs[0], self, c.module);
     if (!o) continue;
@@ -69,6 +73,7 @@ bool freeze_block(Block* b, Value* self, PassContext& c,
     auto& attr = o->type->attributes[static_cast<size_t>(i)];
     const IValue& v = o->slots[static_cast<size_t>(i)];
     if (attr.written || written.count(o->type->name + "." + name) || !freezable(v)) continue;
+    if (v.isTensor() && kept.count(v.toTensorRef().impl()->storage.get())) continue;
     InsertPoint at(*n->graph, n);
     Value* k = n->graph->insert_constant(v, n->output()->type);
     n->output()->replace_all_uses_with(k);
@@ -77,13 +82,57 @@ bool freeze_block(Block* b, Value* self, PassContext& c,
   return changed;
 }
 
+// Training moves the running statistics, though no schema says so.
+bool writes_statistics(const Node* n) {
+  static const Symbol* batch = new Symbol("aten::batch_norm");
+  static const Symbol* instance = new Symbol("aten::instance_norm");
+  return n->kind == *batch || n->kind == *instance;
+}
+bool any_write(Block* b) {
+  for (Node* n : b->nodes()) {
+    if (writes_statistics(n)) return true;
+    if (n->op)
+      for (auto& a : n->op->schema().arguments)
+        if (a.alias.is_write) return true;
+    if (n->kind == prim::CallMethod || n->kind == prim::CallFunction || n->kind == prim::fork)
+      return true;
+    for (Block* inner : n->blocks)
+      if (any_write(inner)) return true;
+  }
+  return false;
+}
+void collect_written(Block* b, const AliasDb& db, Storages& out) {
+  auto add = [&](const Value* v) {
+    if (auto k = constant_value(v); k && k->isTensor() && k->toTensorRef().defined())
+      out.insert(k->toTensorRef().impl()->storage.get());
+  };
+  for (Node* n : b->nodes()) {
+    if (n->kind == prim::Constant && db.has_writers(n->output())) add(n->output());
+    if (writes_statistics(n)) {
+      auto training = constant_value(n->inputs[5]);
+      if (!training || !training->isBool() || training->toBool()) {
+        add(n->inputs[3]);
+        add(n->inputs[4]);
+      }
+    }
+    for (Block* inner : n->blocks) collect_written(inner, db, out);
+  }
+}
+
 }  // namespace
 
 bool freeze_attributes(Graph& g, PassContext& c) {
   if (!c.module || g.inputs().empty()) return false;
   std::unordered_set<std::string> written;
   collect_writes(g.block(), written);
-  return freeze_block(g.block(), g.inputs()[0], c, written);
+  Storages kept;
+  if (any_write(g.block())) {
+    // Tried on a copy: what the analysis finds written there is not made a constant here.
+    auto trial = g.copy();
+    if (!freeze_block(trial->block(), trial->inputs()[0], c, written, kept)) return false;
+    collect_written(trial->block(), AliasDb(*trial), kept);
+  }
+  return freeze_block(g.block(), g.inputs()[0], c, written, kept);
 }
 
 }  // namespace sconce

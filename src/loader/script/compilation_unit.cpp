@@ -658,7 +658,9 @@ TypePtr CompilationUnit::parse_type(const TreeRef& e) {
       if (n == "Union") {
         std::vector<TypePtr> t;
         for (auto& x : in) t.push_back(parse_type(x));
-        if (t.size() < 2) script_error(e->range, "Union needs at least two types");
+        // number stands for all of its kinds: Union[number] is what some archives spell.
+        if (t.empty()) script_error(e->range, "Union needs types");
+        if (t.size() == 1) return t[0];
         return types_.union_of(t);
       }
       if (n == "Future" || n == "torch.jit.Future") {

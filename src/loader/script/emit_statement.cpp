@@ -26,6 +26,7 @@ void Emitter::run(const Tree& def) {
 }
 
 IValue Emitter::constant(const TreeRef& expr, TypePtr type) {
+  if (expr->kind == Kind::None && type && can_hold_none(type)) return IValue();
   Graph g;
   g.types = &types_;
   graph_ = &g;
