@@ -189,7 +189,8 @@ double zeta(double x, double q) {
     if (q == std::floor(q)) return kInf;
     if (x != std::floor(x)) return kNan;
   }
-  if (x != x || q != q || std::isinf(x)) return q > 1 && std::isinf(x) && std::isfinite(q) ? 0 : kNan;
+  if (x != x || q != q || std::isinf(x))
+    return q > 1 && std::isinf(x) && std::isfinite(q) ? 0 : kNan;
   double s = std::pow(q, -x), a = q, b = 0;
   int i = 0;
   while (i < 9 || a <= 9) {

@@ -57,6 +57,15 @@ OpTable::OpTable(const char* const* schemas, size_t count, const std::vector<Row
     if (!ops_[i].kernel) derive(ops_[i]);
 }
 
+void OpTable::wrap(std::string_view name, Kernel outer) {
+  for (const Operator& o : find(name)) {
+    auto& op = const_cast<Operator&>(o);
+    if (!op.kernel || op.plain) continue;
+    op.plain = op.kernel;
+    op.kernel = outer;
+  }
+}
+
 OpTable::Range OpTable::find(std::string_view name) const {
   const Operator* b = ops_.get();
   const Operator* e = b + count_;

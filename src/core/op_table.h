@@ -54,6 +54,7 @@ struct OpDef {
 struct Operator {
   const char* text = nullptr;      // the schema
   Kernel kernel = nullptr;         // null: not implemented
+  Kernel plain = nullptr;          // what a wrapper around the kernel calls; null: no wrapper
   const Operator* base = nullptr;  // for derived in-place and out= forms: the functional operator
   std::string_view full_name() const;  // "aten::add.Tensor"
   std::string_view name() const;       // "aten::add"
@@ -85,6 +86,8 @@ class OpTable {
   Range find(std::string_view name) const;
   // "aten::add.Tensor"; null when unknown.
   const Operator* find_overload(std::string_view full_name) const;
+  // Puts outer around the kernel of every overload of "aten::relu" that has one.
+  void wrap(std::string_view name, Kernel outer);
   size_t size() const { return count_; }
   const Operator& at(size_t i) const { return ops_[i]; }
   // Rows whose name no schema has; a test wants this empty.

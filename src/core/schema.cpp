@@ -267,8 +267,14 @@ class SchemaParser {
       char q = s_[at_++];
       std::string v;
       while (at_ < s_.size() && s_[at_] != q) {
-        if (s_[at_] == '\\' && at_ + 1 < s_.size()) ++at_;
-        v += s_[at_++];
+        if (s_[at_] == '\\' && at_ + 1 < s_.size()) {
+          static constexpr char kLetters[] = "ntfvr", kControls[] = "\n\t\f\v\r";
+          const char* k = std::strchr(kLetters, s_[++at_]);
+          v += k && *k ? kControls[k - kLetters] : s_[at_];
+          ++at_;
+        } else {
+          v += s_[at_++];
+        }
       }
       ++at_;
       if (t->kind == TypeKind::Device) return Device::parse(v);

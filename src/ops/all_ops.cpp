@@ -13,8 +13,9 @@ namespace ops {
   X(kContainerOps)                                                                                \
   X(kStringOps)                                                                                   \
   X(kPointwiseOps) X(kShapeOps) X(kReduceOps) X(kFactoryOps) X(kIndexOps) X(kMatmulOps) X(kNnOps) \
-      X(kRnnOps) X(kFftOps) X(kLinalgOps) X(kSpecialOps)
+      X(kRnnOps) X(kFftOps) X(kLinalgOps) X(kSpecialOps) X(kQuantizedOps)
 // clang-format on
+void add_quantized_forms(OpTable& table);
 #define X(t) extern const OpTable::RowList t;
 SCONCE_OP_TABLES(X)
 #undef X
@@ -29,9 +30,11 @@ const char* const kSchemas[] = {
 const OpTable* make_op_table() {
   auto& composites = ops::composite_rows();
 #define X(t) ops::t,
-  return new OpTable(kSchemas, std::size(kSchemas),
-                     {{composites.data(), composites.size()}, SCONCE_OP_TABLES(X)});
+  auto* table = new OpTable(kSchemas, std::size(kSchemas),
+                            {{composites.data(), composites.size()}, SCONCE_OP_TABLES(X)});
 #undef X
+  ops::add_quantized_forms(*table);
+  return table;
 }
 
 }  // namespace sconce

@@ -16,6 +16,10 @@ constexpr std::string_view kSources[] = {
 #include "ops/torchscript/fft.inc"
     ,
 #include "ops/torchscript/linalg.inc"
+    ,
+#include "ops/torchscript/quantized.inc"
+    ,
+#include "ops/torchscript/vision.inc"
 };
 
 std::atomic<CompositeRunner> g_runner{nullptr};
@@ -34,16 +38,23 @@ const std::vector<std::string_view>& composite_sources() {
 }
 
 std::string composite_operator(std::string_view function) {
-  std::string name(function);
+  std::string name(function), ns = "aten";
+  for (const char* other : {"quantized", "torchvision"}) {
+    std::string prefix = std::string("ns_") + other + "_";
+    if (name.compare(0, prefix.size(), prefix) == 0) {
+      ns = other;
+      name.erase(0, prefix.size());
+    }
+  }
   size_t bars = name.find("__", 1);
   if (bars != std::string::npos) name.replace(bars, 2, ".");
-  return "aten::" + name;
+  return ns + "::" + name;
 }
 std::string composite_function(std::string_view op) {
-  std::string name(op.substr(op.rfind(':') + 1));
+  std::string name(op.substr(op.rfind(':') + 1)), ns(op.substr(0, op.find(':')));
   size_t dot = name.find('.');
   if (dot != std::string::npos) name.replace(dot, 1, "__");
-  return name;
+  return ns == "aten" ? name : "ns_" + ns + "_" + name;
 }
 
 const std::vector<OpDef>& composite_rows() {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Operators written in TorchScript in terms of others (ops/torchscript/*.inc): each def is "aten::"
-// and its name, with "__" before the overload. They are compiled when first called.
+// and its name, with "__" before the overload; "ns_quantized_" begins another namespace. They are
+// compiled when first called.
 #pragma once
 #include <string>
 #include <vector>

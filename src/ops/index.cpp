@@ -203,11 +203,10 @@ Tensor scatter_reduce_(const Tensor& t, int64_t dim, const Tensor& i, const Tens
     raise<OpError>("reduce argument must be either sum, prod, mean, amax or amin, got ", r);
   if (!include_self) {
     double inf = INFINITY;
-    Scalar init = m == ScatterMode::add    ? Scalar(0)
-                  : m == ScatterMode::prod ? Scalar(1)
-                  : is_integral(t.dtype(), true)
-                      ? integer_limit(t.dtype(), m == ScatterMode::amin)
-                      : Scalar(m == ScatterMode::amax ? -inf : inf);
+    Scalar init = m == ScatterMode::add          ? Scalar(0)
+                  : m == ScatterMode::prod       ? Scalar(1)
+                  : is_integral(t.dtype(), true) ? integer_limit(t.dtype(), m == ScatterMode::amin)
+                                                 : Scalar(m == ScatterMode::amax ? -inf : inf);
     scatter_into(t, dim, i, nullptr, init, ScatterMode::set);
   }
   scatter_into(t, dim, i, &s, Scalar(0), m);
@@ -247,8 +246,10 @@ Tensor index_add_(const Tensor& t, int64_t dim, const Tensor& index, const Tenso
                    ") should be equal to source.size(dim): (", src.size(d), ")");
   for (int64_t i = 0; i < t.dim() && t.dim() == src.dim(); ++i)
     if (i != d && t.size(i) != src.size(i))
-      raise<OpError>("source tensor shape must match self tensor shape, excluding the specified "
-                     "dimension. Got self.shape = ", t.sizes(), " source.shape = ", src.sizes());
+      raise<OpError>(
+          "source tensor shape must match self tensor shape, excluding the specified "
+          "dimension. Got self.shape = ",
+          t.sizes(), " source.shape = ", src.sizes());
   Tensor s = alpha.d == 1 ? src : cast(mul_scalar(src, alpha), src.dtype());
   return scatter_into(t, d, broadcast_index(index, IntVec(s.sizes()), d), &s, Scalar(0),
                       ScatterMode::add);
@@ -329,9 +330,10 @@ Tensor take_along_dim(const Tensor& t, const Tensor& i, OptInt dim) {
   if (!dim) return gather(reshape(t, {-1}), 0, reshape(wrapped(t.numel()), {-1}), false);
   int64_t d = wrap_dim(*dim, t.dim());
   if (t.dim() != i.dim())
-    raise<OpError>("torch.take_along_dim(): input and indices should have the same number of "
-                   "dimensions, but got ", t.dim(), " dimensions for input, and ", i.dim(),
-                   " dimensions for indices");
+    raise<OpError>(
+        "torch.take_along_dim(): input and indices should have the same number of "
+        "dimensions, but got ",
+        t.dim(), " dimensions for input, and ", i.dim(), " dimensions for indices");
   IntVec a(t.sizes()), b(i.sizes());
   a[z(d)] = b[z(d)] = 1;
   IntVec s = broadcast(a, b), ts = s, is = s;

@@ -102,7 +102,8 @@ Tensor baddbmm(const Tensor& s, const Tensor& a, const Tensor& b, Scalar beta, S
   return combine(s, bmm(a, b), beta, alpha);
 }
 Tensor addbmm(const Tensor& s, const Tensor& a, const Tensor& b, Scalar beta, Scalar alpha) {
-  return combine(s, cast(sum_dim(bmm(a, b), OptInts(IntVec{0}), false, {}), a.dtype()), beta, alpha);
+  return combine(s, cast(sum_dim(bmm(a, b), OptInts(IntVec{0}), false, {}), a.dtype()), beta,
+                 alpha);
 }
 Tensor chain_matmul(TensorList l) {
   if (l.empty()) raise<OpError>("chain_matmul(): Expected one or more matrices");

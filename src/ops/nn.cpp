@@ -510,7 +510,8 @@ Tensor mode_pad(const Tensor& x0, const IntVec& p0, int32_t mode) {
   for (size_t i = 0; mode == 3 && i < p.size() / 2; ++i) {
     int64_t d = x.dim() - 1 - static_cast<int64_t>(i);
     if (d < 0 || (p[2 * i] >= 0 && p[2 * i + 1] >= 0)) continue;
-    int64_t from = std::max<int64_t>(-p[2 * i], 0), to = x.size(d) + std::min<int64_t>(p[2 * i + 1], 0);
+    int64_t from = std::max<int64_t>(-p[2 * i], 0),
+            to = x.size(d) + std::min<int64_t>(p[2 * i + 1], 0);
     if (to < from) raise<OpError>("Negative padding value is resulting in an empty dimension.");
     x = narrow(x, d, from, to - from);
     p[2 * i] = std::max<int64_t>(p[2 * i], 0);
@@ -927,96 +928,16 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> embedding_bag_padding(const Tensor& w
   return embedding_bag_full(w, i, o, mode, psw, last, p);
 }
 
-// ---- quantised tensors ----
-
-Tensor quantize(const Tensor& x, std::shared_ptr<Quantizer> q, ScalarType t) {
-  Tensor r = empty_like(x, t);
-  QuantizeArgs a{};
-  Tensor s, zp;
-  if (q->per_channel) {
-    s = empty({static_cast<int64_t>(q->scales.size())}, kDouble);
-    zp = empty(s.sizes(), kDouble);
-    for (size_t i = 0; i < q->scales.size(); ++i) {
-      fill(make_view(s, {}, {}, static_cast<int64_t>(i)), Scalar(q->scales[i]));
-      fill(make_view(zp, {}, {}, static_cast<int64_t>(i)), Scalar(q->zero_points[i]));
-    }
-  }
-  r.impl()->quantizer = q;
-  if (r.numel() == 0) return r;
-  a.out = view_of(r);
-  a.in = view_of(x);
-  a.scales = view_of(s);
-  a.zero_points = view_of(zp);
-  a.scale = q->scale;
-  a.zero_point = q->zero_point;
-  a.axis = q->axis;
-  call_slot(a);
-  return r;
-}
-Tensor quantize_per_tensor(const Tensor& x, double scale, int64_t zp, int64_t dt) {
-  auto q = std::make_shared<Quantizer>();
-  q->scale = scale;
-  q->zero_point = zp;
-  return quantize(x, q, to_scalar_type(dt));
-}
-Tensor quantize_per_tensor_tensors(const Tensor& x, const Tensor& s, const Tensor& zp, int64_t dt) {
-  return quantize_per_tensor(x, item(s).d, item(zp).i, dt);
-}
-Tensor quantize_per_channel(const Tensor& x, const Tensor& s, const Tensor& zp, int64_t axis,
-                            int64_t dt) {
-  auto q = std::make_shared<Quantizer>();
-  q->per_channel = true;
-  q->axis = axis;
-  q->scales = host_doubles(s);
-  q->zero_points = host_doubles(zp);
-  return quantize(x, q, to_scalar_type(dt));
-}
-Tensor int_repr(const Tensor& x) {
-  Tensor r = make_view(x, x.impl()->sizes, x.impl()->strides, x.storage_offset());
-  r.impl()->dtype = x.dtype() == ScalarType::QInt8    ? kChar
-                    : x.dtype() == ScalarType::QUInt8 ? kByte
-                                                      : kInt;
-  r.impl()->quantizer = nullptr;
-  return clone(r);
-}
-double q_scale(const Tensor& x) {
-  if (!x.quantizer() || x.quantizer()->per_channel)
-    raise<OpError>("q_scale: the tensor is not quantised per tensor");
-  return x.quantizer()->scale;
-}
-int64_t q_zero_point(const Tensor& x) {
-  if (!x.quantizer() || x.quantizer()->per_channel)
-    raise<OpError>("q_zero_point: the tensor is not quantised per tensor");
-  return x.quantizer()->zero_point;
-}
-
 }  // namespace
 
-Tensor dequantize(const Tensor& x) {
-  const Quantizer* q = x.quantizer();
-  if (!q) return cast(x, kFloat);
-  Tensor r = empty_like(x, kFloat);
-  if (r.numel() == 0) return r;
-  QuantizeArgs a{};
-  Tensor s, zp;
-  if (q->per_channel) {
-    s = empty({static_cast<int64_t>(q->scales.size())}, kDouble);
-    zp = empty(s.sizes(), kDouble);
-    for (size_t i = 0; i < q->scales.size(); ++i) {
-      fill(make_view(s, {}, {}, static_cast<int64_t>(i)), Scalar(q->scales[i]));
-      fill(make_view(zp, {}, {}, static_cast<int64_t>(i)), Scalar(q->zero_points[i]));
-    }
-  }
-  a.out = view_of(r);
-  a.in = view_of(x);
-  a.scales = view_of(s);
-  a.zero_points = view_of(zp);
-  a.scale = q->scale;
-  a.zero_point = q->zero_point;
-  a.axis = q->axis;
-  a.dequantize = true;
-  call_slot(a);
-  return r;
+Tensor convolve(const Tensor& x, const Tensor& w, const Tensor* b, IntVec stride, IntVec padding,
+                IntVec dilation, bool transposed, IntVec output_padding, int64_t groups) {
+  return convolution(x, w, b, stride, padding, dilation, transposed, output_padding, groups);
+}
+std::tuple<Tensor, Tensor, Tensor, Tensor> bag_of_embeddings(const Tensor& w, const Tensor& i,
+                                                             const Tensor& o, int64_t mode,
+                                                             const Tensor* weights, bool last) {
+  return embedding_bag_full(w, i, o, mode, weights, last, {});
 }
 Tensor softmax_impl(const Tensor& t, int64_t dim, ScalarType out, bool log) {
   if (!is_floating(t.dtype()))
@@ -1054,7 +975,7 @@ constexpr OpDef kOps[] = {
     op<im2col>("aten::im2col"), op<col2im>("aten::col2im"),
     op<mse_loss>("aten::mse_loss"), op<l1_loss>("aten::l1_loss"), op<smooth_l1>("aten::smooth_l1_loss"), op<huber>("aten::huber_loss"), op<bce>("aten::binary_cross_entropy"), op<bce_logits>("aten::binary_cross_entropy_with_logits"), op<kl_div>("aten::kl_div"), op<nll_loss>("aten::nll_loss"), op<nll_loss>("aten::nll_loss_nd"), op<nll_loss>("aten::nll_loss2d"), op<nll_forward>("aten::nll_loss_forward"), op<nll_forward>("aten::nll_loss2d_forward"),
     op<cross_entropy>("aten::cross_entropy_loss"), op<soft_margin>("aten::soft_margin_loss"), op<margin_ranking>("aten::margin_ranking_loss"), op<hinge_embedding>("aten::hinge_embedding_loss"), op<cosine_embedding>("aten::cosine_embedding_loss"), op<triplet>("aten::triplet_margin_loss"), op<embedding_bag>("aten::embedding_bag"), op<embedding_bag_padding>("aten::embedding_bag.padding_idx"),
-    op<quantize_per_tensor>("aten::quantize_per_tensor"), op<quantize_per_tensor_tensors>("aten::quantize_per_tensor.tensor_qparams"), op<quantize_per_channel>("aten::quantize_per_channel"), op<dequantize>("aten::dequantize.self"), op<int_repr>("aten::int_repr"), op<q_scale>("aten::q_scale"), op<q_zero_point>("aten::q_zero_point"),
+
     // clang-format on
 };
 

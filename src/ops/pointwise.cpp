@@ -420,8 +420,10 @@ Tensor prelu(const Tensor& x, const Tensor& w) {
     raise<OpError>("prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = ",
                    w.dim());
   if (w.numel() > 1 && (x.dim() == 0 || x.size(x.dim() > 1 ? 1 : 0) != w.numel()))
-    raise<OpError>("Mismatch of parameter numbers and input channel size. Found parameter "
-                   "numbers = ", w.numel());
+    raise<OpError>(
+        "Mismatch of parameter numbers and input channel size. Found parameter "
+        "numbers = ",
+        w.numel());
   IntVec shape(static_cast<size_t>(std::max<int64_t>(x.dim(), 1)), 1);
   if (w.numel() > 1 && x.dim() > 1) shape[1] = w.numel();
   if (w.numel() > 1 && x.dim() == 1) shape[0] = w.numel();

@@ -98,6 +98,11 @@ Tensor dropout(const Tensor& x, double p, bool train);
 Tensor arange_ints(int64_t n, ScalarType dtype);
 OptTensorList to_opt_tensors(const IValue& v);
 Tensor zeros_like_of(const Tensor& t);
+Tensor convolve(const Tensor& x, const Tensor& w, const Tensor* b, IntVec stride, IntVec padding,
+                IntVec dilation, bool transposed, IntVec output_padding, int64_t groups);
+std::tuple<Tensor, Tensor, Tensor, Tensor> bag_of_embeddings(const Tensor& w, const Tensor& i,
+                                                             const Tensor& offsets, int64_t mode,
+                                                             const Tensor* weights, bool last);
 Tensor dequantize(const Tensor& t);
 std::tuple<Tensor, Tensor> sort_impl(const Tensor& t, int64_t dim, bool descending);
 Tensor nonzero(const Tensor& t);

@@ -210,6 +210,7 @@ class Emitter {
   std::optional<Match> try_match(const FunctionSchema& s, const std::vector<Arg>& args,
                                  const std::vector<Arg>& kwargs, Value* self, std::string* why,
                                  bool conversions);
+  TypePtr with_classes(TypePtr t);
   Value* try_match_argument(const Argument& a, Value* v, std::string* why, bool conversions,
                             TypeEnv& env);
   Match match(const FunctionSchema& s, const std::vector<Arg>& args, const std::vector<Arg>& kwargs,

@@ -64,10 +64,25 @@ Value* Emitter::try_convert(TypePtr wanted, Value* v, bool conversions) {
   return v;
 }
 
+// Schemas name native classes; the archive has the types.
+TypePtr Emitter::with_classes(TypePtr t) {
+  if (t->kind == TypeKind::Var && t->name.rfind("__torch__.", 0) == 0) {
+    TypePtr cls = cu_.find_type(t->name);
+    return cls ? cls : t;
+  }
+  if ((t->kind == TypeKind::List || t->kind == TypeKind::Optional) && t->elems.size() == 1) {
+    TypePtr e = with_classes(t->elems[0]);
+    if (e == t->elems[0]) return t;
+    return t->kind == TypeKind::List ? types_.list(e) : types_.optional(e);
+  }
+  return t;
+}
+
 Value* Emitter::try_match_argument(const Argument& a, Value* v, std::string* why, bool conversions,
                                    TypeEnv& env) {
+  TypePtr formal = with_classes(a.type);
   // A number given for int[N] is repeated.
-  TypePtr plain = unwrap_optional(a.type);
+  TypePtr plain = unwrap_optional(formal);
   if (a.n && plain->kind == TypeKind::List && plain->elems[0] == v->type &&
       (v->type->kind == TypeKind::Int || v->type->kind == TypeKind::Float))
     v = graph_
@@ -75,16 +90,16 @@ Value* Emitter::try_match_argument(const Argument& a, Value* v, std::string* why
                 graph_->create_list(v->type, std::vector<Value*>(static_cast<size_t>(a.n), v)))
             ->output();
   std::string reason;
-  if (!match_type_variables(a.type, v->type, env, types_, why ? &reason : nullptr)) {
+  if (!match_type_variables(formal, v->type, env, types_, why ? &reason : nullptr)) {
     if (why)
       *why += "Could not match type " + v->type->annotation_str() + " to " +
-              a.type->annotation_str() + " in argument '" + a.name + "': " + reason + ".\n";
+              formal->annotation_str() + " in argument '" + a.name + "': " + reason + ".\n";
     return nullptr;
   }
-  TypePtr concrete = eval_type_variables(a.type, env, types_);
+  TypePtr concrete = eval_type_variables(formal, env, types_);
   if (!concrete) {
     if (why)
-      *why += "Type variables in type " + a.type->str() +
+      *why += "Type variables in type " + formal->str() +
               " could not be inferred from actual type " + v->type->annotation_str() + ".\n";
     return nullptr;
   }
