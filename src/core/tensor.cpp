@@ -282,13 +282,15 @@ void put_matrix(std::ostream& os, const Tensor& t, int64_t base, int64_t linesiz
     int64_t last = std::min(first + per_line - 1, cols - 1);
     if (per_line < cols) {
       if (first != 0) os << "\n";
-      os << std::string(static_cast<size_t>(indent), ' ') << "Columns " << first + 1 << " to "
-         << last + 1 << "\n";
+      os << "Columns " << first + 1 << " to " << last + 1
+         << std::string(static_cast<size_t>(indent), ' ');
     }
     if (f.scale != 1)
-      os << std::string(static_cast<size_t>(indent), ' ') << detail::concat(f.scale) << " *\n";
+      os << detail::concat(f.scale) << " *\n" << std::string(static_cast<size_t>(indent), ' ');
     for (int64_t r = 0; r < rows; ++r) {
-      os << std::string(static_cast<size_t>(indent), ' ');
+      // The first row follows what stands before it; only the others are indented.
+      if (r > 0)
+        os << std::string(static_cast<size_t>(indent), ' ') << (f.scale != 1 ? " " : "");
       for (int64_t c = first; c <= last; ++c) {
         put(os, element(m, r * m.strides()[0] + c * m.strides()[1]) / f.scale, f);
         os << (c == last ? "\n" : " ");
@@ -334,7 +336,10 @@ std::ostream& operator<<(std::ostream& os, const Tensor& t) {
     } else {
       std::vector<int64_t> outer(t.sizes().begin(), t.sizes().end() - 2);
       bool start = true;
-      for_each_index(outer, [&](const std::vector<int64_t>& idx) {
+      // The first index runs fastest.
+      std::reverse(outer.begin(), outer.end());
+      for_each_index(outer, [&](const std::vector<int64_t>& reversed) {
+        std::vector<int64_t> idx(reversed.rbegin(), reversed.rend());
         if (!start) os << "\n";
         start = false;
         os << "(";

@@ -72,6 +72,7 @@ std::string Type::str() const {
     case TypeKind::Optional: return elems[0]->str() + "?";
     case TypeKind::Dict: {
       auto inner = [](TypePtr t) {
+        if (t->kind == TypeKind::Future) return "Future(" + t->elems[0]->str() + ")";
         return t->is_named_tuple() && !t->name.empty() ? t->name : t->str();
       };
       return "Dict(" + inner(elems[0]) + ", " + inner(elems[1]) + ")";

@@ -19,6 +19,7 @@ struct Function {
   FunctionSchema schema;       // returns may be empty until the body is compiled
   bool schema_ready = false;
   std::shared_ptr<Graph> graph;  // null until compiled
+  std::shared_ptr<Graph> optimized;  // what PyTorch copies into callers; made on first use
   bool compiling = false;
   // Compiles on first use; the frontend sets it. Throws ScriptError.
   std::function<void(Function&)> compile;

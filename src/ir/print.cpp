@@ -26,9 +26,12 @@ std::string quote_string(const std::string& s) {
         if (c >= 0x20 && c < 0x7f) {
           r += static_cast<char>(c);
         } else {
-          char buf[8];
-          std::snprintf(buf, sizeof buf, "\\%03o", c);
-          r += buf;
+          // PyTorch counts octal digits on a signed char: bytes above 127 get characters below '0'.
+          int v = static_cast<signed char>(c);
+          char digits[3] = {'0', '0', '0'};
+          for (int i = 2; i >= 0; --i, v /= 8) digits[i] = static_cast<char>('0' + v % 8);
+          r += '\\';
+          r.append(digits, 3);
         }
     }
   }

@@ -366,9 +366,9 @@ Tensor as_strided_in_place(const Tensor& t, IntVec size, IntVec stride, OptInt o
 }
 // The tensor takes another's storage and form.
 Tensor set_tensor(const Tensor& t, const Tensor& source) {
-  if (t.dtype() != source.dtype()) raise<OpError>("set_: the dtypes of self and source differ");
   host_read(t);
   t.impl()->storage = source.impl()->storage;
+  t.impl()->dtype = source.dtype();
   return take_form(t, source);
 }
 Tensor set_tensor_view(const Tensor& t, const Tensor& source, int64_t offset, IntVec size,

@@ -16,7 +16,8 @@ bool inline_block(Block* b, PassContext& c, Callee how, int depth) {
   bool changed = false;
   for (Node* n : b->nodes()) {
     for (Block* inner : n->blocks) changed |= inline_block(inner, c, how, depth);
-    if (const Attribute* sub = n->find(Symbol("Subgraph"))) {
+    const Attribute* sub = n->find(Symbol("Subgraph"));
+    if (sub && how == Callee::AsIs) {
       // Subgraphs are shared with the function's own graph: work on a copy.
       auto copy = sub->graph->copy();
       changed |= inline_block(copy->block(), c, how, depth);
@@ -30,12 +31,17 @@ bool inline_block(Block* b, PassContext& c, Callee how, int depth) {
     }
     if (!callee) continue;
     if (callee->compiling) raise<ScriptError>("function ", callee->name, " is called recursively");
-    Graph& source = callee->ensure_graph();
-    auto body = source.copy();
-    inline_block(body->block(), c, how, depth + 1);
-    if (how == Callee::Optimized) {
-      constant_propagation_immutable(*body, *c.ops);
-      constant_pooling(*body);
+    // Callers share one cleaned-up form; the plain one is copied and grows with the calls in it.
+    std::shared_ptr<Graph> body = how == Callee::Optimized ? callee->optimized : nullptr;
+    if (!body) {
+      body = callee->ensure_graph().copy();
+      inline_block(body->block(), c, how, depth + 1);
+      if (how == Callee::Optimized) {
+        peephole(*body, c);
+        constant_propagation_immutable(*body, *c.ops);
+        constant_pooling(*body);
+        callee->optimized = body;
+      }
     }
     std::vector<Value*> in(n->inputs.begin() + (n->kind == prim::CallFunction ? 1 : 0),
                            n->inputs.end());

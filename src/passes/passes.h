@@ -27,6 +27,7 @@ bool run_pipeline(Graph& g, PassContext& c, const std::string& text);
 bool inline_calls(Graph&, PassContext&);
 // PyTorch's inlined_graph: callees are cleaned up (peephole, constants) before they are copied in.
 bool inline_as_pytorch(Graph&, PassContext&);
+bool peephole(Graph&, PassContext&);
 bool scalar_rewrite(Graph&, PassContext&);
 bool dce(Graph&, PassContext&);
 bool constant_propagation_pass(Graph&, PassContext&);

@@ -9,6 +9,7 @@ const std::vector<Pass>& all_passes() {
       // clang-format off
       {"inline",               "calls of known functions and methods are replaced by their bodies",        inline_calls},
       // From here on: one function; calls are left for interfaces only.
+      {"peephole",             "checks of None, lengths of list literals, casts that change nothing",      peephole},
       {"scalar_rewrite",       "constant 0-dim operands of add, sub, mul, div become scalars, as PyTorch's executor has it", scalar_rewrite},
       // From here on: folding may make constants without changing a dtype.
       {"freeze",               "attributes that nothing assigns become constants",                         freeze_attributes},

@@ -409,6 +409,21 @@ void CompilationUnit::ensure_schema(Function& f) {
   compile(f);  // the return type is inferred from the body
 }
 
+// Quantised convolutions of old archives repeat what their packed parameters hold; PyTorch drops the
+// repetition when it loads a module.
+void CompilationUnit::drop_conv_parameters(Block* b) {
+  for (Node* n : b->nodes()) {
+    for (Block* inner : n->blocks) drop_conv_parameters(inner);
+    if (n->inputs.size() != 8) continue;
+    for (const char* name : {"quantized::conv2d", "quantized::conv2d_relu", "quantized::conv3d",
+                             "quantized::conv3d_relu"}) {
+      if (n->kind.view() != name) continue;
+      for (int i = 0; i < 4; ++i) n->remove_input(2);
+      n->op = ops_.find_overload(std::string(name) + ".new");
+    }
+  }
+}
+
 void CompilationUnit::compile(Function& f) {
   std::lock_guard<std::recursive_mutex> lock(mutex_);
   if (f.graph) return;
@@ -427,6 +442,7 @@ void CompilationUnit::compile(Function& f) {
   }
   f.compiling = false;
   f.schema_ready = true;
+  if (f.self && f.self->is_module) drop_conv_parameters(f.graph->block());
 }
 
 // ---- builtin functions ----

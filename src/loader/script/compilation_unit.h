@@ -57,6 +57,7 @@ class CompilationUnit : public std::enable_shared_from_this<CompilationUnit> {
   void import_interface(const std::string& qualified_name, const Tree& cls, bool is_module);
   Function* add_function(const TreeRef& def, const std::string& prefix, ClassType* self);
   FunctionSchema schema_of(const Tree& def, ClassType* self, bool skip_self);
+  void drop_conv_parameters(Block* b);
   IValue constant_expression(const TreeRef& expr, TypePtr type);
 
   const OpTable& ops_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Overload resolution by schema, implicit conversions (serialized-language.md sections 7 and 8).
 #include "loader/script/emitter.h"
+#include "loader/script/upgraders.h"
 
 namespace sconce::script {
 
@@ -240,7 +241,15 @@ Value* Emitter::builtin_call(const std::string& name, const std::vector<Arg>& ar
     Function* function;
   };
   std::vector<Candidate> list;
-  for (const Operator& op : cu_.ops().find(name)) list.push_back({&op.schema(), &op, nullptr});
+  // Methods of classes in old archives mean the old operators; free functions don't.
+  bool old = fn_.self && cu_.version() <= kLastUpgradedVersion;
+  for (const Operator& op : cu_.ops().find(name)) {
+    Function* u = old ? find_upgrader(cu_.ops(), op.full_name(), cu_.version()) : nullptr;
+    if (u)
+      list.push_back({&u->schema, nullptr, u});
+    else
+      list.push_back({&op.schema(), &op, nullptr});
+  }
   for (Function* f : builtin_functions(cu_.ops(), name)) list.push_back({&f->schema, nullptr, f});
   if (list.empty())
     error("Unknown builtin op: ", name, ". This operator is not known to PyTorch or to sconce.");
