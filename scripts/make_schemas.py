@@ -8,7 +8,7 @@ DATA_FOLDER holds schemas.txt, schemas-torchvision.txt and overload-order.txt.
 import re
 import sys
 
-KEPT = ("aten", "prim", "quantized", "torchvision", "inductor", "_caffe2", "sparse", "static")
+KEPT = ("aten", "prim", "quantized", "torchvision", "inductor", "_caffe2", "sparse", "static", "profiler")
 
 
 def main(folder):

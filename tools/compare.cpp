@@ -264,7 +264,6 @@ Difference run_case(const Module& m, const Case& c, std::string (*take_stdout)(v
   IValue out;
   try {
     std::vector<IValue> inputs = convert_inputs(m, c.method, given);
-    if (c.inputs_after) given = inputs;  // lists are copied when they are converted
     if (c.seed) manual_seed(static_cast<uint64_t>(*c.seed));
     out = c.method == "__call__" ? m(std::move(inputs)) : m.run_method(c.method, std::move(inputs));
   } catch (const MissingOp&) {

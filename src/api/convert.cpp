@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/convert.h"
 
+#include <functional>
+#include <mutex>
+
 namespace sconce {
 
 namespace {
@@ -16,6 +19,59 @@ IValue convert_union(const IValue& v, TypePtr t) {
   }
   raise<OpError>("a value of kind ", v.tag_name(), " is none of ", t->str());
 }
+// For Any: containers get the element type that all elements share.
+IValue infer(const IValue& v) {
+  static auto* table = new TypeTable;
+  auto join = [](TypePtr sum, const IValue& x) -> TypePtr {
+    TypePtr t = ivalue_type(x);
+    t = t->kind == TypeKind::Tensor ? types::tensor() : t;
+    if (!sum || sum == t) return t;
+    TypePtr u = unify_types(sum, t, *table);
+    return u ? u : types::any();
+  };
+  static auto* mutex = new std::mutex;
+  std::lock_guard<std::mutex> lock(*mutex);
+  std::function<IValue(const IValue&)> walk = [&](const IValue& x) -> IValue {
+    if (x.isList() && !x.toListRef().items.empty()) {
+      std::vector<IValue> items;
+      TypePtr t = nullptr;
+      for (auto& e : x.toListRef().items) {
+        items.push_back(walk(e));
+        t = join(t, items.back());
+      }
+      return IValue(make_ref<ListBox>(t, std::move(items)));
+    }
+    if (x.isDict() && !x.toDictRef().items.empty()) {
+      TypePtr k = nullptr, e = nullptr;
+      std::vector<std::pair<IValue, IValue>> items;
+      for (auto& kv : x.toDictRef().items) {
+        items.emplace_back(kv.first, walk(kv.second));
+        k = join(k, items.back().first);
+        e = join(e, items.back().second);
+      }
+      auto d = make_ref<DictBox>(k, e);
+      for (auto& kv : items) d->set(kv.first, kv.second);
+      return IValue(d);
+    }
+    if (x.isTuple()) {
+      std::vector<IValue> items;
+      for (auto& e : x.toTupleRef().items) items.push_back(walk(e));
+      return IValue(make_ref<TupleBox>(std::move(items), x.toTupleRef().type));
+    }
+    return x;
+  };
+  return walk(v);
+}
+// A tensor of one element serves where a number is declared.
+IValue number_of(const IValue& v, TypeKind kind) {
+  const Tensor& t = v.toTensorRef();
+  if (!t.defined() || t.numel() != 1) return v;
+  switch (kind) {
+    case TypeKind::Int: return is_integral(t.dtype(), true) ? IValue(t.item<int64_t>()) : v;
+    case TypeKind::Float: return is_complex(t.dtype()) ? v : IValue(t.item<double>());
+    default: return v;
+  }
+}
 }  // namespace
 
 IValue convert_argument(const IValue& v, TypePtr t) {
@@ -24,14 +80,13 @@ IValue convert_argument(const IValue& v, TypePtr t) {
     case TypeKind::Union: return convert_union(v, t);
     case TypeKind::Float:
       if (v.isInt()) return IValue(static_cast<double>(v.toInt()));
+      if (v.isTensor()) return number_of(v, TypeKind::Float);
+      break;
+    case TypeKind::Int:
+      if (v.isTensor()) return number_of(v, TypeKind::Int);
       break;
     case TypeKind::Complex:
       if (v.isInt() || v.isDouble()) return IValue(std::complex<double>(v.toDouble(), 0));
-      break;
-    case TypeKind::Enum:
-      if (!v.isEnum())
-        for (auto& m : static_cast<const EnumType*>(t)->members)
-          if (ivalue_equal(m.toEnumRef().value, v)) return m;
       break;
     case TypeKind::List: {
       if (!v.isList() && !v.isTuple()) break;
@@ -54,8 +109,8 @@ IValue convert_argument(const IValue& v, TypePtr t) {
         items.push_back(convert_argument(v.toTupleRef().items[i], t->elems[i]));
       return IValue(make_ref<TupleBox>(std::move(items), t->is_named_tuple() ? t : nullptr));
     }
+    case TypeKind::Any: return infer(v);
     case TypeKind::Tensor:
-    case TypeKind::Any:
     case TypeKind::Class:
     case TypeKind::Interface:
     case TypeKind::Number: return v;

@@ -207,9 +207,10 @@ std::string float_str(double v) {
   if (std::isnan(v)) return "nan";
   if (std::isinf(v)) return v < 0 ? "-inf" : "inf";
   char buf[40];
-  std::snprintf(buf, sizeof buf, "%.17g", v);
+  // A zero prints without its sign.
+  std::snprintf(buf, sizeof buf, "%.17g", v == 0 ? 0.0 : v);
   std::string s = buf;
-  if (v == std::floor(v) && std::fabs(v) < 1e10) s += ".";
+  if (s.find_first_of(".e") == std::string::npos) s += ".";
   return s;
 }
 std::string complex_str(std::complex<double> v) {

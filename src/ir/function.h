@@ -19,7 +19,8 @@ struct Function {
   FunctionSchema schema;       // returns may be empty until the body is compiled
   bool schema_ready = false;
   std::shared_ptr<Graph> graph;  // null until compiled
-  std::shared_ptr<Graph> optimized;  // what PyTorch copies into callers; made on first use
+  // What is copied into callers, made on first use: PyTorch's cleaned-up form, and ours.
+  std::shared_ptr<Graph> optimized, inlined;
   bool compiling = false;
   // Compiles on first use; the frontend sets it. Throws ScriptError.
   std::function<void(Function&)> compile;

@@ -748,6 +748,19 @@ Tensor huber(const Tensor& a, const Tensor& b, int64_t r, double delta) {
   return pair_loss(Binary::huber, a, b, r, Scalar(delta));
 }
 Tensor bce(const Tensor& x, const Tensor& t, const Tensor* w, int64_t r) {
+  if (x.sizes() != t.sizes())
+    raise<OpError>("Using a target size (", t.sizes(), ") that is different to the input size (",
+                   x.sizes(), ") is deprecated. Please ensure they have the same size.");
+  for (const Tensor* p : {&x, &t}) {
+    if (p->numel() == 0) continue;
+    IntVec all;
+    for (int64_t i = 0; i < p->dim(); ++i) all.push_back(i);
+    double lo = item(reduce(Reduce::min, *p, all, false, p->dtype(), p->dtype())).d,
+           hi = item(reduce(Reduce::max, *p, all, false, p->dtype(), p->dtype())).d;
+    if (!(lo >= 0 && hi <= 1))
+      raise<OpError>("all elements of ", p == &x ? "input" : "target",
+                     " should be between 0 and 1");
+  }
   Tensor l = binary(Binary::bce, x, t, x.dtype(), x.dtype());
   return reduced(w ? mul(l, *w) : l, r);
 }

@@ -39,6 +39,8 @@ Tensor quantize(const Tensor& x, std::shared_ptr<Quantizer> q, ScalarType t) {
   return r;
 }
 Tensor quantize_per_tensor(const Tensor& x, double scale, int64_t zp, int64_t dt) {
+  if (x.dtype() != kFloat)
+    raise<OpError>("Quantize only works on Float Tensor, got ", scalar_type_name(x.dtype()));
   auto q = std::make_shared<Quantizer>();
   q->scale = scale;
   q->zero_point = zp;

@@ -2,6 +2,7 @@
 // Operators on numbers without tensors (compat.md section 4). One row serves every overload of int,
 // float, bool and complex: the values carry their kinds.
 #include <cfenv>
+#include <chrono>
 #include <cmath>
 #include <numeric>
 
@@ -321,7 +322,8 @@ void to_float(Call& c) {
   c.out(0, num(v));
 }
 void to_complex(Call& c) {
-  if (c.n_in() == 2) return c.out(0, Cd(num(c.in(0)), num(c.in(1))));
+  auto part = [](const IValue& v) { return Scalar(v).d; };  // numbers and one-element tensors
+  if (c.n_in() == 2) return c.out(0, Cd(part(c.in(0)), part(c.in(1))));
   c.out(0, c.in(0).toComplexDouble());
 }
 void to_bool(Call& c) {
@@ -367,6 +369,20 @@ void range_length(Call& c) {
 }
 void derive_index(Call& c) { c.out(0, c.in(1).toInt() + c.in(0).toInt() * c.in(2).toInt()); }
 
+// Counters and profiling leave no trace here.
+void no_effect(Call&) {}
+void time_point(Call& c) {
+  auto now = std::chrono::steady_clock::now().time_since_epoch();
+  c.out(0, IValue(static_cast<int64_t>(
+               std::chrono::duration_cast<std::chrono::nanoseconds>(now).count())));
+}
+void record_enter(Call& c) { c.out(0, IValue()); }
+void make_generator(Call& c) {
+  auto g = make_ref<Generator>();
+  if (!c.in(1).isNone()) g->manual_seed(static_cast<uint64_t>(c.in(1).toInt()));
+  c.out(0, IValue(g));
+}
+
 constexpr OpDef kOps[] = {
     // clang-format off
     raw("aten::add.*", add), raw("aten::sub.*", sub), raw("aten::mul.*", mul), raw("aten::div.*", div),
@@ -389,6 +405,8 @@ constexpr OpDef kOps[] = {
     raw("aten::ceil.*", ceil_op), raw("aten::angle.*", angle), raw("aten::polar.*", polar), raw("aten::isnan.*", isnan_op),
     raw("aten::isinf.*", isinf_op), raw("aten::isfinite.*", isfinite_op), raw("aten::factorial.*", factorial),
     raw("aten::frexp.*", frexp_op), raw("aten::modf.*", modf_op), raw("aten::ldexp.*", ldexp_op), raw("aten::gcd.*", gcd_op),
+    raw("aten::Complex.Tensor_Tensor", to_complex), raw("aten::Complex.Tensor_float", to_complex), raw("aten::Complex.float_Tensor", to_complex), raw("aten::Complex.Tensor_int", to_complex), raw("aten::Complex.int_Tensor", to_complex), raw("aten::Complex.Tensor_bool", to_complex), raw("aten::Complex.bool_Tensor", to_complex),
+    raw("prim::AddStatValue", no_effect), raw("prim::TimePoint", time_point), raw("profiler::_record_function_exit", no_effect), raw("profiler::_record_function_exit._RecordFunction", no_effect), raw("profiler::_record_function_enter", record_enter), raw("profiler::_record_function_enter_new", record_enter), raw("aten::Generator", make_generator),
     raw("aten::Int.*", to_int), raw("aten::Float.*", to_float), raw("aten::Complex.*", to_complex), raw("aten::Bool.*", to_bool),
     raw("prim::min.*", extreme<false>), raw("prim::max.*", extreme<true>),
     raw("aten::__range_length", range_length), raw("aten::__derive_index", derive_index),

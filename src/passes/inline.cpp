@@ -31,17 +31,20 @@ bool inline_block(Block* b, PassContext& c, Callee how, int depth) {
     }
     if (!callee) continue;
     if (callee->compiling) raise<ScriptError>("function ", callee->name, " is called recursively");
-    // Callers share one cleaned-up form; the plain one is copied and grows with the calls in it.
-    std::shared_ptr<Graph> body = how == Callee::Optimized ? callee->optimized : nullptr;
+    // All callers copy the same two forms.
+    auto& body = how == Callee::Optimized ? callee->optimized : callee->inlined;
     if (!body) {
-      body = callee->ensure_graph().copy();
-      inline_block(body->block(), c, how, depth + 1);
+      auto made = callee->ensure_graph().copy();
+      inline_block(made->block(), c, how, depth + 1);
       if (how == Callee::Optimized) {
-        peephole(*body, c);
-        constant_propagation_immutable(*body, *c.ops);
-        constant_pooling(*body);
-        callee->optimized = body;
+        peephole(*made, c);
+        constant_propagation_immutable(*made, *c.ops);
+        constant_pooling(*made);
+      } else {
+        // A call whose result is unused must not double what its callers copy.
+        eliminate_dead_code(*made);
       }
+      body = made;
     }
     std::vector<Value*> in(n->inputs.begin() + (n->kind == prim::CallFunction ? 1 : 0),
                            n->inputs.end());

@@ -207,6 +207,9 @@ Cond Emitter::is_instance(const TreeRef& obj, const TreeRef& classes) {
     std::function<void(TypePtr)> add = [&](TypePtr t) {
       if (t->kind == TypeKind::Union) {
         for (TypePtr x : t->elems) add(x);
+      } else if (t->kind == TypeKind::Number) {
+        for (TypePtr x : {types::get(TypeKind::Float), types::get(TypeKind::Complex), types::integer()})
+          flat.push_back(x);
       } else if (t->kind == TypeKind::Optional) {
         add(t->elems[0]);
         flat.push_back(types::none());
