@@ -62,7 +62,8 @@ Module compile(const std::string& source_text, const LoadOptions& options) {
   source->text = source_text;
   source->name = impl->name;
   cu.define(script::Parser(source).parse_defs(), "", nullptr);
-  for (auto& f : cu.functions()) cu.ensure_schema(*f);
+  // By index: compiling a function may define others.
+  for (size_t i = 0; i < cu.functions().size(); ++i) cu.functions()[i]->ensure_graph();
   return Module(std::move(impl));
 }
 

@@ -289,8 +289,7 @@ void put_matrix(std::ostream& os, const Tensor& t, int64_t base, int64_t linesiz
       os << detail::concat(f.scale) << " *\n" << std::string(static_cast<size_t>(indent), ' ');
     for (int64_t r = 0; r < rows; ++r) {
       // The first row follows what stands before it; only the others are indented.
-      if (r > 0)
-        os << std::string(static_cast<size_t>(indent), ' ') << (f.scale != 1 ? " " : "");
+      if (r > 0) os << std::string(static_cast<size_t>(indent), ' ') << (f.scale != 1 ? " " : "");
       for (int64_t c = first; c <= last; ++c) {
         put(os, element(m, r * m.strides()[0] + c * m.strides()[1]) / f.scale, f);
         os << (c == last ? "\n" : " ");

@@ -480,6 +480,33 @@ class Unpickler {
     return d;
   }
 
+  // {"conj": True}, {"neg": True}: the storage holds the conjugated or negated numbers. The tensor
+  // gets a storage of its own with what it means.
+  void apply_math_bits(Item& item, TensorImpl& t) {
+    if (item.kind != Item::Kind::Value || !item.value.isDict()) return;
+    auto set = [&](const char* key) {
+      IValue* v = item.value.toDictRef().find(IValue(std::string(key)));
+      return v && v->isBool() && v->toBool();
+    };
+    bool conj = set("conj") && is_complex(t.dtype), neg = set("neg");
+    if (!conj && !neg) return;
+    Ref<Storage> own = Storage::allocate(t.storage->nbytes());
+    std::memcpy(own->data(), t.storage->data(), t.storage->nbytes());
+    auto flip = [&](auto* p, size_t n) {
+      for (size_t i = 0; i < n; ++i) {
+        bool imaginary = is_complex(t.dtype) && i % 2 == 1;
+        if (neg != (conj && imaginary)) p[i] = -p[i];
+      }
+    };
+    if (t.dtype == ScalarType::Float || t.dtype == ScalarType::ComplexFloat)
+      flip(static_cast<float*>(own->data()), own->nbytes() / sizeof(float));
+    else if (t.dtype == ScalarType::Double || t.dtype == ScalarType::ComplexDouble)
+      flip(static_cast<double*>(own->data()), own->nbytes() / sizeof(double));
+    else
+      fail("a conjugated or negated tensor has an unexpected type");
+    t.storage = own;
+  }
+
   IValue rebuild_tensor(const Item& g, std::vector<Item>& a) {
     bool q = g.name == "_rebuild_qtensor", v3 = g.name == "_rebuild_tensor_v3",
          v1 = g.name == "_rebuild_tensor";
@@ -524,6 +551,8 @@ class Unpickler {
     } else {
       impl->device = Device{};
     }
+    if (!q && !v1 && !v3 && a.size() > 6 && impl->device.type == DeviceType::CPU)
+      apply_math_bits(a[6], *impl);
     if (q) {
       impl->quantizer = quantizer(a[4]);
     } else if (!v1) {

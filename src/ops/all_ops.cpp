@@ -27,6 +27,12 @@ const char* const kSchemas[] = {
 };
 }  // namespace
 
+std::vector<OpTable::RowList> op_rows() {
+#define X(t) ops::t,
+  return {SCONCE_OP_TABLES(X)};
+#undef X
+}
+
 const OpTable* make_op_table() {
   auto& composites = ops::composite_rows();
 #define X(t) ops::t,

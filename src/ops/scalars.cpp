@@ -383,6 +383,11 @@ void make_generator(Call& c) {
   c.out(0, IValue(g));
 }
 
+void seed_generator(Call& c) {
+  c.in(0).toGeneratorRef().manual_seed(static_cast<uint64_t>(c.in(1).toInt()));
+  c.out(0, c.in(0));
+}
+
 constexpr OpDef kOps[] = {
     // clang-format off
     raw("aten::add.*", add), raw("aten::sub.*", sub), raw("aten::mul.*", mul), raw("aten::div.*", div),
@@ -406,7 +411,7 @@ constexpr OpDef kOps[] = {
     raw("aten::isinf.*", isinf_op), raw("aten::isfinite.*", isfinite_op), raw("aten::factorial.*", factorial),
     raw("aten::frexp.*", frexp_op), raw("aten::modf.*", modf_op), raw("aten::ldexp.*", ldexp_op), raw("aten::gcd.*", gcd_op),
     raw("aten::Complex.Tensor_Tensor", to_complex), raw("aten::Complex.Tensor_float", to_complex), raw("aten::Complex.float_Tensor", to_complex), raw("aten::Complex.Tensor_int", to_complex), raw("aten::Complex.int_Tensor", to_complex), raw("aten::Complex.Tensor_bool", to_complex), raw("aten::Complex.bool_Tensor", to_complex),
-    raw("prim::AddStatValue", no_effect), raw("prim::TimePoint", time_point), raw("profiler::_record_function_exit", no_effect), raw("profiler::_record_function_exit._RecordFunction", no_effect), raw("profiler::_record_function_enter", record_enter), raw("profiler::_record_function_enter_new", record_enter), raw("aten::Generator", make_generator),
+    raw("prim::AddStatValue", no_effect), raw("prim::TimePoint", time_point), raw("profiler::_record_function_exit", no_effect), raw("profiler::_record_function_exit._RecordFunction", no_effect), raw("profiler::_record_function_enter", record_enter), raw("profiler::_record_function_enter_new", record_enter), raw("aten::Generator", make_generator), raw("aten::manual_seed.generator", seed_generator),
     raw("aten::Int.*", to_int), raw("aten::Float.*", to_float), raw("aten::Complex.*", to_complex), raw("aten::Bool.*", to_bool),
     raw("prim::min.*", extreme<false>), raw("prim::max.*", extreme<true>),
     raw("aten::__range_length", range_length), raw("aten::__derive_index", derive_index),

@@ -104,6 +104,7 @@ class ShapePlan {
     return true;
   }
 
+  void prepare() { spare.store(make_instance().release(), std::memory_order_release); }
   std::vector<IValue> run(const std::vector<IValue>& inputs) {
     std::unique_ptr<Instance> in(spare.exchange(nullptr, std::memory_order_acquire));
     if (!in) in = make_instance();
@@ -442,6 +443,8 @@ std::vector<IValue> ShapePlanCache::run(std::vector<IValue> inputs, const Engine
   }
   c.recorder = nullptr;
   if (auto fresh = recording.finish(out.at(0), state_->constants)) {
+    // The arena is made here, so that the next call finds all the memory that it needs.
+    fresh->prepare();
     ShapePlan* raw = fresh.release();
     raw->next = state_->head.load(std::memory_order_relaxed);
     while (!state_->head.compare_exchange_weak(raw->next, raw, std::memory_order_release)) {

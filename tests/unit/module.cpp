@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <catch2/catch.hpp>
+#include <atomic>
 #include <cstring>
 #include <fstream>
 #include <iterator>
@@ -7,6 +8,7 @@
 #include <thread>
 
 #include "compare.h"
+#include "core/context.h"
 #include "sconce/sconce.h"
 
 using namespace sconce;
@@ -49,6 +51,80 @@ TEST_CASE("flipped bytes never crash") {
     }
   }
   SUCCEED();
+}
+
+namespace {
+struct Counted {
+  Allocator plain;
+  std::atomic<int> allocations{0};
+};
+void* count_allocate(void* self, size_t n) {
+  auto* c = static_cast<Counted*>(self);
+  ++c->allocations;
+  return c->plain.allocate(c->plain.self, n);
+}
+void count_deallocate(void* self, void* p, size_t n) {
+  auto* c = static_cast<Counted*>(self);
+  c->plain.deallocate(c->plain.self, p, n);
+}
+}  // namespace
+
+TEST_CASE("a second call with the same shapes allocates nothing but its output") {
+  Module m = load(fixture("mlp.pt"));
+  Tensor x = ones({1, 32});
+  Counted counted;
+  counted.plain = default_context().allocator;
+  default_context().allocator = {count_allocate, count_deallocate, &counted};
+  Tensor first = m.forward({x}).toTensor();
+  CHECK(counted.allocations > 1);
+  for (int call = 2; call < 5; ++call) {
+    INFO("call " << call);
+    counted.allocations = 0;
+    Tensor y = m.forward({x}).toTensor();
+    CHECK(counted.allocations == 1);
+    CHECK(y.sizes() == first.sizes());
+    CHECK(std::memcmp(y.raw_data(), first.raw_data(), static_cast<size_t>(y.numel()) * 4) == 0);
+  }
+  default_context().allocator = counted.plain;
+}
+
+TEST_CASE("source text compiles and runs with no archive") {
+  Module m = compile(
+      "def fib(n: int) -> int:\n"
+      "    a = 0\n"
+      "    b = 1\n"
+      "    for i in range(n):\n"
+      "        a, b = b, a + b\n"
+      "    return a\n"
+      "def twice(n: int) -> int:\n"
+      "    return fib(n) * 2\n");
+  CHECK(m.run_method("fib", {IValue(int64_t{10})}).toInt() == 55);
+  CHECK(m.run_method("twice", {IValue(int64_t{10})}).toInt() == 110);
+  CHECK_THROWS_AS(compile("def f(x: int) -> int:\n    return y\n"), ScriptError);
+  CHECK_THROWS_AS(compile("def f(x: int -> int:\n    return x\n"), ScriptError);
+}
+
+TEST_CASE("methods can be added to a module") {
+  Module m = load(fixture("mlp.pt"));
+  m.define("def double(self, x: Tensor) -> Tensor:\n    return self.forward(x) * 2\n");
+  Tensor x = ones({1, 32});
+  Tensor a = m.forward({x}).toTensor(), b = m.run_method("double", {x}).toTensor();
+  CHECK(b.data_ptr<float>()[0] == Approx(2 * a.data_ptr<float>()[0]));
+  CHECK_THROWS_AS(m.define("def double(self) -> int:\n    return 1\n"), ScriptError);
+}
+
+TEST_CASE("the peephole pass decides what types say") {
+  Module m = compile(
+      "def f(x: Tensor, n: int) -> int:\n"
+      "    k = [1, 2, 3]\n"
+      "    if x is None:\n"
+      "        return 0\n"
+      "    return (n + 0) * 1 + len(k)\n");
+  std::string before = m.graph_text("f"), after = m.graph_text("f", "peephole,dce");
+  CHECK(before.find("aten::len") != std::string::npos);
+  CHECK(after.find("aten::len") == std::string::npos);
+  CHECK(after.find("aten::mul") == std::string::npos);
+  CHECK(m.run_method("f", {ones({1}), IValue(int64_t{4})}).toInt() == 7);
 }
 
 TEST_CASE("eight threads get the answers of one") {

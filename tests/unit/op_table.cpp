@@ -49,3 +49,59 @@ TEST_CASE("the generator draws PyTorch's numbers") {
   CHECK(t[0].item<float>() == Approx(0.4962565899f));
   CHECK(t[1].item<float>() == Approx(0.7682217956f));
 }
+
+namespace {
+// How a C++ parameter spells what the schema declares.
+std::string spelled(TypePtr t) {
+  switch (t->kind) {
+    case TypeKind::Optional: {
+      std::string inner = spelled(t->elems[0]);
+      return inner == "any" || inner == "Generator?" ? inner : inner + "?";
+    }
+    case TypeKind::List: {
+      TypePtr e = t->elems[0];
+      if (e->kind == TypeKind::Optional) e = e->elems[0];
+      std::string inner = spelled(e);
+      return inner == "any" ? "any" : inner + "[]";
+    }
+    case TypeKind::Tensor: return "Tensor";
+    case TypeKind::Int: return "int";
+    case TypeKind::Float: return "float";
+    case TypeKind::Bool: return "bool";
+    case TypeKind::String: return "str";
+    case TypeKind::Number: return "Scalar";
+    case TypeKind::Device: return "Device";
+    case TypeKind::Generator: return "Generator?";
+    default: return "any";
+  }
+}
+std::vector<std::string> split(const std::string& s) {
+  std::vector<std::string> r;
+  for (size_t at = 0; at < s.size();) {
+    size_t comma = std::min(s.find(", ", at), s.size());
+    r.push_back(s.substr(at, comma - at));
+    at = comma + 2;
+  }
+  return r;
+}
+}  // namespace
+
+TEST_CASE("the parameters of operator functions are their schemas'") {
+  for (auto& list : op_rows())
+    for (size_t i = 0; i < list.count; ++i) {
+      const OpDef& row = list.rows[i];
+      const Operator* op = op_table().find_overload(row.name);
+      if (!row.signature || !op) continue;
+      auto given = split(row.signature());
+      auto& args = op->schema().arguments;
+      INFO(op->text << " against (" << row.signature() << ")");
+      CHECK(given.size() <= args.size());
+      for (size_t k = 0; k < given.size() && k < args.size(); ++k) {
+        std::string wanted = spelled(args[k].type);
+        // An optional parameter takes what is always there as well, a Scalar any number.
+        bool fits = given[k] == "any" || wanted == "any" || given[k] == wanted ||
+                    given[k] == wanted + "?" || given[k] == "Scalar";
+        if (!fits) CHECK(given[k] == wanted);
+      }
+    }
+}

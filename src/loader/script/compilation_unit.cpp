@@ -129,6 +129,21 @@ ClassType* CompilationUnit::native_class(const std::string& name) {
       ClassType* c = create_class(name, false);
       c->is_native = true;
       c->add_attribute({"state", types::any(), false, false, false});
+      if (tail == "_nnapi.Compilation") {
+        // Android's accelerator: modules that use it load, and say so when they reach it.
+        auto source = std::make_shared<Source>();
+        source->name = "<native>";
+        source->text =
+            "def __init__(self) -> None:\n  pass\n"
+            "def init(self, serialized: Tensor, weights: List[Tensor]) -> None:\n"
+            "  raise RuntimeError(\"NNAPI is not available\")\n"
+            "def init2(self, serialized: Tensor, weights: List[Tensor], preference: int, "
+            "relax: bool) -> None:\n"
+            "  raise RuntimeError(\"NNAPI is not available\")\n"
+            "def run(self, inputs: List[Tensor], outputs: List[Tensor]) -> None:\n"
+            "  raise RuntimeError(\"NNAPI is not available\")\n";
+        define(Parser(source).parse_defs(), name, c);
+      }
       return c;
     }
   return nullptr;
@@ -409,8 +424,8 @@ void CompilationUnit::ensure_schema(Function& f) {
   compile(f);  // the return type is inferred from the body
 }
 
-// Quantised convolutions of old archives repeat what their packed parameters hold; PyTorch drops the
-// repetition when it loads a module.
+// Quantised convolutions of old archives repeat what their packed parameters hold; PyTorch drops
+// the repetition when it loads a module.
 void CompilationUnit::drop_conv_parameters(Block* b) {
   for (Node* n : b->nodes()) {
     for (Block* inner : n->blocks) drop_conv_parameters(inner);

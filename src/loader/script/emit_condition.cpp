@@ -208,7 +208,8 @@ Cond Emitter::is_instance(const TreeRef& obj, const TreeRef& classes) {
       if (t->kind == TypeKind::Union) {
         for (TypePtr x : t->elems) add(x);
       } else if (t->kind == TypeKind::Number) {
-        for (TypePtr x : {types::get(TypeKind::Float), types::get(TypeKind::Complex), types::integer()})
+        for (TypePtr x :
+             {types::get(TypeKind::Float), types::get(TypeKind::Complex), types::integer()})
           flat.push_back(x);
       } else if (t->kind == TypeKind::Optional) {
         add(t->elems[0]);

@@ -229,7 +229,12 @@ SugaredPtr Emitter::attr(const SugaredPtr& s, const std::string& name) {
     }
     case K::EnumClass:
       for (auto& m : static_cast<const EnumType*>(s->type)->members)
-        if (m.toEnumRef().name == name) return simple(insert_constant(m, s->type));
+        if (m.toEnumRef().name == name) {
+          // Each mention is an object of its own, as `is` can tell.
+          const EnumBox& e = m.toEnumRef();
+          return simple(
+              insert_constant(IValue(make_ref<EnumBox>(e.type, e.name, e.value)), s->type));
+        }
       error(s->type->annotation_str(), " has no attribute '", name, "'");
     default: error(kind_name(s), " has no attribute '", name, "'");
   }
