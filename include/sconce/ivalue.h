@@ -194,6 +194,8 @@ class SCONCE_API IValue {
   double double_unchecked() const { return u_.d; }
   // The old value must not be counted.
   void set_int_unchecked(int64_t v) { tag_ = Tag::Int, u_.i = v; }
+  // Neither value is counted.
+  void set_plain_unchecked(const IValue& v) { tag_ = v.tag_, u_ = v.u_; }
   void set_bool_unchecked(bool v) { tag_ = Tag::Bool, u_.i = v; }
   void set_double_unchecked(double v) { tag_ = Tag::Double, u_.d = v; }
 

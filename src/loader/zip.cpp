@@ -152,6 +152,11 @@ Bytes Archive::read(const std::string& record) const {
                        "; only stored and deflate are known");
   if (e->size / kMaxRatio > e->compressed_size)
     raise<FormatError>(name_, ": record ", record, " claims an impossible size");
+  // torch stores its records; only crafted ones are large and shrink a hundredfold.
+  constexpr uint64_t kLarge = uint64_t{64} << 20, kSuspicious = 200;
+  if (e->size > kLarge && e->size / kSuspicious > e->compressed_size)
+    raise<FormatError>(name_, ": record ", record, " inflates from ", e->compressed_size, " to ",
+                       e->size, " bytes, more than any real archive");
   auto out = std::make_shared<std::vector<unsigned char>>(static_cast<size_t>(e->size));
   z_stream z{};
   if (inflateInit2(&z, -MAX_WBITS) != Z_OK) raise<OutOfMemory>("zlib cannot start");

@@ -212,6 +212,7 @@ class Interpreter {
           else
             slots[x.a] = rd(x.b);
           break;
+        case Op::MovePlain: slots[x.a].set_plain_unchecked(rd(x.b)); break;
         case Op::Drop: slots[x.a] = IValue(); break;
         case Op::Jump:
           if (x.a < pc && context_.max_steps && ++steps_ > context_.max_steps)
@@ -226,7 +227,16 @@ class Interpreter {
           if (!(slots[o[0]].int_unchecked() < ri(o[1]) && ri(o[2]))) pc = x.b;
           break;
         }
-        case Op::Increment: slots[x.a].set_int_unchecked(slots[x.a].int_unchecked() + 1); break;
+        case Op::LoopNext: {
+          const uint32_t* o = &f.plan->operands[f.plan->sites[x.a].first_in];
+          int64_t next = slots[o[0]].int_unchecked() + 1;
+          slots[o[0]].set_int_unchecked(next);
+          if (!(next < ri(o[1]) && ri(o[2]))) break;
+          if (context_.max_steps && ++steps_ > context_.max_steps)
+            raise<LimitError>("the limit of ", context_.max_steps, " loop steps is reached");
+          pc = x.b;
+          break;
+        }
         case Op::SetInt: slots[x.a] = IValue(static_cast<int64_t>(x.b)); break;
         case Op::AddInt:
           slots[x.a].set_int_unchecked(static_cast<int64_t>(static_cast<uint64_t>(ri(x.b)) +

@@ -149,14 +149,20 @@ class Planner {
   }
   CallSite& site(const Node* n) { return site(n, n->inputs, n->outputs); }
 
+  static bool is_plain(TypePtr t) {
+    return t->kind == TypeKind::Int || t->kind == TypeKind::Float || t->kind == TypeKind::Bool;
+  }
   // dst[i] = src[i] at once, although a source may be another's destination.
-  void parallel_move(const std::vector<uint32_t>& dst, const std::vector<uint32_t>& src) {
+  // plain[i]: the type is a number's or bool's.
+  void parallel_move(const std::vector<uint32_t>& dst, const std::vector<uint32_t>& src,
+                     const std::vector<bool>& plain) {
     struct Pair {
       uint32_t d, s;
+      bool plain;
     };
     std::vector<Pair> todo;
     for (size_t i = 0; i < dst.size(); ++i)
-      if (dst[i] != (src[i] & ~kLast)) todo.push_back({dst[i], src[i]});
+      if (dst[i] != (src[i] & ~kLast)) todo.push_back({dst[i], src[i], plain[i]});
     while (!todo.empty()) {
       bool progress = false;
       for (size_t i = 0; i < todo.size(); ++i) {
@@ -164,7 +170,7 @@ class Planner {
         for (size_t k = 0; k < todo.size(); ++k)
           read_later |= k != i && !(todo[k].s & kConstant) && (todo[k].s & kIndex) == todo[i].d;
         if (read_later) continue;
-        emit(Op::Move, todo[i].d, todo[i].s & ~kLast, 0);
+        emit(todo[i].plain ? Op::MovePlain : Op::Move, todo[i].d, todo[i].s & ~kLast, 0);
         todo.erase(todo.begin() + static_cast<ptrdiff_t>(i));
         progress = true;
         break;
@@ -322,13 +328,25 @@ class Planner {
     nested(n);
     size_t jump = emit(Op::JumpIfNot, cond, 0);
     std::vector<uint32_t> dst;
-    for (Value* v : n->outputs) dst.push_back(slot(v));
+    std::vector<bool> plain;
+    for (Value* v : n->outputs) {
+      dst.push_back(slot(v));
+      plain.push_back(is_plain(v->type));
+    }
     auto arm = [&](Block* b) {
+      // A number that is made here for this output alone is made in its place.
+      for (size_t k = 0; k < dst.size(); ++k) {
+        Value* v = b->outputs()[k];
+        if (plain[k] && is_plain(v->type) && v->uses.size() == 1 && v->node->owner == b &&
+            v->node != b->param && v->node->blocks.empty() && v->node->kind != prim::Constant &&
+            v->node->kind != prim::Uninitialized)
+          slots_[v] = dst[k];
+      }
       block(b);
       current_ = n;
       std::vector<uint32_t> src;
       for (Value* v : b->outputs()) src.push_back(operand(v, nullptr));
-      parallel_move(dst, src);
+      parallel_move(dst, src, plain);
     };
     arm(n->blocks[0]);
     size_t over = emit(Op::Jump, 0);
@@ -343,15 +361,24 @@ class Planner {
     uint32_t i = slot(body->inputs()[0]);
     emit(Op::SetInt, i, 0);
     std::vector<uint32_t> carried, start;
+    std::vector<bool> plain;
     for (size_t k = 0; k < n->outputs.size(); ++k) {
       carried.push_back(slot(n->outputs[k]));
       start.push_back(operand(n->inputs[k + 2], nullptr));
+      plain.push_back(is_plain(n->outputs[k]->type) && is_plain(n->inputs[k + 2]->type) &&
+                      is_plain(body->outputs()[k + 1]->type));
     }
-    parallel_move(carried, start);
+    parallel_move(carried, start, plain);
     // A block input shares the slot of its output: the value is carried in place.
     for (size_t k = 0; k < n->outputs.size(); ++k) slots_[body->inputs()[k + 1]] = carried[k];
-    uint32_t cond = next_++;
-    emit(Op::Move, cond, operand(n->inputs[1], nullptr));
+    // A for loop's condition is always true and needs no slot.
+    auto always = [](const Value* v) {
+      auto c = constant_value(v);
+      return c && c->isBool() && c->toBool();
+    };
+    bool counted_only = always(n->inputs[1]) && always(body->outputs()[0]);
+    uint32_t cond = counted_only ? operand(n->inputs[1], nullptr) : next_++;
+    if (!counted_only) emit(Op::Move, cond, operand(n->inputs[1], nullptr));
     uint32_t trip = operand(n->inputs[0], nullptr);
     CallSite s;
     s.node = n;
@@ -359,18 +386,23 @@ class Planner {
     s.n_in = 3;
     p_.operands.insert(p_.operands.end(), {i, trip, cond});
     p_.sites.push_back(s);
+    uint32_t at = last_site();
+    size_t test = emit(Op::LoopTest, at);
     uint32_t head = here();
-    size_t test = emit(Op::LoopTest, last_site());
     block(body);
     current_ = n;
-    std::vector<uint32_t> dst{cond}, src{operand(body->outputs()[0], nullptr)};
+    std::vector<uint32_t> dst, src;
+    if (!counted_only) {
+      dst.push_back(cond);
+      src.push_back(operand(body->outputs()[0], nullptr));
+      plain.insert(plain.begin(), true);
+    }
     for (size_t k = 0; k < n->outputs.size(); ++k) {
       dst.push_back(carried[k]);
       src.push_back(operand(body->outputs()[k + 1], nullptr));
     }
-    parallel_move(dst, src);
-    emit(Op::Increment, i);
-    emit(Op::Jump, head);
+    parallel_move(dst, src, plain);
+    emit(Op::LoopNext, at, head);
     p_.code[test].b = here();
   }
 
