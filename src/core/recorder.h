@@ -18,4 +18,9 @@ class Recorder {
   virtual void host_read(const Storage* s) = 0;
 };
 
+// Counts the times that a tensor that already existed got other memory (set_, a growing resize_):
+// what was recorded before knows the old address.
+uint64_t memory_epoch();
+void bump_memory_epoch();
+
 }  // namespace sconce

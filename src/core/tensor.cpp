@@ -2,6 +2,7 @@
 // Storage and Tensor: memory, strides, views, the printed form.
 #include "sconce/tensor.h"
 
+#include <atomic>
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -28,8 +29,15 @@ Ref<Storage> Storage::borrow(void* data, size_t nbytes, std::shared_ptr<const vo
   s->owner_ = std::move(owner);
   return s;
 }
+namespace {
+std::atomic<uint64_t> g_memory_epoch{0};
+}
+uint64_t memory_epoch() { return g_memory_epoch.load(std::memory_order_relaxed); }
+void bump_memory_epoch() { g_memory_epoch.fetch_add(1, std::memory_order_relaxed); }
+
 void Storage::resize(size_t nbytes) {
   if (nbytes <= nbytes_) return;
+  bump_memory_epoch();
   Context& c = context();
   if (c.recorder) c.recorder->host_read(this);  // its address changes
   void* fresh = c.allocator.allocate(c.allocator.self, nbytes);

@@ -367,6 +367,7 @@ Tensor as_strided_in_place(const Tensor& t, IntVec size, IntVec stride, OptInt o
 // The tensor takes another's storage and form.
 Tensor set_tensor(const Tensor& t, const Tensor& source) {
   host_read(t);
+  bump_memory_epoch();
   t.impl()->storage = source.impl()->storage;
   t.impl()->dtype = source.dtype();
   return take_form(t, source);

@@ -119,6 +119,38 @@ void collect_written(Block* b, const AliasDb& db, Storages& out) {
   }
 }
 
+bool writes_unknown(Block* b, const AliasDb& db) {
+  for (Node* n : b->nodes()) {
+    if (db.writes_to_wildcard(n)) return true;
+    for (Block* inner : n->blocks)
+      if (writes_unknown(inner, db)) return true;
+  }
+  return false;
+}
+// The storages of tensors inside lists, dicts and tuples that attributes hold.
+void collect_contained(const IValue& v, bool inside, std::unordered_set<const void*>& seen,
+                       Storages& out) {
+  switch (v.tag()) {
+    case Tag::Tensor:
+      if (inside && v.toTensorRef().defined()) out.insert(v.toTensorRef().impl()->storage.get());
+      return;
+    case Tag::List:
+      for (auto& x : v.toListRef().items) collect_contained(x, true, seen, out);
+      return;
+    case Tag::Tuple:
+      for (auto& x : v.toTupleRef().items) collect_contained(x, true, seen, out);
+      return;
+    case Tag::Dict:
+      for (auto& kv : v.toDictRef().items) collect_contained(kv.second, true, seen, out);
+      return;
+    case Tag::Object:
+      if (!seen.insert(v.box()).second) return;
+      for (auto& x : v.toObjectRef().slots) collect_contained(x, inside, seen, out);
+      return;
+    default: return;
+  }
+}
+
 }  // namespace
 
 bool freeze_attributes(Graph& g, PassContext& c) {
@@ -130,7 +162,13 @@ bool freeze_attributes(Graph& g, PassContext& c) {
     // Tried on a copy: what the analysis finds written there is not made a constant here.
     auto trial = g.copy();
     if (!freeze_block(trial->block(), trial->inputs()[0], c, written, kept)) return false;
-    collect_written(trial->block(), AliasDb(*trial), kept);
+    AliasDb db(*trial);
+    collect_written(trial->block(), db, kept);
+    // What is written through a container may be an attribute as well.
+    if (writes_unknown(trial->block(), db)) {
+      std::unordered_set<const void*> seen;
+      for (auto& x : c.module->slots) collect_contained(x, false, seen, kept);
+    }
   }
   return freeze_block(g.block(), g.inputs()[0], c, written, kept);
 }

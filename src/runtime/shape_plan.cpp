@@ -92,7 +92,9 @@ class ShapePlan {
   std::atomic<Instance*> spare{nullptr};
   ~ShapePlan() { delete spare.load(); }
 
+  uint64_t epoch = memory_epoch();  // of the constants' memory
   bool matches(const std::vector<IValue>& inputs) const {
+    if (epoch != memory_epoch()) return false;
     for (size_t i = 0; i < key.size(); ++i)
       if (!key[i].matches(inputs[i + 1])) return false;
     // Inputs that overlap are written in an order that the plan doesn't know.
