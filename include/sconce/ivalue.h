@@ -329,6 +329,8 @@ struct SCONCE_API ClassType final : Type {
     bool is_parameter = false, is_buffer = false;
     // Some compiled method outside __init__ assigns it.
     bool written = false;
+    // Some method writes the tensor in it in place.
+    bool mutated = false;
   };
   ClassType(std::string qualified_name, bool module) : Type(TypeKind::Class), is_module(module) {
     name = std::move(qualified_name);

@@ -151,6 +151,17 @@ void collect_contained(const IValue& v, bool inside, std::unordered_set<const vo
   }
 }
 
+// The storages that methods of the object, or of what it holds, write in place.
+void collect_mutated(const Object& o, std::unordered_set<const void*>& seen, Storages& out) {
+  if (!seen.insert(&o).second) return;
+  for (size_t i = 0; i < o.slots.size() && i < o.type->attributes.size(); ++i) {
+    const IValue& v = o.slots[i];
+    if (v.isObject()) collect_mutated(v.toObjectRef(), seen, out);
+    if (o.type->attributes[i].mutated && v.isTensor() && v.toTensorRef().defined())
+      out.insert(v.toTensorRef().impl()->storage.get());
+  }
+}
+
 }  // namespace
 
 bool freeze_attributes(Graph& g, PassContext& c) {
@@ -158,6 +169,10 @@ bool freeze_attributes(Graph& g, PassContext& c) {
   std::unordered_set<std::string> written;
   collect_writes(g.block(), written);
   Storages kept;
+  {
+    std::unordered_set<const void*> seen;
+    collect_mutated(*c.module, seen, kept);
+  }
   if (any_write(g.block())) {
     // Tried on a copy: what the analysis finds written there is not made a constant here.
     auto trial = g.copy();

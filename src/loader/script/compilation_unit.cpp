@@ -176,6 +176,49 @@ bool contains(const std::vector<std::string>& v, const std::string& s) {
 }
 }  // namespace
 
+namespace {
+// Which tensors that attributes hold does the method write in place? Followed through local names:
+// what is made from an attribute may be a view of it. Calls of other methods are not followed:
+// those are looked at themselves.
+void mark_mutated(ClassType& cls, const Tree& def) {
+  using Set = std::unordered_set<int>;
+  std::unordered_map<std::string, Set> from;
+  std::function<Set(const Tree&)> attributes_in = [&](const Tree& t) -> Set {
+    if (t.kind == Kind::Var) {
+      auto it = from.find(t.text);
+      return it == from.end() ? Set() : it->second;
+    }
+    if (t.kind == Kind::Select && t[0]->kind == Kind::Var && t[0]->text == "self") {
+      int i = cls.find_attribute(t.text);
+      return i < 0 ? Set() : Set{i};
+    }
+    Set all;
+    for (auto& k : t.kids)
+      for (int i : attributes_in(*k)) all.insert(i);
+    return all;
+  };
+  std::function<void(const Tree&)> walk = [&](const Tree& t) {
+    for (auto& k : t.kids) walk(*k);
+    if (t.kind == Kind::Assign && t.size() > 1 && t[1]->present()) {
+      Set source = attributes_in(*t[1]);
+      if (source.empty()) return;
+      for (auto& target : t[0]->kids)
+        if (target->kind == Kind::Var) from[target->text].insert(source.begin(), source.end());
+    }
+    if (t.kind != Kind::Apply || t[0]->kind != Kind::Select) return;
+    const std::string& name = t[0]->text;
+    bool in_place = name.size() > 1 && name.back() == '_' && name[name.size() - 2] != '_';
+    if (!in_place) return;
+    Set written = attributes_in(*(*t[0])[0]);
+    if (t[1]->size())
+      for (int i : attributes_in(*(*t[1])[0])) written.insert(i);
+    for (int i : written) cls.attributes[static_cast<size_t>(i)].mutated = true;
+  };
+  walk(def);
+  walk(def);  // what a loop's end made is used at its start
+}
+}  // namespace
+
 void CompilationUnit::import_class(const std::string& name, const Tree& tree, bool is_module) {
   ClassType* cls = create_class(name, is_module);
   std::vector<std::string> params, buffers, pre_hooks, hooks;
@@ -273,8 +316,11 @@ void CompilationUnit::import_class(const std::string& name, const Tree& tree, bo
     }
     for (auto& k : t.kids) find_writes(*k);
   };
-  for (auto& d : defs)
-    if (d->text != "__init__" && d->text != "__setstate__") find_writes(*d);
+  for (auto& d : defs) {
+    if (d->text == "__init__" || d->text == "__setstate__") continue;
+    find_writes(*d);
+    mark_mutated(*cls, *d);
+  }
 }
 
 void CompilationUnit::import_enum(const std::string& name, const Tree& tree) {
