@@ -32,6 +32,7 @@ int bench(const Options& o) {
   auto start = Clock::now();
   LoadOptions load_options;
   load_options.mode = o.mode == "interpret" ? Mode::Interpret : Mode::Optimized;
+  load_options.num_threads = o.threads;
   Module m = load(o.model, load_options);
   double load_ms = ms_since(start);
   std::vector<IValue> given;
@@ -67,7 +68,7 @@ int bench(const Options& o) {
                            {"p90_ms", quantile(0.9)},
                            {"runs", times.size()},
                            {"peak_rss_mb", static_cast<double>(usage.ru_maxrss) / 1024},
-                           {"threads", 1}};
+                           {"threads", o.threads}};
   if (o.json)
     std::cout << j.dump() << "\n";
   else
@@ -84,8 +85,7 @@ Command add_bench(CLI::App& app) {
   c->add_option("--io", o->io, "recorded cases: the first one's inputs are used");
   c->add_option("--input", o->inputs, "as for run")->allow_extra_args(false);
   c->add_option("--method", o->method, "method")->capture_default_str();
-  c->add_option("--threads", o->threads, "threads of one operator (1 in this version)")
-      ->check(CLI::Range(1, 1024));
+  c->add_option("--threads", o->threads, "threads of one operator")->check(CLI::Range(1, 1024));
   c->add_option("--mode", o->mode, "interpret or optimized")
       ->check(CLI::IsMember({"interpret", "optimized"}))
       ->capture_default_str();

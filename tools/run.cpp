@@ -43,6 +43,7 @@ int run(const Options& o) {
   LoadOptions load_options;
   load_options.out = &std::cout;
   load_options.warnings = &std::cerr;
+  load_options.num_threads = o.threads;
   load_options.mode = o.mode == "interpret" ? Mode::Interpret : Mode::Optimized;
   Module m = load(o.model, load_options);
   if (!o.io.empty()) {
@@ -82,8 +83,7 @@ Command add_run(CLI::App& app) {
   c->add_option("--io", o->io, "recorded cases: run the first and check the answer");
   c->add_option("--out", o->out, "write the answer as .npy");
   c->add_option("--device", o->device, "cpu")->capture_default_str();
-  c->add_option("--threads", o->threads, "threads of one operator (1 in this version)")
-      ->check(CLI::Range(1, 1024));
+  c->add_option("--threads", o->threads, "threads of one operator")->check(CLI::Range(1, 1024));
   c->add_option("--seed", o->seed, "seed of the generator");
   c->add_option("--mode", o->mode, "interpret or optimized")
       ->check(CLI::IsMember({"interpret", "optimized"}))

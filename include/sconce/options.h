@@ -27,6 +27,8 @@ struct LoadOptions {
   std::ostream* warnings = nullptr;
   // 0: no limit.
   uint64_t max_loop_steps = 0;
+  // Threads that share the work of one operator, the caller's included. Answers don't depend on it.
+  int num_threads = 1;
 };
 
 }  // namespace sconce

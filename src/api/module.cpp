@@ -19,6 +19,8 @@ Module load_bytes(Bytes bytes, const std::string& name, const LoadOptions& optio
   impl->options = options;
   impl->name = name;
   impl->engine.ops = &op_table();
+  if (options.num_threads > 1)
+    impl->engine.pool = std::make_shared<ThreadPool>(std::min(options.num_threads, 256));
   ModuleImpl* raw = impl.get();
   impl->engine.plan_of = [raw](Function& f) { return raw->plan_of(f); };
   Context c = default_context();
@@ -50,6 +52,8 @@ Module compile(const std::string& source_text, const LoadOptions& options) {
   impl->options = options;
   impl->name = "<source>";
   impl->engine.ops = &op_table();
+  if (options.num_threads > 1)
+    impl->engine.pool = std::make_shared<ThreadPool>(std::min(options.num_threads, 256));
   ModuleImpl* raw = impl.get();
   impl->engine.plan_of = [raw](Function& f) { return raw->plan_of(f); };
   impl->archive.compiled = true;

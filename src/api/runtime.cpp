@@ -97,6 +97,8 @@ IValue ModuleImpl::run(const std::string& name, std::vector<IValue> inputs) {
   c.out = options.out;
   c.warnings = options.warnings;
   c.max_steps = options.max_loop_steps;
+  c.pool = engine.pool.get();
+  c.num_threads = c.pool ? c.pool->size() : 1;
   ContextScope scope(&c);
   Prepared& p = prepared(name);
   if (!archive.compiled || method(name).self) inputs.insert(inputs.begin(), IValue(object));

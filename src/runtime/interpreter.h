@@ -2,6 +2,7 @@
 // Runs plans. Frames live on a heap stack.
 #pragma once
 #include "core/context.h"
+#include "core/thread_pool.h"
 #include "runtime/plan.h"
 
 namespace sconce {
@@ -11,6 +12,8 @@ struct Engine {
   const OpTable* ops = nullptr;
   // The plan of a function that is called by name at run time.
   std::function<std::shared_ptr<Plan>(Function&)> plan_of;
+  // Threads for the work inside one operator; null: the caller's alone.
+  std::shared_ptr<ThreadPool> pool;
 };
 
 // One value a graph output. Throws what the model or its operators throw, with a TorchScript trace.

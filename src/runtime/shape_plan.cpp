@@ -136,6 +136,7 @@ class ShapePlan {
   std::unique_ptr<Instance> make_instance() const {
     auto in = std::make_unique<Instance>();
     in->arena = Storage::allocate(arena_bytes);
+    std::memset(in->arena->data(), 0, arena_bytes);  // its pages are there before they are needed
     in->args = args;
     in->outputs.resize(output_bytes.size());
     for (const Fixup& f : instance_fixups)

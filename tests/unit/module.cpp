@@ -147,6 +147,35 @@ TEST_CASE("eight threads get the answers of one") {
   }
 }
 
+TEST_CASE("an operator on several threads gives the answer of one") {
+  const char* text =
+      "def f(a: Tensor, b: Tensor) -> Tensor:\n"
+      "    return torch.matmul(a, b)\n";
+  LoadOptions four;
+  four.num_threads = 4;
+  Module one = compile(text), many = compile(text, four);
+  manual_seed(1);
+  for (int64_t m : {130, 7, 500}) {
+    Tensor a = randn({m, 300}), b = randn({300, 260});
+    Tensor x = one.run_method("f", {a, b}).toTensor(), y = many.run_method("f", {a, b}).toTensor();
+    CHECK(std::memcmp(x.raw_data(), y.raw_data(), static_cast<size_t>(x.numel()) * 4) == 0);
+  }
+  // The pool serves one caller at a time; the others work alone.
+  Tensor a = randn({200, 300}), b = randn({300, 260});
+  Tensor x = one.run_method("f", {a, b}).toTensor();
+  std::vector<std::thread> callers;
+  std::atomic<int> wrong{0};
+  for (int t = 0; t < 4; ++t)
+    callers.emplace_back([&] {
+      for (int i = 0; i < 5; ++i) {
+        Tensor y = many.run_method("f", {a, b}).toTensor();
+        wrong += std::memcmp(x.raw_data(), y.raw_data(), static_cast<size_t>(x.numel()) * 4) != 0;
+      }
+    });
+  for (auto& t : callers) t.join();
+  CHECK(wrong == 0);
+}
+
 TEST_CASE("threads may call a method that sets an attribute") {
   Module m = load(fixture("counter.pt"));
   std::vector<std::thread> threads;

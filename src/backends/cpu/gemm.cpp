@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "backends/cpu/cpu.h"
+#include "core/thread_pool.h"
 #include "backends/tiles.h"
 
 namespace sconce::SCONCE_ISA {
@@ -202,17 +203,9 @@ struct Scratch {
 };
 
 template <class T>
-void gemm_t(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t as0, int64_t as1,
-            const T* b, int64_t bs0, int64_t bs1, T beta, T* c, int64_t cs0) {
+void gemm_blocks(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t as0, int64_t as1,
+                 const T* b, int64_t bs0, int64_t bs1, T beta, T* c, int64_t cs0) {
   constexpr int64_t NR = 2 * Vec<T>::lanes;
-  if (m == 0 || n == 0) return;
-  if (k == 0 || alpha == T(0)) {
-    for (int64_t i = 0; i < m; ++i)
-      for (int64_t j = 0; j < n; ++j) c[i * cs0 + j] = beta == T(0) ? T(0) : c[i * cs0 + j] * beta;
-    return;
-  }
-  if (m <= 4 && bs0 == 1 && as1 == 1)
-    return small_rows(m, n, k, alpha, a, as0, b, bs1, beta, c, cs0);
   thread_local Scratch<T> sa, sb;
   for (int64_t jc = 0; jc < n; jc += kNC) {
     int64_t nc = std::min(kNC, n - jc);
@@ -231,6 +224,38 @@ void gemm_t(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t as0, i
       }
     }
   }
+}
+
+// Large products are cut along n, or along m when n is short: every element is computed as it is on
+// one thread.
+template <class T>
+void gemm_t(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t as0, int64_t as1,
+            const T* b, int64_t bs0, int64_t bs1, T beta, T* c, int64_t cs0) {
+  if (m == 0 || n == 0) return;
+  if (k == 0 || alpha == T(0)) {
+    for (int64_t i = 0; i < m; ++i)
+      for (int64_t j = 0; j < n; ++j) c[i * cs0 + j] = beta == T(0) ? T(0) : c[i * cs0 + j] * beta;
+    return;
+  }
+  if (m <= 4 && bs0 == 1 && as1 == 1)
+    return small_rows(m, n, k, alpha, a, as0, b, bs1, beta, c, cs0);
+  ThreadPool* pool = context().pool;
+  constexpr double kWorthIt = 2e6;  // multiplications
+  if (!pool || static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k) < kWorthIt)
+    return gemm_blocks(m, n, k, alpha, a, as0, as1, b, bs0, bs1, beta, c, cs0);
+  constexpr int64_t NR = 2 * Vec<T>::lanes;
+  int64_t threads = pool->size();
+  bool along_n = n >= threads * NR * 2;
+  int64_t length = along_n ? n : m, unit = along_n ? NR : kMR;
+  int64_t each = ((length + threads - 1) / threads + unit - 1) / unit * unit;
+  pool->run((length + each - 1) / each, [&](int64_t i) {
+    int64_t from = i * each, size = std::min(each, length - from);
+    if (along_n)
+      gemm_blocks(m, size, k, alpha, a, as0, as1, b + from * bs1, bs0, bs1, beta, c + from, cs0);
+    else
+      gemm_blocks(size, n, k, alpha, a + from * as0, as0, as1, b, bs0, bs1, beta, c + from * cs0,
+                  cs0);
+  });
 }
 
 // Any dtype: rows converted to C, accumulated in C.
