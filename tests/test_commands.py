@@ -70,6 +70,19 @@ class Commands(unittest.TestCase):
         r = sconce("bench", FIXTURES / "mlp.pt", "--io", FIXTURES / "mlp.io.pt", "--json", "--min-time", "0.05")
         self.assertEqual(set(json.loads(r.stdout)), {"load_ms", "first_ms", "median_ms", "min_ms", "p90_ms", "runs", "peak_rss_mb", "threads"})
 
+    def test_compile(self):
+        with tempfile.TemporaryDirectory() as folder:
+            source = pathlib.Path(folder) / "f.py"
+            source.write_text("def f(n: int) -> int:\n    return n * 2 + 1\n")
+            r = sconce("compile", source, "--run", "f", "--input", 20)
+            self.assertEqual((r.returncode, r.stdout), (0, "41\n"), r.stderr)
+            r = sconce("compile", source, "--graph")
+            self.assertIn("aten::mul", r.stdout)
+            source.write_text("def f(n: int) -> int:\n    return m\n")
+            r = sconce("compile", source)
+            self.assertEqual(r.returncode, 3)
+            self.assertIn("^", r.stderr)
+
     def test_ops(self):
         j = json.loads(sconce("ops", "--json").stdout)
         row = next(r for r in j if r["schema"].startswith("aten::relu("))
