@@ -83,7 +83,6 @@ bool ivalue_is(const IValue& a, const IValue& b) {
   if (a.isNone()) return true;
   if (a.isString() || a.isComplexDouble()) return a.box() == b.box() || ivalue_equal(a, b);
   if (a.isDevice()) return a.toDevice() == b.toDevice();
-  if (a.isEnum()) return ivalue_equal(a, b);
   if (a.isDouble()) return a.double_unchecked() == b.double_unchecked();
   if (a.isInt() || a.isBool()) return a.int_unchecked() == b.int_unchecked();
   return a.box() == b.box();

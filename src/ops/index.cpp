@@ -296,6 +296,10 @@ Tensor masked_scatter_(const Tensor& t, const Tensor& mask, const Tensor& src) {
   if (mask.dtype() != kBool)
     raise<OpError>("masked_scatter_ only supports boolean masks, but got mask with dtype ",
                    scalar_type_name(mask.dtype()));
+  if (t.dim() == 0) {
+    masked_scatter_(view(t, {1}), view(expand_to(mask, t.sizes()), {1}), src);
+    return t;
+  }
   Tensor m = expand_to(mask, t.sizes());
   int64_t n = nonzero(m).size(0);
   if (src.numel() < n)

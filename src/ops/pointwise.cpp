@@ -387,7 +387,12 @@ Tensor where_scalars(const Tensor& c, Scalar a, Scalar b) {
   return where(c, scalar_tensor(a, t), scalar_tensor(b, t));
 }
 Tensor complex(const Tensor& re, const Tensor& im) {
-  ScalarType t = promote_types(re.dtype(), im.dtype()) == kDouble ? kComplexDouble : kComplexFloat;
+  if (re.dtype() != im.dtype())
+    raise<OpError>("Expected object of scalar type ", scalar_type_name(re.dtype()),
+                   " but got scalar type ", scalar_type_name(im.dtype()), " for second argument");
+  ScalarType t = re.dtype() == kDouble ? kComplexDouble
+                 : re.dtype() == kHalf ? ScalarType::ComplexHalf
+                                       : kComplexFloat;
   return binary(Binary::complex_of, re, im, t, t);
 }
 Tensor polar(const Tensor& r, const Tensor& a) {
