@@ -61,7 +61,7 @@ double bessel_i1e(double x) { return x != x ? x : std::copysign(scaled_i(1, std:
 double bessel_i1(double x) {
   double a = std::fabs(x);
   if (x != x) return x;
-  return std::copysign(a > 30 ? scaled_i(1, a) * std::exp(a) : scaled_i(1, a) * std::exp(a), x);
+  return std::copysign(scaled_i(1, a) * std::exp(a), x);
 }
 double modified_i0(double x) {
   double a = std::fabs(x);

@@ -58,19 +58,22 @@ std::string composite_function(std::string_view op) {
 }
 
 const std::vector<OpDef>& composite_rows() {
-  static const auto* rows = [] {
-    auto* r = new std::vector<OpDef>;
-    auto* names = new std::vector<std::string>;
+  struct Rows {
+    std::vector<std::string> names;  // what the rows point to
+    std::vector<OpDef> rows;
+  };
+  static const Rows* made = [] {
+    auto* r = new Rows;
     for (std::string_view text : composite_sources())
       for (size_t at = text.find("\ndef "); at != std::string_view::npos;
            at = text.find("\ndef ", at + 1)) {
         std::string_view name = text.substr(at + 5, text.find('(', at) - at - 5);
-        if (name.substr(0, 7) != "helper_") names->push_back(composite_operator(name));
+        if (name.substr(0, 7) != "helper_") r->names.push_back(composite_operator(name));
       }
-    for (auto& n : *names) r->push_back({n.c_str(), run_composite, nullptr});
+    for (auto& n : r->names) r->rows.push_back({n.c_str(), run_composite, nullptr});
     return r;
   }();
-  return *rows;
+  return made->rows;
 }
 
 void set_composite_runner(CompositeRunner runner) {

@@ -176,6 +176,21 @@ TEST_CASE("an operator on several threads gives the answer of one") {
   CHECK(wrong == 0);
 }
 
+TEST_CASE("threads call an operator written in TorchScript for the first time at once") {
+  Module m = compile(
+      "def f(x: Tensor) -> Tensor:\n"
+      "    return torch.corrcoef(x)\n");
+  manual_seed(3);
+  Tensor x = randn({4, 50});
+  std::vector<Tensor> answers(8);
+  std::vector<std::thread> callers;
+  for (auto& answer : answers)
+    callers.emplace_back([&] { answer = m.run_method("f", {x}).toTensor(); });
+  for (auto& t : callers) t.join();
+  for (auto& answer : answers)
+    CHECK(std::memcmp(answer.raw_data(), answers[0].raw_data(), 16 * sizeof(float)) == 0);
+}
+
 TEST_CASE("threads may call a method that sets an attribute") {
   Module m = load(fixture("counter.pt"));
   std::vector<std::thread> threads;
