@@ -340,6 +340,13 @@ class ConstantPropagator {
         k == prim::awaitable)
       return false;
     if (has_side_effects(n) || is_nondeterministic(n)) return false;
+    // PyTorch asks for the state of autograd and autocast at run time; here it never changes, so
+    // only the graphs that are compared with PyTorch's keep the question.
+    if (!aliasing_ && n->kind.is_aten() &&
+        (n->kind.unqualified() == "is_grad_enabled" ||
+         n->kind.unqualified() == "is_autocast_enabled" ||
+         n->kind.unqualified() == "is_autocast_cpu_enabled"))
+      return false;
     if (aliasing_) {
       if (!alias_) alias_ = std::make_unique<AliasDb>(g_);
       if (n->op && n->op->schema().is_mutable()) return false;
