@@ -555,6 +555,11 @@ class Unpickler {
       apply_math_bits(a[6], *impl);
     if (q) {
       impl->quantizer = quantizer(a[4]);
+      const Quantizer& z = *impl->quantizer;
+      if (z.per_channel &&
+          (z.axis < 0 || z.axis >= static_cast<int64_t>(impl->sizes.size()) ||
+           static_cast<int64_t>(z.scales.size()) != impl->sizes[static_cast<size_t>(z.axis)]))
+        fail("a quantiser's axis and scales don't fit the tensor");
     } else if (!v1) {
       if (!arg(a, 4).isBool()) fail("requires_grad is no bool");
       impl->requires_grad = arg(a, 4).toBool();

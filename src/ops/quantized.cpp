@@ -14,7 +14,14 @@ namespace {
 
 // ---- quantised tensors ----
 
+// A view may have changed the dims under the quantiser.
+void check_channels(const Tensor& t, const Quantizer& q) {
+  if (q.per_channel &&
+      (q.axis < 0 || q.axis >= t.dim() || static_cast<int64_t>(q.scales.size()) != t.size(q.axis)))
+    raise<OpError>("the tensor's channels are not those that it was quantised by: ", t.sizes());
+}
 Tensor quantize(const Tensor& x, std::shared_ptr<Quantizer> q, ScalarType t) {
+  check_channels(x, *q);
   Tensor r = empty_like(x, t);
   QuantizeArgs a{};
   Tensor s, zp;
@@ -53,7 +60,11 @@ Tensor quantize_per_channel(const Tensor& x, const Tensor& s, const Tensor& zp, 
                             int64_t dt) {
   auto q = std::make_shared<Quantizer>();
   q->per_channel = true;
-  q->axis = axis;
+  q->axis = wrap_dim(axis, x.dim());
+  if (x.dim() == 0 || s.dim() != 1 || zp.dim() != 1 || s.size(0) != x.size(q->axis) ||
+      zp.size(0) != x.size(q->axis))
+    raise<OpError>("quantize_per_channel: expected one scale and one zero point for each of the ",
+                   "channels, got ", s.sizes(), " and ", zp.sizes(), " for ", x.sizes());
   q->scales = host_doubles(s);
   q->zero_points = host_doubles(zp);
   return quantize(x, q, to_scalar_type(dt));
@@ -82,6 +93,7 @@ int64_t q_zero_point(const Tensor& x) {
 Tensor dequantize(const Tensor& x) {
   const Quantizer* q = x.quantizer();
   if (!q) return cast(x, kFloat);
+  check_channels(x, *q);
   Tensor r = empty_like(x, kFloat);
   if (r.numel() == 0) return r;
   QuantizeArgs a{};
@@ -307,6 +319,7 @@ IValue cell_params_fp16(const IValue& ih, const IValue& hh) {
 Tensor centred(const Tensor& q, bool scaled) {
   const Quantizer* z = q.quantizer();
   if (!z) return cast(q, kDouble);
+  check_channels(q, *z);
   Tensor i = cast(int_repr(q), kDouble);
   if (!z->per_channel) {
     Tensor c = add_scalar(i, Scalar(-static_cast<double>(z->zero_point)), Scalar(1));
