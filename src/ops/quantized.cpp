@@ -486,7 +486,16 @@ Cell unpack_cell(const IValue& v) {
 struct CellState {
   Tensor h, c;
 };
+void check_cell(const Tensor& x_gates, const Tensor& h_gates, const Tensor& h, int64_t gates) {
+  if (h.dim() != 2 || x_gates.dim() != 2 || x_gates.sizes() != h_gates.sizes() ||
+      x_gates.size(0) != h.size(0) || x_gates.size(1) != gates * h.size(1))
+    raise<OpError>("quantized recurrent cell: gates ", x_gates.sizes(), " and ", h_gates.sizes(),
+                   " do not fit a hidden state of ", h.sizes());
+}
 CellState lstm_step(const Tensor& x_gates, const Tensor& h_gates, const CellState& s) {
+  check_cell(x_gates, h_gates, s.h, 4);
+  if (s.c.sizes() != s.h.sizes())
+    raise<OpError>("quantized recurrent cell: the two states differ in size");
   Tensor g = add(x_gates, h_gates, Scalar(1));
   CellState r{empty(s.h.sizes(), kFloat), empty(s.h.sizes(), kFloat)};
   if (r.h.numel())
@@ -494,6 +503,7 @@ CellState lstm_step(const Tensor& x_gates, const Tensor& h_gates, const CellStat
   return r;
 }
 Tensor gru_step(const Tensor& x_gates, const Tensor& h_gates, const Tensor& h) {
+  check_cell(x_gates, h_gates, h, 3);
   Tensor r = empty(h.sizes(), kFloat);
   if (r.numel())
     call_slot(

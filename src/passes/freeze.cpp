@@ -6,7 +6,9 @@
 // Order: after inlining, so that every submodule is reached by GetAttr chains from self. A tensor
 // that the graph may write in place stays an attribute: a constant could be folded into what it was
 // before the write.
+#include <mutex>
 #include <unordered_set>
+#include <vector>
 
 #include "ir/alias.h"
 #include "passes/passes.h"
@@ -127,6 +129,11 @@ bool writes_unknown(Block* b, const AliasDb& db) {
   }
   return false;
 }
+// A copy: another thread may be in a method that sets an attribute.
+std::vector<IValue> slots_of(Object& o) {
+  std::lock_guard<std::mutex> lock(o.mutex);
+  return o.slots;
+}
 // The storages of tensors inside lists, dicts and tuples that attributes hold.
 void collect_contained(const IValue& v, bool inside, std::unordered_set<const void*>& seen,
                        Storages& out) {
@@ -145,17 +152,18 @@ void collect_contained(const IValue& v, bool inside, std::unordered_set<const vo
       return;
     case Tag::Object:
       if (!seen.insert(v.box()).second) return;
-      for (auto& x : v.toObjectRef().slots) collect_contained(x, inside, seen, out);
+      for (auto& x : slots_of(v.toObjectRef())) collect_contained(x, inside, seen, out);
       return;
     default: return;
   }
 }
 
 // The storages that methods of the object, or of what it holds, write in place.
-void collect_mutated(const Object& o, std::unordered_set<const void*>& seen, Storages& out) {
+void collect_mutated(Object& o, std::unordered_set<const void*>& seen, Storages& out) {
   if (!seen.insert(&o).second) return;
-  for (size_t i = 0; i < o.slots.size() && i < o.type->attributes.size(); ++i) {
-    const IValue& v = o.slots[i];
+  std::vector<IValue> slots = slots_of(o);
+  for (size_t i = 0; i < slots.size() && i < o.type->attributes.size(); ++i) {
+    const IValue& v = slots[i];
     if (v.isObject()) collect_mutated(v.toObjectRef(), seen, out);
     if (o.type->attributes[i].mutated && v.isTensor() && v.toTensorRef().defined())
       out.insert(v.toTensorRef().impl()->storage.get());
@@ -182,7 +190,7 @@ bool freeze_attributes(Graph& g, PassContext& c) {
     // What is written through a container may be an attribute as well.
     if (writes_unknown(trial->block(), db)) {
       std::unordered_set<const void*> seen;
-      for (auto& x : c.module->slots) collect_contained(x, false, seen, kept);
+      for (auto& x : slots_of(*c.module)) collect_contained(x, false, seen, kept);
     }
   }
   return freeze_block(g.block(), g.inputs()[0], c, written, kept);
