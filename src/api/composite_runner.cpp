@@ -16,12 +16,8 @@ struct Library {
 
   Library() {
     cu = std::make_shared<script::CompilationUnit>(op_table(), nullptr, ~uint64_t{0});
-    for (std::string_view text : ops::composite_sources()) {
-      auto source = std::make_shared<Source>();
-      source->text = std::string(text);
-      source->name = "<sconce>";
-      cu->define(script::Parser(source).parse_defs(), "", nullptr);
-    }
+    for (std::string_view text : ops::composite_sources())
+      cu->define_text(std::string(text), "<sconce>");
     engine.ops = &op_table();
     engine.plan_of = [this](Function& f) {
       std::lock_guard<std::recursive_mutex> lock(cu->mutex());

@@ -21,6 +21,7 @@ IValue convert_union(const IValue& v, TypePtr t) {
 }
 // For Any: containers get the element type that all elements share.
 IValue infer(const IValue& v) {
+  if (!v.isList() && !v.isDict() && !v.isTuple()) return v;
   static auto* table = new TypeTable;
   auto join = [](TypePtr sum, const IValue& x) -> TypePtr {
     TypePtr t = ivalue_type(x);

@@ -14,7 +14,7 @@ namespace sconce {
 
 namespace {
 
-Module load_bytes(Bytes bytes, const std::string& name, const LoadOptions& options) {
+std::shared_ptr<ModuleImpl> new_impl(const std::string& name, const LoadOptions& options) {
   auto impl = std::make_shared<ModuleImpl>();
   impl->options = options;
   impl->name = name;
@@ -23,6 +23,12 @@ Module load_bytes(Bytes bytes, const std::string& name, const LoadOptions& optio
     impl->engine.pool = std::make_shared<ThreadPool>(std::min(options.num_threads, 256));
   ModuleImpl* raw = impl.get();
   impl->engine.plan_of = [raw](Function& f) { return raw->plan_of(f); };
+  return impl;
+}
+
+Module load_bytes(Bytes bytes, const std::string& name, const LoadOptions& options) {
+  auto impl = new_impl(name, options);
+  ModuleImpl* raw = impl.get();
   Context c = default_context();
   c.kernels = &cpu_kernels();
   c.out = options.out;
@@ -48,24 +54,14 @@ Module load(const std::string& path, const LoadOptions& options) {
   return load_bytes(map_file(path), path, options);
 }
 Module compile(const std::string& source_text, const LoadOptions& options) {
-  auto impl = std::make_shared<ModuleImpl>();
-  impl->options = options;
-  impl->name = "<source>";
-  impl->engine.ops = &op_table();
-  if (options.num_threads > 1)
-    impl->engine.pool = std::make_shared<ThreadPool>(std::min(options.num_threads, 256));
-  ModuleImpl* raw = impl.get();
-  impl->engine.plan_of = [raw](Function& f) { return raw->plan_of(f); };
+  auto impl = new_impl("<source>", options);
   impl->archive.compiled = true;
   // Operators mean what they mean today: no upgraders.
   impl->archive.cu = std::make_shared<script::CompilationUnit>(op_table(), nullptr, ~uint64_t{0});
   auto& cu = *impl->archive.cu;
   impl->object = make_ref<Object>(cu.create_class("__torch__.Source", true), impl->archive.cu);
   impl->archive.root = IValue(impl->object);
-  auto source = std::make_shared<Source>();
-  source->text = source_text;
-  source->name = impl->name;
-  cu.define(script::Parser(source).parse_defs(), "", nullptr);
+  cu.define_text(source_text, impl->name);
   // By index: compiling a function may define others.
   for (size_t i = 0; i < cu.functions().size(); ++i) cu.functions()[i]->ensure_graph();
   return Module(std::move(impl));

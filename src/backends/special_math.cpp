@@ -322,97 +322,63 @@ double recurrence(double p0, double p1, double step, int64_t n) {
 }
 }  // namespace
 
-double chebyshev_t(double x, double degree) {
-  auto n = static_cast<int64_t>(degree);
+namespace {
+// The four kinds at y, degree n. At the ends they are integers; inside, from degree `direct` on,
+// they are computed by their cosine forms.
+double first_kind(double y, int64_t n, int64_t direct) {
   if (n < 0) return 0;
-  if (std::fabs(x) == 1) return x > 0 || even(n) ? 1 : -1;
-  if (n > 6 && std::fabs(x) < 1) return std::cos(static_cast<double>(n) * std::acos(x));
-  return n == 0 ? 1 : recurrence(1, x, 2 * x, n);
-}
-double chebyshev_u(double x, double degree) {
-  auto n = static_cast<int64_t>(degree);
-  if (n < 0) return 0;
-  auto m = static_cast<double>(n + 1);
-  if (std::fabs(x) == 1) return x > 0 || even(n) ? m : -m;
-  if (n > 8 && std::fabs(x) < 1) {
-    double t = std::acos(x), s = std::sin(t);
-    return s != 0 ? std::sin(m * t) / s : m * std::cos(m * t) / x;
-  }
-  return n == 0 ? 1 : recurrence(1, 2 * x, 2 * x, n);
-}
-double chebyshev_v(double x, double degree) {
-  auto n = static_cast<int64_t>(degree);
-  if (n < 0) return 0;
-  auto m = static_cast<double>(n + n + 1);
-  if (std::fabs(x) == 1) return x > 0 ? 1 : even(n) ? m : -m;
-  if (n > 8 && std::fabs(x) < 1) {
-    double t = std::acos(x);
-    if (std::sin(t / 2) != 1) return std::cos((static_cast<double>(n) + 0.5) * t) / std::cos(t / 2);
-    return even(n) ? m : -m;
-  }
-  return n == 0 ? 1 : recurrence(1, 2 * x - 1, 2 * x, n);
-}
-double chebyshev_w(double x, double degree) {
-  auto n = static_cast<int64_t>(degree);
-  if (n < 0) return 0;
-  auto m = static_cast<double>(n + n + 1);
-  if (std::fabs(x) == 1) return x > 0 ? m : even(n) ? 1 : -1;
-  if (n > 8 && std::fabs(x) < 1) {
-    double t = std::acos(x);
-    if (std::cos(t / 2) != 1) return std::sin((static_cast<double>(n) + 0.5) * t) / std::sin(t / 2);
-    return x > 0 ? m : even(n) ? 1 : -1;
-  }
-  return n == 0 ? 1 : recurrence(1, 2 * x + 1, 2 * x, n);
-}
-double shifted_chebyshev_t(double x, double degree) {
-  auto n = static_cast<int64_t>(degree);
-  if (n < 0) return 0;
-  if (x == 1) return 1;
-  if (x == 0) return even(n) ? 1 : -1;
-  double y = 2 * x - 1;
-  if (n > 6 && std::fabs(y) < 1) return std::cos(static_cast<double>(n) * std::acos(y));
+  if (std::fabs(y) == 1) return y > 0 || even(n) ? 1 : -1;
+  if (n > direct && std::fabs(y) < 1) return std::cos(static_cast<double>(n) * std::acos(y));
   return n == 0 ? 1 : recurrence(1, y, 2 * y, n);
 }
-double shifted_chebyshev_u(double x, double degree) {
-  auto n = static_cast<int64_t>(degree);
+double second_kind(double y, int64_t n, int64_t direct) {
   if (n < 0) return 0;
   auto m = static_cast<double>(n + 1);
-  if (x == 1) return m;
-  if (x == 0) return even(n) ? m : -m;
-  double y = 2 * x - 1;
-  if (n > 6 && std::fabs(y) < 1) {
+  if (std::fabs(y) == 1) return y > 0 || even(n) ? m : -m;
+  if (n > direct && std::fabs(y) < 1) {
     double t = std::acos(y), s = std::sin(t);
     return s != 0 ? std::sin(m * t) / s : m * std::cos(m * t) / y;
   }
   return n == 0 ? 1 : recurrence(1, 2 * y, 2 * y, n);
 }
-double shifted_chebyshev_v(double x, double degree) {
-  auto n = static_cast<int64_t>(degree);
+double third_kind(double y, int64_t n, int64_t direct) {
   if (n < 0) return 0;
   auto m = static_cast<double>(n + n + 1);
-  if (x == 1) return 1;
-  if (x == 0) return even(n) ? m : -m;
-  double y = 2 * x - 1;
-  if (n > 6 && std::fabs(y) < 1) {
+  if (std::fabs(y) == 1) return y > 0 ? 1 : even(n) ? m : -m;
+  if (n > direct && std::fabs(y) < 1) {
     double t = std::acos(y);
     if (std::sin(t / 2) != 1) return std::cos((static_cast<double>(n) + 0.5) * t) / std::cos(t / 2);
     return even(n) ? m : -m;
   }
   return n == 0 ? 1 : recurrence(1, 2 * y - 1, 2 * y, n);
 }
-double shifted_chebyshev_w(double x, double degree) {
-  auto n = static_cast<int64_t>(degree);
+// near_one: what PyTorch answers so close to 1 that the cosine form divides by zero.
+double fourth_kind(double y, int64_t n, int64_t direct, double near_one) {
   if (n < 0) return 0;
-  auto m = static_cast<double>(n + n + 1);
-  if (x == 1) return m;
-  if (x == 0) return even(n) ? 1 : -1;
-  double y = 2 * x - 1;
-  if (n > 4 && std::fabs(y) < 1) {
+  if (std::fabs(y) == 1) return y > 0 ? static_cast<double>(n + n + 1) : even(n) ? 1 : -1;
+  if (n > direct && std::fabs(y) < 1) {
     double t = std::acos(y);
     if (std::cos(t / 2) != 1) return std::sin((static_cast<double>(n) + 0.5) * t) / std::sin(t / 2);
-    return even(n) ? 1 : -1;
+    return near_one;
   }
   return n == 0 ? 1 : recurrence(1, 2 * y + 1, 2 * y, n);
+}
+int64_t whole(double degree) { return static_cast<int64_t>(degree); }
+}  // namespace
+
+double chebyshev_t(double x, double n) { return first_kind(x, whole(n), 6); }
+double chebyshev_u(double x, double n) { return second_kind(x, whole(n), 8); }
+double chebyshev_v(double x, double n) { return third_kind(x, whole(n), 8); }
+double chebyshev_w(double x, double degree) {
+  int64_t n = whole(degree);
+  return fourth_kind(x, n, 8, x > 0 ? static_cast<double>(n + n + 1) : even(n) ? 1 : -1);
+}
+double shifted_chebyshev_t(double x, double n) { return first_kind(2 * x - 1, whole(n), 6); }
+double shifted_chebyshev_u(double x, double n) { return second_kind(2 * x - 1, whole(n), 6); }
+double shifted_chebyshev_v(double x, double n) { return third_kind(2 * x - 1, whole(n), 6); }
+double shifted_chebyshev_w(double x, double degree) {
+  int64_t n = whole(degree);
+  return fourth_kind(2 * x - 1, n, 4, even(n) ? 1 : -1);
 }
 double hermite_h(double x, double degree) {
   auto n = static_cast<int64_t>(degree);

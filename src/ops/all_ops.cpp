@@ -13,7 +13,7 @@ namespace ops {
   X(kContainerOps)                                                                                \
   X(kStringOps)                                                                                   \
   X(kPointwiseOps) X(kShapeOps) X(kReduceOps) X(kFactoryOps) X(kIndexOps) X(kMatmulOps) X(kNnOps) \
-      X(kRnnOps) X(kFftOps) X(kLinalgOps) X(kSpecialOps) X(kQuantizedOps)
+      X(kRnnOps) X(kFftOps) X(kLinalgOps) X(kSpecialOps) X(kQuantizedOps) X(kImageOps)
 // clang-format on
 void add_quantized_forms(OpTable& table);
 #define X(t) extern const OpTable::RowList t;

@@ -11,12 +11,14 @@ namespace {
 
 size_t z(int64_t i) { return static_cast<size_t>(i); }
 
+}  // namespace
 // n copies where one value stands for all dims.
 IntVec spread(const IntVec& v, int64_t n) {
   if (static_cast<int64_t>(v.size()) == n) return v;
   if (v.size() == 1) return IntVec(z(n), v[0]);
   raise<OpError>("expected a list of ", n, " numbers but found ", IntArrayRef(v));
 }
+namespace {
 
 // n copies of a vector, one after another.
 Tensor repeat_tensor(const Tensor& t, int64_t n) {
@@ -223,6 +225,7 @@ Tensor avg_pool(const Tensor& x, IntVec k, IntVec s, IntVec p, bool ceil, bool i
 Tensor avg_pool1d(const Tensor& x, IntVec k, IntVec s, IntVec p, bool ceil, bool inc) {
   return avg_pool<1>(x, k, s, p, ceil, inc, {});
 }
+}  // namespace
 std::tuple<Tensor, Tensor> adaptive(Pool op, int64_t nd, const Tensor& x0, IntVec size,
                                     bool indices) {
   size = spread(size, nd);
@@ -258,6 +261,7 @@ std::tuple<Tensor, Tensor> adaptive(Pool op, int64_t nd, const Tensor& x0, IntVe
   if (batched) return {r, idx};
   return {squeeze_dim(r, 0), indices ? squeeze_dim(idx, 0) : Tensor()};
 }
+namespace {
 template <int N>
 Tensor adaptive_avg(const Tensor& x, IntVec s) {
   return std::get<0>(adaptive(Pool::avg, N, x, s, false));
@@ -556,130 +560,6 @@ Tensor pad(const Tensor& x, IntVec p, const std::string& mode, OptDouble v) {
 }
 Tensor reflect_pad(const Tensor& x, IntVec p) { return mode_pad(x, p, 1); }
 Tensor replicate_pad(const Tensor& x, IntVec p) { return mode_pad(x, p, 2); }
-
-// ---- interpolation ----
-
-Tensor resize(const Tensor& x, Resize op, const IntVec& size, bool align, bool aa,
-              const std::vector<double>& scales) {
-  int64_t nd = x.dim() - 2;
-  if (static_cast<int64_t>(size.size()) != nd || nd < 1 || nd > 3)
-    raise<OpError>("It is expected output_size equals to ", nd, ", but got size ", size.size());
-  IntVec s{x.size(0), x.size(1)};
-  for (int64_t v : size) {
-    if (v <= 0)
-      raise<OpError>("Input and output sizes should be greater than 0, but got output ",
-                     IntArrayRef(size));
-    s.push_back(v);
-  }
-  bool cl = x.dim() == 4 && x.is_channels_last() && !x.is_contiguous();
-  Tensor r = cl ? empty_strided(s, IntVec{s[1] * s[2] * s[3], 1, s[3] * s[1], s[1]}, x.dtype())
-                : empty(s, x.dtype());
-  r.impl()->quantizer = x.impl()->quantizer;
-  if (r.numel()) {
-    ResizeArgs a{};
-    a.out = view_of(r);
-    a.in = view_of(x);
-    a.op = op;
-    a.align_corners = align;
-    a.antialias = aa;
-    for (size_t i = 0; i < scales.size() && i < 3; ++i) a.scale[i] = scales[i];
-    call_slot(a);
-  }
-  return r;
-}
-IntVec resized(const Tensor& x, const OptInts& size,
-               const std::optional<std::vector<double>>& scales) {
-  if (size) return *size;
-  if (!scales) raise<OpError>("Must specify exactly one of output_size and scale_factors");
-  IntVec r;
-  for (size_t i = 0; i < scales->size(); ++i)
-    r.push_back(static_cast<int64_t>(
-        std::floor(static_cast<double>(x.size(static_cast<int64_t>(i) + 2)) * (*scales)[i])));
-  return r;
-}
-std::optional<std::vector<double>> opt_doubles(const IValue& v) {
-  return v.isNone() ? std::nullopt : std::optional<std::vector<double>>(to_doubles(v));
-}
-// upsample_*.vec(input, output_size, [align_corners,] scale_factors)
-template <Resize R, bool AA>
-void upsample_vec(Call& c) {
-  const Tensor& x = c.in(0).toTensorRef();
-  auto scales = opt_doubles(c.in(c.n_in() - 1));
-  OptInts size = c.in(1).isNone() ? OptInts() : OptInts(to_ints(c.in(1)));
-  bool align = c.n_in() == 4 && c.in(2).toBool();
-  c.out(0, resize(x, R, resized(x, size, scales), align, AA,
-                  scales && !size ? *scales : std::vector<double>{}));
-}
-// upsample_*(self, output_size, [align_corners,] scales...)
-template <Resize R, bool AA>
-void upsample_plain(Call& c) {
-  const Tensor& x = c.in(0).toTensorRef();
-  bool has_align = c.op()->schema().argument_index("align_corners") == 2;
-  std::vector<double> scales;
-  for (uint32_t i = has_align ? 3 : 2; i < c.n_in(); ++i)
-    scales.push_back(c.in(i).isNone() ? 0 : c.in(i).toDouble());
-  c.out(0, resize(x, R, to_ints(c.in(1)), has_align && c.in(2).toBool(), AA, scales));
-}
-void interpolate(Call& c) {
-  const Tensor& x = c.in(0).toTensorRef();
-  std::string mode = c.in(3).toString();
-  int64_t nd = x.dim() - 2;
-  bool align = !c.in(4).isNone() && c.in(4).toBool(),
-       recompute = !c.in(5).isNone() && c.in(5).toBool();
-  OptInts size;
-  std::optional<std::vector<double>> scales;
-  if (!c.in(1).isNone()) size = spread(to_ints(c.in(1)), nd);
-  if (!c.in(2).isNone()) {
-    scales = c.in(2).isList() ? to_doubles(c.in(2)) : std::vector<double>{c.in(2).toDouble()};
-    if (scales->size() == 1) scales->assign(z(nd), (*scales)[0]);
-  }
-  IntVec out = resized(x, size, scales);
-  bool aa = c.n_in() > 6 && c.in(6).toBool();
-  if (mode == "area") return c.out(0, std::get<0>(adaptive(Pool::avg, nd, x, out, false)));
-  Resize r = mode == "nearest"         ? Resize::nearest
-             : mode == "nearest-exact" ? Resize::nearest_exact
-             : mode == "bicubic"       ? Resize::cubic
-                                       : Resize::linear;
-  c.out(0, resize(x, r, out, align, aa,
-                  scales && !size && !recompute ? *scales : std::vector<double>{}));
-}
-Tensor grid_sampler(const Tensor& x, const Tensor& g, int64_t mode, int64_t padding, bool align) {
-  if (x.dim() != g.dim() || x.dim() < 4 || x.dim() > 5 || g.size(-1) != x.dim() - 2 ||
-      x.size(0) != g.size(0))
-    raise<OpError>("grid_sampler(): expected input and grid to fit, but got ", x.sizes(), " and ",
-                   g.sizes());
-  IntVec s{x.size(0), x.size(1)};
-  for (int64_t i = 0; i < x.dim() - 2; ++i) s.push_back(g.size(i + 1));
-  Tensor r = empty(s, x.dtype());
-  if (r.numel())
-    call_slot(GridSampleArgs{view_of(r), view_of(x), view_of(g), mode, padding, align});
-  return r;
-}
-Tensor affine_grid(const Tensor& theta, IntVec size, bool align) {
-  int64_t nd = static_cast<int64_t>(size.size()) - 2;
-  IntVec shape{size[0]};
-  for (int64_t i = 0; i < nd; ++i) shape.push_back(size[z(i + 2)]);
-  shape.push_back(nd + 1);
-  Tensor base = empty(shape, theta.dtype());
-  fill(base, Scalar(1));
-  for (int64_t i = 0; i < nd; ++i) {
-    int64_t n = size[z(i + 2)];
-    Tensor line = empty({n}, theta.dtype());
-    if (n > 1) {
-      double end = align ? 1 : 1 - 1.0 / static_cast<double>(n);
-      call_slot(SequenceArgs{
-          view_of(line), {}, Sequence::linspace, number(Scalar(-end)), number(Scalar(end)), {}});
-    } else {
-      fill(line, Scalar(0));
-    }
-    IntVec ls(z(nd + 1), 1);
-    ls[z(i + 1)] = n;
-    copy_to(select(base, -1, nd - 1 - i), reshape(line, ls));
-  }
-  Tensor r = matmul(reshape(base, {size[0], -1, nd + 1}), transpose(theta, 1, 2));
-  shape[shape.size() - 1] = nd;
-  return reshape(r, shape);
-}
 
 // ---- unfolding ----
 
@@ -980,11 +860,6 @@ constexpr OpDef kOps[] = {
     op<batch_norm>("aten::batch_norm"), op<native_batch_norm>("aten::native_batch_norm"), op<instance_norm>("aten::instance_norm"), op<layer_norm>("aten::layer_norm"), op<native_layer_norm>("aten::native_layer_norm"), op<rms_norm>("aten::rms_norm"), op<group_norm>("aten::group_norm"),
     op<softmax>("aten::softmax.int"), op<log_softmax>("aten::log_softmax.int"), op<softmax_half>("aten::_softmax"), op<log_softmax_half>("aten::_log_softmax"), op<cosine_similarity>("aten::cosine_similarity"), op<pairwise_distance>("aten::pairwise_distance"), op<cdist>("aten::cdist"), op<weight_norm>("aten::_weight_norm"),
     op<constant_pad>("aten::constant_pad_nd"), op<pad>("aten::pad"), op<reflect_pad>("aten::reflection_pad1d"), op<reflect_pad>("aten::reflection_pad2d"), op<reflect_pad>("aten::reflection_pad3d"), op<replicate_pad>("aten::replication_pad1d"), op<replicate_pad>("aten::replication_pad2d"), op<replicate_pad>("aten::replication_pad3d"),
-    raw("aten::upsample_nearest1d.vec", upsample_vec<Resize::nearest, false>), raw("aten::upsample_nearest2d.vec", upsample_vec<Resize::nearest, false>), raw("aten::upsample_nearest3d.vec", upsample_vec<Resize::nearest, false>), raw("aten::_upsample_nearest_exact1d.vec", upsample_vec<Resize::nearest_exact, false>), raw("aten::_upsample_nearest_exact2d.vec", upsample_vec<Resize::nearest_exact, false>), raw("aten::_upsample_nearest_exact3d.vec", upsample_vec<Resize::nearest_exact, false>),
-    raw("aten::upsample_linear1d.vec", upsample_vec<Resize::linear, false>), raw("aten::upsample_bilinear2d.vec", upsample_vec<Resize::linear, false>), raw("aten::upsample_trilinear3d.vec", upsample_vec<Resize::linear, false>), raw("aten::upsample_bicubic2d.vec", upsample_vec<Resize::cubic, false>), raw("aten::_upsample_bilinear2d_aa.vec", upsample_vec<Resize::linear, true>), raw("aten::_upsample_bicubic2d_aa.vec", upsample_vec<Resize::cubic, true>),
-    raw("aten::upsample_nearest1d", upsample_plain<Resize::nearest, false>), raw("aten::upsample_nearest2d", upsample_plain<Resize::nearest, false>), raw("aten::upsample_nearest3d", upsample_plain<Resize::nearest, false>), raw("aten::_upsample_nearest_exact1d", upsample_plain<Resize::nearest_exact, false>), raw("aten::_upsample_nearest_exact2d", upsample_plain<Resize::nearest_exact, false>), raw("aten::_upsample_nearest_exact3d", upsample_plain<Resize::nearest_exact, false>),
-    raw("aten::upsample_linear1d", upsample_plain<Resize::linear, false>), raw("aten::upsample_bilinear2d", upsample_plain<Resize::linear, false>), raw("aten::upsample_trilinear3d", upsample_plain<Resize::linear, false>), raw("aten::upsample_bicubic2d", upsample_plain<Resize::cubic, false>), raw("aten::_upsample_bilinear2d_aa", upsample_plain<Resize::linear, true>), raw("aten::_upsample_bicubic2d_aa", upsample_plain<Resize::cubic, true>),
-    raw("aten::__interpolate", interpolate), raw("aten::__interpolate.scale_list", interpolate), raw("aten::__interpolate.size_list", interpolate), raw("aten::__interpolate.size_list_scale_list", interpolate), op<grid_sampler>("aten::grid_sampler"), op<grid_sampler>("aten::grid_sampler_2d"), op<grid_sampler>("aten::grid_sampler_3d"), op<affine_grid>("aten::affine_grid_generator"),
     op<im2col>("aten::im2col"), op<col2im>("aten::col2im"),
     op<mse_loss>("aten::mse_loss"), op<l1_loss>("aten::l1_loss"), op<smooth_l1>("aten::smooth_l1_loss"), op<huber>("aten::huber_loss"), op<bce>("aten::binary_cross_entropy"), op<bce_logits>("aten::binary_cross_entropy_with_logits"), op<kl_div>("aten::kl_div"), op<nll_loss>("aten::nll_loss"), op<nll_loss>("aten::nll_loss_nd"), op<nll_loss>("aten::nll_loss2d"), op<nll_forward>("aten::nll_loss_forward"), op<nll_forward>("aten::nll_loss2d_forward"),
     op<cross_entropy>("aten::cross_entropy_loss"), op<soft_margin>("aten::soft_margin_loss"), op<margin_ranking>("aten::margin_ranking_loss"), op<hinge_embedding>("aten::hinge_embedding_loss"), op<cosine_embedding>("aten::cosine_embedding_loss"), op<triplet>("aten::triplet_margin_loss"), op<embedding_bag>("aten::embedding_bag"), op<embedding_bag_padding>("aten::embedding_bag.padding_idx"),

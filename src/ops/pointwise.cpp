@@ -16,10 +16,6 @@ Tensor same(const Tensor& x) {
         "invert a mask, use the `~` or `logical_not()` operator instead.");
   return unary(U, x, x.dtype());
 }
-template <Unary U>
-Tensor floating(const Tensor& x) {
-  return unary_float(U, x);
-}
 // Rounding leaves integers alone.
 template <Unary U>
 Tensor rounding(const Tensor& x) {
@@ -216,22 +212,6 @@ Tensor promoted_scalar(const Tensor& a, Scalar b) {
 template <Binary B>
 Tensor promoted_rscalar(Scalar a, const Tensor& b) {
   ScalarType t = result_type(b, a);
-  return binary_scalar(B, b, a, t, t, Scalar(1), true);
-}
-// Integers become float.
-template <Binary B>
-Tensor promoted_float(const Tensor& a, const Tensor& b) {
-  ScalarType t = to_floating(result_type(a, b));
-  return binary(B, a, b, t, t);
-}
-template <Binary B>
-Tensor promoted_float_scalar(const Tensor& a, Scalar b) {
-  ScalarType t = to_floating(result_type(a, b));
-  return binary_scalar(B, a, b, t, t);
-}
-template <Binary B>
-Tensor promoted_float_rscalar(Scalar a, const Tensor& b) {
-  ScalarType t = to_floating(result_type(b, a));
   return binary_scalar(B, b, a, t, t, Scalar(1), true);
 }
 template <Binary B>

@@ -20,29 +20,36 @@ void check_channels(const Tensor& t, const Quantizer& q) {
       (q.axis < 0 || q.axis >= t.dim() || static_cast<int64_t>(q.scales.size()) != t.size(q.axis)))
     raise<OpError>("the tensor's channels are not those that it was quantised by: ", t.sizes());
 }
-Tensor quantize(const Tensor& x, std::shared_ptr<Quantizer> q, ScalarType t) {
-  check_channels(x, *q);
-  Tensor r = empty_like(x, t);
+Tensor vector_of(const std::vector<double>& numbers, ScalarType t) {
+  Tensor r = empty({static_cast<int64_t>(numbers.size())}, t);
+  for (size_t i = 0; i < numbers.size(); ++i)
+    fill(make_view(r, {}, {}, static_cast<int64_t>(i)), Scalar(numbers[i]));
+  return r;
+}
+// Converts in to out, of which one is quantised by q.
+void convert(const Tensor& out, const Tensor& in, const Quantizer& q, bool dequantize) {
+  check_channels(in, q);
+  if (out.numel() == 0) return;
   QuantizeArgs a{};
-  Tensor s, zp;
-  if (q->per_channel) {
-    s = empty({static_cast<int64_t>(q->scales.size())}, kDouble);
-    zp = empty(s.sizes(), kDouble);
-    for (size_t i = 0; i < q->scales.size(); ++i) {
-      fill(make_view(s, {}, {}, static_cast<int64_t>(i)), Scalar(q->scales[i]));
-      fill(make_view(zp, {}, {}, static_cast<int64_t>(i)), Scalar(q->zero_points[i]));
-    }
+  Tensor scales, zero_points;
+  if (q.per_channel) {
+    scales = vector_of(q.scales, kDouble);
+    zero_points = vector_of(q.zero_points, kDouble);
   }
-  r.impl()->quantizer = q;
-  if (r.numel() == 0) return r;
-  a.out = view_of(r);
-  a.in = view_of(x);
-  a.scales = view_of(s);
-  a.zero_points = view_of(zp);
-  a.scale = q->scale;
-  a.zero_point = q->zero_point;
-  a.axis = q->axis;
+  a.out = view_of(out);
+  a.in = view_of(in);
+  a.scales = view_of(scales);
+  a.zero_points = view_of(zero_points);
+  a.scale = q.scale;
+  a.zero_point = q.zero_point;
+  a.axis = q.axis;
+  a.dequantize = dequantize;
   call_slot(a);
+}
+Tensor quantize(const Tensor& x, std::shared_ptr<Quantizer> q, ScalarType t) {
+  Tensor r = empty_like(x, t);
+  r.impl()->quantizer = q;
+  convert(r, x, *q, false);
   return r;
 }
 Tensor quantize_per_tensor(const Tensor& x, double scale, int64_t zp, int64_t dt) {
@@ -93,28 +100,8 @@ int64_t q_zero_point(const Tensor& x) {
 Tensor dequantize(const Tensor& x) {
   const Quantizer* q = x.quantizer();
   if (!q) return cast(x, kFloat);
-  check_channels(x, *q);
   Tensor r = empty_like(x, kFloat);
-  if (r.numel() == 0) return r;
-  QuantizeArgs a{};
-  Tensor s, zp;
-  if (q->per_channel) {
-    s = empty({static_cast<int64_t>(q->scales.size())}, kDouble);
-    zp = empty(s.sizes(), kDouble);
-    for (size_t i = 0; i < q->scales.size(); ++i) {
-      fill(make_view(s, {}, {}, static_cast<int64_t>(i)), Scalar(q->scales[i]));
-      fill(make_view(zp, {}, {}, static_cast<int64_t>(i)), Scalar(q->zero_points[i]));
-    }
-  }
-  a.out = view_of(r);
-  a.in = view_of(x);
-  a.scales = view_of(s);
-  a.zero_points = view_of(zp);
-  a.scale = q->scale;
-  a.zero_point = q->zero_point;
-  a.axis = q->axis;
-  a.dequantize = true;
-  call_slot(a);
+  convert(r, x, *q, true);
   return r;
 }
 
@@ -327,11 +314,7 @@ Tensor centred(const Tensor& q, bool scaled) {
   }
   IntVec s(static_cast<size_t>(q.dim()), 1);
   s[static_cast<size_t>(z->axis)] = q.size(z->axis);
-  Tensor sc = empty({q.size(z->axis)}, kDouble), zp = empty(sc.sizes(), kDouble);
-  for (size_t k = 0; k < z->scales.size(); ++k) {
-    fill(make_view(sc, {}, {}, static_cast<int64_t>(k)), Scalar(z->scales[k]));
-    fill(make_view(zp, {}, {}, static_cast<int64_t>(k)), Scalar(z->zero_points[k]));
-  }
+  Tensor sc = vector_of(z->scales, kDouble), zp = vector_of(z->zero_points, kDouble);
   return mul(sub(i, view(zp, s), Scalar(1)), view(sc, s));
 }
 Tensor requantize(const Tensor& y, double scale, int64_t zero_point, bool relu, ScalarType t) {
@@ -405,14 +388,20 @@ QParams choose_qparams(double min, double max, int64_t qmin, int64_t qmax) {
                                                      : std::llrint(initial);
   return {scale, zp};
 }
+// Of the range of the tensor's own values; of zero when it has none.
+QParams own_qparams(const Tensor& x, bool reduce_range) {
+  double lo = 0, hi = 0;
+  if (x.numel()) {
+    IntVec all = reduce_dims(OptInts(), x.dim());
+    lo = item(reduce(Reduce::min, x, all, false, x.dtype(), x.dtype())).d;
+    hi = item(reduce(Reduce::max, x, all, false, x.dtype(), x.dtype())).d;
+  }
+  return choose_qparams(lo, hi, 0, reduce_range ? 127 : 255);
+}
 // The input as it is after quantising it over its own range.
 Tensor quantized_dynamically(const Tensor& x, bool reduce_range) {
   if (x.numel() == 0) return cast(x, kDouble);
-  IntVec all;
-  for (int64_t i = 0; i < x.dim(); ++i) all.push_back(i);
-  double lo = item(reduce(Reduce::min, x, all, false, x.dtype(), x.dtype())).d,
-         hi = item(reduce(Reduce::max, x, all, false, x.dtype(), x.dtype())).d;
-  QParams q = choose_qparams(lo, hi, 0, reduce_range ? 127 : 255);
+  QParams q = own_qparams(x, reduce_range);
   return centred(quantize_per_tensor(cast(x, kFloat), q.scale, q.zero_point,
                                      static_cast<int64_t>(ScalarType::QUInt8)),
                  true);
@@ -445,14 +434,7 @@ Tensor conv_dynamic(const Tensor& x, const IValue& params, bool reduce_range) {
   return cast(run_conv(quantized_dynamically(x, reduce_range), unpack_conv(params)), kFloat);
 }
 std::tuple<double, int64_t> choose_qparams_op(const Tensor& x, bool reduce_range) {
-  double lo = 0, hi = 0;
-  if (x.numel()) {
-    IntVec all;
-    for (int64_t i = 0; i < x.dim(); ++i) all.push_back(i);
-    lo = item(reduce(Reduce::min, x, all, false, x.dtype(), x.dtype())).d;
-    hi = item(reduce(Reduce::max, x, all, false, x.dtype(), x.dtype())).d;
-  }
-  QParams q = choose_qparams(lo, hi, 0, reduce_range ? 127 : 255);
+  QParams q = own_qparams(x, reduce_range);
   return {q.scale, q.zero_point};
 }
 Tensor quantize_dynamic(const Tensor& x, int64_t dtype, bool reduce_range) {
@@ -610,27 +592,20 @@ Tensor embedding_quantized(const IValue& params, const Tensor& indices, bool) {
   return reshape(index_select(w, 0, reshape(cast(indices, kLong), {-1})), s);
 }
 
-Tensor per_channel_scales(const Tensor& x) {
+const Quantizer& channels_of(const Tensor& x) {
   const Quantizer* q = x.quantizer();
   if (!q || !q->per_channel) raise<OpError>("the tensor is not quantised per channel");
-  Tensor t = empty({static_cast<int64_t>(q->scales.size())}, q->float_qparams ? kFloat : kDouble);
-  for (size_t i = 0; i < q->scales.size(); ++i)
-    fill(make_view(t, {}, {}, static_cast<int64_t>(i)), Scalar(q->scales[i]));
-  return t;
+  return *q;
+}
+Tensor per_channel_scales(const Tensor& x) {
+  const Quantizer& q = channels_of(x);
+  return vector_of(q.scales, q.float_qparams ? kFloat : kDouble);
 }
 Tensor per_channel_zero_points(const Tensor& x) {
-  const Quantizer* q = x.quantizer();
-  if (!q || !q->per_channel) raise<OpError>("the tensor is not quantised per channel");
-  Tensor t = empty({static_cast<int64_t>(q->scales.size())}, q->float_qparams ? kFloat : kLong);
-  for (size_t i = 0; i < q->scales.size(); ++i)
-    fill(make_view(t, {}, {}, static_cast<int64_t>(i)), Scalar(q->zero_points[i]));
-  return t;
+  const Quantizer& q = channels_of(x);
+  return vector_of(q.zero_points, q.float_qparams ? kFloat : kLong);
 }
-int64_t per_channel_axis(const Tensor& x) {
-  if (!x.quantizer() || !x.quantizer()->per_channel)
-    raise<OpError>("the tensor is not quantised per channel");
-  return x.quantizer()->axis;
-}
+int64_t per_channel_axis(const Tensor& x) { return channels_of(x).axis; }
 TensorList dequantize_list(TensorList l) {
   for (auto& t : l) t = dequantize(t);
   return l;

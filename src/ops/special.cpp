@@ -8,10 +8,6 @@ namespace sconce::ops {
 
 namespace {
 
-template <Unary U>
-Tensor special(const Tensor& x) {
-  return unary_float(U, x);
-}
 Tensor polygamma(int64_t n, const Tensor& x) {
   if (n < 0) raise<OpError>("polygamma(n, x) does not support negative n.");
   return n == 0 ? unary_float(Unary::digamma, x)
@@ -19,21 +15,6 @@ Tensor polygamma(int64_t n, const Tensor& x) {
 }
 Tensor polygamma_in_place(const Tensor& x, int64_t n) { return copy_result(x, polygamma(n, x)); }
 
-template <Binary B>
-Tensor two(const Tensor& a, const Tensor& b) {
-  ScalarType t = to_floating(result_type(a, b));
-  return binary(B, a, b, t, t);
-}
-template <Binary B>
-Tensor with_scalar(const Tensor& a, Scalar b) {
-  ScalarType t = to_floating(result_type(a, b));
-  return binary_scalar(B, a, b, t, t);
-}
-template <Binary B>
-Tensor of_scalar(Scalar a, const Tensor& b) {
-  ScalarType t = to_floating(result_type(b, a));
-  return binary_scalar(B, b, a, t, t, Scalar(1), true);
-}
 // Integers are refused.
 template <Binary B>
 Tensor incomplete_gamma(const Tensor& a, const Tensor& b) {
@@ -95,17 +76,17 @@ Tensor hash_tensor(const Tensor& x, IntVec dims, bool keepdim, int64_t mode) {
 
 // clang-format off
 #define SCONCE_POLYNOMIAL(name, text)                                         \
-  op<two<Binary::name>>("aten::special_" text),                                  \
-  op<of_scalar<Binary::name>>("aten::special_" text ".x_scalar"),                \
-  op<with_scalar<Binary::name>>("aten::special_" text ".n_scalar")
+  op<promoted_float<Binary::name>>("aten::special_" text),                                  \
+  op<promoted_float_rscalar<Binary::name>>("aten::special_" text ".x_scalar"),                \
+  op<promoted_float_scalar<Binary::name>>("aten::special_" text ".n_scalar")
 
 constexpr OpDef kOps[] = {
-    op<special<Unary::airy_ai>>("aten::special_airy_ai"), op<special<Unary::bessel_j0>>("aten::special_bessel_j0"), op<special<Unary::bessel_j1>>("aten::special_bessel_j1"), op<special<Unary::bessel_y0>>("aten::special_bessel_y0"), op<special<Unary::bessel_y1>>("aten::special_bessel_y1"),
-    op<special<Unary::modified_i0>>("aten::special_modified_bessel_i0"), op<special<Unary::bessel_i1>>("aten::special_modified_bessel_i1"), op<special<Unary::bessel_k0>>("aten::special_modified_bessel_k0"), op<special<Unary::bessel_k1>>("aten::special_modified_bessel_k1"),
-    op<special<Unary::bessel_k0e>>("aten::special_scaled_modified_bessel_k0"), op<special<Unary::bessel_k1e>>("aten::special_scaled_modified_bessel_k1"), op<special<Unary::spherical_j0>>("aten::special_spherical_bessel_j0"),
-    op<special<Unary::bessel_i0e>>("aten::special_i0e"), op<special<Unary::bessel_i1>>("aten::special_i1"), op<special<Unary::bessel_i1e>>("aten::special_i1e"), op<special<Unary::erfcx>>("aten::special_erfcx"), op<special<Unary::ndtri>>("aten::special_ndtri"), op<special<Unary::log_ndtr>>("aten::special_log_ndtr"),
+    op<floating<Unary::airy_ai>>("aten::special_airy_ai"), op<floating<Unary::bessel_j0>>("aten::special_bessel_j0"), op<floating<Unary::bessel_j1>>("aten::special_bessel_j1"), op<floating<Unary::bessel_y0>>("aten::special_bessel_y0"), op<floating<Unary::bessel_y1>>("aten::special_bessel_y1"),
+    op<floating<Unary::modified_i0>>("aten::special_modified_bessel_i0"), op<floating<Unary::bessel_i1>>("aten::special_modified_bessel_i1"), op<floating<Unary::bessel_k0>>("aten::special_modified_bessel_k0"), op<floating<Unary::bessel_k1>>("aten::special_modified_bessel_k1"),
+    op<floating<Unary::bessel_k0e>>("aten::special_scaled_modified_bessel_k0"), op<floating<Unary::bessel_k1e>>("aten::special_scaled_modified_bessel_k1"), op<floating<Unary::spherical_j0>>("aten::special_spherical_bessel_j0"),
+    op<floating<Unary::bessel_i0e>>("aten::special_i0e"), op<floating<Unary::bessel_i1>>("aten::special_i1"), op<floating<Unary::bessel_i1e>>("aten::special_i1e"), op<floating<Unary::erfcx>>("aten::special_erfcx"), op<floating<Unary::ndtri>>("aten::special_ndtri"), op<floating<Unary::log_ndtr>>("aten::special_log_ndtr"),
     op<polygamma>("aten::polygamma"), op<polygamma>("aten::special_polygamma"), op<polygamma_in_place>("aten::polygamma_"),
-    op<two<Binary::zeta>>("aten::special_zeta"), op<of_scalar<Binary::zeta>>("aten::special_zeta.self_scalar"), op<with_scalar<Binary::zeta>>("aten::special_zeta.other_scalar"),
+    op<promoted_float<Binary::zeta>>("aten::special_zeta"), op<promoted_float_rscalar<Binary::zeta>>("aten::special_zeta.self_scalar"), op<promoted_float_scalar<Binary::zeta>>("aten::special_zeta.other_scalar"),
     op<incomplete_gamma<Binary::igamma>>("aten::igamma"), op<incomplete_gamma<Binary::igammac>>("aten::igammac"), op<incomplete_gamma<Binary::igamma>>("aten::special_gammainc"), op<incomplete_gamma<Binary::igammac>>("aten::special_gammaincc"),
     SCONCE_POLYNOMIAL(chebyshev_t, "chebyshev_polynomial_t"), SCONCE_POLYNOMIAL(chebyshev_u, "chebyshev_polynomial_u"), SCONCE_POLYNOMIAL(chebyshev_v, "chebyshev_polynomial_v"), SCONCE_POLYNOMIAL(chebyshev_w, "chebyshev_polynomial_w"),
     SCONCE_POLYNOMIAL(shifted_chebyshev_t, "shifted_chebyshev_polynomial_t"), SCONCE_POLYNOMIAL(shifted_chebyshev_u, "shifted_chebyshev_polynomial_u"), SCONCE_POLYNOMIAL(shifted_chebyshev_v, "shifted_chebyshev_polynomial_v"), SCONCE_POLYNOMIAL(shifted_chebyshev_w, "shifted_chebyshev_polynomial_w"),

@@ -46,6 +46,27 @@ Tensor binary(Binary op, const Tensor& a, const Tensor& b, ScalarType compute, S
               const Scalar& scale = Scalar(1));
 Tensor binary_scalar(Binary op, const Tensor& a, const Scalar& b, ScalarType compute,
                      ScalarType out, const Scalar& scale = Scalar(1), bool swapped = false);
+// Functions of a table row: integers become float.
+template <Unary U>
+Tensor floating(const Tensor& x) {
+  return unary_float(U, x);
+}
+template <Binary B>
+Tensor promoted_float(const Tensor& a, const Tensor& b) {
+  ScalarType t = to_floating(result_type(a, b));
+  return binary(B, a, b, t, t);
+}
+template <Binary B>
+Tensor promoted_float_scalar(const Tensor& a, Scalar b) {
+  ScalarType t = to_floating(result_type(a, b));
+  return binary_scalar(B, a, b, t, t);
+}
+template <Binary B>
+Tensor promoted_float_rscalar(Scalar a, const Tensor& b) {
+  ScalarType t = to_floating(result_type(b, a));
+  return binary_scalar(B, b, a, t, t, Scalar(1), true);
+}
+
 // Reads the only element. Ends what is being recorded.
 Scalar item(const Tensor& t);
 bool bool_of(const Tensor& t);
@@ -98,6 +119,11 @@ Tensor dropout(const Tensor& x, double p, bool train);
 Tensor arange_ints(int64_t n, ScalarType dtype);
 OptTensorList to_opt_tensors(const IValue& v);
 Tensor zeros_like_of(const Tensor& t);
+// One number for each of n dims: a single one is repeated.
+IntVec spread(const IntVec& v, int64_t n);
+// Adaptive pooling over the last dims.
+std::tuple<Tensor, Tensor> adaptive(Pool op, int64_t nd, const Tensor& x0, IntVec size,
+                                    bool indices);
 Tensor convolve(const Tensor& x, const Tensor& w, const Tensor* b, IntVec stride, IntVec padding,
                 IntVec dilation, bool transposed, IntVec output_padding, int64_t groups);
 std::tuple<Tensor, Tensor, Tensor, Tensor> bag_of_embeddings(const Tensor& w, const Tensor& i,

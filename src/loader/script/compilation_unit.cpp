@@ -131,9 +131,7 @@ ClassType* CompilationUnit::native_class(const std::string& name) {
       c->add_attribute({"state", types::any(), false, false, false});
       if (tail == "_nnapi.Compilation") {
         // Android's accelerator: modules that use it load, and say so when they reach it.
-        auto source = std::make_shared<Source>();
-        source->name = "<native>";
-        source->text =
+        define_text(
             "def __init__(self) -> None:\n  pass\n"
             "def init(self, serialized: Tensor, weights: List[Tensor]) -> None:\n"
             "  raise RuntimeError(\"NNAPI is not available\")\n"
@@ -141,8 +139,8 @@ ClassType* CompilationUnit::native_class(const std::string& name) {
             "relax: bool) -> None:\n"
             "  raise RuntimeError(\"NNAPI is not available\")\n"
             "def run(self, inputs: List[Tensor], outputs: List[Tensor]) -> None:\n"
-            "  raise RuntimeError(\"NNAPI is not available\")\n";
-        define(Parser(source).parse_defs(), name, c);
+            "  raise RuntimeError(\"NNAPI is not available\")\n",
+            "<native>", name, c);
       }
       return c;
     }
@@ -456,6 +454,14 @@ void CompilationUnit::define(const std::vector<TreeRef>& defs, const std::string
   }
 }
 
+void CompilationUnit::define_text(const std::string& text, const std::string& source_name,
+                                  const std::string& prefix, ClassType* self) {
+  auto source = std::make_shared<Source>();
+  source->text = text;
+  source->name = source_name;
+  define(Parser(source).parse_defs(), prefix, self);
+}
+
 void CompilationUnit::ensure_schema(Function& f) {
   std::lock_guard<std::recursive_mutex> lock(mutex_);
   if (f.schema_ready) return;
@@ -515,11 +521,8 @@ struct Builtins {
   std::unordered_map<std::string, std::vector<Function*>> by_name;
 
   void add(const OpTable& ops, const std::string& text, const std::string& ns) {
-    auto source = std::make_shared<Source>();
-    source->text = text;
-    source->name = "<builtin>";
     auto cu = std::make_shared<CompilationUnit>(ops, nullptr, ~uint64_t{0});
-    cu->define(Parser(source).parse_defs(), "", nullptr);
+    cu->define_text(text, "<builtin>");
     for (auto& f : cu->functions()) {
       cu->ensure_schema(*f);
       by_name[ns + "::" + f->name].push_back(f.get());

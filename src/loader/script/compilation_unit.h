@@ -38,6 +38,9 @@ class CompilationUnit : public std::enable_shared_from_this<CompilationUnit> {
   TypePtr plain_type(const std::string& name);
   // Adds the definitions of a source; functions get prefix. self: they are methods of it.
   void define(const std::vector<TreeRef>& defs, const std::string& prefix, ClassType* self);
+  // The same from text; source_name stands in messages. Throws ScriptError.
+  void define_text(const std::string& text, const std::string& source_name,
+                   const std::string& prefix = "", ClassType* self = nullptr);
   ClassType* create_class(const std::string& qualified_name, bool is_module);
   // Native classes of __torch__.torch.classes.
   ClassType* native_class(const std::string& qualified_name);
