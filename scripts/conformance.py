@@ -25,6 +25,37 @@ def verify(sconce, folder, jobs, graph):
         return json.loads(pathlib.Path(report.name).read_text())
 
 
+def graph_checks(sconce, corpus, jobs):
+    """Reading what is printed, PyTorch's passes, the alias analysis: lines for docs/conformance.md, and whether all is well."""
+    graphs = [corpus / f for f in ("lang", "models", "pytorch_tests", "legacy") if (corpus / f).is_dir()]
+    passes = corpus / "pytorch_tests" / "passes"
+
+    def report(*arguments):
+        with tempfile.NamedTemporaryFile(suffix=".json") as file:
+            command = [sconce, "verify", *map(str, arguments), "--json", file.name, "--jobs", str(jobs)]
+            subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
+            return json.loads(pathlib.Path(file.name).read_text())
+
+    lines, well = [], True
+    texts = [a for a in report("--round-trip", *graphs)["archives"] if not a["path"].endswith((".pt", ".ptl"))]
+    same = sum(a["passed"] for a in texts)
+    well &= same == len(texts)
+    lines.append(f"| graph texts that are read and printed as they were | {same} of {len(texts)} |")
+    if passes.is_dir():
+        parsed = report("--passes", passes / "ir")["passes"]
+        lines.append(f"| texts for `parse_ir` that print as PyTorch's | {parsed['equal']} of {parsed['equal'] + parsed['different']} |")
+        done = report("--passes", passes)["passes"]
+        equal, different = done["equal"] - parsed["equal"], done["different"] - parsed["different"]
+        lines.append(f"| results of passes equal to PyTorch's (not built yet: {done['unknown']}) | {equal} of {equal + different} |")
+        well &= parsed["different"] == 0
+    audit = report("--audit-alias", *graphs[:3])["alias"]
+    well &= audit["findings"] == 0
+    lines.append(f"| writes that reach a value the alias analysis calls untouched | {audit['findings']} |")
+    audit = report("--audit-alias", corpus / "models")["alias"]
+    lines.append(f"| unwritten parameters of models proved constant | {audit['proved']} of {audit['parameters']} |")
+    return lines, well
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sconce")
@@ -50,6 +81,8 @@ def main():
         rows.append(f"| {name} | {len(archives) - len(bad)} of {len(archives)} | {report['passed']} of {cases} "
                     f"| {graphs['equal']} of {graphs['equal'] + graphs['different']} |")
         print(f"{name}: {report['passed']} passed, {report['failed']} failed of {cases} cases", flush=True)
+    checks, well = graph_checks(options.sconce, options.corpus, options.jobs)
+    print("\n".join(checks))
     if options.update:
         if known is not None and failing - known and not options.force:
             print("these would be new in the list:", *sorted(failing - known), sep="\n  ")
@@ -58,7 +91,8 @@ def main():
         table = "\n".join(rows)
         (ROOT / "docs" / "conformance.md").write_text(
             "# Conformance\n\nWritten by `scripts/conformance.py --update`; PyTorch 2.13's own answers are the reference.\n\n"
-            "| folder | archives that wholly pass | cases that pass | graph texts equal |\n|---|---|---|---|\n" + table + "\n")
+            "| folder | archives that wholly pass | cases that pass | graph texts equal |\n|---|---|---|---|\n" + table + "\n\n"
+            "| of the IR | |\n|---|---|\n" + "\n".join(checks) + "\n")
         return 0
     new = sorted(failing - (known or set()))
     for f in new:
@@ -67,7 +101,9 @@ def main():
     if healed:
         print(f"{healed} archives of docs/known-failures.txt pass now: run with --update")
     print(f"corpus: {total_cases - total_failed} cases passed, {total_failed} failed (all in known archives: {'no' if new else 'yes'})")
-    return 1 if new else 0
+    if not well:
+        print("a graph text isn't printed as it was read, or the alias analysis is wrong")
+    return 1 if new or not well else 0
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import tempfile
 import unittest
 
 SCONCE, FIXTURES = sys.argv[1], pathlib.Path(sys.argv[2])
+TESTS = pathlib.Path(__file__).parent
 
 
 def sconce(*args):
@@ -69,6 +70,51 @@ class Commands(unittest.TestCase):
     def test_bench(self):
         r = sconce("bench", FIXTURES / "mlp.pt", "--io", FIXTURES / "mlp.io.pt", "--json", "--min-time", "0.05")
         self.assertEqual(set(json.loads(r.stdout)), {"load_ms", "first_ms", "median_ms", "min_ms", "p90_ms", "runs", "peak_rss_mb", "threads"})
+
+    def test_graph_forms(self):
+        text = sconce("graph", FIXTURES / "router.pt").stdout
+        with tempfile.TemporaryDirectory() as folder:
+            ir = pathlib.Path(folder) / "router.ir"
+            ir.write_text(text)
+            self.assertEqual(sconce("graph", ir).stdout, text)
+            self.assertEqual(sconce("opt", ir).stdout, text)
+            ir.write_text(text.replace("return (%", "return (%lost, %", 1))
+            r = sconce("graph", ir)
+            self.assertEqual(r.returncode, 3)
+            self.assertIn("no value is called %lost", r.stderr)
+        self.assertTrue(sconce("graph", FIXTURES / "router.pt", "--format", "dot").stdout.startswith("digraph"))
+        self.assertIn("<html>", sconce("graph", FIXTURES / "router.pt", "--format", "html").stdout)
+        j = json.loads(sconce("graph", FIXTURES / "router.pt", "--format", "json").stdout)
+        top_level = [line for line in text.splitlines() if line.startswith(("  %", "   = "))]
+        self.assertEqual(len(j["nodes"]), len(top_level))
+
+    def test_opt(self):
+        r = sconce("opt", FIXTURES / "small_cnn.pt", "--diff", "--time-passes", "--passes",
+                   "inline,freeze,fold_frozen_conv_bn,dce")
+        self.assertEqual(r.returncode, 0, r.stderr)
+        self.assertNotIn("batch_norm", r.stdout)
+        self.assertIn("-- fold_frozen_conv_bn", r.stderr)
+        self.assertEqual(sconce("opt", FIXTURES / "mlp.pt", "--passes", "no_such_pass").returncode, 3)
+        self.assertIn("constant_propagation", sconce("opt", "--list").stdout)
+
+    def test_passes_and_round_trip(self):
+        r = sconce("verify", "--passes", TESTS / "passes")
+        self.assertEqual(r.returncode, 0, r.stdout)
+        self.assertIn(" 0 different, 0 unknown", r.stdout)
+        with tempfile.TemporaryDirectory() as folder:
+            dce = pathlib.Path(folder) / "dce"
+            dce.mkdir()
+            graph = "graph(%x : Tensor):\n  %y : Tensor = aten::relu(%x)\n  return (%x)\n"
+            (dce / "a.before.ir").write_text(graph)
+            (dce / "a.after.ir").write_text(graph)
+            self.assertEqual(sconce("verify", "--passes", folder).returncode, 1)
+        r = sconce("verify", "--round-trip", FIXTURES, TESTS / "passes")
+        self.assertEqual(r.returncode, 0, r.stdout)
+
+    def test_audit_alias(self):
+        r = sconce("verify", "--audit-alias", FIXTURES)
+        self.assertEqual(r.returncode, 0, r.stdout)
+        self.assertIn("alias audit: 0 findings", r.stdout)
 
     def test_compile(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -17,5 +17,6 @@ Command add_verify(CLI::App& app);
 Command add_bench(CLI::App& app);
 Command add_ops(CLI::App& app);
 Command add_compile(CLI::App& app);
+Command add_opt(CLI::App& app);
 
 }  // namespace sconce::tool

@@ -15,7 +15,7 @@ int main(int argc, char** argv) {
   const std::vector<std::pair<const char*, Command>> commands{
       {"run", add_run(app)},         {"inspect", add_inspect(app)}, {"graph", add_graph(app)},
       {"verify", add_verify(app)},   {"bench", add_bench(app)},     {"ops", add_ops(app)},
-      {"compile", add_compile(app)},
+      {"compile", add_compile(app)}, {"opt", add_opt(app)},
   };
   try {
     app.parse(argc, argv);

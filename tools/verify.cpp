@@ -18,11 +18,15 @@
 #include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
+#include <unordered_set>
 
+#include "api/alias_audit.h"
 #include "api/runtime.h"
 #include "commands.h"
 #include "compare.h"
+#include "passes/passes.h"
 #include "sconce/sconce.h"
+#include "verify.h"
 
 namespace sconce::tool {
 
@@ -31,35 +35,14 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-struct Options {
-  std::vector<std::string> paths;
-  bool graph = false;
-  std::string mode = "optimized", json, junit;
-  int jobs = 1, timeout = 120, repeat = 1;
-  int64_t memory_mb = 8192;
-};
-
-enum class Expectation { Replay, MustRaise, MustLoad, Either };
-
-struct Job {
-  fs::path archive;
-  Expectation expectation = Expectation::Replay;
-  bool alone = false;  // given as an argument by itself
-};
-
-struct Result {
-  int64_t passed = 0, failed = 0, skipped = 0, graphs_equal = 0, graphs_different = 0;
-  std::string error;                  // the archive's own failure
-  std::vector<std::string> failures;  // one line each
-  bool bad_file = false;
-};
-
 Json to_json(const Result& r) {
   return {{"passed", r.passed},
           {"failed", r.failed},
           {"skipped", r.skipped},
           {"equal", r.graphs_equal},
           {"different", r.graphs_different},
+          {"alias", {r.alias_findings, r.parameters, r.parameters_proved}},
+          {"passes", {r.passes_equal, r.passes_different, r.passes_unknown}},
           {"error", r.error},
           {"failures", r.failures},
           {"bad_file", r.bad_file}};
@@ -68,10 +51,16 @@ Result from_json(const Json& j) {
   Result r;
   r.passed = j["passed"], r.failed = j["failed"], r.skipped = j["skipped"];
   r.graphs_equal = j["equal"], r.graphs_different = j["different"];
+  r.alias_findings = j["alias"][0], r.parameters = j["alias"][1];
+  r.parameters_proved = j["alias"][2];
+  r.passes_equal = j["passes"][0], r.passes_different = j["passes"][1];
+  r.passes_unknown = j["passes"][2];
   r.error = j["error"], r.failures = j["failures"].get<std::vector<std::string>>(),
   r.bad_file = j["bad_file"];
   return r;
 }
+
+}  // namespace
 
 fs::path with_suffix(const fs::path& archive, const char* suffix) {
   fs::path p = archive;
@@ -91,13 +80,46 @@ std::string read_file(const fs::path& p) {
   return std::string(std::istreambuf_iterator<char>(in), {});
 }
 
+namespace {
+
+// Counts the parameters that no case wrote, and those of them that freezing proves constant.
+class ParameterCount {
+ public:
+  void start(const Module& m) {
+    for (auto& p : m.named_parameters())
+      if (p.value.defined())
+        versions_.emplace(p.value.impl()->storage.get(), p.value.impl()->storage->version());
+  }
+  void finish(const Module& m, const std::vector<Case>& cases, Result& r) {
+    std::unordered_set<const Storage*> open;
+    std::set<std::string> methods;
+    ModuleImpl& impl = *m.impl();
+    impl.audit_alias = false;
+    for (auto& c : cases) methods.insert(c.method == "__call__" ? "forward" : c.method);
+    for (auto& name : methods) {
+      if (!m.has_method(name)) continue;
+      auto left =
+          parameters_not_frozen(*impl.runnable_graph(impl.method(name), true), *impl.object);
+      open.insert(left.begin(), left.end());
+    }
+    for (auto& [storage, version] : versions_) {
+      if (storage->version() != version) continue;
+      ++r.parameters;
+      r.parameters_proved += !open.count(storage);
+    }
+  }
+
+ private:
+  std::map<const Storage*, uint64_t> versions_;
+};
+
 // Runs in the worker.
 Result check_archive(const Job& job, const Options& o) {
   Result r;
   std::ostringstream printed;
   LoadOptions load_options;
   load_options.out = &printed;
-  load_options.mode = o.mode == "interpret" ? Mode::Interpret : Mode::Optimized;
+  load_options.mode = o.mode == "interpret" || o.audit_alias ? Mode::Interpret : Mode::Optimized;
   fs::path io = with_suffix(job.archive, ".io.pt");
   std::vector<Case> cases;
   if (fs::exists(io)) cases = read_cases(io.string());
@@ -105,9 +127,12 @@ Result check_archive(const Job& job, const Options& o) {
     r.error = one_line(why);
     r.failed = std::max<int64_t>(1, static_cast<int64_t>(cases.size()));
   };
+  std::optional<AliasAudit> audit;
+  if (o.audit_alias) audit.emplace();
   Module m;
   try {
     m = load(job.archive.string(), load_options);
+    m.impl()->audit_alias = o.audit_alias;
     if (cases.empty()) m.compile_all();
   } catch (const Error& e) {
     if (job.expectation == Expectation::MustRaise || job.expectation == Expectation::Either) {
@@ -147,6 +172,8 @@ Result check_archive(const Job& job, const Options& o) {
     else
       fail_all("operator " + missing[0].first + " is missing");
   }
+  ParameterCount parameters;
+  if (audit) parameters.start(m);
   for (size_t i = 0; i < cases.size(); ++i) {
     if (cases[i].skip) {
       ++r.skipped;
@@ -158,6 +185,12 @@ Result check_archive(const Job& job, const Options& o) {
     } catch (const std::exception& e) {
       d = e.what();
     }
+    if (audit) {
+      r.alias_findings += static_cast<int64_t>(audit->findings.size());
+      if (!audit->findings.empty()) d = audit->findings[0];
+      audit->findings.clear();
+      audit->reset();
+    }
     if (!d) {
       ++r.passed;
       continue;
@@ -165,6 +198,7 @@ Result check_archive(const Job& job, const Options& o) {
     ++r.failed;
     r.failures.push_back(cases[i].method + " #" + std::to_string(i) + ": " + one_line(*d));
   }
+  if (audit) parameters.finish(m, cases, r);
   if (o.graph) {
     auto compare = [&](const char* suffix, bool inlined) {
       fs::path file = with_suffix(job.archive, suffix);
@@ -218,7 +252,9 @@ Worker start(const Job& job, size_t index, const Options& o) {
     setrlimit(RLIMIT_CORE, &no_core);
     Result r;
     try {
-      r = check_archive(job, o);
+      r = job.kind == Job::Kind::Archive ? check_archive(job, o)
+          : job.kind == Job::Kind::Pass  ? check_pass(job.archive)
+                                         : check_round_trip(job.archive);
     } catch (const std::exception& e) {
       r = Result{};
       r.failed = 1;
@@ -264,13 +300,25 @@ Result finish(Worker& w, const Job& job) {
   return r;
 }
 
-std::vector<Job> collect(const std::vector<std::string>& paths) {
+// Which check a file of a folder is for. Archives are the rest.
+Job::Kind job_kind(const fs::path& f, const Options& o) {
+  std::string name = f.filename().string();
+  auto ends = [&](std::string_view e) {
+    return name.size() > e.size() && name.compare(name.size() - e.size(), e.size(), e) == 0;
+  };
+  if (o.passes && (ends(".before.ir") || (ends(".printed.ir")))) return Job::Kind::Pass;
+  if (o.round_trip && (ends(".ir") || ends(".graph.txt") || ends(".inlined.txt")))
+    return Job::Kind::RoundTrip;
+  return Job::Kind::Archive;
+}
+
+std::vector<Job> collect(const Options& o) {
   std::vector<Job> jobs;
-  for (auto& text : paths) {
+  for (auto& text : o.paths) {
     fs::path p(text);
     if (!fs::exists(p)) raise<FormatError>(text, ": no such file");
     if (!fs::is_directory(p)) {
-      jobs.push_back({p, Expectation::Replay, true});
+      jobs.push_back({p, job_kind(p, o), Expectation::Replay, true});
       continue;
     }
     std::vector<fs::path> files;
@@ -284,6 +332,10 @@ std::vector<Job> collect(const std::vector<std::string>& paths) {
     for (auto& f : files) {
       std::string name = f.filename().string();
       if (name.size() > 6 && name.compare(name.size() - 6, 6, ".io.pt") == 0) continue;
+      if (Job::Kind kind = job_kind(f, o); kind != Job::Kind::Archive) {
+        jobs.push_back({f, kind});
+        continue;
+      }
       if (f.extension() != ".pt" && f.extension() != ".ptl" && f.extension() != ".pt2") continue;
       Job job{f};
       auto e = expected.find(f.parent_path());
@@ -352,14 +404,19 @@ void write_json(const std::string& path, const std::vector<Job>& jobs,
                              {"error", error}});
   }
   j["graphs"] = {{"equal", total.graphs_equal}, {"different", total.graphs_different}};
-  j["passes"] = {{"equal", 0}, {"different", 0}, {"unknown", 0}};
+  j["passes"] = {{"equal", total.passes_equal},
+                 {"different", total.passes_different},
+                 {"unknown", total.passes_unknown}};
+  j["alias"] = {{"findings", total.alias_findings},
+                {"parameters", total.parameters},
+                {"proved", total.parameters_proved}};
   std::ofstream f(path);
   f << j.dump(1, ' ', false, Json::error_handler_t::replace) << "\n";
   if (!f.flush()) raise<Error>(path, ": can't be written");
 }
 
 int verify(const Options& o) {
-  std::vector<Job> jobs = collect(o.paths);
+  std::vector<Job> jobs = collect(o);
   std::vector<Result> results(jobs.size());
   op_table();  // shared by the workers
   std::vector<Worker> workers;
@@ -406,16 +463,29 @@ int verify(const Options& o) {
   for (auto& r : results) {
     total.passed += r.passed, total.failed += r.failed, total.skipped += r.skipped;
     total.graphs_equal += r.graphs_equal, total.graphs_different += r.graphs_different;
+    total.passes_equal += r.passes_equal, total.passes_different += r.passes_different;
+    total.passes_unknown += r.passes_unknown;
+    total.alias_findings += r.alias_findings, total.parameters += r.parameters;
+    total.parameters_proved += r.parameters_proved;
   }
   if (!o.json.empty()) write_json(o.json, jobs, results, total);
   if (!o.junit.empty()) write_junit(o.junit, jobs, results, total);
   if (o.graph)
     std::cout << "graphs: " << total.graphs_equal << " equal, " << total.graphs_different
               << " different\n";
+  if (o.audit_alias)
+    std::cout << "alias audit: " << total.alias_findings << " findings; " << total.parameters_proved
+              << " of " << total.parameters << " unwritten parameters proved constant\n";
+  if (o.passes)
+    std::cout << "passes: " << total.passes_equal << " equal, " << total.passes_different
+              << " different, " << total.passes_unknown << " unknown\n";
   std::cout << total.passed << " passed, " << total.failed << " failed, " << total.skipped
             << " skipped\n";
   if (jobs.size() == 1 && jobs[0].alone && results[0].bad_file) return kBadFile;
-  return total.failed == 0 && total.passed > 0 && total.graphs_different == 0 ? kDone : kAnswerIsNo;
+  bool ran = total.passed + total.passes_equal > 0;
+  return total.failed == 0 && ran && total.graphs_different == 0 && total.passes_different == 0
+             ? kDone
+             : kAnswerIsNo;
 }
 
 }  // namespace
@@ -427,6 +497,12 @@ Command add_verify(CLI::App& app) {
   c->add_option("path", o->paths, "archives with their .io.pt beside them, or folders of such")
       ->required();
   c->add_flag("--graph", o->graph, "compare graph texts too");
+  c->add_flag(
+      "--audit-alias", o->audit_alias,
+      "run by the interpreter, and check that nothing writes what the analysis calls untouched");
+  c->add_flag("--passes", o->passes,
+              "run <pass>/NAME.before.ir and compare with .after.ir; NAME.ir with .printed.ir");
+  c->add_flag("--round-trip", o->round_trip, "read graph texts and print them: one case a text");
   c->add_option("--mode", o->mode, "interpret or optimized")
       ->check(CLI::IsMember({"interpret", "optimized"}))
       ->capture_default_str();

@@ -2,6 +2,7 @@
 // The table of contents: bytes -> archive -> objects and sources -> graph -> passes -> plan -> run.
 #include "api/runtime.h"
 
+#include "api/alias_audit.h"
 #include "backends/kernels.h"
 #include "ops/all_ops.h"
 #include "ops/composites.h"
@@ -39,6 +40,7 @@ std::shared_ptr<Graph> ModuleImpl::runnable_graph(Function& f, bool fold) {
       run_pipeline(*g, c, "freeze,constant_propagation,fold_frozen_conv_bn,constant_pooling,dce");
     }
   }
+  if (audit_alias) instrument_alias_audit(*g);
   return g;
 }
 

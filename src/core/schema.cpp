@@ -14,6 +14,9 @@ class SchemaParser {
  public:
   SchemaParser(std::string_view text, const std::function<TypePtr(const std::string&)>* resolve)
       : s_(text), resolve_(resolve) {}
+  // Types as graphs print them: no alias marks, shapes after Tensor, class names declared by use.
+  SchemaParser(std::string_view text, TypeTable& table, const DeclareType& declare)
+      : s_(text), table_(table), declare_(&declare) {}
 
   FunctionSchema schema() {
     FunctionSchema r;
@@ -53,6 +56,13 @@ class SchemaParser {
       r.returns.push_back(argument());
     }
     return r;
+  }
+
+  TypePtr leading_type(size_t* used) {
+    Argument a;
+    TypePtr t = type(a);
+    *used = at_;
+    return t;
   }
 
   TypePtr whole_type() {
@@ -110,8 +120,9 @@ class SchemaParser {
   }
 
   TypePtr type(Argument& arg) {
-    TypeTable& g = TypeTable::global();
+    TypeTable& g = table_;
     TypePtr t;
+    if (++depth_ > 100) fail("fewer nested types");
     if (eat("(")) {
       std::vector<TypePtr> e;
       if (!eat(")")) {
@@ -144,16 +155,86 @@ class SchemaParser {
       }
     }
     if (!arg.alias) arg.alias = alias_here();
+    --depth_;
     return t;
   }
   AliasInfo alias_here() {
     // "(" directly after the type is an alias annotation.
-    if (at_ < s_.size() && s_[at_] == '(') return alias();
+    if (!declare_ && at_ < s_.size() && s_[at_] == '(') return alias();
     return {};
   }
 
+  // The types of graph text that schemas don't know; null for all others.
+  TypePtr graph_type(const std::string& w) {
+    auto inner = [&](char close) {
+      std::vector<TypePtr> e;
+      const char end[2] = {close, 0};
+      if (eat(end)) return e;
+      do {
+        Argument a;
+        e.push_back(type(a));
+      } while (eat(","));
+      expect(end);
+      return e;
+    };
+    auto one = [&](std::vector<TypePtr> e) {
+      if (e.size() != 1) fail("one type");
+      return e[0];
+    };
+    if (w == "Tensor" && at_ < s_.size() && (s_[at_] == '(' || s_.substr(at_, 2) == "[U"))
+      return shaped(std::nullopt, true);
+    if (w == "List" && eat("[")) return table_.list(one(inner(']')));
+    if (w == "Optional" && eat("[")) return table_.optional(one(inner(']')));
+    if (w == "Tuple" && eat("[")) {
+      if (eat("()")) {
+        expect("]");
+        return table_.tuple({});
+      }
+      return table_.tuple(inner(']'));
+    }
+    if (w == "Union" && eat("[")) return table_.union_of(inner(']'));
+    if (w == "Await" && eat("[")) return table_.await(one(inner(']')));
+    if (w == "Dict" && eat("[")) {
+      auto e = inner(']');
+      if (e.size() != 2) fail("two types");
+      return table_.dict(e[0], e[1]);
+    }
+    if (w == "NamedTuple" && eat("(")) return named_tuple();
+    if (w == "Enum" && eat("<")) return declared(TypeKind::Enum);
+    if (w == "InterfaceType" && eat("<")) return declared(TypeKind::Interface);
+    if (w == "__torch__" || (at_ < s_.size() && s_[at_] == '.')) {
+      std::string name = w;
+      while (eat(".")) name += "." + word();
+      return (*declare_)(TypeKind::Class, name);
+    }
+    return nullptr;
+  }
+  TypePtr declared(TypeKind kind) {
+    std::string name = word();
+    while (eat(".")) name += "." + word();
+    expect(">");
+    return (*declare_)(kind, name);
+  }
+  // Default values of fields aren't part of the type.
+  TypePtr named_tuple() {
+    std::vector<std::string> fields;
+    std::vector<TypePtr> elems;
+    while (!eat(")")) {
+      fields.push_back(word());
+      expect(":");
+      Argument a;
+      elems.push_back(type(a));
+      if (eat("="))
+        while (at_ < s_.size() && s_[at_] != ',' && s_[at_] != ')') ++at_;
+      if (!eat(",") && !(at_ < s_.size() && s_[at_] == ')')) fail("',' or ')'");
+    }
+    return table_.named_tuple("", std::move(fields), std::move(elems));
+  }
+
   TypePtr named_type(const std::string& w) {
-    TypeTable& g = TypeTable::global();
+    TypeTable& g = table_;
+    if (declare_)
+      if (TypePtr t = graph_type(w)) return t;
     auto inner = [&](char open, char close) {
       std::vector<TypePtr> e;
       expect(std::string(1, open).c_str());
@@ -216,12 +297,13 @@ class SchemaParser {
     return g.var(w);  // a type variable: t, tVal, key_type
   }
 
-  TypePtr shaped(ScalarType dtype, bool rank) {
+  // rank: the name has no "Tensor" behind it. Without a dtype a list with no size means no rank.
+  TypePtr shaped(std::optional<ScalarType> dtype, bool rank) {
     TensorInfo info;
-    info.has_dtype = true;
-    info.dtype = dtype;
+    info.has_dtype = dtype.has_value();
+    if (dtype) info.dtype = *dtype;
     info.has_rank = rank;
-    if (eat("(")) {
+    if (at_ < s_.size() && s_[at_] == '(' && eat("(")) {
       while (!eat(")")) {
         if (eat("*")) {
           info.sizes.push_back(-1);
@@ -233,7 +315,9 @@ class SchemaParser {
           info.sizes.push_back(-1);
         } else if (eat("strides=[")) {
           while (!eat("]")) {
-            info.strides.push_back(std::atoll(word().c_str()));
+            bool negative = eat("-");
+            int64_t stride = std::atoll(word().c_str());
+            info.strides.push_back(negative ? -stride : stride);
             eat(",");
           }
         } else if (eat("requires_grad=")) {
@@ -250,6 +334,8 @@ class SchemaParser {
         eat(",");
       }
     }
+    if (!dtype && info.sizes.empty()) info.has_rank = false;
+    if (declare_ && eat("[Undefined]")) info.undefined = true;
     return TypeTable::global().tensor_with(std::move(info));
   }
 
@@ -326,7 +412,10 @@ class SchemaParser {
 
   std::string_view s_;
   size_t at_ = 0;
-  const std::function<TypePtr(const std::string&)>* resolve_;
+  int depth_ = 0;
+  TypeTable& table_ = TypeTable::global();
+  const std::function<TypePtr(const std::string&)>* resolve_ = nullptr;
+  const DeclareType* declare_ = nullptr;  // set: the text is a graph's
 };
 
 }  // namespace
@@ -335,6 +424,10 @@ FunctionSchema parse_schema(std::string_view text) { return SchemaParser(text, n
 TypePtr parse_schema_type(std::string_view text,
                           const std::function<TypePtr(const std::string&)>& resolve) {
   return SchemaParser(text, &resolve).whole_type();
+}
+TypePtr parse_graph_type(std::string_view text, size_t* used, TypeTable& table,
+                         const DeclareType& declare) {
+  return SchemaParser(text, table, declare).leading_type(used);
 }
 
 int FunctionSchema::argument_index(std::string_view arg) const {

@@ -42,6 +42,12 @@ FunctionSchema parse_schema(std::string_view text);
 // null).
 TypePtr parse_schema_type(std::string_view text,
                           const std::function<TypePtr(const std::string&)>& resolve = nullptr);
+// Gives the class, enum or interface that a graph text names.
+using DeclareType = std::function<TypePtr(TypeKind kind, const std::string& name)>;
+// The type that stands first in text, as graphs print it ("Float(2, *, device=cpu)", "Enum<E>");
+// used becomes its length. Types that mention a class live in table.
+TypePtr parse_graph_type(std::string_view text, size_t* used, TypeTable& table,
+                         const DeclareType& declare);
 
 // Type variables bound so far.
 using TypeEnv = std::vector<std::pair<std::string, TypePtr>>;

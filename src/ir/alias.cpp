@@ -1,9 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ir/alias.h"
 
+#include <algorithm>
+
 #include "core/op_table.h"
 
 namespace sconce {
+
+namespace {
+// Training moves the running statistics, inputs 3 and 4, though no schema says so.
+bool writes_statistics(const Node* n) {
+  static const auto* kinds = new std::vector<Symbol>{
+      Symbol("aten::batch_norm"), Symbol("aten::instance_norm"), Symbol("aten::native_batch_norm"),
+      Symbol("aten::_batch_norm_impl_index")};
+  if (n->inputs.size() < 6 || std::find(kinds->begin(), kinds->end(), n->kind) == kinds->end())
+    return false;
+  auto training = constant_value(n->inputs[5]);
+  return !training || !training->isBool() || training->toBool();
+}
+}  // namespace
 
 bool AliasDb::is_mutable_type(TypePtr t) {
   switch (t->kind) {
@@ -190,7 +205,7 @@ void AliasDb::analyze(const Node* n) {
     return;
   }
   const FunctionSchema& s = n->op->schema();
-  if (s.is_mutable() && first_pass_) writers_.push_back(n);
+  if ((s.is_mutable() || writes_statistics(n)) && first_pass_) writers_.push_back(n);
   for (size_t i = 0; i < s.arguments.size() && i < n->inputs.size(); ++i)
     if (s.arguments[i].alias.after == "*") make_wildcard(n->inputs[i]);
   for (size_t o = 0; o < n->outputs.size(); ++o) {
@@ -244,6 +259,7 @@ std::vector<Value*> AliasDb::written(const Node* n) const {
   for (size_t i = 0; i < s.arguments.size() && i < n->inputs.size(); ++i)
     if (s.arguments[i].alias.is_write || s.arguments[i].element_alias.is_write)
       r.push_back(n->inputs[i]);
+  if (writes_statistics(n)) r.insert(r.end(), {n->inputs[3], n->inputs[4]});
   return r;
 }
 

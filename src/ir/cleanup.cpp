@@ -56,7 +56,10 @@ namespace {
 
 class DeadCode {
  public:
-  explicit DeadCode(Graph& g) : graph_(g), alias_(g) {}
+  // Without the analysis every write is an effect.
+  DeadCode(Graph& g, bool analyze) : graph_(g) {
+    if (analyze) alias_.emplace(g);
+  }
 
   bool run() {
     fork_inputs(graph_.block());
@@ -88,7 +91,9 @@ class DeadCode {
     bool e = has_side_effects(n);
     for (Block* b : n->blocks)
       for (Node* m : b->nodes()) e |= effects(m);
-    e |= alias_.writes_to_wildcard(n);
+    e |= alias_ ? alias_->writes_to_wildcard(n)
+                : n->kind == prim::SetAttr || n->kind == prim::CallMethod ||
+                      n->kind == prim::CallFunction || (n->op && n->op->schema().is_mutable());
     return effects_[n] = e;
   }
   bool mark(Node* n) {
@@ -134,8 +139,7 @@ class DeadCode {
     for (Value* o : n->outputs)
       if (live_.count(o)) return mark(n);
     if (marked_.count(n)) return false;
-    if (alias_.writes_to_alias(n, live_)) return mark(n);
-    return false;
+    return alias_ && alias_->writes_to_alias(n, live_) && mark(n);
   }
   void sweep(Block* b) {
     for (Node* n = b->last(); n != b->param;) {
@@ -166,7 +170,7 @@ class DeadCode {
   }
 
   Graph& graph_;
-  AliasDb alias_;
+  std::optional<AliasDb> alias_;
   std::unordered_set<const Node*> marked_;
   std::unordered_set<const Value*> live_;
   std::unordered_map<const Node*, bool> effects_;
@@ -193,7 +197,7 @@ void lower_tuples(Block* b) {
 
 }  // namespace
 
-bool eliminate_dead_code(Graph& g) { return DeadCode(g).run(); }
+bool eliminate_dead_code(Graph& g, bool analyze) { return DeadCode(g, analyze).run(); }
 
 void lower_simple_tuples(Graph& g) {
   lower_tuples(g.block());
@@ -243,6 +247,19 @@ std::optional<std::vector<IValue>> fold_node(Node* n) {
 }
 
 namespace {
+
+// All that a tensor tells: "Float(2, 3, strides=[3, 1], requires_grad=0, device=cpu)".
+TypePtr type_of_tensor(const Tensor& t) {
+  if (!t.defined()) return types::tensor();
+  TensorInfo info;
+  info.has_dtype = info.has_rank = info.has_requires_grad = info.has_device = true;
+  info.dtype = t.dtype();
+  info.sizes.assign(t.sizes().begin(), t.sizes().end());
+  info.strides.assign(t.strides().begin(), t.strides().end());
+  info.requires_grad = t.requires_grad();
+  info.device = t.device();
+  return TypeTable::global().tensor_with(std::move(info));
+}
 
 bool insertable(const IValue& v) {
   if (v.isObject() || v.isFuture() || v.isFunction() || v.isGenerator()) return false;
@@ -300,7 +317,7 @@ class ConstantPropagator {
   }
   void node(Node* n) {
     bool constant_inputs = std::all_of(n->inputs.begin(), n->inputs.end(),
-                                       [](Value* v) { return v->node->kind == prim::Constant; });
+                                       [](Value* v) { return constant_value(v).has_value(); });
     if (n->kind == prim::If) {
       if (constant_inputs) {
         Block* live = n->blocks[constant_value(n->inputs[0])->toBool() ? 0 : 1];
@@ -371,6 +388,7 @@ class ConstantPropagator {
       if (!insertable(v)) continue;
       TypePtr t = v.isNone() || v.isEnum() ? n->outputs[i]->type : ivalue_type(v);
       if (v.isTuple() || v.isList()) t = n->outputs[i]->type;
+      if (v.isTensor()) t = type_of_tensor(v.toTensorRef());
       n->outputs[i]->replace_all_uses_with(g_.insert_constant(v, t));
       changed_ = true;
     }

@@ -6,8 +6,10 @@
 
 namespace sconce {
 
-// Inverse mark and sweep from the returned values and from nodes with effects.
-bool eliminate_dead_code(Graph& g);
+// Inverse mark and sweep from the returned values and from nodes with effects. analyze: a write
+// that nothing live can see is no effect; else every write is one, as PyTorch's pass of that name
+// has it.
+bool eliminate_dead_code(Graph& g, bool analyze = true);
 // Removes unpack-after-construct pairs. Then dead code.
 void lower_simple_tuples(Graph& g);
 // Folds nodes whose inputs are constants and whose values are immutable; inlines decided Ifs.

@@ -354,6 +354,7 @@ std::optional<IValue> constant_value(const Value* v) {
   if (v->node->kind != prim::Constant || v->type->kind == TypeKind::Function) return std::nullopt;
   static const Symbol value("value");
   const Attribute* a = v->node->find(value);
+  if (a && a->kind == Attribute::Kind::Text) return std::nullopt;
   return a ? a->value : IValue();
 }
 
@@ -424,6 +425,50 @@ bool is_before(Node* a, Node* b) {
 }
 
 namespace {
+// What passes and the plan take for granted of the compiler's own kinds; null: all right.
+const char* wrong_shape(const Node* n) {
+  struct Rule {
+    Symbol kind;
+    size_t inputs, outputs;
+    const char* attribute;
+    TypeKind output;
+  };
+  constexpr size_t kAny = ~size_t{0};
+  constexpr TypeKind kAnyType = TypeKind::Any;
+  static const auto* rules = new std::vector<Rule>{
+      {prim::Constant, 0, 1, nullptr, kAnyType},
+      {prim::Uninitialized, 0, 1, nullptr, kAnyType},
+      {prim::ListConstruct, kAny, 1, nullptr, TypeKind::List},
+      {prim::TupleConstruct, kAny, 1, nullptr, TypeKind::Tuple},
+      {prim::DictConstruct, kAny, 1, nullptr, TypeKind::Dict},
+      {prim::TupleUnpack, 1, kAny, nullptr, kAnyType},
+      {prim::ListUnpack, 1, kAny, nullptr, kAnyType},
+      {prim::TupleIndex, 2, 1, nullptr, kAnyType},
+      {prim::GetAttr, 1, 1, "name", kAnyType},
+      {prim::SetAttr, 2, 0, "name", kAnyType},
+      {prim::isinstance, 1, 1, "types", kAnyType},
+      {prim::unchecked_cast, 1, 1, nullptr, kAnyType},
+      {prim::EnumName, 1, 1, nullptr, kAnyType},
+      {prim::EnumValue, 1, 1, nullptr, kAnyType},
+  };
+  if (n->kind == prim::If && n->inputs.size() != 1) return "If: one condition is wanted";
+  if (n->kind == prim::Loop && n->blocks[0]->inputs().size() != n->inputs.size() - 1)
+    return "Loop: a count, a condition and the carried values are wanted";
+  if (n->kind == prim::CallMethod && (n->inputs.empty() || !n->find(Symbol("name"))))
+    return "CallMethod: an object and a name are wanted";
+  if (n->kind == prim::CallFunction && n->inputs.empty()) return "CallFunction: no function";
+  for (const Rule& r : *rules) {
+    if (n->kind != r.kind) continue;
+    if ((r.inputs != kAny && n->inputs.size() != r.inputs) ||
+        (r.outputs != kAny && n->outputs.size() != r.outputs))
+      return "wrong number of inputs or outputs";
+    if (r.attribute && !n->find(Symbol(r.attribute))) return "an attribute is missing";
+    if (r.output != kAnyType && n->outputs[0]->type->kind != r.output)
+      return "the type of the output does not fit";
+  }
+  return nullptr;
+}
+
 void verify_block(const Block* b, std::unordered_set<const Value*> seen) {
   auto fail = [](const char* what, const Node* n) {
     raise<Error>("graph verifier: ", what, " at node ", n->kind.str());
@@ -449,6 +494,7 @@ void verify_block(const Block* b, std::unordered_set<const Value*> seen) {
         (n->blocks.size() != 1 || n->blocks[0]->outputs().size() != n->outputs.size() + 1 ||
          n->inputs.size() != n->outputs.size() + 2))
       fail("Loop: carried values do not agree", n);
+    if (const char* wrong = wrong_shape(n)) fail(wrong, n);
     for (size_t i = 0; i < n->outputs.size(); ++i) {
       if (n->outputs[i]->offset != i || n->outputs[i]->node != n)
         fail("an output does not know its node", n);

@@ -15,6 +15,7 @@ namespace sconce {
 struct Function;
 struct Operator;
 struct Source;
+class OpTable;
 
 // An interned name such as "aten::add". Equality is one comparison.
 class Symbol {
@@ -85,7 +86,8 @@ struct Attribute {
     Type,
     Types,
     Graph,
-    Value
+    Value,
+    Text  // of a constant that graph text doesn't tell whole; value is the text
   };
   Symbol name;
   Kind kind = Kind::Value;
@@ -132,6 +134,7 @@ struct Node {
   std::vector<Block*> blocks;
   std::vector<Attribute> attributes;
   SourceRange range;
+  Symbol scope;                  // where a trace made it: "__module.a/__module.a.b"; mostly empty
   const Operator* op = nullptr;  // the schema that overload resolution chose
   Function* function = nullptr;  // CallFunction's constant: the callee
   uint64_t position = 0;         // increases along a block
@@ -273,7 +276,8 @@ class InsertPoint {
   Node* saved_;
 };
 
-// The constant's value, or nothing when v is no constant. Function constants have no value.
+// The constant's value, or nothing when v is no constant. Function constants, and those that a text
+// doesn't tell whole, have no value.
 std::optional<IValue> constant_value(const Value* v);
 // The outputs of an unpacked tuple; the inputs themselves when v was just constructed.
 std::vector<Value*> unpack_tuple(Value* v);
@@ -285,6 +289,13 @@ bool is_before(Node* a, Node* b);
 // str(graph) as PyTorch prints it.
 std::string print_graph(const Graph& g, bool comments = true);
 std::string print_constant(const IValue& v, TypePtr type);
+// Reads what print_graph and PyTorch's str(graph) write, and what PyTorch's parse_ir takes. Types
+// of classes are known by name only; tensors that the text doesn't tell are Attribute::Kind::Text.
+// ops (may be null) finds the operators of nodes; the graph isn't
+// verified. name: for messages. Throws ScriptError with line,
+// column and a caret.
+std::shared_ptr<Graph> parse_graph(const std::string& text, const OpTable* ops,
+                                   const std::string& name = "<graph>");
 std::string quote_string(const std::string& s);
 // Throws Error when the graph breaks a rule of its structure.
 void verify_graph(const Graph& g);
@@ -293,6 +304,7 @@ template <class F>
 Node* Graph::create_clone(Node* n, F map) {
   Node* r = create(n->kind, 0);
   r->range = n->range;
+  r->scope = n->scope;
   r->op = n->op;
   r->function = n->function;
   r->attributes = n->attributes;

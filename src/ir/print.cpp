@@ -117,7 +117,8 @@ std::string print_constant(const IValue& v, TypePtr type) {
   switch (v.tag()) {
     case Tag::Int: return std::to_string(v.toInt());
     case Tag::Bool: return v.toBool() ? "1" : "0";
-    case Tag::Double: return float_str(v.toDouble());
+    case Tag::Double:  // str(-0.0) is "0.", a graph keeps the sign
+      return (v.toDouble() == 0 && std::signbit(v.toDouble()) ? "-" : "") + float_str(v.toDouble());
     case Tag::ComplexDouble: return complex_str(v.toComplexDouble());
     case Tag::String: return quote_string(v.toStringRef());
     case Tag::Device: return quote_string(v.toDevice().str());
@@ -180,6 +181,7 @@ class Printer {
         return s + "]";
       }
       case Attribute::Kind::Graph: return s + "<Graph>";
+      case Attribute::Kind::Text: return s + a.value.toStringRef();
       default:
         return s + print_constant(a.value, n->kind == prim::Constant ? n->output()->type : nullptr);
     }
@@ -206,6 +208,7 @@ class Printer {
       out += "]";
     }
     out += "(" + refs(n->inputs) + ")";
+    if (n->scope) out += std::string(", scope: ") + n->scope.str();
     if (comments_ && n->range.source) out += " # " + n->range.source->position(n->range.start);
     out += "\n";
     for (size_t i = 0; i < n->blocks.size(); ++i) {

@@ -84,15 +84,15 @@ bool freeze_block(Block* b, Value* self, PassContext& c,
   return changed;
 }
 
-// Training moves the running statistics, though no schema says so.
-bool writes_statistics(const Node* n) {
+// May move its running statistics, though no schema says so.
+bool is_norm(const Node* n) {
   static const Symbol* batch = new Symbol("aten::batch_norm");
   static const Symbol* instance = new Symbol("aten::instance_norm");
   return n->kind == *batch || n->kind == *instance;
 }
 bool any_write(Block* b) {
   for (Node* n : b->nodes()) {
-    if (writes_statistics(n)) return true;
+    if (is_norm(n)) return true;
     if (n->op)
       for (auto& a : n->op->schema().arguments)
         if (a.alias.is_write) return true;
@@ -110,13 +110,6 @@ void collect_written(Block* b, const AliasDb& db, Storages& out) {
   };
   for (Node* n : b->nodes()) {
     if (n->kind == prim::Constant && db.has_writers(n->output())) add(n->output());
-    if (writes_statistics(n)) {
-      auto training = constant_value(n->inputs[5]);
-      if (!training || !training->isBool() || training->toBool()) {
-        add(n->inputs[3]);
-        add(n->inputs[4]);
-      }
-    }
     for (Block* inner : n->blocks) collect_written(inner, db, out);
   }
 }
@@ -170,7 +163,45 @@ void collect_mutated(Object& o, std::unordered_set<const void*>& seen, Storages&
   }
 }
 
+// Every parameter at and below o; with a class and a name, those of that attribute alone.
+void collect_parameters(Object& o, const Type* cls, const std::string& name,
+                        std::unordered_set<const void*>& seen, Storages& out) {
+  if (!seen.insert(&o).second) return;
+  std::vector<IValue> slots = slots_of(o);
+  for (size_t i = 0; i < slots.size() && i < o.type->attributes.size(); ++i) {
+    auto& a = o.type->attributes[i];
+    if (slots[i].isObject()) collect_parameters(slots[i].toObjectRef(), cls, name, seen, out);
+    if (a.is_parameter && slots[i].isTensor() && slots[i].toTensorRef().defined() &&
+        (!cls || (o.type == cls && a.name == name)))
+      out.insert(slots[i].toTensorRef().impl()->storage.get());
+  }
+}
+void collect_not_frozen(Block* b, Value* self, Object& module, Storages& out) {
+  std::unordered_set<const void*> seen;
+  for (Node* n : b->nodes()) {
+    for (Block* inner : n->blocks) collect_not_frozen(inner, self, module, out);
+    seen.clear();
+    if (n->kind == prim::GetAttr && n->output()->type->kind == TypeKind::Tensor) {
+      Object* o = object_of(n->inputs[0], self, &module);
+      collect_parameters(o ? *o : module, n->inputs[0]->type, n->s(name_attr()), seen, out);
+    } else if (n->kind == prim::CallMethod || n->find(Symbol("Subgraph"))) {
+      // What is called through an interface, or runs as a task, reads its own attributes.
+      for (Value* v : n->inputs)
+        if (v->type->kind == TypeKind::Class || v->type->kind == TypeKind::Interface) {
+          Object* o = object_of(v, self, &module);
+          collect_parameters(o ? *o : module, nullptr, "", seen, out);
+        }
+    }
+  }
+}
+
 }  // namespace
+
+Storages parameters_not_frozen(Graph& frozen, Object& module) {
+  Storages out;
+  if (!frozen.inputs().empty()) collect_not_frozen(frozen.block(), frozen.inputs()[0], module, out);
+  return out;
+}
 
 bool freeze_attributes(Graph& g, PassContext& c) {
   if (!c.module || g.inputs().empty()) return false;

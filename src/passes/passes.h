@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The pass table: every pass once, by PyTorch's name where PyTorch has it.
 #pragma once
+#include <functional>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "core/op_table.h"
@@ -9,9 +11,13 @@
 
 namespace sconce {
 
+struct Pass;
+
 struct PassContext {
   const OpTable* ops = nullptr;
   Object* module = nullptr;  // the object that the graph's self stands for; may be null
+  // Called after every pass of a pipeline; may be empty.
+  std::function<void(const Pass&, Graph&, bool changed, double seconds)> after_pass = nullptr;
 };
 
 struct Pass {
@@ -34,5 +40,9 @@ bool constant_propagation_pass(Graph&, PassContext&);
 bool constant_pooling_pass(Graph&, PassContext&);
 bool freeze_attributes(Graph&, PassContext&);
 bool fold_frozen_conv_bn(Graph&, PassContext&);
+
+// The storages of the module's parameters that a frozen graph still reads as attributes, because
+// the analysis couldn't prove that nothing writes them.
+std::unordered_set<const Storage*> parameters_not_frozen(Graph& frozen, Object& module);
 
 }  // namespace sconce

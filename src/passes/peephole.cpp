@@ -128,9 +128,11 @@ class Containers {
     if (!a || !e || !s) return false;
     auto size = static_cast<int64_t>(items.size());
     constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
-    int64_t start = a->isInt() ? a->toInt() : kMax, end = e->isInt() ? e->toInt() : kMax,
-            step = s->isInt() ? s->toInt() : 1;
+    int64_t step = s->isInt() ? s->toInt() : 1;
     if (step == 0) return false;
+    // None is the end from which the step leads away.
+    int64_t start = a->isInt() ? a->toInt() : step > 0 ? 0 : kMax;
+    int64_t end = e->isInt() ? e->toInt() : step > 0 ? kMax : -size - 1;
     auto clip = [&](int64_t v) {
       if (v < 0) return std::max<int64_t>(v + size, step < 0 ? -1 : 0);
       return std::min(v, step < 0 ? size - 1 : size);

@@ -2,6 +2,8 @@
 // The list of passes, and pipelines as text.
 #include "passes/passes.h"
 
+#include <chrono>
+
 namespace sconce {
 
 const std::vector<Pass>& all_passes() {
@@ -61,8 +63,11 @@ class Pipeline {
     }
     for (const Pass& p : all_passes())
       if (name == p.name) {
+        auto start = std::chrono::steady_clock::now();
         bool changed = p.run(g_, c_);
+        std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
         verify_graph(g_);
+        if (c_.after_pass) c_.after_pass(p, g_, changed, taken.count());
         return changed;
       }
     raise<Error>("pipeline: no pass is called '", name, "'");
@@ -76,6 +81,7 @@ class Pipeline {
 }  // namespace
 
 bool run_pipeline(Graph& g, PassContext& c, const std::string& text) {
+  verify_graph(g);
   return Pipeline(g, c, text).run();
 }
 

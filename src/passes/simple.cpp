@@ -5,7 +5,7 @@
 
 namespace sconce {
 
-bool dce(Graph& g, PassContext&) { return eliminate_dead_code(g); }
+bool dce(Graph& g, PassContext&) { return eliminate_dead_code(g, false); }
 bool constant_propagation_pass(Graph& g, PassContext& c) { return constant_propagation(g, *c.ops); }
 bool constant_pooling_pass(Graph& g, PassContext&) {
   constant_pooling(g);

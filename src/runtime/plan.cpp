@@ -82,8 +82,11 @@ class Planner {
       IValue c;
       if (v->node->function)
         c = IValue(make_ref<FunctionBox>(v->node->function));
+      else if (auto known = constant_value(v))
+        c = *known;
       else
-        c = *constant_value(v);
+        raise<Error>("the graph can't run: the value of the constant ", v->type->str(),
+                     " isn't in its text");
       return constants_[v] = constant(std::move(c));
     }
     if (v->node->kind == prim::Uninitialized)

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the parts of `sconce verify` share: a job is one file that a worker process checks.
+#pragma once
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace sconce::tool {
+
+struct Job {
+  enum class Kind { Archive, Pass, RoundTrip };
+  enum class Expectation { Replay, MustRaise, MustLoad, Either };
+  std::filesystem::path archive;  // or the graph text
+  Kind kind = Kind::Archive;
+  Expectation expectation = Expectation::Replay;
+  bool alone = false;  // given as an argument by itself
+};
+using Expectation = Job::Expectation;
+
+struct Options {
+  std::vector<std::string> paths;
+  bool graph = false, passes = false, round_trip = false, audit_alias = false;
+  std::string mode = "optimized", json, junit;
+  int jobs = 1, timeout = 120, repeat = 1;
+  int64_t memory_mb = 8192;
+};
+
+struct Result {
+  int64_t passed = 0, failed = 0, skipped = 0, graphs_equal = 0, graphs_different = 0;
+  int64_t passes_equal = 0, passes_different = 0, passes_unknown = 0;
+  // Of the parameters that no case wrote, those that the analysis proves constant.
+  int64_t alias_findings = 0, parameters = 0, parameters_proved = 0;
+  std::string error;                  // the archive's own failure
+  std::vector<std::string> failures;  // one line each
+  bool bad_file = false;
+};
+
+// archive's name with another ending: "a.pt" and ".io.pt" give "a.io.pt".
+std::filesystem::path with_suffix(const std::filesystem::path& archive, const char* suffix);
+std::string read_file(const std::filesystem::path& p);
+// Without line ends, cut to a readable length.
+std::string one_line(std::string s);
+
+// <pass>/NAME.before.ir: runs the pass that the folder is called after on it, or on the graph of
+// NAME.pt, and compares with NAME.after.ir. NAME.printed.ir: reads NAME.ir and prints it.
+Result check_pass(const std::filesystem::path& text);
+// Reading and printing gives the text again, comments and names of values aside; and once more
+// exactly.
+Result check_round_trip(const std::filesystem::path& text);
+
+}  // namespace sconce::tool

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+// sconce verify on graph texts: passes against PyTorch's results, and the parser against the
+// printer.
+#include <nlohmann/json.hpp>
+
+#include "api/runtime.h"
+#include "backends/kernels.h"
+#include "compare.h"
+#include "passes/passes.h"
+#include "sconce/sconce.h"
+#include "verify.h"
+
+namespace sconce::tool {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+std::string stem_of(const fs::path& p, const char* ending) {
+  std::string s = p.string();
+  return s.substr(0, s.size() - std::string(ending).size());
+}
+bool ends_with(const fs::path& p, std::string_view e) {
+  std::string s = p.string();
+  return s.size() > e.size() && s.compare(s.size() - e.size(), e.size(), e) == 0;
+}
+
+std::string first_difference(const std::string& ours, const std::string& theirs) {
+  size_t at = 0, line = 0;
+  while (at < ours.size() && at < theirs.size() && ours[at] == theirs[at]) {
+    if (ours[at] == '\n') line = at + 1;
+    ++at;
+  }
+  auto rest = [&](const std::string& s) {
+    return s.substr(std::min(line, s.size()), s.find('\n', at) - line);
+  };
+  return "'" + rest(ours) + "' instead of '" + rest(theirs) + "'";
+}
+
+// The arguments that PyTorch's pass got, where they weren't the default ones.
+std::string arguments_of(const std::string& stem) {
+  if (!fs::exists(stem + ".json")) return "";
+  auto j = nlohmann::json::parse(read_file(stem + ".json"), nullptr, false);
+  if (j.is_array() && j.size() == 1 && j[0].is_boolean()) return j[0] ? "" : "false";
+  return "";
+}
+
+std::string run_pass(const fs::path& before, const std::string& pass) {
+  std::string stem = stem_of(before, ".before.ir");
+  std::string arguments = arguments_of(stem);
+  if (!arguments.empty()) raise<Error>("the pass has no such arguments here: ", arguments);
+  if (fs::exists(stem + ".pt")) return load(stem + ".pt").graph_text("forward", pass);
+  auto g = parse_graph(read_file(before), &op_table(), before.filename().string());
+  PassContext c{&op_table(), nullptr};
+  Context ctx = default_context();
+  ctx.kernels = &cpu_kernels();
+  ContextScope scope(&ctx);
+  run_pipeline(*g, c, pass);
+  return print_graph(*g);
+}
+
+}  // namespace
+
+Result check_pass(const fs::path& text) {
+  Result r;
+  std::string ours, theirs;
+  try {
+    if (ends_with(text, ".printed.ir")) {
+      fs::path source = stem_of(text, ".printed.ir") + ".ir";
+      theirs = read_file(text);
+      ours = print_graph(*parse_graph(read_file(source), &op_table(), source.filename().string()));
+    } else {
+      std::string pass = fs::absolute(text).parent_path().filename().string();
+      bool known = false;
+      for (auto& p : all_passes()) known |= pass == p.name;
+      if (!known) {
+        r.passes_unknown = 1;
+        return r;
+      }
+      theirs = read_file(stem_of(text, ".before.ir") + ".after.ir");
+      ours = run_pass(text, pass);
+    }
+  } catch (const Error& e) {
+    r.passes_different = 1;
+    r.failures.push_back(one_line(e.what()));
+    return r;
+  }
+  ours = normalized_graph(ours), theirs = normalized_graph(theirs);
+  if (ours == theirs) {
+    r.passes_equal = 1;
+  } else {
+    r.passes_different = 1;
+    r.failures.push_back(one_line(first_difference(ours, theirs)));
+  }
+  return r;
+}
+
+Result check_round_trip(const fs::path& text) {
+  Result r;
+  try {
+    std::string before = read_file(text);
+    std::string once = print_graph(*parse_graph(before, &op_table(), text.filename().string()));
+    std::string twice = print_graph(*parse_graph(once, &op_table(), "<printed>"));
+    // Texts that people write differ in their layout from what is printed.
+    bool printed = !ends_with(text, ".ir") || ends_with(text, ".printed.ir") ||
+                   ends_with(text, ".before.ir") || ends_with(text, ".after.ir");
+    std::string a = normalized_graph(once), b = normalized_graph(before);
+    if (printed && a != b)
+      r.failures.push_back(one_line(first_difference(a, b)));
+    else if (once != twice)
+      r.failures.push_back(one_line("the second time: " + first_difference(twice, once)));
+  } catch (const Error& e) {
+    r.failures.push_back(one_line(e.what()));
+  }
+  (r.failures.empty() ? r.passed : r.failed) = 1;
+  return r;
+}
+
+}  // namespace sconce::tool
