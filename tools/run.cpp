@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <chrono>
+#include <cstdio>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
 #include "api/runtime.h"
+#include "backends/kernels.h"
 #include "commands.h"
 #include "compare.h"
 #include "inputs.h"
+#include "runtime/profile.h"
 #include "sconce/sconce.h"
 
 namespace sconce::tool {
@@ -17,7 +21,37 @@ struct Options {
   std::vector<std::string> inputs;
   int threads = 1;
   int64_t seed = -1;
+  bool profile = false;
 };
+
+void print_profile(const Profile& p, double seconds) {
+  std::fprintf(stderr, "%-44s %8s %12s %7s\n", "operator, its kernel slots", "calls", "ms",
+               "share");
+  auto line = [&](const char* indent, const Profile::Row& r) {
+    std::fprintf(stderr, "%s%-*s %8lld %12.3f %6.1f%%\n", indent, *indent ? 42 : 44, r.name.c_str(),
+                 static_cast<long long>(r.calls), r.seconds * 1e3, 100 * r.seconds / seconds);
+  };
+  for (auto& r : p.rows()) {
+    line("", r);
+    for (auto& s : r.slots) line("  ", s);
+  }
+  std::fprintf(stderr, "the call: %.3f ms; kernels: %s; %lld allocations, %.1f MiB\n",
+               seconds * 1e3, cpu_kernels().name, static_cast<long long>(p.allocations()),
+               static_cast<double>(p.allocated_bytes()) / (1 << 20));
+}
+
+// The call, with what it spent its time on told on stderr.
+IValue run_profiled(const Module& m, const std::string& method, std::vector<IValue> inputs) {
+  m.impl()->prepared(method);  // compiling is no part of it
+  Profile profile;
+  m.impl()->recorder = &profile;
+  auto start = std::chrono::steady_clock::now();
+  IValue out = m.run_method(method, std::move(inputs));
+  std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
+  m.impl()->recorder = nullptr;
+  print_profile(profile, taken.count());
+  return out;
+}
 
 void print_value(const IValue& v) {
   if (v.isTensor() && v.toTensorRef().defined())
@@ -61,7 +95,9 @@ int run(const Options& o) {
   }
   std::vector<IValue> inputs;
   for (auto& text : o.inputs) inputs.push_back(parse_input(text));
-  IValue out = m.run_method(o.method, convert_inputs(m, o.method, inputs));
+  inputs = convert_inputs(m, o.method, inputs);
+  IValue out = o.profile ? run_profiled(m, o.method, std::move(inputs))
+                         : m.run_method(o.method, std::move(inputs));
   if (o.out.empty())
     print_value(out);
   else
@@ -84,6 +120,8 @@ Command add_run(CLI::App& app) {
   c->add_option("--out", o->out, "write the answer as .npy");
   c->add_option("--device", o->device, "cpu")->capture_default_str();
   c->add_option("--threads", o->threads, "threads of one operator")->check(CLI::Range(1, 1024));
+  c->add_flag("--profile", o->profile,
+              "what the time goes to, by operator and kernel slot, on stderr");
   c->add_option("--seed", o->seed, "seed of the generator");
   c->add_option("--mode", o->mode, "interpret or optimized")
       ->check(CLI::IsMember({"interpret", "optimized"}))

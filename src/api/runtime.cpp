@@ -99,11 +99,13 @@ IValue ModuleImpl::run(const std::string& name, std::vector<IValue> inputs) {
   c.out = options.out;
   c.warnings = options.warnings;
   c.max_steps = options.max_loop_steps;
+  c.recorder = recorder;
   c.pool = engine.pool.get();
   c.num_threads = c.pool ? c.pool->size() : 1;
   ContextScope scope(&c);
   Prepared& p = prepared(name);
-  if (!archive.compiled || method(name).self) inputs.insert(inputs.begin(), IValue(object));
+  bool with_self = !archive.compiled || method(name).self;
+  if (with_self) inputs.insert(inputs.begin(), IValue(object));
   if (inputs.size() < p.plan->n_inputs) {
     // Defaults of arguments that are not given.
     auto& schema = method(name).schema;
@@ -113,8 +115,13 @@ IValue ModuleImpl::run(const std::string& name, std::vector<IValue> inputs) {
       inputs.push_back(*schema.arguments[i].default_value);
     }
   }
-  auto out = p.shapes ? p.shapes->run(std::move(inputs), engine)
+  std::vector<IValue> again;
+  auto out = p.shapes ? p.shapes->run(std::move(inputs), engine, &again)
                       : run_plan(*p.plan, std::move(inputs), engine);
+  if (!again.empty()) {
+    if (with_self) again.erase(again.begin());
+    for (int i = 0; i < 3; ++i) (void)run(name, again);
+  }
   return std::move(out.at(0));
 }
 

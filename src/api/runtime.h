@@ -37,7 +37,8 @@ struct ModuleImpl {
   LoadOptions options;
   Engine engine;
   std::string name;
-  bool audit_alias = false;  // graphs report to the AliasAudit in force; Mode::Interpret only
+  Recorder* recorder = nullptr;  // sees every operator and slot; exclusive use
+  bool audit_alias = false;      // graphs report to the AliasAudit in force; Mode::Interpret only
 
   // The prepared method; made once, under the mutex. Reading takes no lock.
   Prepared& prepared(const std::string& method);

@@ -7,6 +7,8 @@
 
 namespace sconce {
 
+struct Operator;
+
 class Recorder {
  public:
   virtual ~Recorder() = default;
@@ -16,6 +18,9 @@ class Recorder {
   virtual void called(const SlotCall& call) = 0;
   // The host is about to look at elements of s.
   virtual void host_read(const Storage* s) = 0;
+  // The interpreter calls an operator, and is back from it (also when it threw).
+  virtual void operator_begins(const Operator&) {}
+  virtual void operator_ends() {}
 };
 
 // Counts the times that a tensor that already existed got other memory (set_, a growing resize_):

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "core/recorder.h"
 #include "ir/source.h"
 
 namespace sconce {
@@ -141,6 +142,15 @@ class Interpreter {
     if (i < s.n_out) f.slots[f.plan->operands[s.first_out + i]] = std::move(v);
   }
 
+  static void call_recorded(Recorder& r, const CallSite& s, Call& c) {
+    struct Ends {
+      Recorder& recorder;
+      ~Ends() { recorder.operator_ends(); }
+    };
+    r.operator_begins(*s.op);
+    Ends ends{r};
+    s.kernel(c);
+  }
   void call_kernel(Frame& f, const CallSite& s) {
     constexpr uint32_t kInline = 24;
     IValue* in_small[kInline];
@@ -168,7 +178,10 @@ class Interpreter {
     }
     for (uint32_t i = 0; i < s.n_out; ++i) out[i] = &f.slots[o[s.first_out + i]];
     Call c(s.op, in, last, s.n_in, out, s.n_out);
-    s.kernel(c);
+    if (context_.recorder)
+      call_recorded(*context_.recorder, s, c);
+    else
+      s.kernel(c);
     for (uint32_t i = 0; i < s.n_in; ++i)
       if (last[i]) {
         bool is_output = false;

@@ -19,7 +19,10 @@ class ShapePlanCache {
   explicit ShapePlanCache(std::shared_ptr<const Plan> plan);
   ~ShapePlanCache();
   // Replays, or records and runs. The result is what the interpreter would give.
-  std::vector<IValue> run(std::vector<IValue> inputs, const Engine& engine);
+  // again (may be null) gets the inputs when a small plan without effects was made: a call of
+  // microseconds feels its cold caches, so the caller may call again before it returns.
+  std::vector<IValue> run(std::vector<IValue> inputs, const Engine& engine,
+                          std::vector<IValue>* again = nullptr);
   // True when the graph has the form that can be recorded: no control flow, no effects, no
   // randomness.
   static bool suits(const Graph& g);

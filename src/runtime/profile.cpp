@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/profile.h"
+
+#include <algorithm>
+
+#include "core/op_table.h"
+
+namespace sconce {
+
+void Profile::allocated(const Ref<Storage>& s) {
+  ++allocations_;
+  allocated_bytes_ += static_cast<int64_t>(s->nbytes());
+}
+
+void Profile::called(const SlotCall& call) {
+  Clock::time_point start = Clock::now();
+  call.run(call.args);
+  std::chrono::duration<double> taken = Clock::now() - start;
+  if (open_.empty()) return;
+  Sum& s = entries_[open_.back().op].slots[call.name];
+  ++s.calls;
+  s.seconds += taken.count();
+}
+
+void Profile::operator_begins(const Operator& op) { open_.push_back({&op, Clock::now()}); }
+
+void Profile::operator_ends() {
+  std::chrono::duration<double> taken = Clock::now() - open_.back().start;
+  Sum& s = entries_[open_.back().op].all;
+  ++s.calls;
+  s.seconds += taken.count();
+  open_.pop_back();
+}
+
+std::vector<Profile::Row> Profile::rows() const {
+  auto longest_first = [](std::vector<Row>& rows) {
+    std::stable_sort(rows.begin(), rows.end(),
+                     [](const Row& a, const Row& b) { return a.seconds > b.seconds; });
+  };
+  std::vector<Row> out;
+  for (auto& [op, e] : entries_) {
+    Row r{std::string(op->full_name()), e.all.calls, e.all.seconds, {}};
+    for (auto& [name, s] : e.slots) r.slots.push_back({name, s.calls, s.seconds, {}});
+    longest_first(r.slots);
+    out.push_back(std::move(r));
+  }
+  longest_first(out);
+  return out;
+}
+
+}  // namespace sconce

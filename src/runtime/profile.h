@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where the time of a call goes: operators as the interpreter reaches them, and under each the
+// kernel slots that it calls. A Recorder, so plans that were recorded before don't run meanwhile.
+#pragma once
+#include <chrono>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "core/recorder.h"
+
+namespace sconce {
+
+class Profile final : public Recorder {
+ public:
+  struct Row {
+    std::string name;  // "aten::conv2d", or a slot's
+    int64_t calls = 0;
+    double seconds = 0;  // an operator's include those of its slots and of operators that it calls
+    std::vector<Row> slots;
+  };
+  // The longest first.
+  std::vector<Row> rows() const;
+  int64_t allocations() const { return allocations_; }
+  int64_t allocated_bytes() const { return allocated_bytes_; }
+
+  void allocated(const Ref<Storage>& s) override;
+  void called(const SlotCall& call) override;
+  void host_read(const Storage*) override {}
+  void operator_begins(const Operator& op) override;
+  void operator_ends() override;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  struct Sum {
+    int64_t calls = 0;
+    double seconds = 0;
+  };
+  struct Entry {
+    Sum all;
+    std::map<std::string, Sum> slots;
+  };
+  struct Open {
+    const Operator* op;
+    Clock::time_point start;
+  };
+  std::map<const Operator*, Entry> entries_;
+  std::vector<Open> open_;
+  int64_t allocations_ = 0, allocated_bytes_ = 0;
+};
+
+}  // namespace sconce
