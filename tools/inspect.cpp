@@ -33,7 +33,7 @@ Json describe(const Module& m) {
     if (a.value.isObject() && a.value.toObjectRef().type->is_module)
       j["modules"].push_back({{"name", a.name}, {"class", a.value.toObjectRef().type->name}});
   j["methods"] = Json::array();
-  m.compile_all();
+  auto missing = m.missing_operators();
   for (auto& name : m.method_names())
     j["methods"].push_back({{"name", name}, {"schema", m.impl()->method(name).schema.str()}});
   auto list = [&](const char* key, const std::vector<Named<Tensor>>& tensors) {
@@ -47,12 +47,12 @@ Json describe(const Module& m) {
   list("parameters", m.named_parameters());
   list("buffers", m.named_buffers());
   std::map<std::string, int64_t> counts;
-  for (auto& f : m.impl()->archive.cu->functions()) count_operators(f->graph->block(), counts);
+  for (auto& f : m.impl()->archive.cu->functions())
+    if (f->graph) count_operators(f->graph->block(), counts);
   j["operators"] = Json::object();
   for (auto& kv : counts) j["operators"][kv.first] = kv.second;
   j["missing"] = Json::array();
-  for (auto& p : m.missing_operators())
-    j["missing"].push_back({{"operator", p.first}, {"at", p.second}});
+  for (auto& p : missing) j["missing"].push_back({{"operator", p.first}, {"at", p.second}});
   return j;
 }
 
@@ -104,8 +104,10 @@ Command add_ops(CLI::App& app) {
   return [json] {
     const OpTable& table = op_table();
     Json j = Json::array();
-    for (size_t i = 0; i < table.size(); ++i) {
-      const Operator& op = table.at(i);
+    std::vector<const Operator*> all = table.custom();
+    for (size_t i = 0; i < table.size(); ++i) all.push_back(&table.at(i));
+    for (const Operator* p : all) {
+      const Operator& op = *p;
       if (*json)
         j.push_back(
             {{"schema", op.text}, {"backends", op.kernel ? Json::array({"cpu"}) : Json::array()}});

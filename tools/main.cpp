@@ -12,6 +12,10 @@ int main(int argc, char** argv) {
   CLI::App app{"sconce runs TorchScript archives without LibTorch", "sconce"};
   app.set_version_flag("--version", SCONCE_VERSION);
   app.require_subcommand(1);
+  std::vector<std::string> plugins;
+  app.add_option("--plugin", plugins, "shared library with operators of your own; may be repeated")
+      ->allow_extra_args(false);
+  app.fallthrough();
   const std::vector<std::pair<const char*, Command>> commands{
       {"run", add_run(app)},         {"inspect", add_inspect(app)}, {"graph", add_graph(app)},
       {"verify", add_verify(app)},   {"bench", add_bench(app)},     {"ops", add_ops(app)},
@@ -23,6 +27,7 @@ int main(int argc, char** argv) {
     return app.exit(e) == 0 ? kDone : kUsage;
   }
   try {
+    for (auto& p : plugins) sconce::load_plugin(p);
     for (auto& c : commands)
       if (app.got_subcommand(c.first)) return c.second();
   } catch (const CLI::Error& e) {

@@ -4,6 +4,7 @@
 #include "sconce/error.h"
 #include "sconce/ivalue.h"
 #include "sconce/module.h"
+#include "sconce/op.h"
 #include "sconce/options.h"
 #include "sconce/tensor.h"
 #include "sconce/type.h"

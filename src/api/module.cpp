@@ -274,12 +274,14 @@ void find_missing(Block* b, std::vector<std::pair<std::string, std::string>>& ou
     for (Block* inner : n->blocks) find_missing(inner, out, seen);
     if (const Attribute* sub = n->find(Symbol("Subgraph")))
       find_missing(sub->graph->block(), out, seen);
+    bool own = !n->op && !n->kind.is_prim() &&
+               !n->kind.is_aten();  // of a namespace that nobody registered
     bool handled = n->kind.is_prim() && (!n->op || n->op->kernel);
-    if (handled || !n->op || n->op->kernel || n->kind == prim::RaiseException ||
-        n->kind == Symbol("aten::warn") || n->kind == Symbol("aten::wait"))
+    if (!own && (handled || !n->op || n->op->kernel || n->kind == prim::RaiseException ||
+                 n->kind == Symbol("aten::warn") || n->kind == Symbol("aten::wait")))
       continue;
-    std::string name(n->op->full_name());
-    if (n->op->name().substr(0, 6) == "prim::") continue;
+    std::string name(own ? n->kind.view() : n->op->full_name());
+    if (name.substr(0, 6) == "prim::") continue;
     if (seen.insert(name).second)
       out.emplace_back(name, n->range.source ? n->range.source->position(n->range.start) : "");
   }
@@ -287,10 +289,20 @@ void find_missing(Block* b, std::vector<std::pair<std::string, std::string>>& ou
 }  // namespace
 
 std::vector<std::pair<std::string, std::string>> Module::missing_operators() const {
-  compile_all();
   std::vector<std::pair<std::string, std::string>> out;
   std::set<std::string> seen;
-  for (auto& f : impl_->archive.cu->functions()) find_missing(f->graph->block(), out, seen);
+  std::lock_guard<std::recursive_mutex> lock(impl_->archive.cu->mutex());
+  auto& list = impl_->archive.cu->functions();
+  for (size_t i = 0; i < list.size(); ++i) {
+    try {
+      find_missing(list[i]->ensure_graph().block(), out, seen);
+    } catch (const MissingOp&) {
+      // An unknown operator whose result doesn't fit; it is listed below.
+    }
+  }
+  for (auto& [name, range] : impl_->archive.cu->unknown_operators)
+    if (seen.insert(name).second)
+      out.emplace_back(name, range.source ? range.source->position(range.start) : "");
   return out;
 }
 

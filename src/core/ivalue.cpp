@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // IValue boxes, equality, hashing and text.
 #include "sconce/ivalue.h"
+#include "sconce/op.h"
 
 #include <cmath>
 #include <cstdio>
@@ -330,5 +331,18 @@ bool ivalue_matches(const IValue& v, TypePtr t) {
     default: return true;
   }
 }
+
+namespace detail {
+std::vector<double> to_doubles(const IValue& v) {
+  std::vector<double> r;
+  for (auto& x : v.toListRef().items) r.push_back(x.toDouble());
+  return r;
+}
+std::vector<Tensor> to_tensors(const IValue& v) {
+  std::vector<Tensor> r;
+  for (auto& x : v.toListRef().items) r.push_back(x.toTensor());
+  return r;
+}
+}  // namespace detail
 
 }  // namespace sconce

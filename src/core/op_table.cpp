@@ -73,7 +73,61 @@ OpTable::Range OpTable::find(std::string_view name) const {
                              [](const Operator& o, std::string_view n) { return o.name() < n; });
   auto hi = lo;
   while (hi != e && hi->name() == name) ++hi;
+  if (lo == hi) {
+    std::shared_lock<std::shared_mutex> lock(custom_mutex_);
+    auto it = custom_.find(name);
+    if (it != custom_.end()) return it->second;
+  }
   return {lo, hi};
+}
+
+bool OpTable::has_namespace(std::string_view ns) const {
+  std::string prefix = std::string(ns) + "::";
+  const Operator* b = ops_.get();
+  auto lo = std::lower_bound(b, b + count_, std::string_view(prefix),
+                             [](const Operator& o, std::string_view n) { return o.name() < n; });
+  if (lo != b + count_ && lo->name().substr(0, prefix.size()) == prefix) return true;
+  std::shared_lock<std::shared_mutex> lock(custom_mutex_);
+  auto it = custom_.lower_bound(prefix);
+  return it != custom_.end() && it->first.compare(0, prefix.size(), prefix) == 0;
+}
+
+void OpTable::add(const CustomOp* rows, size_t count) {
+  std::map<std::string, std::vector<const CustomOp*>> by_name;
+  for (size_t i = 0; i < count; ++i) {
+    FunctionSchema s = parse_schema(rows[i].schema);
+    if (s.name.find("::") == std::string::npos)
+      raise<ScriptError>("schema: '", rows[i].schema, "' names no namespace");
+    for (const CustomOp* other : by_name[s.name])
+      if (parse_schema(other->schema).overload == s.overload)
+        raise<Error>("operator ", s.name, " is registered twice");
+    by_name[s.name].push_back(&rows[i]);
+  }
+  std::unique_lock<std::shared_mutex> lock(custom_mutex_);
+  for (auto& [name, list] : by_name) {
+    const Operator* b = ops_.get();
+    auto lo = std::lower_bound(b, b + count_, std::string_view(name),
+                               [](const Operator& o, std::string_view n) { return o.name() < n; });
+    if ((lo != b + count_ && lo->name() == name) || custom_.count(name))
+      raise<Error>("operator ", name, " exists already");
+  }
+  for (auto& [name, list] : by_name) {
+    auto ops = std::make_unique<Operator[]>(list.size());
+    for (size_t i = 0; i < list.size(); ++i) {
+      ops[i].text = list[i]->schema;
+      ops[i].kernel = list[i]->kernel;
+      ops[i].custom = true;
+    }
+    custom_[name] = {ops.get(), ops.get() + list.size()};
+    custom_ops_.push_back(std::move(ops));
+  }
+}
+std::vector<const Operator*> OpTable::custom() const {
+  std::shared_lock<std::shared_mutex> lock(custom_mutex_);
+  std::vector<const Operator*> r;
+  for (auto& kv : custom_)
+    for (const Operator& o : kv.second) r.push_back(&o);
+  return r;
 }
 
 const Operator* OpTable::find_overload(std::string_view full_name) const {

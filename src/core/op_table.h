@@ -3,43 +3,17 @@
 // sconce has.
 #pragma once
 #include <memory>
+#include <map>
 #include <mutex>
+#include <shared_mutex>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
 #include "core/schema.h"
-#include "sconce/ivalue.h"
+#include "sconce/op.h"
 
 namespace sconce {
-
-struct Operator;
-
-// One call of an operator: in(i) reads an input, take(i) moves it when this is its last use, out(i)
-// sets a result.
-class Call {
- public:
-  Call(const Operator* op, IValue* const* inputs, const uint8_t* last_use, uint32_t n_in,
-       IValue* const* outputs, uint32_t n_out)
-      : op_(op), in_(inputs), last_(last_use), out_(outputs), n_in_(n_in), n_out_(n_out) {}
-  uint32_t n_in() const { return n_in_; }
-  uint32_t n_out() const { return n_out_; }
-  const IValue& in(uint32_t i) const { return *in_[i]; }
-  IValue take(uint32_t i) const { return last_ && last_[i] ? std::move(*in_[i]) : *in_[i]; }
-  void out(uint32_t i, IValue v) const {
-    if (i < n_out_) *out_[i] = std::move(v);
-  }
-  const Operator* op() const { return op_; }
-
- private:
-  const Operator* op_;
-  IValue* const* in_;
-  const uint8_t* last_;
-  IValue* const* out_;
-  uint32_t n_in_, n_out_;
-};
-
-using Kernel = void (*)(Call&);
 
 // A row of an operator file: "aten::add.Tensor" and its function. The schema stands once, in
 // schemas.inc.
@@ -55,6 +29,7 @@ struct Operator {
   const char* text = nullptr;      // the schema
   Kernel kernel = nullptr;         // null: not implemented
   Kernel plain = nullptr;          // what a wrapper around the kernel calls; null: no wrapper
+  bool custom = false;             // registered by the host: may look at elements itself
   const Operator* base = nullptr;  // for derived in-place and out= forms: the functional operator
   std::string_view full_name() const;  // "aten::add.Tensor"
   std::string_view name() const;       // "aten::add"
@@ -86,10 +61,17 @@ class OpTable {
   Range find(std::string_view name) const;
   // "aten::add.Tensor"; null when unknown.
   const Operator* find_overload(std::string_view full_name) const;
+  // Some operator is called "ns::...".
+  bool has_namespace(std::string_view ns) const;
+  // Adds operators of the host; their addresses stay. Throws Error for a name that is known,
+  // ScriptError for a broken schema; then nothing is added.
+  void add(const CustomOp* rows, size_t count);
   // Puts outer around the kernel of every overload of "aten::relu" that has one.
   void wrap(std::string_view name, Kernel outer);
+  // Without those of the host.
   size_t size() const { return count_; }
   const Operator& at(size_t i) const { return ops_[i]; }
+  std::vector<const Operator*> custom() const;
   // Rows whose name no schema has; a test wants this empty.
   const std::vector<std::string>& unmatched() const { return unmatched_; }
 
@@ -98,6 +80,9 @@ class OpTable {
   std::unique_ptr<Operator[]> ops_;
   size_t count_;
   std::vector<std::string> unmatched_;
+  mutable std::shared_mutex custom_mutex_;
+  std::vector<std::unique_ptr<Operator[]>> custom_ops_;
+  std::map<std::string, Range, std::less<>> custom_;  // by name
 };
 
 // Runs op on plain values; results in order. Throws what the kernel throws, MissingOp when there is

@@ -20,6 +20,8 @@ bool has_side_effects(const Node* n) {
       k == prim::TimePoint || k == prim::CallFunction || k == prim::CallMethod ||
       k == prim::Enter || k == prim::Exit)
     return true;
+  // What else would the host have it for?
+  if (n->op && n->op->custom && n->op->schema().returns.empty()) return true;
   if (!k.is_aten()) return false;
   std::string_view name = k.unqualified();
   return name == "warn" || name == "save" || name == "manual_seed" || name == "wait" ||
@@ -238,7 +240,7 @@ std::optional<std::vector<IValue>> fold_node(Node* n) {
   if (k == prim::unchecked_cast) return in;
   if (k == prim::EnumName) return std::vector<IValue>{in[0].toEnumRef().name};
   if (k == prim::EnumValue) return std::vector<IValue>{in[0].toEnumRef().value};
-  if (!n->op || !n->op->kernel || n->op->schema().is_vararg) return std::nullopt;
+  if (!n->op || !n->op->kernel || n->op->custom || n->op->schema().is_vararg) return std::nullopt;
   try {
     return run_operator(*n->op, std::move(in));
   } catch (const Error&) {

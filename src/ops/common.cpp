@@ -13,16 +13,6 @@ IntVec to_ints(const IValue& v) {
     r.push_back(x.isTensor() ? x.toTensor().item<int64_t>() : x.toInt());
   return r;
 }
-std::vector<double> to_doubles(const IValue& v) {
-  std::vector<double> r;
-  for (auto& x : v.toListRef().items) r.push_back(x.toDouble());
-  return r;
-}
-TensorList to_tensors(const IValue& v) {
-  TensorList r;
-  for (auto& x : v.toListRef().items) r.push_back(x.toTensor());
-  return r;
-}
 OptTensorList to_opt_tensors(const IValue& v) {
   OptTensorList r;
   for (auto& x : v.toListRef().items) r.push_back(x.isNone() ? Tensor() : x.toTensor());

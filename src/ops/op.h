@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // How a typed C++ function becomes an operator: op<f>("aten::relu") unboxes the arguments of a
-// Call, runs f, boxes what it returns. A row names the operator; its schema stands once, in
-// schemas.inc, and a test compares the two.
+// Call, runs f, boxes what it returns (sconce/op.h). A row names the operator; its schema stands
+// once, in schemas.inc, and a test compares the two.
 #pragma once
 #include <optional>
 #include <string>
@@ -45,103 +45,33 @@ using OptBool = std::optional<bool>;
 using OptScalar = std::optional<Scalar>;
 using OptInts = std::optional<IntVec>;
 
-template <class T>
-struct Arg;
-#define SCONCE_ARG(Type, spelled, expr)                                 \
-  template <>                                                           \
-  struct Arg<Type> {                                                    \
-    static constexpr const char* spelling = spelled;                    \
-    static Type from([[maybe_unused]] const IValue& v) { return expr; } \
-  };
 IntVec to_ints(const IValue& v);
-std::vector<double> to_doubles(const IValue& v);
-TensorList to_tensors(const IValue& v);
-SCONCE_ARG(int64_t, "int", v.toInt())
-SCONCE_ARG(double, "float", v.toDouble())
-SCONCE_ARG(bool, "bool", v.toBool())
-SCONCE_ARG(Scalar, "Scalar", Scalar(v))
-SCONCE_ARG(const std::string&, "str", v.toStringRef())
-SCONCE_ARG(IntVec, "int[]", to_ints(v))
-SCONCE_ARG(std::vector<double>, "float[]", to_doubles(v))
-SCONCE_ARG(TensorList, "Tensor[]", to_tensors(v))
-SCONCE_ARG(Device, "Device", v.toDevice())
-SCONCE_ARG(OptInt, "int?", v.isNone() ? OptInt() : OptInt(v.toInt()))
-SCONCE_ARG(OptDouble, "float?", v.isNone() ? OptDouble() : OptDouble(v.toDouble()))
-SCONCE_ARG(OptBool, "bool?", v.isNone() ? OptBool() : OptBool(v.toBool()))
-SCONCE_ARG(OptScalar, "Scalar?", v.isNone() ? OptScalar() : OptScalar(Scalar(v)))
-SCONCE_ARG(OptInts, "int[]?", v.isNone() ? OptInts() : OptInts(to_ints(v)))
-SCONCE_ARG(std::optional<std::string>, "str?",
-           v.isNone() ? std::optional<std::string>() : std::optional<std::string>(v.toStringRef()))
-SCONCE_ARG(const IValue&, "any", v)
-#undef SCONCE_ARG
-template <>
-struct Arg<const Tensor&> {
-  static constexpr const char* spelling = "Tensor";
-  static const Tensor& from(const IValue& v) {
-    const Tensor& t = v.toTensorRef();
-    if (!t.defined()) raise<OpError>("expected a tensor but found an undefined one");
-    return t;
-  }
-};
-// A null pointer is None (or an undefined tensor).
-template <>
-struct Arg<const Tensor*> {
-  static constexpr const char* spelling = "Tensor?";
-  static const Tensor* from(const IValue& v) {
-    if (v.isNone()) return nullptr;
-    const Tensor& t = v.toTensorRef();
-    return t.defined() ? &t : nullptr;
-  }
-};
-template <>
-struct Arg<Generator*> {
-  static constexpr const char* spelling = "Generator?";
-  static Generator* from(const IValue& v) { return v.isNone() ? nullptr : &v.toGeneratorRef(); }
-};
-
-inline IValue box(Tensor t) { return IValue(std::move(t)); }
-inline IValue box(int64_t v) { return v; }
-inline IValue box(double v) { return v; }
-inline IValue box(bool v) { return v; }
-inline IValue box(std::string v) { return IValue(std::move(v)); }
-inline IValue box(IValue v) { return v; }
 inline IValue box(Scalar v) { return v.to_ivalue(); }
-inline IValue box(TensorList v) { return IValue(std::move(v)); }
-inline IValue box(Device v) { return v; }
-inline IValue box(const IntVec& v) { return IValue(v.vec()); }
 
+}  // namespace sconce::ops
+
+namespace sconce::detail {
+#define SCONCE_ARG(Type, spelled, expr)                \
+  template <>                                          \
+  struct Arg<Type> {                                   \
+    static constexpr const char* spelling = spelled;   \
+    static Type from(const IValue& v) { return expr; } \
+  };
+SCONCE_ARG(ops::Scalar, "Scalar", ops::Scalar(v))
+SCONCE_ARG(ops::IntVec, "int[]", ops::to_ints(v))
+SCONCE_ARG(ops::OptScalar, "Scalar?",
+           v.isNone() ? ops::OptScalar() : ops::OptScalar(ops::Scalar(v)))
+SCONCE_ARG(ops::OptInts, "int[]?", v.isNone() ? ops::OptInts() : ops::OptInts(ops::to_ints(v)))
+SCONCE_ARG(Generator*, "Generator?", v.isNone() ? nullptr : &v.toGeneratorRef())
+#undef SCONCE_ARG
+}  // namespace sconce::detail
+
+namespace sconce::ops {
+
+using detail::to_doubles;
+using detail::to_tensors;
 template <auto F>
-struct Unbox;
-template <class R, class... A, R (*F)(A...)>
-struct Unbox<F> {
-  static void call(Call& c) { invoke(c, std::index_sequence_for<A...>{}); }
-  template <size_t... I>
-  static void invoke(Call& c, std::index_sequence<I...>) {
-    if constexpr (std::is_void_v<R>) {
-      F(Arg<A>::from(c.in(I))...);
-    } else {
-      put(c, F(Arg<A>::from(c.in(I))...));
-    }
-  }
-  template <class T>
-  static void put(Call& c, T&& v) {
-    c.out(0, box(std::forward<T>(v)));
-  }
-  template <class... T>
-  static void put(Call& c, std::tuple<T...>&& v) {
-    put_each(c, v, std::index_sequence_for<T...>{});
-  }
-  template <class Tuple, size_t... I>
-  static void put_each(Call& c, Tuple& v, std::index_sequence<I...>) {
-    (c.out(I, box(std::move(std::get<I>(v)))), ...);
-  }
-  // The C++ parameters in schema spelling: "Tensor, int?".
-  static std::string signature() {
-    std::string s;
-    ((s += (s.empty() ? "" : ", ") + std::string(Arg<A>::spelling)), ...);
-    return s;
-  }
-};
+using Unbox = detail::Unbox<F>;
 template <auto F>
 constexpr OpDef op(const char* name) {
   return {name, Unbox<F>::call, Unbox<F>::signature};

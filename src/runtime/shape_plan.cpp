@@ -13,6 +13,7 @@
 #include <unordered_set>
 
 #include "core/context.h"
+#include "core/op_table.h"
 #include "ir/cleanup.h"
 
 namespace sconce {
@@ -200,6 +201,9 @@ class Recording final : public Recorder {
     storages_.push_back({s});
   }
   void host_read(const Storage*) override { give_up(); }
+  void operator_begins(const Operator& op) override {
+    if (op.custom) give_up();
+  }
   void called(const SlotCall& c) override {
     if (!given_up_) record(c);
     c.run(c.args);

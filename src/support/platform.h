@@ -18,6 +18,8 @@ struct Bytes {
 Bytes map_file(const std::string& path);
 // A shared library opened lazily; null when it can't be had.
 void* open_library(const char* name);
+// Why the last open_library of this thread failed.
+std::string library_error();
 void* library_symbol(void* library, const char* symbol);
 
 }  // namespace sconce

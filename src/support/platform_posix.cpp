@@ -49,6 +49,10 @@ Bytes map_file(const std::string& path) {
 }
 
 void* open_library(const char* name) { return dlopen(name, RTLD_NOW | RTLD_LOCAL); }
+std::string library_error() {
+  const char* why = dlerror();
+  return why ? why : "";
+}
 void* library_symbol(void* library, const char* symbol) { return dlsym(library, symbol); }
 
 }  // namespace sconce

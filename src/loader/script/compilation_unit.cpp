@@ -501,8 +501,17 @@ void CompilationUnit::compile(Function& f) {
                  "' is called recursively. Recursive calls are not supported");
   if (f.schema.name.empty()) f.schema = schema_of(*it->second, f.self, false);
   f.compiling = true;
+  size_t known = unknown_operators.size();
   try {
     Emitter(*this, f).run(*it->second);
+  } catch (const ScriptError& e) {
+    f.compiling = false;
+    if (unknown_operators.size() == known) throw;
+    auto& [name, range] = unknown_operators[known];
+    throw MissingOp(
+        describe_error(range,
+                       "operator " + name + " is not registered, so what it returns isn't known") +
+        "\n" + e.what());
   } catch (...) {
     f.compiling = false;
     throw;

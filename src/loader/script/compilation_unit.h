@@ -27,6 +27,8 @@ class CompilationUnit : public std::enable_shared_from_this<CompilationUnit> {
   uint64_t version() const { return version_; }
   std::recursive_mutex& mutex() { return mutex_; }
   std::vector<IValue> constants;  // CONSTANTS.cN
+  // Operators of namespaces that nobody registered, as they were met.
+  std::vector<std::pair<std::string, SourceRange>> unknown_operators;
 
   // Null when there is no such type / function.
   TypePtr find_type(const std::string& qualified_name);

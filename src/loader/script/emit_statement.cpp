@@ -463,7 +463,10 @@ void Emitter::assign(const TreeRef& lhs, const TreeRef& rhs, TypePtr type) {
     }
     case Kind::Tuple: {
       binders(lhs->kids);
-      assign_tuple(*lhs, sugared(rhs));
+      wanted_outputs_ = lhs->size();
+      SugaredPtr value = sugared(rhs);
+      wanted_outputs_ = 1;
+      assign_tuple(*lhs, value);
       return;
     }
     case Kind::Select: {

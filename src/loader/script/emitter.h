@@ -238,6 +238,7 @@ class Emitter {
 
   CompilationUnit& cu_;
   Function& fn_;
+  size_t wanted_outputs_ = 1;  // of the call that is assigned to a list of names
   TypeTable& types_;
   Graph* graph_ = nullptr;
   EnvironmentPtr env_;

@@ -181,6 +181,7 @@ SugaredPtr Emitter::attr(const SugaredPtr& s, const std::string& name) {
     case K::Ops: return make(K::OpNamespace, name);
     case K::OpNamespace:
       if (s->name == "aten" && name == "autograd") return s;
+      if (s->name == "aten" && name == "ops") return make(K::Ops);  // torch.ops
       return make(K::Builtin, s->name + "::" + name);
     case K::Constants: {
       char* end = nullptr;
