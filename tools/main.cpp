@@ -39,6 +39,9 @@ int main(int argc, char** argv) {
   } catch (const std::bad_alloc&) {
     std::cerr << "sconce: out of memory\n";
     return kBadFile;
+  } catch (const std::exception& e) {
+    std::cerr << "sconce: " << e.what() << "\n";
+    return kBadFile;
   }
   return kUsage;
 }

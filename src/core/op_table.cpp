@@ -66,6 +66,14 @@ void OpTable::wrap(std::string_view name, Kernel outer) {
   }
 }
 
+void OpTable::check(std::string_view full_name, uint32_t refused_dtypes, Kernel check) {
+  auto* op = const_cast<Operator*>(find_overload(full_name));
+  if (!op || !op->kernel || op->unchecked) return;
+  op->unchecked = op->kernel;
+  op->refused_dtypes = refused_dtypes;
+  op->kernel = check;
+}
+
 OpTable::Range OpTable::find(std::string_view name) const {
   const Operator* b = ops_.get();
   const Operator* e = b + count_;

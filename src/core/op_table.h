@@ -29,6 +29,8 @@ struct Operator {
   const char* text = nullptr;      // the schema
   Kernel kernel = nullptr;         // null: not implemented
   Kernel plain = nullptr;          // what a wrapper around the kernel calls; null: no wrapper
+  Kernel unchecked = nullptr;      // what the check of refused_dtypes calls
+  uint32_t refused_dtypes = 0;     // bit n: the dtype with number n
   bool custom = false;             // registered by the host: may look at elements itself
   const Operator* base = nullptr;  // for derived in-place and out= forms: the functional operator
   std::string_view full_name() const;  // "aten::add.Tensor"
@@ -68,6 +70,8 @@ class OpTable {
   void add(const CustomOp* rows, size_t count);
   // Puts outer around the kernel of every overload of "aten::relu" that has one.
   void wrap(std::string_view name, Kernel outer);
+  // Puts check in front of the kernel of "aten::add.Tensor", if there is one.
+  void check(std::string_view full_name, uint32_t refused_dtypes, Kernel check);
   // Without those of the host.
   size_t size() const { return count_; }
   const Operator& at(size_t i) const { return ops_[i]; }

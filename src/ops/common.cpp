@@ -121,22 +121,64 @@ bool is_dense(const Tensor& t) {
   return true;
 }
 
+namespace {
+// The order of dims, fastest first, in which PyTorch's TensorIterator walks the operands; its
+// result is dense in that order. Source: reorder_dimensions of ATen's TensorIterator.
+std::vector<size_t> iteration_order(IntArrayRef sizes,
+                                    std::initializer_list<const Tensor*> operands) {
+  size_t n = sizes.size();
+  std::vector<IntVec> strides;  // of the operands as they are broadcast
+  for (const Tensor* t : operands) {
+    if (!t || !t->defined()) continue;
+    IntVec s(n, 0);
+    size_t skipped = n - std::min(n, t->sizes().size());
+    for (size_t i = skipped; i < n; ++i)
+      if (t->sizes()[i - skipped] != 1 || sizes[i] == 1) s[i] = t->strides()[i - skipped];
+    strides.push_back(s);
+  }
+  // Positive: b stands before a; zero: the operands don't tell.
+  auto compare = [&](size_t a, size_t b) {
+    for (const IntVec& s : strides) {
+      if (s[a] == 0 || s[b] == 0) continue;
+      if (s[a] != s[b]) return s[a] < s[b] ? -1 : 1;
+      if (sizes[a] > sizes[b]) return 1;
+    }
+    return 0;
+  };
+  std::vector<size_t> order(n);
+  for (size_t i = 0; i < n; ++i) order[i] = n - 1 - i;
+  for (size_t i = 1; i < n; ++i) {
+    size_t at = i;
+    for (size_t k = i; k-- > 0;) {
+      int c = compare(order[k], order[at]);
+      if (c < 0) break;
+      if (c == 0) continue;
+      std::swap(order[k], order[at]);
+      at = k;
+    }
+  }
+  return order;
+}
+}  // namespace
+
 Tensor empty_elementwise(IntArrayRef sizes, ScalarType dtype,
                          std::initializer_list<const Tensor*> operands) {
-  for (const Tensor* t : operands) {
-    if (!t || t->sizes() != sizes || t->dim() < 2 || t->is_contiguous() || t->numel() == 0) {
-      if (t && t->sizes() == sizes) break;
-      continue;
-    }
-    if (is_dense(*t)) return empty_strided(sizes, t->strides(), dtype);
-    break;
+  bool contiguous = true;
+  for (const Tensor* t : operands)
+    contiguous &= !t || !t->defined() || t->dim() < 2 || t->is_contiguous();
+  if (contiguous || sizes.size() < 2) return empty(sizes, dtype);
+  IntVec strides(sizes.size(), 1);
+  int64_t step = 1;
+  for (size_t d : iteration_order(sizes, operands)) {
+    strides[d] = step;
+    step *= std::max<int64_t>(sizes[d], 1);
   }
-  return empty(sizes, dtype);
+  return empty_strided(sizes, strides, dtype);
 }
 Tensor empty_like(const Tensor& t, ScalarType dtype) {
   if (t.dim() >= 2 && !t.is_contiguous() && t.numel() > 0 && is_dense(t))
     return empty_strided(t.sizes(), t.strides(), dtype);
-  return empty(t.sizes(), dtype);
+  return empty_elementwise(t.sizes(), dtype, {&t});
 }
 
 // ---- promotion ----
@@ -292,6 +334,8 @@ Tensor binary_scalar(Binary op, const Tensor& a, const Scalar& b, ScalarType com
   if (o.numel() == 0) return o;
   TensorView v = view_of(a);
   Number s = number(b);
+  // A number takes part as an element would: -1 is 255 beside uint8.
+  if (compute == kByte && s.i < 0) s.i &= 255;
   if (compute == kFloat || compute == kHalf || compute == kBFloat16)
     s.d = static_cast<double>(static_cast<float>(s.d));
   call_slot(BinaryArgs{view_of(o), swapped ? TensorView{} : v, swapped ? v : TensorView{}, op,
@@ -359,6 +403,7 @@ std::vector<double> host_doubles(const Tensor& t) {
 
 namespace {
 void check_writable(const Tensor& self) {
+  if (self.numel() == 0) return;
   for (size_t i = 0; i < self.sizes().size(); ++i)
     if (self.strides()[i] == 0 && self.sizes()[i] > 1)
       raise<OpError>(

@@ -368,6 +368,7 @@ void manual_seed_op(Call& c) {
 }
 Tensor feature_dropout(const Tensor& x, double p, bool train) {
   if (!train || p == 0 || x.numel() == 0) return x;
+  if (is_integral(x.dtype(), true) && p != 1) check_castable(kFloat, x.dtype());
   if (p == 1) return mul_scalar(x, Scalar(0.0));
   IntVec s(x.sizes());
   for (size_t i = 2; i < s.size(); ++i) s[i] = 1;
@@ -377,6 +378,7 @@ Tensor feature_dropout(const Tensor& x, double p, bool train) {
 }
 Tensor alpha_dropout(const Tensor& x, double p, bool train) {
   if (!train || p == 0 || x.numel() == 0) return x;
+  if (is_integral(x.dtype(), true) && p != 1) check_castable(kFloat, x.dtype());
   if (p == 1) return mul_scalar(x, Scalar(0.0));
   constexpr double alpha = 1.7580993408473766;
   double a = 1 / std::sqrt((alpha * alpha * p + 1) * (1 - p));
@@ -629,6 +631,7 @@ void random_fill(const Tensor& t, Random op, double p, double q, int64_t lo, int
 Tensor dropout(const Tensor& x, double p, bool train) {
   if (p < 0 || p > 1) raise<OpError>("dropout probability has to be between 0 and 1, but got ", p);
   if (!train || p == 0 || x.numel() == 0) return x;
+  if (is_integral(x.dtype(), true) && p != 1) check_castable(kFloat, x.dtype());
   if (p == 1) return mul_scalar(x, Scalar(0.0));
   Tensor m = empty_like(x);
   bernoulli_float_(m, 1 - p, nullptr);

@@ -18,7 +18,7 @@ Tensor resize(const Tensor& x, Resize op, const IntVec& size, bool align, bool a
     raise<OpError>("It is expected output_size equals to ", nd, ", but got size ", size.size());
   IntVec s{x.size(0), x.size(1)};
   for (int64_t v : size) {
-    if (v <= 0)
+    if (v <= 0 || v > (int64_t{1} << 31))
       raise<OpError>("Input and output sizes should be greater than 0, but got output ",
                      IntArrayRef(size));
     s.push_back(v);
@@ -41,7 +41,13 @@ Tensor resize(const Tensor& x, Resize op, const IntVec& size, bool align, bool a
 }
 IntVec resized(const Tensor& x, const OptInts& size,
                const std::optional<std::vector<double>>& scales) {
+  if (x.dim() < 3 || x.dim() > 5)
+    raise<OpError>("Only 3D, 4D and 5D input tensors are supported, but got ", x.dim(), "D");
+  if (size && scales) raise<OpError>("Must specify exactly one of output_size and scale_factors");
   if (size) return *size;
+  if (scales && static_cast<int64_t>(scales->size()) != x.dim() - 2)
+    raise<OpError>("It is expected scale_factors equals to ", x.dim() - 2, ", but got size ",
+                   scales->size());
   if (!scales) raise<OpError>("Must specify exactly one of output_size and scale_factors");
   IntVec r;
   for (size_t i = 0; i < scales->size(); ++i)
@@ -76,6 +82,11 @@ void interpolate(Call& c) {
   const Tensor& x = c.in(0).toTensorRef();
   std::string mode = c.in(3).toString();
   int64_t nd = x.dim() - 2;
+  if (nd < 1 || nd > 3)
+    raise<OpError>("Only 3D, 4D and 5D input tensors are supported, but got ", x.dim(), "D");
+  if (mode != "nearest" && mode != "nearest-exact" && mode != "area" && mode != "bicubic" &&
+      mode != "linear" && mode != "bilinear" && mode != "trilinear")
+    raise<OpError>("interpolation mode ", mode, " is not known");
   bool align = !c.in(4).isNone() && c.in(4).toBool(),
        recompute = !c.in(5).isNone() && c.in(5).toBool();
   OptInts size;

@@ -396,6 +396,10 @@ Tensor bincount(const Tensor& t, const Tensor* w, int64_t min) {
   return scatter_into(r, 0, cast(t, kLong), &src, Scalar(0), ScatterMode::add);
 }
 Tensor histc(const Tensor& t, int64_t bins, Scalar lo, Scalar hi) {
+  if (bins <= 0) raise<OpError>("torch.histc(): bins must be > 0, but got ", bins);
+  if (!(std::isfinite(lo.d) && std::isfinite(hi.d)) || lo.d > hi.d)
+    raise<OpError>("torch.histc(): max must be larger than min, both finite; got ", lo.d, " and ",
+                   hi.d);
   auto v = host_doubles(t);
   double a = lo.d, b = hi.d;
   if (a == b && !v.empty()) {
@@ -532,13 +536,12 @@ std::tuple<Tensor, Tensor, Tensor> unique_dim_impl(const Tensor& t, int64_t dim,
   return {index_select(t, d, make(first)), inverse ? make(group) : empty({0}, kLong),
           counts ? make(count) : empty({0}, kLong)};
 }
-std::tuple<Tensor, Tensor, Tensor> unique_dim(const Tensor& t, int64_t d, bool, bool inv,
-                                              bool cnt) {
-  return unique_dim_impl(t, d, inv, cnt, false);
+std::tuple<Tensor, Tensor, Tensor> unique_dim(const Tensor& t, int64_t d, bool, bool, bool) {
+  return unique_dim_impl(t, d, true, true, false);  // PyTorch gives all three
 }
 std::tuple<Tensor, Tensor, Tensor> unique_consecutive(const Tensor& t, bool inv, bool cnt,
                                                       OptInt dim) {
-  return dim ? unique_dim_impl(t, *dim, inv, cnt, true) : unique_flat(t, inv, cnt, true);
+  return dim ? unique_dim_impl(t, *dim, true, true, true) : unique_flat(t, inv, cnt, true);
 }
 
 Tensor repeat_interleave_self_tensor(const Tensor& t, const Tensor& reps, OptInt dim, OptInt) {

@@ -62,7 +62,14 @@ Tensor round_decimals(const Tensor& x, int64_t d) {
              : unary(Unary::round_decimals, x, x.dtype(), static_cast<double>(d),
                      std::pow(10.0, std::abs(static_cast<double>(d))));
 }
-Tensor relu6(const Tensor& x) { return unary(Unary::clamp, x, x.dtype(), 0, 6); }
+Tensor relu(const Tensor& x) {
+  if (x.dtype() == kBool) raise<OpError>("Boolean inputs not supported for relu");
+  return unary(Unary::relu, x, x.dtype());
+}
+Tensor relu6(const Tensor& x) {
+  if (x.dtype() == kBool) raise<OpError>("Bool inputs not supported for hardtanh");
+  return unary(Unary::clamp, x, x.dtype(), 0, 6);
+}
 Tensor deg2rad(const Tensor& x) {
   return binary_scalar(Binary::mul, x, Scalar(M_PI / 180), to_floating(x.dtype()),
                        to_floating(x.dtype()));
@@ -163,6 +170,10 @@ void check_alpha(ScalarType t, const Scalar& alpha) {
     raise<OpError>("For non-complex input tensors, argument alpha must not be a complex number.");
 }
 Tensor rsub_scalar(const Tensor& a, Scalar b, Scalar alpha) {
+  if (a.dtype() == kBool || b.kind == Scalar::Kind::Bool)
+    raise<OpError>(
+        "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to "
+        "invert a mask, use the `~` or `logical_not()` operator instead.");
   ScalarType t = result_type(a, b);
   check_alpha(t, alpha);
   Tensor scaled = alpha.d == 1 && !alpha.is_complex() ? a : mul_scalar(a, alpha);
@@ -171,7 +182,7 @@ Tensor rsub_scalar(const Tensor& a, Scalar b, Scalar alpha) {
 Tensor rsub_tensor(const Tensor& a, const Tensor& b, Scalar alpha) { return sub(b, a, alpha); }
 Tensor sub_scalar(const Tensor& a, Scalar b, Scalar alpha) {
   ScalarType t = result_type(a, b);
-  if (a.dtype() == kBool && b.kind == Scalar::Kind::Bool)
+  if (a.dtype() == kBool || b.kind == Scalar::Kind::Bool)
     raise<OpError>(
         "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to "
         "invert a mask, use the `~` or `logical_not()` operator instead.");
@@ -319,7 +330,7 @@ Tensor float_power_rscalar(Scalar x, const Tensor& e) {
 Tensor ternary(Ternary op, const Tensor& a, const Tensor& b, const Tensor& c, ScalarType t,
                const Scalar& value) {
   IntVec sizes = broadcast(broadcast(a.sizes(), b.sizes()), c.sizes());
-  Tensor o = empty_elementwise(sizes, t, {op == Ternary::where ? nullptr : &a, &b, &c});
+  Tensor o = empty_elementwise(sizes, t, {&a, &b, &c});
   if (o.numel() == 0) return o;
   Tensor x = expand_to(a, sizes), y = expand_to(b, sizes), z = expand_to(c, sizes);
   call_slot(TernaryArgs{
@@ -497,7 +508,9 @@ Tensor masked_fill(const Tensor& t, const Tensor& mask, Scalar v) {
   if (mask.dtype() != kBool && mask.dtype() != kByte)
     raise<OpError>("masked_fill only supports boolean masks, but got mask with dtype ",
                    dtype_name(mask.dtype()));
-  return where(cast(mask, kBool), scalar_tensor(v, t.dtype()), t);
+  IntVec sizes = broadcast(t.sizes(), mask.sizes());
+  Tensor out = contiguous(expand_to(t, sizes));
+  return where(cast(expand_to(mask, sizes), kBool), scalar_tensor(v, t.dtype()), out);
 }
 
 namespace {
@@ -506,7 +519,7 @@ constexpr OpDef kOps[] = {
     // clang-format off
     // functions of one tensor; in-place and out= forms follow from these rows
     op<abs>("aten::abs"), op<abs>("prim::abs"), op<same<Unary::neg>>("aten::neg"), op<same<Unary::sign>>("aten::sign"), op<sgn>("aten::sgn"), op<square>("aten::square"),
-    op<same<Unary::relu>>("aten::relu"), op<relu6>("aten::relu6"), op<identity>("aten::positive"), op<conj>("aten::conj"), op<conj>("aten::_conj"), op<conj>("aten::_conj_physical"), op<conj>("aten::conj_physical"), op<identity>("aten::resolve_conj"), op<identity>("aten::resolve_neg"),
+    op<relu>("aten::relu"), op<relu6>("aten::relu6"), op<identity>("aten::positive"), op<conj>("aten::conj"), op<conj>("aten::_conj"), op<conj>("aten::_conj_physical"), op<conj>("aten::conj_physical"), op<identity>("aten::resolve_conj"), op<identity>("aten::resolve_neg"),
     op<angle>("aten::angle"), op<bitwise_not>("aten::bitwise_not"),
     op<floating<Unary::exp>>("aten::exp"), op<floating<Unary::exp2>>("aten::exp2"), op<floating<Unary::expm1>>("aten::expm1"), op<floating<Unary::log>>("aten::log"), op<floating<Unary::log2>>("aten::log2"),
     op<floating<Unary::log10>>("aten::log10"), op<floating<Unary::log1p>>("aten::log1p"), op<floating<Unary::sqrt>>("aten::sqrt"), op<floating<Unary::rsqrt>>("aten::rsqrt"), op<floating<Unary::reciprocal>>("aten::reciprocal"),

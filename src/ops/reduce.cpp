@@ -136,6 +136,11 @@ Tensor truth_dim(const Tensor& t, int64_t d, bool k) {
 }
 template <Reduce R>
 Tensor truth_dims(const Tensor& t, OptInts d, bool k) {
+  if (d && d->empty()) {
+    Tensor r =
+        binary_scalar(Binary::ne, t, Scalar(0), t.dtype(), kBool);  // no dim: element by element
+    return t.dtype() == kByte ? cast(r, kByte) : r;
+  }
   return reduce(R, t, d ? reduce_dims(d, t.dim()) : all_dims(t.dim()), k, t.dtype(),
                 t.dtype() == kByte ? kByte : kBool);
 }

@@ -208,6 +208,13 @@ Tensor matrix_H(const Tensor& t) {
 }
 Tensor movedim(const Tensor& t, IntVec src, IntVec dst) {
   if (src.size() != dst.size()) raise<OpError>("movedim: Invalid source or destination dims");
+  if (t.dim() == 0) {
+    for (size_t i = 0; i < src.size(); ++i) {
+      wrap_dim(src[i], 0);
+      wrap_dim(dst[i], 0);
+    }
+    return make_view(t, t.impl()->sizes, t.impl()->strides, t.storage_offset());
+  }
   IntVec order(z(t.dim()), -1);
   std::vector<bool> used(z(t.dim()), false);
   for (size_t i = 0; i < src.size(); ++i) {
@@ -418,7 +425,7 @@ Tensor alias(const Tensor& t) {
 Tensor to_impl(const Tensor& t, OptInt dtype, bool copy, OptInt format) {
   ScalarType d = dtype_or(dtype, t.dtype());
   Tensor r = cast(t, d);
-  if (format && *format == 2 && r.dim() == 4) r = contiguous_format(r, 2);
+  if (format && *format == 2) r = contiguous_format(r, 2);
   if (format && *format == 0) r = contiguous(r);
   return copy && r.is_same(t) ? clone(r) : r;
 }
@@ -436,7 +443,7 @@ void to(Call& c) {
     const std::string& n = s.arguments[i].name;
     const IValue& v = c.in(i);
     if (v.isNone()) continue;
-    if (n == "dtype") dtype = v.toInt();
+    if (n == "dtype" && v.isInt()) dtype = v.toInt();
     if (n == "device") check_device(v);
     if (n == "copy") copy = v.toBool();
     if (n == "memory_format") format = v.toInt();

@@ -86,6 +86,16 @@ class Interpreter {
       unwind();
       if (std::string(e.what()).find("Traceback") != std::string::npos) throw;
       throw OpError(trace(failed_) + e.what());
+    } catch (const Error&) {
+      unwind();
+      throw;
+    } catch (const std::bad_alloc&) {
+      unwind();
+      throw OutOfMemory(trace(failed_) + "out of memory");
+    } catch (const std::exception& e) {
+      // What an operator asked of a container that is too short: bad arguments, said badly.
+      unwind();
+      throw OpError(trace(failed_) + "bad arguments: " + e.what());
     } catch (...) {
       unwind();
       throw;
