@@ -210,12 +210,11 @@ struct TypeState {
     if (lower == ScalarType::Undefined) return higher;
     int h = category(higher), l = category(lower);
     if (l <= h) return higher;
-    if (l == 3)
-      return higher == kDouble                      ? kComplexDouble
-             : (h == 2 && higher == kHalf && false) ? lower
-             : promote_types(higher, lower) == kComplexDouble && lower == kComplexFloat
-                 ? kComplexDouble
-                 : lower;
+    // A complex number beside floats: their precision stays.
+    if (l == 3 && h == 2)
+      return higher == kDouble ? kComplexDouble
+             : higher == kHalf ? ScalarType::ComplexHalf
+                               : kComplexFloat;
     return lower;
   }
   ScalarType result() const { return combine(combine(dims, zero), wrapped); }
@@ -401,7 +400,6 @@ std::vector<double> host_doubles(const Tensor& t) {
   return r;
 }
 
-namespace {
 void check_writable(const Tensor& self) {
   if (self.numel() == 0) return;
   for (size_t i = 0; i < self.sizes().size(); ++i)
@@ -410,7 +408,6 @@ void check_writable(const Tensor& self) {
           "unsupported operation: more than one element of the written-to tensor refers to a "
           "single memory location. Please clone() the tensor before performing the operation.");
 }
-}  // namespace
 
 Tensor copy_result(const Tensor& self, const Tensor& result) {
   if (self.is_same(result)) return self;

@@ -369,7 +369,7 @@ void manual_seed_op(Call& c) {
 Tensor feature_dropout(const Tensor& x, double p, bool train) {
   if (!train || p == 0 || x.numel() == 0) return x;
   if (is_integral(x.dtype(), true) && p != 1) check_castable(kFloat, x.dtype());
-  if (p == 1) return mul_scalar(x, Scalar(0.0));
+  if (p == 1) return is_integral(x.dtype(), true) ? zeros_like_of(x) : mul_scalar(x, Scalar(0.0));
   IntVec s(x.sizes());
   for (size_t i = 2; i < s.size(); ++i) s[i] = 1;
   Tensor m = empty(s, x.dtype());
@@ -632,7 +632,7 @@ Tensor dropout(const Tensor& x, double p, bool train) {
   if (p < 0 || p > 1) raise<OpError>("dropout probability has to be between 0 and 1, but got ", p);
   if (!train || p == 0 || x.numel() == 0) return x;
   if (is_integral(x.dtype(), true) && p != 1) check_castable(kFloat, x.dtype());
-  if (p == 1) return mul_scalar(x, Scalar(0.0));
+  if (p == 1) return is_integral(x.dtype(), true) ? zeros_like_of(x) : mul_scalar(x, Scalar(0.0));
   Tensor m = empty_like(x);
   bernoulli_float_(m, 1 - p, nullptr);
   return mul(x, div_scalar(m, Scalar(1 - p)));

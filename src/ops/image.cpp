@@ -16,6 +16,12 @@ Tensor resize(const Tensor& x, Resize op, const IntVec& size, bool align, bool a
   int64_t nd = x.dim() - 2;
   if (static_cast<int64_t>(size.size()) != nd || nd < 1 || nd > 3)
     raise<OpError>("It is expected output_size equals to ", nd, ", but got size ", size.size());
+  if (x.numel() == 0 && x.size(0) != 0)
+    raise<OpError>("Non-empty ", x.dim(), "D data tensor expected but got a tensor with sizes ",
+                   x.sizes());
+  for (int64_t i = 2; i < x.dim(); ++i)
+    if (x.size(i) == 0)
+      raise<OpError>("Input and output sizes should be greater than 0, but got input ", x.sizes());
   IntVec s{x.size(0), x.size(1)};
   for (int64_t v : size) {
     if (v <= 0 || v > (int64_t{1} << 31))
@@ -43,7 +49,6 @@ IntVec resized(const Tensor& x, const OptInts& size,
                const std::optional<std::vector<double>>& scales) {
   if (x.dim() < 3 || x.dim() > 5)
     raise<OpError>("Only 3D, 4D and 5D input tensors are supported, but got ", x.dim(), "D");
-  if (size && scales) raise<OpError>("Must specify exactly one of output_size and scale_factors");
   if (size) return *size;
   if (scales && static_cast<int64_t>(scales->size()) != x.dim() - 2)
     raise<OpError>("It is expected scale_factors equals to ", x.dim() - 2, ", but got size ",

@@ -594,6 +594,7 @@ Tensor slice_scatter(const Tensor& t, const Tensor& src, int64_t d, OptInt a, Op
 }  // namespace
 
 Tensor index(const Tensor& t, const OptTensorList& given) {
+  if (given.empty()) raise<OpError>("at least one index must be provided");
   Tensor base;
   Plan p = plan_index(t, given, &base);
   if (p.indices.empty())

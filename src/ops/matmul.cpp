@@ -451,6 +451,9 @@ struct Heads {
   Tensor q, k, v;
 };
 Heads project(const Tensor& x, const Tensor& w, const Tensor* b, int64_t heads) {
+  if (x.dim() != 3) raise<OpError>("expected 3-D `query`, got ", x.dim(), "-D tensor");
+  if (heads <= 0 || x.size(2) % heads != 0)
+    raise<OpError>("the embedding of ", x.size(2), " can't be split into ", heads, " heads");
   int64_t N = x.size(0), L = x.size(1), E = x.size(2);
   Tensor p = linear(x, w, b);  // [N, L, 3E]
   auto part = [&](int64_t i) {
@@ -476,6 +479,9 @@ Tensor encoder_layer(const Tensor& src, int64_t, int64_t heads, const Tensor& qk
                      bool norm_first, double eps, const Tensor& n1w, const Tensor& n1b,
                      const Tensor& n2w, const Tensor& n2b, const Tensor& w1, const Tensor& b1,
                      const Tensor& w2, const Tensor& b2, const Tensor* mask, OptInt mask_type) {
+  if (src.dim() != 3 || heads <= 0 || src.size(2) % heads != 0)
+    raise<OpError>("_transformer_encoder_layer_fwd: ", src.sizes(), " can't be split into ", heads,
+                   " heads");
   int64_t N = src.size(0), L = src.size(1), E = src.size(2);
   auto attend = [&](const Tensor& x) {
     Heads h = project(x, qkv_w, &qkv_b, heads);
@@ -513,6 +519,11 @@ std::tuple<Tensor, Tensor> native_mha(const Tensor& q, const Tensor& k, const Te
                                       int64_t heads, const Tensor& w, const Tensor& b,
                                       const Tensor& pw, const Tensor& pb, const Tensor* mask,
                                       bool need, bool average, OptInt type) {
+  for (const Tensor* t : {&q, &k, &v})
+    if (t->dim() != 3 || t->size(2) != E)
+      raise<OpError>("_native_multi_head_attention: expected [N, L, ", E, "], got ", t->sizes());
+  if (heads <= 0 || E % heads != 0)
+    raise<OpError>("the embedding of ", E, " can't be split into ", heads, " heads");
   int64_t N = q.size(0), L = q.size(1), S = k.size(1);
   Heads h;
   if (q.is_same(k) && k.is_same(v)) {

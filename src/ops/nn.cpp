@@ -71,6 +71,9 @@ Tensor convolution(const Tensor& x0, const Tensor& w, const Tensor* b, IntVec st
     if (s <= 0) raise<OpError>("non-positive stride is not supported");
     if (l <= 0) raise<OpError>("dilation should be greater than zero");
     if (p < 0) raise<OpError>("negative padding is not supported");
+    if (transposed && (out_padding[z(d)] < 0 || (out_padding[z(d)] >= s && out_padding[z(d)] >= l)))
+      raise<OpError>("output padding must be smaller than either stride or dilation, but got ",
+                     out_padding[z(d)]);
     int64_t o = transposed ? (in - 1) * s - 2 * p + l * (k - 1) + out_padding[z(d)] + 1
                            : (in + 2 * p - l * (k - 1) - 1) / s + 1;
     if (!transposed && in + 2 * p < l * (k - 1) + 1)
@@ -99,11 +102,15 @@ Tensor convolution(const Tensor& x0, const Tensor& w, const Tensor* b, IntVec st
 }
 Tensor convolution_long(const Tensor& x, const Tensor& w, const Tensor* b, IntVec s, IntVec p,
                         IntVec d, bool t, IntVec op_, int64_t g, bool, bool, bool, bool) {
+  if (x.dim() != w.dim())
+    raise<OpError>("Expected ", w.dim(), "-dimensional input for ", w.dim(), "-dimensional weight ",
+                   w.sizes(), ", but got ", x.dim(), "-dimensional input of size ", x.sizes(),
+                   " instead");
   return convolution(x, w, b, s, p, d, t, op_, g);
 }
 Tensor convolution_deprecated(const Tensor& x, const Tensor& w, const Tensor* b, IntVec s, IntVec p,
                               IntVec d, bool t, IntVec op_, int64_t g, bool, bool, bool) {
-  return convolution(x, w, b, s, p, d, t, op_, g);
+  return convolution_long(x, w, b, s, p, d, t, op_, g, false, false, false, false);
 }
 template <int N>
 void check_rank(const Tensor& w) {
@@ -264,6 +271,9 @@ std::tuple<Tensor, Tensor> adaptive(Pool op, int64_t nd, const Tensor& x0, IntVe
 namespace {
 template <int N>
 Tensor adaptive_avg(const Tensor& x, IntVec s) {
+  if (is_integral(x.dtype(), true) || is_complex(x.dtype()))
+    raise<OpError>("\"adaptive_avg_pool", N, "d\" not implemented for '",
+                   scalar_type_name(x.dtype()), "'");
   return std::get<0>(adaptive(Pool::avg, N, x, s, false));
 }
 template <int N>
@@ -275,7 +285,10 @@ std::tuple<Tensor, Tensor> adaptive_max(const Tensor& x, IntVec s) {
 
 Tensor batch_norm_with(const Tensor& x, const Tensor& mean, const Tensor& var, const Tensor* w,
                        const Tensor* b, double eps) {
-  Tensor r = empty_like(x);
+  // Channels-last stays, any other order becomes contiguous.
+  Tensor r = x.is_contiguous() || (x.dim() == 4 && x.is_channels_last())
+                 ? empty_like(x)
+                 : empty(x.sizes(), x.dtype());
   if (r.numel())
     call_slot(BatchNormArgs{view_of(r), view_of(x), view_of(mean), view_of(var), view_of(w),
                             view_of(b), eps});
@@ -550,12 +563,17 @@ Tensor mode_pad(const Tensor& x0, const IntVec& p0, int32_t mode) {
 Tensor pad(const Tensor& x, IntVec p, const std::string& mode, OptDouble v) {
   if (mode == "constant")
     return constant_pad(x, p,
-                        is_integral(x.dtype(), true) ? Scalar(static_cast<int64_t>(v.value_or(0)))
-                                                     : Scalar(v.value_or(0)));
+                        x.dtype() == kBool             ? Scalar(v.value_or(0) != 0)
+                        : is_integral(x.dtype(), true) ? Scalar(static_cast<int64_t>(v.value_or(0)))
+                                                       : Scalar(v.value_or(0)));
   if (v && *v != 0) raise<OpError>("Padding mode \"", mode, "\" doesn't take in value argument");
   if (mode == "reflect") return mode_pad(x, p, 1);
   if (mode == "replicate") return mode_pad(x, p, 2);
-  if (mode == "circular") return mode_pad(x, p, 3);
+  if (mode == "circular") {
+    if (p.empty())
+      raise<OpError>("Only 2D, 3D, 4D, 5D padding with non-constant padding are supported");
+    return mode_pad(x, p, 3);
+  }
   raise<OpError>("Unrecognised padding mode ", mode);
 }
 Tensor reflect_pad(const Tensor& x, IntVec p) { return mode_pad(x, p, 1); }
@@ -783,7 +801,22 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> embedding_bag_full(const Tensor& w, c
                                                               const Tensor& offsets, int64_t mode,
                                                               const Tensor* psw, bool last,
                                                               OptInt padding) {
+  if (w.dim() != 2) raise<OpError>("embedding_bag: weight has to be a 2D Tensor, got ", w.sizes());
+  if (idx.dim() != 1 || offsets.dim() != 1)
+    raise<OpError>(
+        "embedding_bag: input and offsets have to be 1D Tensors, but got Tensors of dimension ",
+        idx.dim(), " and ", offsets.dim());
+  if ((idx.dtype() != kLong && idx.dtype() != kInt) ||
+      (offsets.dtype() != kLong && offsets.dtype() != kInt))
+    raise<OpError>("embedding_bag: indices and offsets have to be int32 or int64");
+  if (mode < 0 || mode > 2) raise<OpError>("embedding_bag: mode ", mode, " is not known");
   auto off = host_ints(offsets);
+  if (last && off.empty())
+    raise<OpError>("include_last_offset: number of offsets should be at least 1");
+  for (size_t i = 0; i < off.size(); ++i)
+    if (off[i] < (i ? off[i - 1] : 0) || off[i] > idx.numel() || (i == 0 && off[i] != 0))
+      raise<OpError>("embedding_bag: offsets have to rise from 0 and end within the ", idx.numel(),
+                     " indices, got ", off[i], " at position ", i);
   int64_t n = idx.numel(), bags = static_cast<int64_t>(off.size()) - (last ? 1 : 0);
   if (!last) off.push_back(n);
   Tensor rows = index_select(w, 0, idx);

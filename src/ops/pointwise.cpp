@@ -132,6 +132,9 @@ Tensor clamp_values(const Tensor& x, OptScalar lo, OptScalar hi) {
   if (lo) t = promote_types(t, result_type(x, *lo));
   if (hi) t = promote_types(t, result_type(x, *hi));
   Tensor y = cast(x, t);
+  // A number takes part as an element would: -1 is 255 beside uint8.
+  for (OptScalar* b : {&lo, &hi})
+    if (t == kByte && *b && (*b)->i < 0) *b = Scalar((*b)->i & 255);
   if ((lo && lo->d != lo->d) || (hi && hi->d != hi->d)) {
     Tensor r = empty_like(y);
     fill(r, Scalar(std::nan("")));
@@ -312,7 +315,9 @@ Tensor pow_tensor_scalar(const Tensor& x, Scalar e) {
   return binary_scalar(Binary::pow, x, e, t, t);
 }
 Tensor pow_tensor_tensor(const Tensor& x, const Tensor& e) { return promoted<Binary::pow>(x, e); }
-Tensor pow_scalar_tensor(Scalar x, const Tensor& e) { return promoted_rscalar<Binary::pow>(x, e); }
+Tensor pow_scalar_tensor(Scalar x, const Tensor& e) {
+  return promoted_rscalar<Binary::pow>(x, contiguous(e));  // so is the result
+}
 Tensor float_power_scalar(const Tensor& x, Scalar e) {
   return pow_tensor_scalar(
       cast(x, is_complex(x.dtype()) || e.is_complex() ? kComplexDouble : kDouble), e);
@@ -445,14 +450,41 @@ Tensor zero_(const Tensor& x) { return fill_scalar_(x, Scalar(0)); }
 Tensor copy_(const Tensor& x, const Tensor& src, bool) {
   if (is_quantized(x.dtype()) && !is_quantized(src.dtype()))
     raise<OpError>("copying into a quantised tensor is not supported");
+  if (!x.is_same(src)) check_writable(x);
   copy_to(x, src);
   return x;
 }
+// Throws OpError when the dtype can't hold the number, as PyTorch's checked conversion has it.
+void check_fits(const Scalar& v, ScalarType t) {
+  bool fits = true;
+  if (is_complex(t) || t == kBool) return;
+  if (v.is_complex() && v.im != 0) fits = false;
+  if (is_integral(t)) {
+    double low = t == kByte ? -255 : -std::ldexp(1.0, static_cast<int>(8 * element_size(t)) - 1);
+    double high = t == kByte ? 255 : -low - (t == kLong ? 0 : 1);
+    if (v.is_floating())
+      fits &= std::isfinite(v.d) && v.d >= low && v.d <= high;
+    else
+      fits &= static_cast<double>(v.i) >= low && static_cast<double>(v.i) <= high;
+  }
+  if (!fits)
+    raise<OpError>("value cannot be converted to type ", scalar_type_name(t), " without overflow");
+}
+Tensor copy_number(const Tensor& x, Scalar v) { return fill_scalar_(x, v); }
 Tensor masked_fill_(const Tensor& x, const Tensor& mask, Scalar v) {
+  check_fits(v, x.dtype());
   if (mask.dtype() != kBool && mask.dtype() != kByte)
     raise<OpError>("masked_fill_ only supports boolean masks, but got mask with dtype ",
                    dtype_name(mask.dtype()));
-  copy_to(x, where(cast(expand_to(mask, x.sizes()), kBool), scalar_tensor(v, x.dtype()), x));
+  Tensor m = cast(expand_to(mask, x.sizes()), kBool);
+  for (size_t i = 0; i < x.sizes().size(); ++i)
+    if (x.strides()[i] == 0 && x.sizes()[i] > 1) {
+      // Elements that share memory are filled when the mask has one of them.
+      int64_t d = static_cast<int64_t>(i);
+      masked_fill_(narrow(x, d, 0, 1), reduce(Reduce::any, m, {d}, true, kBool, kBool), v);
+      return x;
+    }
+  copy_to(x, where(m, scalar_tensor(v, x.dtype()), x));
   return x;
 }
 Tensor masked_fill_tensor(const Tensor& x, const Tensor& mask, const Tensor& v) {
@@ -462,7 +494,13 @@ Tensor masked_fill_tensor(const Tensor& x, const Tensor& mask, const Tensor& v) 
   return where(cast(mask, kBool), cast(v, x.dtype()), x);
 }
 Tensor masked_fill_tensor_(const Tensor& x, const Tensor& mask, const Tensor& v) {
-  return copy_result(x, masked_fill_tensor(x, expand_to(mask, x.sizes()), v));
+  if (v.dim() != 0)
+    raise<OpError>("masked_fill_ only supports a 0-dimensional value tensor, but got tensor with ",
+                   v.dim(), " dimension(s).");
+  if (is_complex(v.dtype()) && !is_complex(x.dtype()))
+    raise<OpError>("value cannot be converted to type ", scalar_type_name(x.dtype()),
+                   " without overflow");
+  return masked_fill_(x, mask, item(v));
 }
 
 }  // namespace
@@ -563,7 +601,7 @@ constexpr OpDef kOps[] = {
     op<complex>("aten::complex"), op<polar>("aten::polar"), op<isclose>("aten::isclose"),
     op<masked_fill>("aten::masked_fill.Scalar"), op<masked_fill_tensor>("aten::masked_fill.Tensor"), op<masked_fill_>("aten::masked_fill_.Scalar"), op<masked_fill_tensor_>("aten::masked_fill_.Tensor"),
     // writes
-    op<fill_scalar>("aten::fill.Scalar"), op<fill_tensor>("aten::fill.Tensor"), op<fill_scalar_>("aten::fill_.Scalar"), op<fill_tensor_>("aten::fill_.Tensor"), op<zero_>("aten::zero_"), op<copy_>("aten::copy_"),
+    op<fill_scalar>("aten::fill.Scalar"), op<fill_tensor>("aten::fill.Tensor"), op<fill_scalar_>("aten::fill_.Scalar"), op<fill_tensor_>("aten::fill_.Tensor"), op<zero_>("aten::zero_"), op<copy_>("aten::copy_"), op<copy_number>("aten::copy_.int"), op<copy_number>("aten::copy_.float"),
     // clang-format on
 };
 

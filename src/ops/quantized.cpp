@@ -55,6 +55,9 @@ Tensor quantize(const Tensor& x, std::shared_ptr<Quantizer> q, ScalarType t) {
 Tensor quantize_per_tensor(const Tensor& x, double scale, int64_t zp, int64_t dt) {
   if (x.dtype() != kFloat)
     raise<OpError>("Quantize only works on Float Tensor, got ", scalar_type_name(x.dtype()));
+  if (!is_quantized(to_scalar_type(dt)))
+    raise<OpError>("ScalarType ", scalar_type_name(to_scalar_type(dt)),
+                   " is not supported in new_qtensor.");
   auto q = std::make_shared<Quantizer>();
   q->scale = scale;
   q->zero_point = zp;

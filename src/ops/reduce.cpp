@@ -155,10 +155,18 @@ Tensor count_nonzero(const Tensor& t, OptInt d) {
 
 Tensor norm_impl(const Tensor& t0, const OptScalar& p, const IntVec& dims, bool keep,
                  OptInt dtype) {
-  Tensor t = dtype ? cast(t0, to_scalar_type(*dtype)) : t0;
-  if (is_integral(t.dtype(), true))
+  if (is_integral(t0.dtype(), true))
     raise<OpError>("norm: the input must be a floating point or complex tensor, but got ",
-                   scalar_type_name(t.dtype()));
+                   scalar_type_name(t0.dtype()));
+  if (dtype) {
+    ScalarType d = to_scalar_type(*dtype);
+    if (is_integral(d, true) || is_complex(d) != is_complex(t0.dtype()) ||
+        promote_types(d, t0.dtype()) != d)
+      raise<OpError>("norm: the dtype of the input (", scalar_type_name(t0.dtype()),
+                     ") should be convertible without narrowing to the specified dtype (",
+                     scalar_type_name(d), ")");
+  }
+  Tensor t = dtype ? cast(t0, to_scalar_type(*dtype)) : t0;
   double v = p ? p->d : 2;
   Reduce r = v == 2          ? Reduce::norm2
              : v == 1        ? Reduce::norm1
@@ -291,6 +299,7 @@ Tensor diff(const Tensor& t, int64_t n, int64_t dim, const Tensor* pre, const Te
 
 std::tuple<Tensor, Tensor> order(const Tensor& t, int64_t dim, bool desc, int64_t k, bool sorted) {
   int64_t d = wrap_dim(dim, t.dim());
+  if (is_complex(t.dtype())) raise<OpError>("Sort does not support complex dtypes on CPU");
   if (t.dim() == 0) {
     Tensor i = empty({}, kLong);
     fill(i, Scalar(0));
@@ -321,6 +330,7 @@ Tensor argsort_stable(const Tensor& t, bool, int64_t d, bool desc) { return args
 Tensor msort(const Tensor& t) { return std::get<0>(order(t, 0, false, -1, true)); }
 std::tuple<Tensor, Tensor> topk(const Tensor& t, int64_t k, int64_t d, bool largest, bool sorted) {
   if (k < 0) raise<OpError>("selected index k out of range");
+  if (t.dtype() == kBool) raise<OpError>("topk does not support bool dtypes on CPU");
   return order(t, d, largest, k, sorted);
 }
 std::tuple<Tensor, Tensor> kthvalue(const Tensor& t, int64_t k, int64_t dim, bool keep) {

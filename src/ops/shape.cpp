@@ -155,7 +155,11 @@ Tensor squeeze(const Tensor& t) {
 }
 Tensor squeeze_dims(const Tensor& t, IntVec dims) {
   std::vector<bool> drop(z(std::max<int64_t>(t.dim(), 1)), false);
-  for (int64_t d : dims) drop[z(wrap_dim(d, t.dim()))] = true;
+  for (int64_t d : dims) {
+    size_t i = z(wrap_dim(d, t.dim()));
+    if (drop[i]) raise<OpError>("dim ", i, " appears multiple times in the list of dims");
+    drop[i] = true;
+  }
   IntVec sz, st;
   for (size_t i = 0; i < t.sizes().size(); ++i)
     if (!(drop[i] && t.sizes()[i] == 1)) {
@@ -386,6 +390,7 @@ Tensor set_tensor_view(const Tensor& t, const Tensor& source, int64_t offset, In
 }
 Tensor set_nothing(const Tensor& t) { return set_tensor(t, empty({0}, t.dtype())); }
 Tensor unflatten(const Tensor& t, int64_t dim, IntVec sizes) {
+  if (sizes.empty()) raise<OpError>("unflatten: sizes must be non-empty");
   int64_t d = wrap_dim(dim, t.dim());
   IntVec s = infer_size(sizes, t.size(d)), r;
   for (int64_t i = 0; i < t.dim(); ++i) {
@@ -407,6 +412,8 @@ Tensor contiguous_format(const Tensor& t, int64_t format) {
     copy_to(r, t);
     return r;
   }
+  if (format == 1 && !t.is_contiguous())
+    raise<OpError>("preserve memory format is unsupported by the contiguous operator");
   return contiguous(t);
 }
 Tensor clone_format(const Tensor& t, OptInt format) {

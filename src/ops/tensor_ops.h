@@ -143,5 +143,7 @@ void random_fill(const Tensor& t, Random op, double p, double q, int64_t lo, int
 
 // In-place form of a functional operator: computes and copies into the first argument.
 Tensor copy_result(const Tensor& self, const Tensor& result);
+// Throws OpError when elements of self share memory.
+void check_writable(const Tensor& self);
 
 }  // namespace sconce::ops
