@@ -338,7 +338,7 @@ struct Kernels {
 
 // Every slot as plain loops.
 const Kernels& ref_kernels();
-// The best for this machine; SCONCE_ISA=base|avx2 in the environment overrides.
+// The best for this machine; SCONCE_ISA=ref|base|avx2 in the environment overrides.
 const Kernels& cpu_kernels();
 
 namespace detail {

@@ -102,7 +102,7 @@ Tensor convolution(const Tensor& x0, const Tensor& w, const Tensor* b, IntVec st
 }
 Tensor convolution_long(const Tensor& x, const Tensor& w, const Tensor* b, IntVec s, IntVec p,
                         IntVec d, bool t, IntVec op_, int64_t g, bool, bool, bool, bool) {
-  if (x.dim() != w.dim())
+  if (w.dim() > 3 && x.dim() != w.dim())
     raise<OpError>("Expected ", w.dim(), "-dimensional input for ", w.dim(), "-dimensional weight ",
                    w.sizes(), ", but got ", x.dim(), "-dimensional input of size ", x.sizes(),
                    " instead");

@@ -1,0 +1,119 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Single operators, sconce beside PyTorch's eager mode, one thread each.
+
+usage: operators.py SCONCE [--only NAME...] [--markdown FILE]
+
+Every row is one call on a million elements, or on the sizes that networks use. The two are timed in turn, several rounds;
+the ratio is of the medians. A ratio above 1: sconce is slower.
+"""
+import argparse
+import json
+import pathlib
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import torch
+
+M = (1000, 1000)
+A, B = torch.randn(M), torch.randn(M)
+POSITIVE, MASK, INTS = A.abs() + 0.1, A > 0, torch.randint(0, 1000, M)
+IMAGE, WEIGHT = torch.randn(1, 64, 56, 56), torch.randn(64, 64, 3, 3)
+TOKENS, HEADS = torch.randn(8, 128, 768), torch.randn(1, 12, 128, 64)
+# name: (expression over a, b, c, their values)
+CASES = {
+    "linear": ("torch.linear(a, b, c)", (TOKENS, torch.randn(768, 768), torch.randn(768))),
+    "add.Tensor": ("a + b", (A, B)), "add.Scalar": ("a + 2.0", (A,)), "add_.Tensor": ("a.add_(b)", (A, B * 1e-9)),
+    "sub.Tensor": ("a - b", (A, B)), "mul.Tensor": ("a * b", (A, B)), "mul.Scalar": ("a * 2.0", (A,)),
+    "div.Tensor": ("a / b", (A, POSITIVE)), "div.Scalar": ("a / 3.0", (A,)), "rsub.Scalar": ("1.0 - a", (A,)),
+    "neg": ("-a", (A,)), "abs": ("torch.abs(a)", (A,)), "exp": ("torch.exp(a)", (A,)), "log": ("torch.log(a)", (POSITIVE,)),
+    "sqrt": ("torch.sqrt(a)", (POSITIVE,)), "rsqrt": ("torch.rsqrt(a)", (POSITIVE,)), "sin": ("torch.sin(a)", (A,)),
+    "cos": ("torch.cos(a)", (A,)), "tanh": ("torch.tanh(a)", (A,)), "sigmoid": ("torch.sigmoid(a)", (A,)),
+    "relu": ("torch.relu(a)", (A,)), "relu_": ("torch.relu_(a)", (A,)), "gelu": ("torch.gelu(a)", (A,)), "silu": ("torch.silu(a)", (A,)),
+    "hardtanh": ("torch.hardtanh(a, 0.0, 6.0)", (A,)), "clamp": ("torch.clamp(a, -1.0, 1.0)", (A,)),
+    "pow.Tensor_Scalar": ("a ** 2", (A,)), "pow3": ("torch.pow(a, 2.5)", (POSITIVE,)),
+    "eq.Scalar": ("a == 0.5", (A,)), "gt.Scalar": ("a > 0.5", (A,)), "eq.Tensor": ("a == b", (A, B)), "lt.Tensor": ("a < b", (A, B)),
+    "where": ("torch.where(a, b, c)", (MASK, A, B)), "masked_fill": ("a.masked_fill(b, 0.0)", (A, MASK)), "__and__": ("a & b", (MASK, ~MASK)),
+    "to.dtype": ("a.to(torch.float64)", (A,)), "to.int": ("a.to(torch.int64)", (A,)), "to.half": ("a.to(torch.float16)", (A,)), "clone": ("a.clone()", (A,)), "transpose+contiguous": ("a.t().contiguous()", (A,)),
+    "permute+contiguous": ("a.permute([0, 2, 1, 3]).contiguous()", (torch.randn(8, 128, 12, 64),)),
+    "cat": ("torch.cat([a, b], 1)", (A, B)), "stack": ("torch.stack([a, b])", (A, B)), "split": ("torch.split(a, 250)", (A,)),
+    "chunk+cat": ("torch.cat(torch.chunk(a, 4, 1), 0)", (A,)), "repeat": ("a.repeat([2, 2])", (A,)), "expand+add": ("a + b", (A, torch.randn(1000))),
+    "add.column": ("a + b", (A, torch.randn(1000, 1))), "flip": ("torch.flip(a, [1])", (A,)), "roll": ("torch.roll(a, [3], [1])", (A,)), "pad": ("torch.constant_pad_nd(a, [1, 1, 1, 1], 0.0)", (IMAGE,)),
+    "sum": ("torch.sum(a)", (A,)), "sum.dim": ("torch.sum(a, [1])", (A,)), "sum.dim0": ("torch.sum(a, [0])", (A,)), "mean.dim": ("torch.mean(a, [1])", (A,)), "mean.spatial": ("torch.mean(a, [2, 3])", (IMAGE,)),
+    "max.dim": ("torch.max(a, 1)", (A,)), "amax": ("torch.amax(a, [1])", (A,)), "argmax": ("torch.argmax(a, 1)", (A,)), "var.dim": ("torch.var(a, [1])", (A,)), "norm": ("torch.norm(a, 2.0, [1])", (A,)),
+    "cumsum": ("torch.cumsum(a, 1)", (A,)), "topk": ("torch.topk(a, 10)", (A,)), "sort": ("torch.sort(a)", (A,)), "any": ("torch.any(a)", (torch.zeros(M, dtype=torch.bool),)),
+    "softmax": ("torch.softmax(a, -1)", (A,)), "log_softmax": ("torch.log_softmax(a, -1)", (A,)), "layer_norm": ("torch.layer_norm(a, [768], b, c)", (TOKENS, torch.randn(768), torch.randn(768))),
+    "group_norm": ("torch.group_norm(a, 8, b, c)", (IMAGE, torch.randn(64), torch.randn(64))), "batch_norm": ("torch.batch_norm(a, b, b, b, c, False, 0.1, 1e-05, False)", (IMAGE, torch.randn(64), torch.rand(64) + 0.5)),
+    "embedding": ("torch.embedding(a, b)", (torch.randn(30000, 768), torch.randint(0, 30000, (8, 128)))), "gather": ("torch.gather(a, 1, b)", (A, INTS)), "index_select": ("torch.index_select(a, 0, b)", (A, torch.randint(0, 1000, (1000,)))),
+    "index.Tensor": ("a[b]", (A, torch.randint(0, 1000, (1000,)))), "index.mask": ("a[b]", (A, MASK)), "index_put_": ("a.index_put_([b], c)", (A, torch.randperm(1000), B)), "scatter": ("torch.scatter(a, 1, b, c)", (A, INTS, B)), "nonzero": ("torch.nonzero(a)", (MASK,)),
+    "matmul": ("torch.matmul(a, b)", (torch.randn(512, 512), torch.randn(512, 512))), "bmm": ("torch.bmm(a, b)", (torch.randn(12, 128, 64), torch.randn(12, 64, 128))), "matvec": ("torch.matmul(a, b)", (A, torch.randn(1000))),
+    "addmm": ("torch.addmm(c, a, b)", (torch.randn(128, 768), torch.randn(768, 768), torch.randn(768))), "einsum": ("torch.einsum('bhid,bhjd->bhij', [a, b])", (HEADS, HEADS)),
+    "sdpa": ("torch.scaled_dot_product_attention(a, b, c)", (HEADS, HEADS, HEADS)),
+    "conv2d.3x3": ("torch.conv2d(a, b, None, [1, 1], [1, 1])", (IMAGE, WEIGHT)), "conv2d.1x1": ("torch.conv2d(a, b)", (IMAGE, torch.randn(256, 64, 1, 1))), "conv2d.stem": ("torch.conv2d(a, b, None, [2, 2], [3, 3])", (torch.randn(1, 3, 224, 224), torch.randn(64, 3, 7, 7))),
+    "conv2d.depthwise": ("torch.conv2d(a, b, None, [1, 1], [1, 1], [1, 1], 64)", (IMAGE, torch.randn(64, 1, 3, 3))), "conv2d.grouped": ("torch.conv2d(a, b, None, [1, 1], [1, 1], [1, 1], 8)", (IMAGE, torch.randn(64, 8, 3, 3))), "conv1d": ("torch.conv1d(a, b, None, [1], [1])", (torch.randn(1, 64, 1000), torch.randn(64, 64, 3))),
+    "conv3d": ("torch.conv3d(a, b, None, [1, 1, 1], [1, 1, 1])", (torch.randn(1, 16, 8, 28, 28), torch.randn(16, 16, 3, 3, 3))), "conv_transpose2d": ("torch.conv_transpose2d(a, b, None, [2, 2])", (torch.randn(1, 64, 28, 28), torch.randn(64, 32, 2, 2))),
+    "max_pool2d": ("torch.max_pool2d(a, [3, 3], [2, 2], [1, 1])", (torch.randn(1, 64, 112, 112),)), "avg_pool2d": ("torch.avg_pool2d(a, [2, 2])", (IMAGE,)), "adaptive_avg_pool2d": ("torch.adaptive_avg_pool2d(a, [1, 1])", (IMAGE,)),
+    "upsample_nearest2d": ("torch.upsample_nearest2d(a, None, [2.0, 2.0])", (IMAGE,)), "upsample_bilinear2d": ("torch.upsample_bilinear2d(a, None, False, [2.0, 2.0])", (IMAGE,)), "grid_sampler": ("torch.grid_sampler(a, b, 0, 0, False)", (IMAGE, torch.rand(1, 56, 56, 2) * 2 - 1)),
+    "pixel_shuffle": ("torch.pixel_shuffle(a, 2)", (IMAGE,)), "arange": ("torch.arange(a)", (1000000,)), "zeros": ("torch.zeros([1000, 1000])", ()), "full": ("torch.full([1000, 1000], 2.5)", ()), "ones_like": ("torch.ones_like(a)", (A,)),
+    "lstm": ("torch.lstm(a, [b, b], [c[0], c[1], c[2], c[3]], True, 1, 0.0, False, False, False)", (torch.randn(100, 1, 128), torch.zeros(1, 1, 128), [torch.randn(512, 128), torch.randn(512, 128), torch.randn(512), torch.randn(512)])),
+}
+
+
+def annotation(v):
+    return "List[Tensor]" if isinstance(v, list) else "int" if isinstance(v, int) else "Tensor"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sconce")
+    parser.add_argument("--only", nargs="*")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--markdown", help="file for the table")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for number, (name, (expression, values)) in enumerate(CASES.items()):
+            if options.only and name not in options.only:
+                continue
+            expression = re.sub(r"torch\.(\w+)\(", r"torch.ops.aten.\1(", expression)
+            parameters = "".join(f", {n}: {annotation(v)}" for n, v in zip("abc", values))
+            module = torch.jit.script(torch.nn.Module())
+            module.define(f"def run{number}(self{parameters}):\n    return {expression}\n")
+            path = pathlib.Path(folder) / "op.pt"
+            module.save(str(path))
+            torch.save({"format": 1, "torch": "", "cases": [{"method": f"run{number}", "inputs": tuple(values), "check": "meta", "rtol": 0, "atol": 0, "output": 0}]}, path.with_suffix(".io.pt"))
+            ours, theirs = [], []
+            with torch.inference_mode():
+                eager = eval("lambda a=None, b=None, c=None: " + expression)  # noqa: S307: the table above
+                for _ in range(options.rounds):
+                    run = subprocess.run([options.sconce, "bench", path, "--io", path.with_suffix(".io.pt"), "--json", "--min-time", "0.1"], capture_output=True, text=True, check=False)
+                    if run.returncode:
+                        print(f"{name}: {run.stderr.strip()[-200:]}")
+                        break
+                    ours.append(json.loads(run.stdout)["median_ms"])
+                    times, stop = [], time.perf_counter() + 0.1
+                    eager(*values)
+                    while time.perf_counter() < stop:
+                        start = time.perf_counter()
+                        eager(*values)
+                        times.append((time.perf_counter() - start) * 1e3)
+                    theirs.append(statistics.median(times))
+            if ours:
+                a, b = statistics.median(ours), statistics.median(theirs)
+                rows.append((name, a, b, a / b))
+                print(f"{name:24} {a:9.3f} ms {b:9.3f} ms  {a / b:5.2f}", flush=True)
+    slow = [r for r in rows if r[3] > 2]
+    print(f"{len(rows)} operators, {len(slow)} slower than twice PyTorch; median ratio {statistics.median(r[3] for r in rows):.2f}")
+    if options.markdown:
+        lines = [f"| {n} | {a:.3f} | {b:.3f} | {r:.2f} |" for n, a, b, r in rows]
+        pathlib.Path(options.markdown).write_text("| operator | sconce ms | PyTorch ms | ratio |\n|---|---|---|---|\n" + "\n".join(lines) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
