@@ -6,6 +6,10 @@
 #include <complex>
 #include <cstring>
 
+#if defined(__F16C__) && defined(__AVX__)
+#include <immintrin.h>
+#endif
+
 #include "backends/kernels.h"
 
 namespace sconce {
@@ -126,6 +130,26 @@ inline float load_float8(uint8_t b, ScalarType t) {
   return sign ? -v : v;
 }
 
+// Dense halves to floats and back, eight at a time where the machine can.
+inline void load_halves(const Half* in, int64_t n, float* out) {
+  int64_t i = 0;
+#if defined(__F16C__) && defined(__AVX__)
+  for (; i + 8 <= n; i += 8)
+    _mm256_storeu_ps(out + i,
+                     _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(in + i))));
+#endif
+  for (; i < n; ++i) out[i] = static_cast<float>(in[i]);
+}
+inline void store_halves(const float* in, int64_t n, Half* out) {
+  int64_t i = 0;
+#if defined(__F16C__) && defined(__AVX__)
+  for (; i + 8 <= n; i += 8)
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i),
+                     _mm256_cvtps_ph(_mm256_loadu_ps(in + i), 0));
+#endif
+  for (; i < n; ++i) out[i] = Half(in[i]);
+}
+
 // f(T{}) with the C++ type that dtype is stored as.
 template <class F>
 inline void visit_dtype(ScalarType t, F f) {
@@ -170,7 +194,14 @@ inline void load_tile(ScalarType t, const char* p, int64_t stride, int64_t n, C*
     using T = decltype(tag);
     if (stride == static_cast<int64_t>(sizeof(T))) {
       const T* q = reinterpret_cast<const T*>(p);
-      for (int64_t i = 0; i < n; ++i) out[i] = convert<C>(q[i]);
+      if constexpr (std::is_same_v<T, Half> && std::is_same_v<C, float>)
+        load_halves(q, n, out);
+      else
+        for (int64_t i = 0; i < n; ++i) out[i] = convert<C>(q[i]);
+    } else if (stride == 0) {
+      if (n <= 0) return;
+      const C v = convert<C>(*reinterpret_cast<const T*>(p));
+      for (int64_t i = 0; i < n; ++i) out[i] = v;
     } else {
       for (int64_t i = 0; i < n; ++i)
         out[i] = convert<C>(*reinterpret_cast<const T*>(p + i * stride));
@@ -192,7 +223,10 @@ inline void store_tile(ScalarType t, char* p, int64_t stride, int64_t n, const C
     using T = decltype(tag);
     if (stride == static_cast<int64_t>(sizeof(T))) {
       T* q = reinterpret_cast<T*>(p);
-      for (int64_t i = 0; i < n; ++i) q[i] = convert<T>(in[i]);
+      if constexpr (std::is_same_v<T, Half> && std::is_same_v<C, float>)
+        store_halves(in, n, q);
+      else
+        for (int64_t i = 0; i < n; ++i) q[i] = convert<T>(in[i]);
     } else {
       for (int64_t i = 0; i < n; ++i) *reinterpret_cast<T*>(p + i * stride) = convert<T>(in[i]);
     }

@@ -553,17 +553,25 @@ Tensor tile(const Tensor& t, IntVec reps) {
   return repeat(t, reps);
 }
 Tensor flip(const Tensor& t, IntVec dims) {
-  Tensor r = clone(t);
+  IntVec strides(t.strides());
+  TensorView in = view_of(t);
+  int64_t start = 0;
+  std::vector<bool> seen(z(t.dim()), false);
   for (int64_t d0 : dims) {
     int64_t d = wrap_dim(d0, t.dim());
     if (t.dim() == 0) continue;
-    int64_t n = r.size(d);
-    Tensor idx = empty({n}, kLong);
-    if (n)
-      call_slot(SequenceArgs{
-          view_of(idx), {}, Sequence::arange, number(Scalar(n - 1)), {}, number(Scalar(-1))});
-    r = index_select(r, d, idx);
+    if (seen[z(d)]) raise<OpError>("dim ", d, " appears multiple times in the list of dims");
+    seen[z(d)] = true;
+    start += (t.size(d) - 1) * strides[z(d)];
+    strides[z(d)] = -strides[z(d)];
   }
+  Tensor r = empty_like(t);
+  r.impl()->quantizer = t.impl()->quantizer;
+  if (r.numel() == 0) return r;
+  // The same memory, walked backwards.
+  in.data = static_cast<char*>(in.data) + start * static_cast<int64_t>(element_size(t.dtype()));
+  in.strides = strides.data();
+  call_slot(CopyArgs{view_of(r), in});
   return r;
 }
 Tensor fliplr(const Tensor& t) { return flip(t, {1}); }

@@ -249,11 +249,52 @@ void conv_f32(const ConvArgs& a, const Shape& s) {
   if (!out_dense) store_all(a.out, y);
 }
 
+// A transposed convolution is a product, then its columns are added where they belong: col2im.
+void conv_transposed_f32(const ConvArgs& a, const Shape& s) {
+  int64_t N = a.in.sizes[0], Ci = a.in.sizes[1], Co = a.out.sizes[1], G = a.groups, cg = Ci / G,
+          og = Co / G;
+  auto x = load_all<float>(a.in), w = load_all<float>(a.weight);
+  std::vector<float> b;
+  if (a.bias.data) b = load_all<float>(a.bias);
+  int64_t is = s.in[1] * s.in[2], os = s.out[1] * s.out[2], ks = s.k[1] * s.k[2];
+  std::vector<float> y(static_cast<size_t>(N * Co * os), 0.f),
+      col(static_cast<size_t>(og * ks * is));
+  if (a.bias.data)
+    for (int64_t n = 0; n < N; ++n)
+      for (int64_t o = 0; o < Co; ++o)
+        std::fill_n(y.begin() + (n * Co + o) * os, os, b[static_cast<size_t>(o)]);
+  for (int64_t n = 0; n < N; ++n)
+    for (int64_t g = 0; g < G; ++g) {
+      // [og ks, is] = [cg, og ks]^T [cg, is]
+      gemm_f32(og * ks, is, cg, 1, w.data() + g * cg * og * ks, 1, og * ks,
+               x.data() + (n * Ci + g * cg) * is, is, 1, 0, col.data(), is);
+      for (int64_t o = 0; o < og; ++o)
+        for (int64_t k1 = 0; k1 < s.k[1]; ++k1)
+          for (int64_t k2 = 0; k2 < s.k[2]; ++k2) {
+            const float* from = col.data() + ((o * s.k[1] + k1) * s.k[2] + k2) * is;
+            float* to = y.data() + (n * Co + g * og + o) * os;
+            // The inputs whose place lies within the output's row.
+            int64_t shift = k2 * s.dil[2] - s.pad[2], st = s.stride[2];
+            int64_t lo = shift < 0 ? (-shift + st - 1) / st : 0;
+            int64_t hi = shift >= s.out[2] ? 0 : std::min(s.in[2], (s.out[2] - 1 - shift) / st + 1);
+            for (int64_t i1 = 0; i1 < s.in[1]; ++i1) {
+              int64_t q1 = i1 * s.stride[1] - s.pad[1] + k1 * s.dil[1];
+              if (q1 < 0 || q1 >= s.out[1]) continue;
+              for (int64_t i2 = lo; i2 < hi; ++i2)
+                to[q1 * s.out[2] + i2 * st + shift] += from[i1 * s.in[2] + i2];
+            }
+          }
+    }
+  store_all(a.out, y.data());
+}
+
 void conv(const ConvArgs& a) {
   if (a.out.numel() == 0) return;
   Shape s = shape_of(a);
   ScalarType t = a.in.dtype;
   if (t == kFloat && !a.transposed && s.nd <= 2 && a.in.numel() > 0) return conv_f32(a, s);
+  if (t == kFloat && a.transposed && s.nd <= 2 && a.in.numel() > 0)
+    return conv_transposed_f32(a, s);
   if (t == kDouble)
     conv_plain<double>(a);
   else if (t == kComplexFloat)

@@ -315,7 +315,37 @@ void binary_tile(const BinaryArgs& args, const T* pa, const T* pb, T* out, int64
   // clang-format on
 }
 
+// Truth values and bytes, dense: without tiles. False for other functions and forms.
+bool binary_bytes(const BinaryArgs& args) {
+  const TensorView &o = args.out, &a = args.a, &b = args.b;
+  if (!a.data || !b.data || o.dtype != kBool || a.dtype != kBool || b.dtype != kBool) return false;
+  Binary op = args.op;
+  if (op != Binary::bitwise_and && op != Binary::bitwise_or && op != Binary::bitwise_xor &&
+      op != Binary::logical_and && op != Binary::logical_or && op != Binary::logical_xor)
+    return false;
+  const TensorView* v[] = {&o, &a, &b};
+  Loops<3> loops(v);
+  loops.rows([&](char** p, const int64_t* st, int64_t n) {
+    auto each = [&](auto f) {
+      auto *x = reinterpret_cast<const uint8_t*>(p[1]), *y = reinterpret_cast<const uint8_t*>(p[2]);
+      auto* z = reinterpret_cast<uint8_t*>(p[0]);
+      if (st[0] == 1 && st[1] == 1 && st[2] == 1)
+        for (int64_t i = 0; i < n; ++i) z[i] = f(x[i], y[i]);
+      else
+        for (int64_t i = 0; i < n; ++i) z[i * st[0]] = f(x[i * st[1]], y[i * st[2]]);
+    };
+    if (op == Binary::bitwise_and || op == Binary::logical_and)
+      each([](uint8_t x, uint8_t y) { return static_cast<uint8_t>(x & y); });
+    else if (op == Binary::bitwise_or || op == Binary::logical_or)
+      each([](uint8_t x, uint8_t y) { return static_cast<uint8_t>(x | y); });
+    else
+      each([](uint8_t x, uint8_t y) { return static_cast<uint8_t>(x ^ y); });
+  });
+  return true;
+}
+
 void binary(const BinaryArgs& args) {
+  if (binary_bytes(args)) return;
   TensorView a = args.a, b = args.b;
   static const int64_t zeros[kMaxDims] = {0};
   // A missing operand is the scalar: it is filled once into its tile.

@@ -37,18 +37,44 @@ int64_t step(const TensorView& v, int d) {
   return v.strides[d] * static_cast<int64_t>(element_size(v.dtype));
 }
 
+// In double, several lanes at once.
+template <class C, class F>
+double lane_sum(const C* x, int64_t n, F f) {
+  constexpr int kLanes = 16;
+  double acc[kLanes] = {};
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes)
+    for (int k = 0; k < kLanes; ++k) acc[k] += static_cast<double>(f(x[i + k]));
+  for (int half = kLanes / 2; half; half /= 2)
+    for (int k = 0; k < half; ++k) acc[k] += acc[k + half];
+  for (; i < n; ++i) acc[0] += static_cast<double>(f(x[i]));
+  return acc[0];
+}
+template <class C>
+double lane_sum(const C* x, int64_t n) {
+  return lane_sum(x, n, [](C v) { return v; });
+}
+
 template <class C>
 void softmax_row(C* x, int64_t n, bool log) {
+  constexpr int kLanes = 16;
   C max = -std::numeric_limits<C>::infinity();
+  C lane[kLanes];
+  for (C& l : lane) l = max;
+  int64_t done = 0;
+  for (; done + kLanes <= n; done += kLanes)
+    for (int k = 0; k < kLanes; ++k) lane[k] = x[done + k] > lane[k] ? x[done + k] : lane[k];
+  for (C l : lane) max = l > max ? l : max;
+  for (; done < n; ++done) max = x[done] > max ? x[done] : max;
   bool nan = false;
-  for (int64_t i = 0; i < n; ++i) {
-    nan |= x[i] != x[i];
-    max = x[i] > max ? x[i] : max;
-  }
+  for (int64_t i = 0; i < n; ++i) nan |= x[i] != x[i];
   if (nan) max = std::numeric_limits<C>::quiet_NaN();
   if (log) {
     double s = 0;
-    for (int64_t i = 0; i < n; ++i) s += std::exp(static_cast<double>(x[i] - max));
+    if constexpr (std::is_same_v<C, float>)
+      s = lane_sum(x, n, [max](C v) { return vexp(v - max); });
+    else
+      for (int64_t i = 0; i < n; ++i) s += std::exp(static_cast<double>(x[i] - max));
     C l = static_cast<C>(std::log(s));
     for (int64_t i = 0; i < n; ++i) x[i] = x[i] - max - l;
     return;
@@ -56,9 +82,7 @@ void softmax_row(C* x, int64_t n, bool log) {
   C s = 0;
   if constexpr (std::is_same_v<C, float>) {
     for (int64_t i = 0; i < n; ++i) x[i] = vexp(x[i] - max);
-    double t = 0;
-    for (int64_t i = 0; i < n; ++i) t += x[i];
-    s = static_cast<C>(t);
+    s = static_cast<C>(lane_sum(x, n));
   } else {
     for (int64_t i = 0; i < n; ++i) s += x[i] = std::exp(x[i] - max);
   }
@@ -103,11 +127,9 @@ void layer_norm(const LayerNormArgs& a) {
     const TensorView* v[] = {&a.out, &a.in, &a.mean, &a.rstd};
     for_rows<4>(v, last, [&](const int64_t* at) {
       load_tile(a.in.dtype, address(a.in, at[1]), step(a.in, last), n, row.data());
-      double s = 0, q = 0;
-      if (!a.rms)
-        for (C x : row) s += static_cast<double>(x);
+      double s = a.rms ? 0 : lane_sum(row.data(), n);
       C mean = static_cast<C>(s / static_cast<double>(n));
-      for (C x : row) q += static_cast<double>((x - mean) * (x - mean));
+      double q = lane_sum(row.data(), n, [mean](C x) { return (x - mean) * (x - mean); });
       C rstd = static_cast<C>(1 / std::sqrt(q / static_cast<double>(n) + a.eps));
       for (int64_t i = 0; i < n; ++i)
         row[static_cast<size_t>(i)] = (row[static_cast<size_t>(i)] - mean) * rstd;
@@ -151,7 +173,16 @@ void batch_norm(const BatchNormArgs& a) {
         out.ndim = in.ndim = a.in.ndim - 2;
         const TensorView* v[] = {&out, &in};
         Loops<2> loops(v);
+        constexpr auto es = static_cast<int64_t>(sizeof(T));
+        bool direct =
+            in.dtype == (std::is_same_v<T, float> ? kFloat : kDouble) && out.dtype == in.dtype;
         loops.rows([&](char** p, const int64_t* st, int64_t m) {
+          if (direct && st[0] == es && st[1] == es) {
+            const T* x = reinterpret_cast<const T*>(p[1]);
+            T* y = reinterpret_cast<T*>(p[0]);
+            for (int64_t k = 0; k < m; ++k) y[k] = x[k] * scale + shift;
+            return;
+          }
           T buf[kTile];
           for (int64_t k = 0; k < m; k += kTile) {
             int64_t cnt = std::min(kTile, m - k);
@@ -240,11 +271,20 @@ void pool(const PoolArgs& a) {
               } else {
                 double s = 0;
                 int64_t count = 0;
-                for (int64_t i0 = lo[0]; i0 < hi[0]; ++i0)
-                  for (int64_t i1 = lo[1]; i1 < hi[1]; ++i1)
-                    for (int64_t i2 = lo[2]; i2 < hi[2]; ++i2, ++count)
-                      s += static_cast<double>(
-                          plane[static_cast<size_t>((i0 * in[1] + i1) * in[2] + i2)]);
+                bool whole = lo[2] == 0 && hi[2] == in[2];  // rows follow each other
+                for (int64_t i0 = lo[0]; i0 < hi[0]; ++i0) {
+                  const C* row = plane.data() + (i0 * in[1] + lo[1]) * in[2] + lo[2];
+                  int64_t rows = std::max<int64_t>(hi[1] - lo[1], 0),
+                          length = std::max<int64_t>(hi[2] - lo[2], 0);
+                  count += rows * length;
+                  if (whole) length *= rows, rows = 1;
+                  for (int64_t r = 0; r < rows; ++r, row += in[2]) {
+                    if (length >= 16)
+                      s += lane_sum(row, length);
+                    else
+                      for (int64_t k = 0; k < length; ++k) s += static_cast<double>(row[k]);
+                  }
+                }
                 double div = a.divisor                            ? static_cast<double>(a.divisor)
                              : a.adaptive || !a.count_include_pad ? static_cast<double>(count)
                                                                   : static_cast<double>(window);

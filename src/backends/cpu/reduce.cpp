@@ -35,6 +35,17 @@ struct Walk {
   }
 };
 
+// The dtype whose elements are C.
+template <class C>
+constexpr ScalarType own_dtype() {
+  return std::is_same_v<C, float>                  ? kFloat
+         : std::is_same_v<C, double>               ? kDouble
+         : std::is_same_v<C, int64_t>              ? kLong
+         : std::is_same_v<C, std::complex<float>>  ? kComplexFloat
+         : std::is_same_v<C, std::complex<double>> ? kComplexDouble
+                                                   : ScalarType::Undefined;
+}
+
 // The reduced elements that begin at element offset `at`, tile by tile: f(values, count).
 template <class C, class F>
 void reduced_tiles(const TensorView& in, int lead, int64_t at, F f) {
@@ -48,11 +59,17 @@ void reduced_tiles(const TensorView& in, int lead, int64_t at, F f) {
   int64_t idx[kMaxDims] = {0};
   alignas(64) C buf[kTile];
   const char* base = static_cast<const char*>(in.data);
+  bool direct = in.dtype == own_dtype<C>() && ist == 1;
   for (int64_t done = 0; done < total; done += inner) {
-    for (int64_t i = 0; i < inner; i += kTile) {
-      int64_t m = std::min(kTile, inner - i);
-      load_tile(in.dtype, base + (at + i * ist) * es, ist * es, m, buf);
-      f(buf, m);
+    if (direct) {
+      for (int64_t i = 0; i < inner; i += kTile)
+        f(reinterpret_cast<const C*>(base) + at + i, std::min(kTile, inner - i));
+    } else {
+      for (int64_t i = 0; i < inner; i += kTile) {
+        int64_t m = std::min(kTile, inner - i);
+        load_tile(in.dtype, base + (at + i * ist) * es, ist * es, m, buf);
+        f(buf, m);
+      }
     }
     for (int d = nd - 2; d >= 0; --d) {
       at += st[d];
@@ -78,13 +95,128 @@ struct Wide<std::complex<float>> {
 
 template <class C>
 C tile_sum(const C* v, int64_t n) {
-  C acc[8] = {};
+  constexpr int kLanes = 32;
+  C acc[kLanes] = {};
   int64_t i = 0;
-  for (; i + 8 <= n; i += 8)
-    for (int k = 0; k < 8; ++k) acc[k] += v[i + k];
-  C s = ((acc[0] + acc[1]) + (acc[2] + acc[3])) + ((acc[4] + acc[5]) + (acc[6] + acc[7]));
+  for (; i + kLanes <= n; i += kLanes)
+    for (int k = 0; k < kLanes; ++k) acc[k] += v[i + k];
+  for (int half = kLanes / 2; half; half /= 2)
+    for (int k = 0; k < half; ++k) acc[k] += acc[k + half];
+  C s = acc[0];
   for (; i < n; ++i) s += v[i];
   return s;
+}
+
+// Sum of squares, in double lanes.
+template <class C>
+double tile_squares(const C* v, int64_t n) {
+  constexpr int kLanes = 16;
+  double acc[kLanes] = {};
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes)
+    for (int k = 0; k < kLanes; ++k) {
+      auto x = static_cast<double>(v[i + k]);
+      acc[k] += x * x;
+    }
+  for (int half = kLanes / 2; half; half /= 2)
+    for (int k = 0; k < half; ++k) acc[k] += acc[k + half];
+  for (; i < n; ++i) acc[0] += static_cast<double>(v[i]) * static_cast<double>(v[i]);
+  return acc[0];
+}
+
+// The largest (smallest) of best and the tile; *nan when one was met.
+template <bool Max, class C>
+C tile_extreme(const C* v, int64_t n, C best, bool* nan) {
+  constexpr int kLanes = 32;
+  int64_t i = 0;
+  bool bad = false;
+  if (n >= kLanes) {
+    C lane[kLanes];
+    C seen[kLanes];  // nan once a nan was added
+    for (int k = 0; k < kLanes; ++k) lane[k] = best, seen[k] = C(0);
+    for (; i + kLanes <= n; i += kLanes)
+      for (int k = 0; k < kLanes; ++k) {
+        C x = v[i + k];
+        if constexpr (std::is_floating_point_v<C>)
+          seen[k] += x - x;  // of inf: nan too, looked at below
+        lane[k] = (Max ? x > lane[k] : x < lane[k]) ? x : lane[k];
+      }
+    for (int k = 0; k < kLanes; ++k) {
+      best = (Max ? lane[k] > best : lane[k] < best) ? lane[k] : best;
+      bad |= seen[k] != seen[k];
+    }
+    if (bad) {
+      bad = false;
+      for (int64_t k = 0; k < i; ++k) bad |= v[k] != v[k];
+    }
+  }
+  for (; i < n; ++i) {
+    bad |= v[i] != v[i];
+    best = (Max ? v[i] > best : v[i] < best) ? v[i] : best;
+  }
+  *nan |= bad;
+  return best;
+}
+
+// Sums and extremes over leading dims, where the last dim that stays is dense: whole rows are added
+// to a block of results. Sums of floats go to double after 32 rows. False when the call has another
+// form.
+template <class C>
+bool column_reduce(const ReduceArgs& a) {
+  int lead = a.out.ndim, nd = a.in.ndim;
+  bool sum = a.op == Reduce::sum || a.op == Reduce::mean, max = a.op == Reduce::max;
+  if (!std::is_floating_point_v<C> || a.in.dtype != own_dtype<C>() || a.out.dtype != a.in.dtype ||
+      lead == 0 || (!sum && !max && a.op != Reduce::min))
+    return false;
+  int64_t count = 1;
+  for (int d = lead; d < nd; ++d) count *= a.in.sizes[d];
+  int64_t columns = a.in.sizes[lead - 1], ostep = a.out.strides[lead - 1];
+  if (a.in.strides[lead - 1] != 1 || columns < 8 || count < 2 ||
+      (nd > lead && a.in.strides[nd - 1] == 1))
+    return false;
+  TensorView outer_out = a.out, outer_in = a.in;
+  outer_out.ndim = lead - 1;
+  constexpr int64_t kBlock = 256;
+  Walk{outer_out, outer_in, lead - 1}.each([&](int64_t oa, int64_t ia) {
+    for (int64_t c0 = 0; c0 < columns; c0 += kBlock) {
+      int64_t m = std::min(kBlock, columns - c0), idx[kMaxDims] = {0}, at = ia + c0;
+      alignas(64) C part[kBlock];
+      double total[kBlock];
+      bool nan[kBlock] = {};
+      std::fill(total, total + m, 0.0);
+      std::fill(part, part + m,
+                sum   ? C(0)
+                : max ? -std::numeric_limits<C>::infinity()
+                      : std::numeric_limits<C>::infinity());
+      for (int64_t r = 0; r < count; ++r) {
+        const C* row = a.in.ptr<C>() + at;
+        if (sum) {
+          for (int64_t k = 0; k < m; ++k) part[k] += row[k];
+          if (r % 32 == 31)
+            for (int64_t k = 0; k < m; ++k) total[k] += static_cast<double>(part[k]), part[k] = 0;
+        } else {
+          for (int64_t k = 0; k < m; ++k) {
+            nan[k] |= row[k] != row[k];
+            part[k] = (max ? row[k] > part[k] : row[k] < part[k]) ? row[k] : part[k];
+          }
+        }
+        for (int d = nd - 1; d >= lead; --d) {
+          at += a.in.strides[d];
+          if (++idx[d] < a.in.sizes[d]) break;
+          at -= a.in.strides[d] * a.in.sizes[d];
+          idx[d] = 0;
+        }
+      }
+      C* o = a.out.ptr<C>() + oa + c0 * ostep;
+      for (int64_t k = 0; k < m; ++k) {
+        double s = total[k] + static_cast<double>(part[k]);
+        C v = sum ? static_cast<C>(a.op == Reduce::mean ? s / static_cast<double>(count) : s)
+                  : part[k];
+        o[k * ostep] = nan[k] ? std::numeric_limits<C>::quiet_NaN() : v;
+      }
+    }
+  });
+  return true;
 }
 
 template <class C>
@@ -98,6 +230,8 @@ void reduce_as(const ReduceArgs& a) {
   auto oes = static_cast<int64_t>(element_size(a.out.dtype));
   using W = typename Wide<C>::type;
   constexpr bool complex = !std::is_arithmetic_v<C>;
+  if constexpr (!complex)
+    if (column_reduce<C>(a)) return;
   int64_t count = 1;
   for (int d = lead; d < a.in.ndim; ++d) count *= a.in.sizes[d];
   auto magnitude = [](C v) {
@@ -151,11 +285,10 @@ void reduce_as(const ReduceArgs& a) {
           bool first = true, nan = false, max = a.op == Reduce::max;
           C best{};
           reduced_tiles<C>(a.in, lead, ia, [&](const C* v, int64_t n) {
-            for (int64_t i = 0; i < n; ++i) {
-              nan |= is_nan(v[i]);
-              if (first || (max ? v[i] > best : v[i] < best)) best = v[i];
-              first = false;
-            }
+            if (first && n) best = v[0];
+            first = false;
+            best =
+                max ? tile_extreme<true>(v, n, best, &nan) : tile_extreme<false>(v, n, best, &nan);
           });
           if constexpr (std::is_floating_point_v<C>)
             if (nan) best = std::numeric_limits<C>::quiet_NaN();
@@ -190,6 +323,11 @@ void reduce_as(const ReduceArgs& a) {
       case Reduce::sum_squares: {
         double s = 0;
         reduced_tiles<C>(a.in, lead, ia, [&](const C* v, int64_t n) {
+          if constexpr (!complex)
+            if (a.op == Reduce::norm2 || a.op == Reduce::sum_squares) {
+              s += tile_squares(v, n);
+              return;
+            }
           for (int64_t i = 0; i < n; ++i) {
             double m = magnitude(v[i]);
             s += a.op == Reduce::norm1 ? m : a.op == Reduce::normp ? std::pow(m, a.p) : m * m;
@@ -255,13 +393,14 @@ void arg_reduce(const ArgReduceArgs& a) {
     for (int64_t i = 0; i < count; ++i) {
       load_tile(a.in.dtype, static_cast<const char*>(a.in.data) + ia * es, st * es, n, row.data());
       int64_t best = 0;
-      for (int64_t k = 0; k < n; ++k) {
-        if (is_nan(row[static_cast<size_t>(k)])) {
-          best = k;
-          break;
-        }
-        C x = row[static_cast<size_t>(k)], y = row[static_cast<size_t>(best)];
-        if (a.max ? x > y : x < y) best = k;
+      if (n) {
+        // The extreme first, in lanes; then where it stands.
+        bool nan = false;
+        C extreme = a.max ? tile_extreme<true>(row.data(), n, row[0], &nan)
+                          : tile_extreme<false>(row.data(), n, row[0], &nan);
+        while (best < n && !(nan ? is_nan(row[static_cast<size_t>(best)])
+                                 : row[static_cast<size_t>(best)] == extreme))
+          ++best;
       }
       if (a.indices.data) a.indices.ptr<int64_t>()[oi] = best;
       if (a.values.data)

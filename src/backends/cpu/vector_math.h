@@ -94,6 +94,65 @@ inline float verf(float x) {
   return x != x ? x : r;
 }
 
+// log: mantissa in [sqrt(1/2), sqrt(2)), degree 8 polynomial, exponent times ln 2 in two parts
+// (Cephes logf).
+inline float vlog(float x) {
+  float y = x < 1.17549435e-38f ? x * 8388608.0f : x;  // subnormal numbers are scaled up
+  int32_t bits;
+  std::memcpy(&bits, &y, 4);
+  int32_t e = ((bits >> 23) & 0xff) - 126 - (x < 1.17549435e-38f ? 23 : 0);
+  bits = (bits & 0x007fffff) | 0x3f000000;
+  float m;
+  std::memcpy(&m, &bits, 4);
+  bool low = m < 0.707106781186547524f;
+  auto n = static_cast<float>(low ? e - 1 : e);
+  m = low ? m + m - 1.0f : m - 1.0f;
+  float z = m * m;
+  float p = 7.0376836292e-2f;
+  p = std::fma(p, m, -1.1514610310e-1f);
+  p = std::fma(p, m, 1.1676998740e-1f);
+  p = std::fma(p, m, -1.2420140846e-1f);
+  p = std::fma(p, m, 1.4249322787e-1f);
+  p = std::fma(p, m, -1.6668057665e-1f);
+  p = std::fma(p, m, 2.0000714765e-1f);
+  p = std::fma(p, m, -2.4999993993e-1f);
+  p = std::fma(p, m, 3.3333331174e-1f);
+  float r = p * m * z;
+  r = std::fma(n, -2.12194440e-4f, r);
+  r = std::fma(z, -0.5f, r);
+  r = r + m;
+  r = std::fma(n, 0.693359375f, r);
+  r = x == INFINITY ? x : r;
+  r = x == 0.0f ? -INFINITY : r;
+  return x >= 0.0f ? r : NAN;
+}
+
+// sin and cos for |x| < 8192: x minus the nearest multiple of pi/2 in three parts, then the
+// polynomial of the quadrant (Cephes sinf, cosf).
+inline float vsin_quadrant(float x, int32_t shift) {
+  float n = std::nearbyint(x * 0.636619772367581343f);
+  auto q = static_cast<int32_t>(n) + shift;
+  float r = std::fma(n, -1.5703125f, x);
+  r = std::fma(n, -4.837512969970703125e-4f, r);
+  r = std::fma(n, -7.549789948768648e-8f, r);
+  float z = r * r;
+  float s = -1.9515295891e-4f;
+  s = std::fma(s, z, 8.3321608736e-3f);
+  s = std::fma(s, z, -1.6666654611e-1f);
+  s = std::fma(s * z, r, r);
+  float c = 2.443315711809948e-5f;
+  c = std::fma(c, z, -1.388731625493765e-3f);
+  c = std::fma(c, z, 4.166664568298827e-2f);
+  c = std::fma(c * z, z, std::fma(z, -0.5f, 1.0f));
+  float v = (q & 1) ? c : s;
+  return (q & 2) ? -v : v;
+}
+inline bool all_below(const float* x, int64_t n, float limit) {
+  bool ok = true;
+  for (int64_t i = 0; i < n; ++i) ok &= std::fabs(x[i]) < limit;  // not so for nan
+  return ok;
+}
+
 inline float vgelu(float x) { return x * 0.5f * (1.0f + verf(x * 0.70710678118654752440f)); }
 
 // False when the function has no vector form.
@@ -102,6 +161,16 @@ inline bool vector_unary(Unary op, const float* in, float* out, int64_t n) {
     case Unary::exp:
       for (int64_t i = 0; i < n; ++i) out[i] = vexp(in[i]);
       return true;
+    case Unary::log:
+      for (int64_t i = 0; i < n; ++i) out[i] = vlog(in[i]);
+      return true;
+    case Unary::sin:
+    case Unary::cos: {
+      if (!all_below(in, n, 8192.0f)) return false;
+      int32_t shift = op == Unary::cos;
+      for (int64_t i = 0; i < n; ++i) out[i] = vsin_quadrant(in[i], shift);
+      return true;
+    }
     case Unary::tanh:
       for (int64_t i = 0; i < n; ++i) out[i] = vtanh(in[i]);
       return true;

@@ -126,6 +126,42 @@ void resize(const ResizeArgs& a) {
             return s;
           }
         };
+        if constexpr (std::is_floating_point_v<C>) {
+          // Along the rows, then whole rows are mixed.
+          for (int64_t r = 0; r < in[0] * in[1]; ++r) {
+            const C* from = x.data() + r * in[2];
+            C* to = y.data() + r * out[2];
+            for (int64_t o = 0; o < out[2]; ++o)
+              to[o] = mix(t[2][static_cast<size_t>(o)], [&](int64_t i) { return from[i]; });
+          }
+          auto mix_rows = [&](const std::vector<Tap>& taps_, const C* base, int64_t step, C* to) {
+            if (taps_.size() == 1) {
+              std::copy_n(base + taps_[0].at * step, out[2], to);
+              return;
+            }
+            std::fill_n(to, out[2], C(0));
+            for (auto& p : taps_) {
+              const C* from = base + p.at * step;
+              const C weight = static_cast<C>(p.weight);
+              for (int64_t o = 0; o < out[2]; ++o) to[o] += weight * from[o];
+            }
+          };
+          for (int64_t i0 = 0; i0 < in[0]; ++i0)
+            for (int64_t o1 = 0; o1 < out[1]; ++o1)
+              mix_rows(t[1][static_cast<size_t>(o1)], y.data() + i0 * in[1] * out[2], out[2],
+                       z.data() + (i0 * out[1] + o1) * out[2]);
+          for (int64_t o0 = 0; o0 < out[0]; ++o0)
+            for (int64_t o1 = 0; o1 < out[1]; ++o1) {
+              mix_rows(t[0][static_cast<size_t>(o0)], z.data() + o1 * out[2], out[1] * out[2],
+                       row.data());
+              store_tile(a.out.dtype,
+                         address(a.out, n * a.out.strides[0] + c * a.out.strides[1] + o0 * os[0] +
+                                            o1 * os[1]),
+                         os[2] * static_cast<int64_t>(element_size(a.out.dtype)), out[2],
+                         row.data());
+            }
+          continue;
+        }
         for (int64_t r = 0; r < in[0] * in[1]; ++r)
           for (int64_t o = 0; o < out[2]; ++o)
             y[static_cast<size_t>(r * out[2] + o)] =

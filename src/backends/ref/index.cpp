@@ -34,21 +34,92 @@ int64_t index_value(const TensorView& v, int64_t at) {
   return v.dtype == kLong ? v.ptr<int64_t>()[at] : v.ptr<int32_t>()[at];
 }
 
+// The inner rows of a gather or scatter: f(element offsets of data without its dim, of index, of
+// other; their steps along the row; its length). index and other have the same sizes; other may be
+// absent.
+template <class F>
+void rows_without(const TensorView& data, const TensorView& index, const TensorView& other,
+                  int64_t dim, F f) {
+  int64_t total = index.numel();
+  if (total == 0) return;
+  int last = index.ndim - 1;
+  int64_t count = last < 0 ? 1 : index.sizes[last];
+  auto step = [&](int d, int64_t* st) {
+    st[0] = d < 0 || d == dim ? 0 : data.strides[d];
+    st[1] = d < 0 ? 0 : index.strides[d];
+    st[2] = d < 0 || !other.data ? 0 : other.strides[d];
+  };
+  int64_t inner[3], idx[kMaxDims] = {0}, at[3] = {0, 0, 0};
+  step(last, inner);
+  for (int64_t done = 0; done < total; done += count) {
+    f(at[0], at[1], at[2], inner, count);
+    for (int d = last - 1; d >= 0; --d) {
+      int64_t st[3];
+      step(d, st);
+      for (int k = 0; k < 3; ++k) at[k] += st[k];
+      if (++idx[d] < index.sizes[d]) break;
+      for (int k = 0; k < 3; ++k) at[k] -= st[k] * index.sizes[d];
+      idx[d] = 0;
+    }
+  }
+}
+
 void gather(const GatherArgs& a) {
   size_t es = element_size(a.out.dtype);
   int64_t n = a.in.ndim ? a.in.sizes[a.dim] : 1;
-  positions(a.out, [&](const int64_t* idx) {
-    int64_t k = index_value(a.index, offset(a.index, idx));
-    if (k < 0 || k >= n)
-      raise<OpError>("index ", k, " is out of bounds for dimension ", a.dim, " with size ", n);
-    int64_t at = 0;
-    for (int d = 0; d < a.in.ndim; ++d) at += (d == a.dim ? k : idx[d]) * a.in.strides[d];
-    std::memcpy(address(a.out, offset(a.out, idx)), address(a.in, at), es);
-  });
+  int64_t along = a.in.ndim ? a.in.strides[a.dim] : 0;
+  rows_without(a.in, a.index, a.out, a.dim,
+               [&](int64_t in, int64_t ix, int64_t out, const int64_t* st, int64_t count) {
+                 auto run = [&](auto tag) {
+                   using T = decltype(tag);
+                   const T* from = static_cast<const T*>(a.in.data);
+                   T* to = static_cast<T*>(a.out.data);
+                   for (int64_t i = 0; i < count; ++i) {
+                     int64_t k = index_value(a.index, ix + i * st[1]);
+                     if (k < 0 || k >= n)
+                       raise<OpError>("index ", k, " is out of bounds for dimension ", a.dim,
+                                      " with size ", n);
+                     to[out + i * st[2]] = from[in + i * st[0] + k * along];
+                   }
+                 };
+                 switch (es) {
+                   case 1: return run(uint8_t{});
+                   case 2: return run(uint16_t{});
+                   case 4: return run(uint32_t{});
+                   case 8: return run(uint64_t{});
+                   default: return run(std::complex<double>{});
+                 }
+               });
 }
 
 void scatter(const ScatterArgs& a) {
   int64_t n = a.out.ndim ? a.out.sizes[a.dim] : 1;
+  if (a.mode == ScatterMode::set && a.src.data && a.src.dtype == a.out.dtype) {
+    int64_t along = a.out.ndim ? a.out.strides[a.dim] : 0;
+    auto es = static_cast<int64_t>(element_size(a.out.dtype));
+    rows_without(a.out, a.index, a.src, a.dim,
+                 [&](int64_t out, int64_t ix, int64_t src, const int64_t* st, int64_t count) {
+                   auto move = [&](auto tag) {
+                     using T = decltype(tag);
+                     for (int64_t i = 0; i < count; ++i) {
+                       int64_t k = index_value(a.index, ix + i * st[1]);
+                       if (k < 0 || k >= n)
+                         raise<OpError>("index ", k, " is out of bounds for dimension ", a.dim,
+                                        " with size ", n);
+                       static_cast<T*>(a.out.data)[out + i * st[0] + k * along] =
+                           static_cast<const T*>(a.src.data)[src + i * st[2]];
+                     }
+                   };
+                   switch (es) {
+                     case 1: return move(uint8_t{});
+                     case 2: return move(uint16_t{});
+                     case 4: return move(uint32_t{});
+                     case 8: return move(uint64_t{});
+                     default: return move(std::complex<double>{});
+                   }
+                 });
+    return;
+  }
   auto run = [&](auto tag) {
     using C = decltype(tag);
     C fixed = number_as<C>(a.value);
@@ -159,6 +230,28 @@ void index(const IndexArgs& a) {
 
 void nonzero(const NonzeroArgs& a) {
   int64_t row = 0;
+  if (a.in.dtype == kBool || a.in.dtype == kByte) {
+    // Rows of bytes: their places without a walk for each.
+    int last = a.in.ndim - 1;
+    int64_t count = last < 0 ? 1 : a.in.sizes[last], step = last < 0 ? 0 : a.in.strides[last];
+    int64_t idx[kMaxDims] = {0}, at = 0, total = a.in.numel();
+    for (int64_t done = 0; done < total; done += count) {
+      const uint8_t* p = a.in.ptr<uint8_t>() + at;
+      for (int64_t i = 0; i < count; ++i) {
+        if (!p[i * step] || row >= a.out.sizes[0]) continue;
+        int64_t* o = a.out.ptr<int64_t>() + row++ * a.out.strides[0];
+        for (int d = 0; d < last; ++d) o[d * a.out.strides[1]] = idx[d];
+        if (last >= 0) o[last * a.out.strides[1]] = i;
+      }
+      for (int d = last - 1; d >= 0; --d) {
+        at += a.in.strides[d];
+        if (++idx[d] < a.in.sizes[d]) break;
+        at -= a.in.strides[d] * a.in.sizes[d];
+        idx[d] = 0;
+      }
+    }
+    return;
+  }
   positions(a.in, [&](const int64_t* idx) {
     bool v;
     load_tile(a.in.dtype, address(a.in, offset(a.in, idx)), 0, 1, &v);
