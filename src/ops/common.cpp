@@ -4,6 +4,9 @@
 
 #include "ops/tensor_ops.h"
 
+#include <algorithm>
+#include <utility>
+
 namespace sconce::ops {
 
 IntVec to_ints(const IValue& v) {
@@ -161,8 +164,15 @@ std::vector<size_t> iteration_order(IntArrayRef sizes,
 }
 }  // namespace
 
+namespace {
+// Where the result of the elementwise operator that runs belongs; taken by its first allocation.
+thread_local const Tensor* in_place_target = nullptr;
+}  // namespace
+
 Tensor empty_elementwise(IntArrayRef sizes, ScalarType dtype,
                          std::initializer_list<const Tensor*> operands) {
+  if (const Tensor* target = std::exchange(in_place_target, nullptr))
+    if (target->sizes() == sizes && target->dtype() == dtype) return *target;
   bool contiguous = true;
   for (const Tensor* t : operands)
     contiguous &= !t || !t->defined() || t->dim() < 2 || t->is_contiguous();
@@ -435,7 +445,54 @@ void resize_output(const Tensor& out, const Tensor& r) {
 
 namespace sconce {
 
+namespace {
+// Operators that are one elementwise slot: each element is read before it is written.
+bool is_one_slot(std::string_view name) {
+  static constexpr std::string_view kNames[] = {
+      "aten::relu",       "aten::sigmoid",    "aten::tanh",       "aten::neg",
+      "aten::exp",        "aten::add.Tensor", "aten::add.Scalar", "aten::sub.Tensor",
+      "aten::sub.Scalar", "aten::mul.Tensor", "aten::mul.Scalar", "aten::div.Tensor",
+      "aten::div.Scalar", "aten::sqrt",       "aten::abs"};
+  return std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames);
+}
+// Nothing that the operator reads overlaps self in another way than element by element.
+bool may_write_directly(const Call& c) {
+  const Tensor& self = c.in(0).toTensorRef();
+  if (!self.defined() || self.quantizer() || self.numel() == 0 || !ops::is_dense(self) ||
+      !is_one_slot(c.op()->base->full_name()))
+    return false;
+  for (uint32_t i = 1; i < c.n_in(); ++i) {
+    if (!c.in(i).isTensor() || !c.in(i).box()) continue;
+    const Tensor& t = c.in(i).toTensorRef();
+    if (!t.defined()) return false;
+    bool same = t.storage_offset() == self.storage_offset() && t.sizes() == self.sizes() &&
+                t.strides() == self.strides() && t.dtype() == self.dtype();
+    if (t.impl()->storage == self.impl()->storage && !same) return false;
+  }
+  return true;
+}
+}  // namespace
+
 void derived_in_place(Call& c) {
+  if (may_write_directly(c)) {
+    struct Target {
+      explicit Target(const Tensor* t) { ops::in_place_target = t; }
+      ~Target() { ops::in_place_target = nullptr; }
+    };
+    std::vector<IValue> in;
+    for (uint32_t i = 0; i < c.n_in(); ++i) in.push_back(c.in(i));
+    Tensor self = c.in(0).toTensor(), result;
+    {
+      Target target(&self);
+      result = run_operator(*c.op()->base, std::move(in)).at(0).toTensor();
+    }
+    if (self.is_same(result))
+      self.impl()->storage->bump_version();
+    else
+      ops::copy_result(self, result);
+    c.out(0, self);
+    return;
+  }
   IValue result;
   std::vector<IValue> in;
   for (uint32_t i = 0; i < c.n_in(); ++i) in.push_back(c.in(i));

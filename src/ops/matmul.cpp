@@ -353,6 +353,17 @@ Tensor einsum(const std::string& eq, TensorList ops, OptInts) {
   }
   IntVec sum_over;
   for (size_t d = out.size(); d < order.size(); ++d) sum_over.push_back(static_cast<int64_t>(d));
+  // What a product has summed is left as dims of one element.
+  IntVec sizes, strides, rest;
+  for (size_t d = 0; d < order.size(); ++d) {
+    bool summed = d >= out.size();
+    if (summed && ops.size() > 1 && acc.sizes()[d] == 1) continue;
+    if (summed) rest.push_back(static_cast<int64_t>(sizes.size()));
+    sizes.push_back(acc.sizes()[d]);
+    strides.push_back(acc.strides()[d]);
+  }
+  acc = make_view(acc, sizes, strides, acc.storage_offset());
+  sum_over = rest;
   if (sum_over.empty()) return acc;
   if (ops.size() == 1) return sum_dim(acc, OptInts(sum_over), false, {});
   return reduce(Reduce::sum, acc, sum_over, false, acc.dtype(), acc.dtype());

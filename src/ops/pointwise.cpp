@@ -508,6 +508,7 @@ Tensor masked_fill_tensor_(const Tensor& x, const Tensor& mask, const Tensor& v)
 Tensor add(const Tensor& a, const Tensor& b, Scalar alpha) {
   ScalarType t = result_type(a, b);
   check_alpha(t, alpha);
+  if (t == kBool) alpha = Scalar(int64_t{alpha.d != 0});  // truth values are or-ed
   return binary(Binary::add, a, b, t, t, alpha);
 }
 Tensor sub(const Tensor& a, const Tensor& b, Scalar alpha) {

@@ -222,6 +222,41 @@ void grid_sample(const GridSampleArgs& a) {
     }
     return x;
   };
+  if (nd == 2 && a.mode == 0 && a.in.dtype == kFloat && a.out.dtype == kFloat &&
+      a.grid.dtype == kFloat) {
+    // Bilinear on planes: the corners of a point are the same for every channel.
+    int64_t H = a.in.sizes[2], W = a.in.sizes[3];
+    for (int64_t n = 0; n < a.out.sizes[0]; ++n)
+      for (int64_t i = 0; i < a.out.sizes[2]; ++i)
+        for (int64_t j = 0; j < a.out.sizes[3]; ++j) {
+          const float* g = a.grid.ptr<float>() + n * a.grid.strides[0] + i * a.grid.strides[1] +
+                           j * a.grid.strides[2];
+          double x = fold(source(static_cast<double>(g[0]), W), W);
+          double y = fold(source(static_cast<double>(g[a.grid.strides[3]]), H), H);
+          double x0 = std::floor(x), y0 = std::floor(y);
+          int64_t at[4];
+          float weight[4];
+          int corners = 0;
+          for (int c = 0; c < 4; ++c) {
+            double cx = x0 + (c & 1), cy = y0 + (c >> 1);
+            if (!(cx >= 0 && cx < static_cast<double>(W) && cy >= 0 && cy < static_cast<double>(H)))
+              continue;
+            at[corners] = static_cast<int64_t>(cy) * a.in.strides[2] +
+                          static_cast<int64_t>(cx) * a.in.strides[3];
+            weight[corners++] = static_cast<float>((c & 1 ? x - x0 : 1 - (x - x0)) *
+                                                   (c >> 1 ? y - y0 : 1 - (y - y0)));
+          }
+          const float* in = a.in.ptr<float>() + n * a.in.strides[0];
+          float* out = a.out.ptr<float>() + n * a.out.strides[0] + i * a.out.strides[2] +
+                       j * a.out.strides[3];
+          for (int64_t c = 0; c < a.out.sizes[1]; ++c) {
+            float v = 0;
+            for (int k = 0; k < corners; ++k) v += weight[k] * in[c * a.in.strides[1] + at[k]];
+            out[c * a.out.strides[1]] = v;
+          }
+        }
+    return;
+  }
   int64_t total = 1;
   for (int d = 0; d < nd; ++d) total *= a.out.sizes[d + 2];
   for (int64_t n = 0; n < a.out.sizes[0]; ++n) {

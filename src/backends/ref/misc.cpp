@@ -23,6 +23,13 @@ void sequence(const SequenceArgs& a) {
     case Sequence::iota:
     case Sequence::arange: {
       int64_t st = a.out.ndim ? a.out.strides[0] * es : es;
+      if (a.out.dtype == kLong) {
+        for (int64_t i = 0; i < n; ++i) {
+          int64_t v = a.start.i + i * a.step.i;
+          std::memcpy(out + i * st, &v, sizeof v);
+        }
+        return;
+      }
       if (is_integral(a.out.dtype, true)) {
         for (int64_t i = 0; i < n; ++i) {
           int64_t v = a.start.i + i * a.step.i;
