@@ -82,8 +82,8 @@ void read_debug(const zip::Archive& z, const std::string& record, Source& s) {
   }
 }
 
-// Gives containers of old pickles (version 1, 2) their static types. Each shared value is walked
-// once.
+}  // namespace
+
 void restore_types(const IValue& v, TypePtr t, std::unordered_map<const void*, bool>& seen) {
   if (t->kind == TypeKind::Optional) t = t->elems[0];
   if (v.box() && !v.isTensor() && !seen.emplace(v.box(), true).second) return;
@@ -102,6 +102,8 @@ void restore_types(const IValue& v, TypePtr t, std::unordered_map<const void*, b
   }
 }
 
+namespace {
+
 class Loader {
  public:
   Loader(LoadedArchive& a, const OpTable& ops, const RunFunction& run)
@@ -110,10 +112,7 @@ class Loader {
   void load() {
     zip::Archive& z = *a_.zip;
     if (!z.has("constants.pkl")) {
-      if (z.has("model.json"))
-        raise<FormatError>(z.file_name(),
-                           ": this is a TorchScript archive of torch 1.0 to 1.2 (model.json), "
-                           "which this version of sconce can't read yet");
+      if (z.has("model.json")) return load_model_json(a_, ops_, run_);
       if (z.has("data.pkl"))
         raise<FormatError>(z.file_name(),
                            ": this file was written by torch.save, not by torch.jit.save; it has "

@@ -364,6 +364,14 @@ class Unpickler {
     };
     if (is(g, "torch.jit._pickle", "build_intlist") || is(g, "__main__", "IntList"))
       return tagged(types::integer(), [](const IValue& x) { return x.isInt(); });
+    if (is(g, "torch.jit._pickle", "build_tensor_from_id") && o_.tensor_table) {
+      need(a, 1, 1, g);
+      IValue id = arg(a, 0);
+      if (!id.isInt() || id.toInt() < 0 ||
+          id.toInt() >= static_cast<int64_t>(o_.tensor_table->size()))
+        fail("build_tensor_from_id: no such tensor");
+      return (*o_.tensor_table)[static_cast<size_t>(id.toInt())];
+    }
     if (is(g, "torch.jit._pickle", "build_doublelist"))
       return tagged(types::floating(), [](const IValue& x) { return x.isDouble(); });
     if (is(g, "torch.jit._pickle", "build_boollist"))

@@ -25,6 +25,8 @@ struct PickleOptions {
   // Storage records may be shorter than needed (traced_inputs).
   bool allow_short_storage = false;
   TypeTable* types = nullptr;
+  // model.json archives: what build_tensor_from_id names.
+  const std::vector<IValue>* tensor_table = nullptr;
 };
 
 // Throws FormatError for anything that is not a well-formed pickle of the dialect.

@@ -39,15 +39,23 @@ TEST_CASE("every truncation of an archive is a clear error") {
 }
 
 TEST_CASE("flipped bytes never crash") {
-  const std::string bytes = bytes_of(fixture("router.pt"));
-  for (size_t at = 0; at < bytes.size(); at += 41) {
-    std::string broken = bytes;
-    broken[at] = static_cast<char>(broken[at] ^ 0x55);
-    try {
-      Module m = load(broken.data(), broken.size());
-      m.forward({randn({2, 8})});
-    } catch (const Error&) {
-      // the usual outcome
+  struct Archive {
+    const char* name;
+    std::vector<int64_t> input;
+    size_t step;
+  };
+  for (const Archive& a :
+       {Archive{"router.pt", {2, 8}, 41}, Archive{"old_model_json.pt", {1, 3}, 7}}) {
+    const std::string bytes = bytes_of(fixture(a.name));
+    for (size_t at = 0; at < bytes.size(); at += a.step) {
+      std::string broken = bytes;
+      broken[at] = static_cast<char>(broken[at] ^ 0x55);
+      try {
+        Module m = load(broken.data(), broken.size());
+        m.forward({randn(a.input)});
+      } catch (const Error&) {
+        // the usual outcome
+      }
     }
   }
   SUCCEED();

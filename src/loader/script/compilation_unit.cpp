@@ -215,6 +215,28 @@ void mark_mutated(ClassType& cls, const Tree& def) {
   walk(def);
   walk(def);  // what a loop's end made is used at its start
 }
+// Which attributes do methods assign? The host may call them from several threads.
+void mark_writes(ClassType& cls, const std::vector<TreeRef>& defs) {
+  std::function<void(const Tree&)> find_writes = [&](const Tree& t) {
+    if (t.kind == Kind::Assign || t.kind == Kind::AugAssign) {
+      std::function<void(const TreeRef&)> target = [&](const TreeRef& l) {
+        if (l->kind == Kind::Select)
+          if (int i = cls.find_attribute(l->text); i >= 0)
+            cls.attributes[static_cast<size_t>(i)].written = true;
+        if (l->kind == Kind::Tuple || l->kind == Kind::List)
+          for (auto& k : l->kids) target(k);
+      };
+      target(t[0]);
+    }
+    for (auto& k : t.kids) find_writes(*k);
+  };
+  for (auto& d : defs) {
+    if (d->text == "__init__" || d->text == "__setstate__") continue;
+    find_writes(*d);
+    mark_mutated(cls, *d);
+  }
+}
+
 }  // namespace
 
 void CompilationUnit::import_class(const std::string& name, const Tree& tree, bool is_module) {
@@ -300,25 +322,7 @@ void CompilationUnit::import_class(const std::string& name, const Tree& tree, bo
   };
   add_hooks(pre_hooks, cls->forward_pre_hooks);
   add_hooks(hooks, cls->forward_hooks);
-  // Which attributes do methods assign? The host may call them from several threads.
-  std::function<void(const Tree&)> find_writes = [&](const Tree& t) {
-    if (t.kind == Kind::Assign || t.kind == Kind::AugAssign) {
-      std::function<void(const TreeRef&)> target = [&](const TreeRef& l) {
-        if (l->kind == Kind::Select)
-          if (int i = cls->find_attribute(l->text); i >= 0)
-            cls->attributes[static_cast<size_t>(i)].written = true;
-        if (l->kind == Kind::Tuple || l->kind == Kind::List)
-          for (auto& k : l->kids) target(k);
-      };
-      target(t[0]);
-    }
-    for (auto& k : t.kids) find_writes(*k);
-  };
-  for (auto& d : defs) {
-    if (d->text == "__init__" || d->text == "__setstate__") continue;
-    find_writes(*d);
-    mark_mutated(*cls, *d);
-  }
+  mark_writes(*cls, defs);
 }
 
 void CompilationUnit::import_enum(const std::string& name, const Tree& tree) {
@@ -452,6 +456,7 @@ void CompilationUnit::define(const std::vector<TreeRef>& defs, const std::string
     Function* f = add_function(d, prefix, self);
     if (self) self->methods.emplace_back(d->text, f);
   }
+  if (self) mark_writes(*self, defs);
 }
 
 void CompilationUnit::define_text(const std::string& text, const std::string& source_name,
