@@ -697,6 +697,8 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--report", help="JSON file: differences by operator")
     parser.add_argument("--examples", type=int, default=3)
+    parser.add_argument("--known", help="file of differences that have a reason: operator, difference, reason",
+                        default=str(pathlib.Path(__file__).resolve().parent.parent / "docs" / "operator-differences.txt"))
     parser.add_argument("--keep", help="folder for the archives")
     options = parser.parse_args()
     rng = random.Random(options.seed)
@@ -724,13 +726,29 @@ def main():
             differences[name] += found
         asked.update(result["asked"])
         refused += result["refused"]
+    known = [line.split("\t") for line in pathlib.Path(options.known).read_text().splitlines() if line and line[0] != "#"]
+    explained = collections.Counter()
+    for name in list(differences):
+        left = []
+        for d in differences[name]:
+            text = d["difference"].split("Traceback")[0] + d["difference"][-160:] if "Traceback" in d["difference"] else d["difference"]
+            reason = next((k[2] for k in known if re.fullmatch(k[0], name.split("::")[1]) and re.search(k[1], text)), None)
+            if reason:
+                explained[reason] += 1
+            else:
+                left.append(d)
+        differences[name] = left
+        if not left:
+            del differences[name]
     total = sum(asked.values())
     wrong = sum(map(len, differences.values()))
     for name, found in sorted(differences.items(), key=lambda kv: -len(kv[1])):
         print(f"\n{name}: {len(found)} of {asked[name.split('.')[0]]} calls")
         for d in found[: options.examples]:
             print(f"  ({', '.join(d['arguments'])})\n    sconce: {d['difference']}\n    torch:  {d['torch']}")
-    print(f"\n{total} calls ({refused} refused by PyTorch), {wrong} differ, in {len(differences)} operators of {len(asked)}")
+    for reason, count in explained.most_common():
+        print(f"known, {count} calls: {reason}")
+    print(f"\n{total} calls ({refused} refused by PyTorch), {wrong} differ without a known reason, in {len(differences)} operators of {len(asked)}")
     if options.report:
         pathlib.Path(options.report).write_text(json.dumps({"calls": total, "different": wrong, "operators": differences}, indent=1))
     return 1 if wrong else 0

@@ -332,7 +332,13 @@ Tensor binary(Binary op, const Tensor& a, const Tensor& b, ScalarType compute, S
   IntVec sizes = broadcast(a.sizes(), b.sizes());
   Tensor o = empty_elementwise(sizes, out, {&a, &b});
   if (o.numel() == 0) return o;
-  Tensor x = expand_to(a, sizes), y = expand_to(b, sizes);
+  // A 0-dim integer takes part as an element would: -3 is 253 beside uint8.
+  auto operand = [&](const Tensor& t) {
+    bool wraps =
+        t.dim() == 0 && is_integral(compute) && is_integral(t.dtype()) && t.dtype() != compute;
+    return expand_to(wraps ? cast(t, compute) : t, sizes);
+  };
+  Tensor x = operand(a), y = operand(b);
   call_slot(
       BinaryArgs{view_of(o), view_of(x), view_of(y), op, compute_for(compute), {}, number(scale)});
   return o;

@@ -29,6 +29,14 @@ Tensor resize(const Tensor& x, Resize op, const IntVec& size, bool align, bool a
                      IntArrayRef(size));
     s.push_back(v);
   }
+  if (aa && x.dtype() != kFloat && x.dtype() != kDouble && x.dtype() != kByte) {
+    bool same = true;
+    for (int64_t i = 0; i < nd; ++i) same &= size[z(i)] == x.size(i + 2);
+    if (!same)
+      raise<OpError>("\"compute_index_ranges_weights\" not implemented for '",
+                     scalar_type_name(x.dtype()), "'");
+    return clone(x);
+  }
   bool cl = x.dim() == 4 && x.is_channels_last() && !x.is_contiguous();
   Tensor r = cl ? empty_strided(s, IntVec{s[1] * s[2] * s[3], 1, s[3] * s[1], s[1]}, x.dtype())
                 : empty(s, x.dtype());
@@ -63,12 +71,22 @@ IntVec resized(const Tensor& x, const OptInts& size,
 std::optional<std::vector<double>> opt_doubles(const IValue& v) {
   return v.isNone() ? std::nullopt : std::optional<std::vector<double>>(to_doubles(v));
 }
+// "upsample_nearest2d" wants [N, C, H, W].
+void check_dims(const Call& c, const Tensor& x) {
+  std::string_view name = c.op()->name();
+  size_t d = name.find_first_of("123");
+  if (d != std::string_view::npos && x.dim() != name[d] - '0' + 2)
+    raise<OpError>(name, ": expected an input of ", name[d] - '0' + 2, " dims, got ", x.sizes());
+}
 // upsample_*.vec(input, output_size, [align_corners,] scale_factors)
 template <Resize R, bool AA>
 void upsample_vec(Call& c) {
   const Tensor& x = c.in(0).toTensorRef();
+  check_dims(c, x);
   auto scales = opt_doubles(c.in(c.n_in() - 1));
   OptInts size = c.in(1).isNone() ? OptInts() : OptInts(to_ints(c.in(1)));
+  if (size.has_value() == scales.has_value())
+    raise<OpError>("Must specify exactly one of output_size and scale_factors");
   bool align = c.n_in() == 4 && c.in(2).toBool();
   c.out(0, resize(x, R, resized(x, size, scales), align, AA,
                   scales && !size ? *scales : std::vector<double>{}));
@@ -77,6 +95,7 @@ void upsample_vec(Call& c) {
 template <Resize R, bool AA>
 void upsample_plain(Call& c) {
   const Tensor& x = c.in(0).toTensorRef();
+  check_dims(c, x);
   bool has_align = c.op()->schema().argument_index("align_corners") == 2;
   std::vector<double> scales;
   for (uint32_t i = has_align ? 3 : 2; i < c.n_in(); ++i)

@@ -567,6 +567,8 @@ Tensor pad(const Tensor& x, IntVec p, const std::string& mode, OptDouble v) {
                         : is_integral(x.dtype(), true) ? Scalar(static_cast<int64_t>(v.value_or(0)))
                                                        : Scalar(v.value_or(0)));
   if (v && *v != 0) raise<OpError>("Padding mode \"", mode, "\" doesn't take in value argument");
+  if (p.empty() && (mode == "reflect" || mode == "replicate"))
+    raise<OpError>("Only 2D, 3D, 4D, 5D padding with non-constant padding are supported");
   if (mode == "reflect") return mode_pad(x, p, 1);
   if (mode == "replicate") return mode_pad(x, p, 2);
   if (mode == "circular") {

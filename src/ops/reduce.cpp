@@ -263,10 +263,12 @@ std::tuple<Tensor, Tensor> scan_impl(const Tensor& t, int64_t dim, Scan op, Scal
 }
 Tensor cumsum(const Tensor& t, int64_t d, OptInt dt) {
   ScalarType o = sum_type(t, dt);
+  if (o == kBool) raise<OpError>("\"cumsum_out_cpu\" not implemented for 'Bool'");
   return std::get<0>(scan_impl(cast(t, o), d, Scan::sum, o, false));
 }
 Tensor cumprod(const Tensor& t, int64_t d, OptInt dt) {
   ScalarType o = sum_type(t, dt);
+  if (o == kBool) raise<OpError>("\"cumprod_out_cpu\" not implemented for 'Bool'");
   return std::get<0>(scan_impl(cast(t, o), d, Scan::prod, o, false));
 }
 Tensor logcumsumexp(const Tensor& t, int64_t d) {
@@ -330,6 +332,7 @@ Tensor argsort_stable(const Tensor& t, bool, int64_t d, bool desc) { return args
 Tensor msort(const Tensor& t) { return std::get<0>(order(t, 0, false, -1, true)); }
 std::tuple<Tensor, Tensor> topk(const Tensor& t, int64_t k, int64_t d, bool largest, bool sorted) {
   if (k < 0) raise<OpError>("selected index k out of range");
+  if (t.dim() == 0 && k > 1) raise<OpError>("selected index k out of range");
   if (t.dtype() == kBool) raise<OpError>("topk does not support bool dtypes on CPU");
   return order(t, d, largest, k, sorted);
 }

@@ -107,6 +107,60 @@ C tile_sum(const C* v, int64_t n) {
   return s;
 }
 
+// The sum of a dense row of floats in the order of PyTorch's CPU kernel, so that its bits are the
+// same: four chains of eight lanes, each a cascade of four levels; then what is left over, then the
+// lanes. Source: cascade_sum of ATen's SumKernel.
+float cascade_sum(const float* p, int64_t n) {
+  constexpr int kLanes = 8, kChains = 4, kLevels = 4, kWidth = kLanes * kChains;
+  if (n < kLanes) {  // too short for lanes: four chains of numbers
+    float chain[kChains] = {};
+    int64_t whole = n / kChains * kChains;
+    for (int64_t k = 0; k < whole; ++k) chain[k % kChains] += p[k];
+    for (int64_t k = whole; k < n; ++k) chain[0] += p[k];
+    return ((chain[0] + chain[1]) + chain[2]) + chain[3];
+  }
+  int64_t vectors = n / kLanes, size = vectors / kChains;
+  int log2 = 0;
+  while ((int64_t{1} << log2) < size) ++log2;
+  int power = std::max(4, log2 / kLevels);
+  int64_t step = int64_t{1} << power, mask = step - 1, i = 0;
+  float acc[kLevels][kWidth] = {};
+  while (i + step <= size) {
+    for (int64_t j = 0; j < step; ++j, ++i)
+      for (int k = 0; k < kWidth; ++k) acc[0][k] += p[i * kWidth + k];
+    for (int level = 1; level < kLevels; ++level) {
+      for (int k = 0; k < kWidth; ++k) {
+        acc[level][k] += acc[level - 1][k];
+        acc[level - 1][k] = 0;
+      }
+      if ((i & (mask << (level * power))) != 0) break;
+    }
+  }
+  for (; i < size; ++i)
+    for (int k = 0; k < kWidth; ++k) acc[0][k] += p[i * kWidth + k];
+  for (int level = 1; level < kLevels; ++level)
+    for (int k = 0; k < kWidth; ++k) acc[0][k] += acc[level][k];
+  float lane[kLanes];
+  for (int k = 0; k < kLanes; ++k) lane[k] = acc[0][k];
+  for (int64_t v = size * kChains; v < vectors; ++v)
+    for (int k = 0; k < kLanes; ++k) lane[k] += p[v * kLanes + k];
+  for (int c = 1; c < kChains; ++c)
+    for (int k = 0; k < kLanes; ++k) lane[k] += acc[0][c * kLanes + k];
+  float s = 0;
+  for (int64_t k = vectors * kLanes; k < n; ++k) s += p[k];
+  for (float l : lane) s += l;
+  return s;
+}
+// The reduced part of in is one dense run.
+bool reduces_dense_run(const TensorView& in, int lead) {
+  int64_t run = 1;
+  for (int d = in.ndim - 1; d >= lead; --d) {
+    if (in.sizes[d] != 1 && in.strides[d] != run) return false;
+    run *= in.sizes[d];
+  }
+  return true;
+}
+
 // Sum of squares, in double lanes.
 template <class C>
 double tile_squares(const C* v, int64_t n) {
@@ -234,6 +288,8 @@ void reduce_as(const ReduceArgs& a) {
     if (column_reduce<C>(a)) return;
   int64_t count = 1;
   for (int d = lead; d < a.in.ndim; ++d) count *= a.in.sizes[d];
+  [[maybe_unused]] const bool exact_order =
+      a.in.dtype == kFloat && a.out.dtype == kFloat && reduces_dense_run(a.in, lead);
   auto magnitude = [](C v) {
     if constexpr (complex)
       return static_cast<double>(std::abs(v));
@@ -247,6 +303,13 @@ void reduce_as(const ReduceArgs& a) {
     switch (a.op) {
       case Reduce::sum:
       case Reduce::mean: {
+        if constexpr (std::is_same_v<C, float>)
+          if (exact_order) {
+            float s = cascade_sum(a.in.ptr<float>() + ia, count);
+            if (a.op == Reduce::mean) s /= static_cast<float>(count);
+            std::memcpy(o, &s, sizeof s);
+            break;
+          }
         W s{};
         reduced_tiles<C>(a.in, lead, ia, [&](const C* v, int64_t n) { s += W(tile_sum(v, n)); });
         if constexpr (complex)
