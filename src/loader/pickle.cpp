@@ -484,7 +484,7 @@ class Unpickler {
       if (!x.isInt() || x.toInt() < 0) fail("a size or stride is negative or no number");
       d.push_back(x.toInt());
     }
-    if (d.size() > 64) fail("a tensor has more than 64 dims");
+    if (d.size() > 128) fail("a tensor has more than 128 dims");
     return d;
   }
 

@@ -25,6 +25,8 @@ OptTensorList to_opt_tensors(const IValue& v) {
 TensorView view_of(const Tensor& t) {
   if (!t.defined()) return {};
   if (t.device().type == DeviceType::Meta) raise<OpError>("a meta tensor has no elements");
+  constexpr int64_t kMostDims = 64;
+  if (t.dim() > kMostDims) raise<OpError>("only tensors with up to 64 dims are supported");
   TensorView v;
   v.data = t.raw_data();
   // An empty tensor has an address too: null stands for an absent operand.

@@ -487,20 +487,25 @@ Tensor masked_fill_(const Tensor& x, const Tensor& mask, Scalar v) {
   copy_to(x, where(m, scalar_tensor(v, x.dtype()), x));
   return x;
 }
-Tensor masked_fill_tensor(const Tensor& x, const Tensor& mask, const Tensor& v) {
+// The value of a masked fill: looked at only where the dtype might not hold it.
+void check_value(const Tensor& v, const Tensor& x, const char* op) {
   if (v.dim() != 0)
-    raise<OpError>("masked_fill only supports a 0-dimensional value tensor, but got tensor with ",
-                   v.dim(), " dimension(s).");
+    raise<OpError>(op, " only supports a 0-dimensional value tensor, but got tensor with ", v.dim(),
+                   " dimension(s).");
+  bool narrower = (is_complex(v.dtype()) && !is_complex(x.dtype())) ||
+                  (is_floating(v.dtype()) && is_integral(x.dtype()));
+  if (narrower) check_fits(item(v), x.dtype());
+}
+Tensor masked_fill_tensor(const Tensor& x, const Tensor& mask, const Tensor& v) {
+  check_value(v, x, "masked_fill");
   return where(cast(mask, kBool), cast(v, x.dtype()), x);
 }
 Tensor masked_fill_tensor_(const Tensor& x, const Tensor& mask, const Tensor& v) {
-  if (v.dim() != 0)
-    raise<OpError>("masked_fill_ only supports a 0-dimensional value tensor, but got tensor with ",
-                   v.dim(), " dimension(s).");
-  if (is_complex(v.dtype()) && !is_complex(x.dtype()))
-    raise<OpError>("value cannot be converted to type ", scalar_type_name(x.dtype()),
-                   " without overflow");
-  return masked_fill_(x, mask, item(v));
+  check_value(v, x, "masked_fill_");
+  for (size_t i = 0; i < x.sizes().size(); ++i)
+    if (x.strides()[i] == 0 && x.sizes()[i] > 1) return masked_fill_(x, mask, item(v));
+  copy_to(x, where(cast(expand_to(mask, x.sizes()), kBool), cast(v, x.dtype()), x));
+  return x;
 }
 
 }  // namespace
@@ -547,6 +552,7 @@ Tensor masked_fill(const Tensor& t, const Tensor& mask, Scalar v) {
   if (mask.dtype() != kBool && mask.dtype() != kByte)
     raise<OpError>("masked_fill only supports boolean masks, but got mask with dtype ",
                    dtype_name(mask.dtype()));
+  check_fits(v, t.dtype());
   IntVec sizes = broadcast(t.sizes(), mask.sizes());
   Tensor out = contiguous(expand_to(t, sizes));
   return where(cast(expand_to(mask, sizes), kBool), scalar_tensor(v, t.dtype()), out);

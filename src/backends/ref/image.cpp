@@ -23,6 +23,30 @@ struct Tap {
 double cubic1(double x, double A) { return ((A + 2) * x - (A + 3)) * x * x + 1; }
 double cubic2(double x, double A) { return ((A * x - 5 * A) * x + 8 * A) * x - 4 * A; }
 
+// Bytes are mixed in fixed point: weights of 16 bits, as many of them behind the point as the
+// largest allows. Source: the uint8 path of ATen's UpSampleKernel, which is Pillow's.
+struct FixedWeights {
+  int precision = 0;
+  std::vector<std::vector<int32_t>> weights;
+};
+FixedWeights fixed_weights(const std::vector<std::vector<Tap>>& taps) {
+  FixedWeights f;
+  double largest = 0;
+  for (auto& t : taps)
+    for (auto& tap : t) largest = std::max(largest, tap.weight);
+  while (f.precision < 22 &&
+         static_cast<int64_t>(
+             0.5 + largest * static_cast<double>(int64_t{1} << (f.precision + 1))) < (1 << 15))
+    ++f.precision;
+  double one = static_cast<double>(int64_t{1} << f.precision);
+  for (auto& t : taps) {
+    auto& w = f.weights.emplace_back();
+    for (auto& tap : t)
+      w.push_back(static_cast<int32_t>((tap.weight < 0 ? -0.5 : 0.5) + tap.weight * one));
+  }
+  return f;
+}
+
 // For each output index, the inputs and weights along one dim.
 std::vector<std::vector<Tap>> taps(const ResizeArgs& a, int64_t in, int64_t out, double given) {
   std::vector<std::vector<Tap>> r(static_cast<size_t>(out));
@@ -32,7 +56,7 @@ std::vector<std::vector<Tap>> taps(const ResizeArgs& a, int64_t in, int64_t out,
     scale = given > 0 ? 1.0 / given : static_cast<double>(in) / static_cast<double>(out);
   else
     scale = out > 1 ? static_cast<double>(in - 1) / static_cast<double>(out - 1) : 0;
-  bool single = a.in.dtype != kDouble;
+  bool single = a.in.dtype != kDouble && a.in.dtype != kByte;
   if (single) scale = static_cast<double>(static_cast<float>(scale));
   auto clampi = [&](int64_t i) { return std::min(std::max<int64_t>(i, 0), in - 1); };
   for (int64_t o = 0; o < out; ++o) {
@@ -100,6 +124,10 @@ void resize(const ResizeArgs& a) {
   }
   for (int e = 0; e < 3 - nd; ++e) t[e] = {{{0, 1.0}}};
   if (a.out.numel() == 0) return;
+  bool bytes = a.in.dtype == kByte && nd == 2 && (a.op == Resize::linear || a.op == Resize::cubic);
+  FixedWeights fixed[3];
+  if (bytes)
+    for (int e = 1; e < 3; ++e) fixed[e] = fixed_weights(t[e]);
   auto run = [&](auto tag) {
     using C = decltype(tag);
     std::vector<C> x(static_cast<size_t>(in[0] * in[1] * in[2])),
@@ -114,6 +142,31 @@ void resize(const ResizeArgs& a) {
                 address(a.in, n * a.in.strides[0] + c * a.in.strides[1] + i0 * is[0] + i1 * is[1]),
                 is[2] * static_cast<int64_t>(element_size(a.in.dtype)), in[2],
                 x.data() + (i0 * in[1] + i1) * in[2]);
+        auto mix_bytes = [](const std::vector<Tap>& taps_, const FixedWeights& f, int64_t o,
+                            auto get) {
+          if (taps_.size() == 1) return get(taps_[0].at);
+          int64_t s = int64_t{1} << (f.precision - 1);
+          for (size_t k = 0; k < taps_.size(); ++k)
+            s += f.weights[static_cast<size_t>(o)][k] * static_cast<int64_t>(get(taps_[k].at));
+          return static_cast<C>(std::min<int64_t>(std::max<int64_t>(s >> f.precision, 0), 255));
+        };
+        if (bytes) {
+          for (int64_t r = 0; r < in[0] * in[1]; ++r)
+            for (int64_t o = 0; o < out[2]; ++o)
+              y[static_cast<size_t>(r * out[2] + o)] =
+                  mix_bytes(t[2][static_cast<size_t>(o)], fixed[2], o,
+                            [&](int64_t i) { return x[static_cast<size_t>(r * in[2] + i)]; });
+          for (int64_t o1 = 0; o1 < out[1]; ++o1) {
+            for (int64_t o = 0; o < out[2]; ++o)
+              row[static_cast<size_t>(o)] =
+                  mix_bytes(t[1][static_cast<size_t>(o1)], fixed[1], o1,
+                            [&](int64_t i) { return y[static_cast<size_t>(i * out[2] + o)]; });
+            store_tile(a.out.dtype,
+                       address(a.out, n * a.out.strides[0] + c * a.out.strides[1] + o1 * os[1]),
+                       os[2] * static_cast<int64_t>(element_size(a.out.dtype)), out[2], row.data());
+          }
+          continue;
+        }
         auto mix = [&](const std::vector<Tap>& taps_, auto get) {
           if (taps_.size() == 1) return get(taps_[0].at);
           if constexpr (std::is_integral_v<C>) {
