@@ -155,6 +155,24 @@ TEST_CASE("eight threads get the answers of one") {
   }
 }
 
+TEST_CASE("threads compile one method, and load one archive twice, at once") {
+  Module m = load(fixture("hybrid.pt"));
+  auto cases = tool::read_cases(fixture("hybrid.io.pt"));
+  auto inputs = tool::convert_inputs(m, cases[0].method, cases[0].inputs);
+  IValue expected = load(fixture("hybrid.pt")).run_method(cases[0].method, inputs);
+  std::atomic<int> wrong{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t)
+    threads.emplace_back([&, t] {
+      Module own = t % 2 ? load(fixture("hybrid.pt")) : m;
+      own.graph_text(cases[0].method);
+      if (tool::difference(own.run_method(cases[0].method, inputs), expected, {"exact", 0, 0}, ""))
+        ++wrong;
+    });
+  for (auto& t : threads) t.join();
+  CHECK(wrong == 0);
+}
+
 TEST_CASE("an operator on several threads gives the answer of one") {
   const char* text =
       "def f(a: Tensor, b: Tensor) -> Tensor:\n"
