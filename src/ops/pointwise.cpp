@@ -19,6 +19,7 @@ Tensor same(const Tensor& x) {
 // Rounding leaves integers alone.
 template <Unary U>
 Tensor rounding(const Tensor& x) {
+  if (is_complex(x.dtype())) raise<OpError>("rounding is not supported for complex inputs");
   return is_integral(x.dtype(), true) ? clone(x) : unary(U, x, x.dtype());
 }
 template <Unary U>
@@ -147,10 +148,12 @@ Tensor clamp_min(const Tensor& x, Scalar v) { return clamp_values(x, v, {}); }
 Tensor clamp_max(const Tensor& x, Scalar v) { return clamp_values(x, {}, v); }
 Tensor maximum(const Tensor& a, const Tensor& b) {
   ScalarType t = result_type(a, b);
+  if (is_complex(t)) raise<OpError>("maximum not implemented for complex tensors.");
   return binary(Binary::maximum, a, b, t, t);
 }
 Tensor minimum(const Tensor& a, const Tensor& b) {
   ScalarType t = result_type(a, b);
+  if (is_complex(t)) raise<OpError>("minimum not implemented for complex tensors.");
   return binary(Binary::minimum, a, b, t, t);
 }
 Tensor clamp_tensor(const Tensor& x, const Tensor* lo, const Tensor* hi) {
