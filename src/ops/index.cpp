@@ -613,6 +613,12 @@ Tensor index(const Tensor& t, const OptTensorList& given) {
 }
 Tensor index_put_(const Tensor& t, const OptTensorList& given, const Tensor& values,
                   bool accumulate) {
+  // One number put where one mask says so is a fill.
+  if (values.dtype() != t.dtype() && values.dim() == 0 && !accumulate && given.size() == 1 &&
+      given[0].defined() && given[0].dtype() == kBool && given[0].sizes() == t.sizes()) {
+    copy_to(t, masked_fill(t, given[0], item(values)));
+    return t;
+  }
   if (values.dtype() != t.dtype())
     raise<OpError>("Index put requires the source and destination dtypes match, got ",
                    scalar_type_name(t.dtype()), " for the destination and ",

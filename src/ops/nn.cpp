@@ -722,6 +722,8 @@ std::tuple<Tensor, Tensor> nll_forward(const Tensor& x, const Tensor& t, const T
 }
 Tensor cross_entropy(const Tensor& x, const Tensor& t, const Tensor* w, int64_t r, int64_t ignore,
                      double smoothing) {
+  if (smoothing > 1)
+    raise<OpError>("label_smoothing must be between 0.0 and 1.0. Got: ", smoothing);
   int64_t cd = x.dim() == 1 ? 0 : 1;
   Tensor lp = softmax_impl(x, cd, x.dtype(), true);
   IntVec ws(z(x.dim()), 1);
@@ -740,7 +742,7 @@ Tensor cross_entropy(const Tensor& x, const Tensor& t, const Tensor* w, int64_t 
     return reduced(l, r);
   }
   auto [l, total] = nll(lp, t, w, r, ignore);
-  if (smoothing == 0) return l;
+  if (smoothing <= 0) return l;
   Tensor all = unary(Unary::neg, w ? mul(lp, reshape(*w, ws)) : lp, x.dtype());
   Tensor smooth = sum_dim(all, OptInts(IntVec{cd}), false, {});
   Tensor skip = binary_scalar(Binary::eq, t, Scalar(ignore), kLong, kBool);
