@@ -541,6 +541,8 @@ Tensor mode_pad(const Tensor& x0, const IntVec& p0, int32_t mode) {
     int64_t d = x.dim() - 1 - static_cast<int64_t>(i), n = x.size(d);
     if (d < 0)
       raise<OpError>("Only 2D, 3D, 4D, 5D padding with non-constant padding are supported for now");
+    if (n == 0)
+      raise<OpError>("padding: expected dims with elements, got an input of sizes ", x.sizes());
     if (mode == 1 && (p[2 * i] >= n || p[2 * i + 1] >= n))
       raise<OpError>(
           "Padding size should be less than the corresponding input dimension, but got: padding (",
