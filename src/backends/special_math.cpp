@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backends/special_math.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -343,7 +344,7 @@ double second_kind(double y, int64_t n, int64_t direct) {
 }
 double third_kind(double y, int64_t n, int64_t direct) {
   if (n < 0) return 0;
-  auto m = static_cast<double>(n + n + 1);
+  auto m = 2.0 * static_cast<double>(n) + 1;
   if (std::fabs(y) == 1) return y > 0 ? 1 : even(n) ? m : -m;
   if (n > direct && std::fabs(y) < 1) {
     double t = std::acos(y);
@@ -355,7 +356,7 @@ double third_kind(double y, int64_t n, int64_t direct) {
 // near_one: what PyTorch answers so close to 1 that the cosine form divides by zero.
 double fourth_kind(double y, int64_t n, int64_t direct, double near_one) {
   if (n < 0) return 0;
-  if (std::fabs(y) == 1) return y > 0 ? static_cast<double>(n + n + 1) : even(n) ? 1 : -1;
+  if (std::fabs(y) == 1) return y > 0 ? 2.0 * static_cast<double>(n) + 1 : even(n) ? 1 : -1;
   if (n > direct && std::fabs(y) < 1) {
     double t = std::acos(y);
     if (std::cos(t / 2) != 1) return std::sin((static_cast<double>(n) + 0.5) * t) / std::sin(t / 2);
@@ -363,7 +364,10 @@ double fourth_kind(double y, int64_t n, int64_t direct, double near_one) {
   }
   return n == 0 ? 1 : recurrence(1, 2 * y + 1, 2 * y, n);
 }
-int64_t whole(double degree) { return static_cast<int64_t>(degree); }
+// Out of range and nan: the x86 answer.
+int64_t whole(double degree) {
+  return degree >= -9.2e18 && degree < 9.2e18 ? static_cast<int64_t>(degree) : INT64_MIN;
+}
 }  // namespace
 
 double chebyshev_t(double x, double n) { return first_kind(x, whole(n), 6); }
@@ -371,7 +375,7 @@ double chebyshev_u(double x, double n) { return second_kind(x, whole(n), 8); }
 double chebyshev_v(double x, double n) { return third_kind(x, whole(n), 8); }
 double chebyshev_w(double x, double degree) {
   int64_t n = whole(degree);
-  return fourth_kind(x, n, 8, x > 0 ? static_cast<double>(n + n + 1) : even(n) ? 1 : -1);
+  return fourth_kind(x, n, 8, x > 0 ? 2.0 * static_cast<double>(n) + 1 : even(n) ? 1 : -1);
 }
 double shifted_chebyshev_t(double x, double n) { return first_kind(2 * x - 1, whole(n), 6); }
 double shifted_chebyshev_u(double x, double n) { return second_kind(2 * x - 1, whole(n), 6); }

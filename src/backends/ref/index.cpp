@@ -135,8 +135,15 @@ void scatter(const ScatterArgs& a) {
       if (a.mode != ScatterMode::set) {
         C old;
         load_tile(a.out.dtype, o, 0, 1, &old);
-        if (a.mode == ScatterMode::add) v = old + v;
-        if (a.mode == ScatterMode::prod) v = old * v;
+        if constexpr (std::is_same_v<C, int64_t>) {
+          // Integers wrap around.
+          auto x = static_cast<uint64_t>(old), y = static_cast<uint64_t>(v);
+          if (a.mode == ScatterMode::add) v = static_cast<int64_t>(x + y);
+          if (a.mode == ScatterMode::prod) v = static_cast<int64_t>(x * y);
+        } else {
+          if (a.mode == ScatterMode::add) v = old + v;
+          if (a.mode == ScatterMode::prod) v = old * v;
+        }
         if constexpr (std::is_arithmetic_v<C>) {
           bool nan = v != v || old != old;
           if (a.mode == ScatterMode::amax) v = nan ? (v != v ? v : old) : std::max(old, v);
