@@ -33,6 +33,25 @@ char* address(const TensorView& v, int64_t at) {
 int64_t index_value(const TensorView& v, int64_t at) {
   return v.dtype == kLong ? v.ptr<int64_t>()[at] : v.ptr<int32_t>()[at];
 }
+// The index at `at`, which must be one of the n positions along dim.
+int64_t checked_index(const TensorView& index, int64_t at, int64_t dim, int64_t n) {
+  int64_t k = index_value(index, at);
+  if (k < 0 || k >= n)
+    raise<OpError>("index ", k, " is out of bounds for dimension ", dim, " with size ", n);
+  return k;
+}
+
+// f(a value of a type of es bytes): what moves elements need not know their dtype.
+template <class F>
+void visit_element_size(size_t es, F f) {
+  switch (es) {
+    case 1: return f(uint8_t{});
+    case 2: return f(uint16_t{});
+    case 4: return f(uint32_t{});
+    case 8: return f(uint64_t{});
+    default: return f(std::complex<double>{});
+  }
+}
 
 // The inner rows of a gather or scatter: f(element offsets of data without its dim, of index, of
 // other; their steps along the row; its length). index and other have the same sizes; other may be
@@ -75,20 +94,11 @@ void gather(const GatherArgs& a) {
                    const T* from = static_cast<const T*>(a.in.data);
                    T* to = static_cast<T*>(a.out.data);
                    for (int64_t i = 0; i < count; ++i) {
-                     int64_t k = index_value(a.index, ix + i * st[1]);
-                     if (k < 0 || k >= n)
-                       raise<OpError>("index ", k, " is out of bounds for dimension ", a.dim,
-                                      " with size ", n);
+                     int64_t k = checked_index(a.index, ix + i * st[1], a.dim, n);
                      to[out + i * st[2]] = from[in + i * st[0] + k * along];
                    }
                  };
-                 switch (es) {
-                   case 1: return run(uint8_t{});
-                   case 2: return run(uint16_t{});
-                   case 4: return run(uint32_t{});
-                   case 8: return run(uint64_t{});
-                   default: return run(std::complex<double>{});
-                 }
+                 visit_element_size(es, run);
                });
 }
 
@@ -96,27 +106,18 @@ void scatter(const ScatterArgs& a) {
   int64_t n = a.out.ndim ? a.out.sizes[a.dim] : 1;
   if (a.mode == ScatterMode::set && a.src.data && a.src.dtype == a.out.dtype) {
     int64_t along = a.out.ndim ? a.out.strides[a.dim] : 0;
-    auto es = static_cast<int64_t>(element_size(a.out.dtype));
+    size_t es = element_size(a.out.dtype);
     rows_without(a.out, a.index, a.src, a.dim,
                  [&](int64_t out, int64_t ix, int64_t src, const int64_t* st, int64_t count) {
                    auto move = [&](auto tag) {
                      using T = decltype(tag);
                      for (int64_t i = 0; i < count; ++i) {
-                       int64_t k = index_value(a.index, ix + i * st[1]);
-                       if (k < 0 || k >= n)
-                         raise<OpError>("index ", k, " is out of bounds for dimension ", a.dim,
-                                        " with size ", n);
+                       int64_t k = checked_index(a.index, ix + i * st[1], a.dim, n);
                        static_cast<T*>(a.out.data)[out + i * st[0] + k * along] =
                            static_cast<const T*>(a.src.data)[src + i * st[2]];
                      }
                    };
-                   switch (es) {
-                     case 1: return move(uint8_t{});
-                     case 2: return move(uint16_t{});
-                     case 4: return move(uint32_t{});
-                     case 8: return move(uint64_t{});
-                     default: return move(std::complex<double>{});
-                   }
+                   visit_element_size(es, move);
                  });
     return;
   }
@@ -124,9 +125,7 @@ void scatter(const ScatterArgs& a) {
     using C = decltype(tag);
     C fixed = number_as<C>(a.value);
     positions(a.index, [&](const int64_t* idx) {
-      int64_t k = index_value(a.index, offset(a.index, idx));
-      if (k < 0 || k >= n)
-        raise<OpError>("index ", k, " is out of bounds for dimension ", a.dim, " with size ", n);
+      int64_t k = checked_index(a.index, offset(a.index, idx), a.dim, n);
       int64_t at = 0;
       for (int d = 0; d < a.out.ndim; ++d) at += (d == a.dim ? k : idx[d]) * a.out.strides[d];
       C v = fixed;
