@@ -3,34 +3,38 @@
 #include "backends/kernels.h"
 
 #include <cstdlib>
-#include <cstring>
+#include <string_view>
 
 #include "backends/ref/ref.h"
 
 namespace sconce {
 
-#define SCONCE_DECLARE(isa)       \
-  namespace isa {                 \
-  void add_elementwise(Kernels&); \
-  void add_reduce(Kernels&);      \
-  void add_gemm(Kernels&);        \
-  void add_conv(Kernels&);        \
-  void add_nn(Kernels&);          \
+#define SCONCE_DECLARE(isa)         \
+  namespace isa {                   \
+  void add_elementwise(Kernels&);   \
+  void add_reduce(Kernels&);        \
+  void add_gemm(Kernels&);          \
+  void add_conv(Kernels&);          \
+  void add_nn(Kernels&);            \
+  inline void add_all(Kernels& k) { \
+    add_elementwise(k);             \
+    add_reduce(k);                  \
+    add_gemm(k);                    \
+    add_conv(k);                    \
+    add_nn(k);                      \
+  }                                 \
   }
 SCONCE_DECLARE(base)
-#ifdef SCONCE_HAVE_AVX2
+#ifdef SCONCE_X86
 SCONCE_DECLARE(avx2)
+SCONCE_DECLARE(avx512)
 #endif
 
 const Kernels& ref_kernels() {
   static const Kernels* table = [] {
     auto* k = new Kernels;
     k->name = "ref";
-    base::add_elementwise(*k);
-    base::add_reduce(*k);
-    base::add_gemm(*k);
-    base::add_conv(*k);
-    base::add_nn(*k);
+    base::add_all(*k);
     ref::add_index(*k);
     ref::add_sort(*k);
     ref::add_random(*k);
@@ -46,18 +50,21 @@ const Kernels& cpu_kernels() {
   static const Kernels* table = [] {
     auto* k = new Kernels(ref_kernels());
     k->name = "cpu-base";
-#ifdef SCONCE_HAVE_AVX2
-    const char* wanted = std::getenv("SCONCE_ISA");
-    bool have = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+#ifdef SCONCE_X86
+    // SCONCE_ISA only lowers what the machine has.
+    const char* variable = std::getenv("SCONCE_ISA");
+    std::string_view wanted = variable ? variable : "";
+    if (wanted == "base" || wanted == "ref") return k;
+    bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
                 __builtin_cpu_supports("f16c");
-    bool plain = wanted && (!std::strcmp(wanted, "base") || !std::strcmp(wanted, "ref"));
-    if (have && !plain) {
+    bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                  __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    if (avx512 && wanted != "avx2") {
+      k->name = "cpu-avx512";
+      avx512::add_all(*k);
+    } else if (avx2) {
       k->name = "cpu-avx2";
-      avx2::add_elementwise(*k);
-      avx2::add_reduce(*k);
-      avx2::add_gemm(*k);
-      avx2::add_conv(*k);
-      avx2::add_nn(*k);
+      avx2::add_all(*k);
     }
 #endif
     return k;

@@ -2,6 +2,10 @@
 // Every file of this folder is compiled once per instruction set, into the namespace
 // sconce::SCONCE_ISA.
 #pragma once
+#include <cstdlib>
+#include <memory>
+#include <new>
+
 #include "backends/kernels.h"
 
 #ifndef SCONCE_ISA
@@ -9,6 +13,46 @@
 #endif
 
 namespace sconce::SCONCE_ISA {
+
+// Registers of this instruction set (SSE2 takes two for each).
+#ifdef __AVX512F__
+constexpr int kVectorBytes = 64;
+#else
+constexpr int kVectorBytes = 32;
+#endif
+template <class T>
+struct Vec;
+template <>
+struct Vec<float> {
+  typedef float type __attribute__((vector_size(kVectorBytes), aligned(4), may_alias));
+  static constexpr int64_t lanes = kVectorBytes / 4;
+};
+template <>
+struct Vec<double> {
+  typedef double type __attribute__((vector_size(kVectorBytes), aligned(8), may_alias));
+  static constexpr int64_t lanes = kVectorBytes / 8;
+};
+// Rows of a register tile that is two vectors wide: all registers but those of the operands.
+constexpr int64_t kTileRows = kVectorBytes == 64 ? 12 : 6;
+
+// Aligned memory that grows and is kept; not initialised.
+template <class T>
+struct Scratch {
+  T* get(size_t n) {
+    if (n > size) {
+      size = 0;
+      data.reset(static_cast<T*>(std::aligned_alloc(64, (n * sizeof(T) + 63) / 64 * 64)));
+      if (!data) throw std::bad_alloc();
+      size = n;
+    }
+    return data.get();
+  }
+  struct Free {
+    void operator()(T* p) const { std::free(p); }
+  };
+  std::unique_ptr<T, Free> data;
+  size_t size = 0;
+};
 
 // Each file puts its slots into the table.
 void add_elementwise(Kernels& k);

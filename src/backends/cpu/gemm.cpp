@@ -2,7 +2,8 @@
 // Matrix products. float and double: packed panels and a register tile (Goto & van de Geijn 2008);
 // others: plain loops over converted rows.
 #include <algorithm>
-#include <memory>
+#include <array>
+#include <utility>
 #include <vector>
 
 #include "backends/cpu/cpu.h"
@@ -13,20 +14,7 @@ namespace sconce::SCONCE_ISA {
 
 namespace {
 
-constexpr int64_t kMR = 6, kKC = 256, kMC = 96, kNC = 2048;
-
-template <class T>
-struct Vec;
-template <>
-struct Vec<float> {
-  typedef float type __attribute__((vector_size(32), aligned(4), may_alias));
-  static constexpr int64_t lanes = 8;
-};
-template <>
-struct Vec<double> {
-  typedef double type __attribute__((vector_size(32), aligned(8), may_alias));
-  static constexpr int64_t lanes = 4;
-};
+constexpr int64_t kMR = kTileRows, kKC = 256, kMC = 96, kNC = 2048;
 
 // Rows of A in strips of kMR: [strip][k][kMR], zero padded.
 template <class T>
@@ -115,14 +103,12 @@ void tile(int64_t rows, int64_t cols, int64_t k, const T* a, const T* b, T* c, i
       for (int64_t j = 0; j < NR; ++j)
         buf[r * NR + j] = j < cols && (!first || beta != T(0)) ? c[r * ldc + j] : T(0);
   }
-  switch (rows) {
-    case 1: micro<T, 1>(k, a, b, out, ld, alpha, first, beta); break;
-    case 2: micro<T, 2>(k, a, b, out, ld, alpha, first, beta); break;
-    case 3: micro<T, 3>(k, a, b, out, ld, alpha, first, beta); break;
-    case 4: micro<T, 4>(k, a, b, out, ld, alpha, first, beta); break;
-    case 5: micro<T, 5>(k, a, b, out, ld, alpha, first, beta); break;
-    default: micro<T, 6>(k, a, b, out, ld, alpha, first, beta); break;
+  // micro<T, MR> for every number of rows.
+  static constexpr auto kernels = []<int... R>(std::integer_sequence<int, R...>) {
+    return std::array{&micro<T, R + 1>...};
   }
+  (std::make_integer_sequence<int, kMR>{});
+  kernels[static_cast<size_t>(rows - 1)](k, a, b, out, ld, alpha, first, beta);
   if (cols < NR)
     for (int64_t r = 0; r < rows; ++r)
       for (int64_t j = 0; j < cols; ++j) c[r * ldc + j] = buf[r * NR + j];
@@ -185,22 +171,6 @@ void small_rows(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t as
     }
   }
 }
-
-template <class T>
-struct Scratch {
-  T* get(size_t n) {
-    if (n > size) {
-      data.reset(static_cast<T*>(std::aligned_alloc(64, (n * sizeof(T) + 63) / 64 * 64)));
-      size = n;
-    }
-    return data.get();
-  }
-  struct Free {
-    void operator()(T* p) const { std::free(p); }
-  };
-  std::unique_ptr<T, Free> data;
-  size_t size = 0;
-};
 
 template <class T>
 void gemm_blocks(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t as0, int64_t as1,
