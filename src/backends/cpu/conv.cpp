@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Convolution: float with 1 or 2 spatial dims as im2col and a packed product, depthwise directly,
-// the rest as plain loops in the compute type.
+// Convolution. Floats: a product of the weights with shifted views of the padded image (an indirect
+// convolution, Dukhan 2019, whose pointers are one offset a tap), which needs no copy of it for
+// each tap. Transposed: a product, then col2im. Other numbers: plain loops in the compute type.
 #include <algorithm>
+#include <array>
+#include <utility>
 #include <vector>
 
 #include "backends/cpu/cpu.h"
+#include "core/thread_pool.h"
 #include "backends/tiles.h"
 
 namespace sconce::SCONCE_ISA {
@@ -129,172 +133,305 @@ void conv_plain(const ConvArgs& a) {
   store_all(a.out, y.data());
 }
 
-// col: [cg * kh * kw][oh * ow] for rows [r0, r1) of the output.
-void im2col(const float* x, const Shape& s, int64_t cg, int64_t r0, int64_t r1, float* col) {
-  int64_t H = s.in[1], W = s.in[2], ow = s.out[2];
-  for (int64_t c = 0; c < cg; ++c)
-    for (int64_t k1 = 0; k1 < s.k[1]; ++k1)
-      for (int64_t k2 = 0; k2 < s.k[2]; ++k2) {
-        int64_t off = k2 * s.dil[2] - s.pad[2];
-        // Output columns whose input column exists.
-        int64_t lo = std::min(ow, std::max<int64_t>(0, (-off + s.stride[2] - 1) / s.stride[2]));
-        int64_t hi = W - 1 - off < 0 ? 0 : std::min(ow, (W - 1 - off) / s.stride[2] + 1);
-        hi = std::max(hi, lo);
-        for (int64_t r = r0; r < r1; ++r, col += ow) {
-          int64_t y = r * s.stride[1] - s.pad[1] + k1 * s.dil[1];
-          if (y < 0 || y >= H) {
-            std::fill(col, col + ow, 0.0f);
+// The image of one group with its padding, each channel as [phase][plane]: a stride of s makes s
+// phases of a dim, phase i holding the indices i, i + s, ... So whatever the stride, the inputs of
+// neighbouring outputs are neighbours, and a tap of the kernel is one offset.
+struct Padded {
+  int64_t extent[3];          // of the padded image, as far as outputs reach
+  int64_t phase[3], size[3];  // numbers of phases; sizes of one phase's planes
+  int64_t plane, channel;     // in elements
+
+  explicit Padded(const Shape& s) {
+    plane = 1;
+    int64_t phases = 1;
+    for (int d = 0; d < 3; ++d) {
+      extent[d] = (s.out[d] - 1) * s.stride[d] + (s.k[d] - 1) * s.dil[d] + 1;
+      phase[d] = std::min(s.stride[d], extent[d]);
+      size[d] = (extent[d] + phase[d] - 1) / phase[d];
+      plane *= size[d];
+      phases *= phase[d];
+    }
+    // Whole cache lines, an odd number of them: channels don't compete for the same sets.
+    int64_t lines = (plane * phases + 15) / 16;
+    channel = (lines | 1) * 16;
+  }
+  // Where index i of the padded image lies in its channel.
+  int64_t offset(const int64_t* i) const {
+    int64_t which = 0, at = 0;
+    for (int d = 0; d < 3; ++d) {
+      which = which * phase[d] + i[d] % phase[d];
+      at = at * size[d] + i[d] / phase[d];
+    }
+    return which * plane + at;
+  }
+  void fill(const Shape& s, const float* x, int64_t channels, float* out) const {
+    std::fill(out, out + channels * channel, 0.0f);
+    const int64_t W = s.in[2], st = phase[2];
+    int64_t lo = s.pad[2], hi = std::min(extent[2], lo + W);  // columns of the row that exist
+    for (int64_t c = 0; c < channels; ++c)
+      for (int64_t z = 0; z < s.in[0]; ++z)
+        for (int64_t y = 0; y < s.in[1]; ++y) {
+          int64_t i[3] = {z + s.pad[0], y + s.pad[1], 0};
+          if (i[0] >= extent[0] || i[1] >= extent[1] || hi <= lo) continue;
+          const float* row = x + ((c * s.in[0] + z) * s.in[1] + y) * W - lo;
+          if (st == 1) {
+            std::memcpy(out + c * channel + offset(i) + lo, row + lo,
+                        static_cast<size_t>(hi - lo) * sizeof(float));
             continue;
           }
-          const float* row = x + (c * H + y) * W;
-          std::fill(col, col + lo, 0.0f);
-          if (s.stride[2] == 1) {
-            if (hi > lo)
-              std::memcpy(col + lo, row + lo + off, static_cast<size_t>(hi - lo) * sizeof(float));
-          } else {
-            for (int64_t q = lo; q < hi; ++q) col[q] = row[q * s.stride[2] + off];
+          for (int64_t f = 0; f < phase[2]; ++f) {
+            i[2] = f;
+            float* to = out + c * channel + offset(i);
+            for (int64_t k = std::max<int64_t>(0, (lo - f + st - 1) / st); k * st + f < hi; ++k)
+              to[k] = row[k * st + f];
           }
-          std::fill(col + hi, col + ow, 0.0f);
         }
-      }
-}
+  }
+};
 
-void depthwise(const ConvArgs& a, const Shape& s, const float* x, const float* w, const float* bias,
-               float* y) {
-  int64_t N = a.in.sizes[0], C = a.in.sizes[1], H = s.in[1], W = s.in[2], oh = s.out[1],
-          ow = s.out[2];
-  for (int64_t n = 0; n < N * C; ++n) {
-    int64_t c = n % C;
-    const float* xi = x + n * H * W;
-    const float* k = w + c * s.k[1] * s.k[2];
-    float* yo = y + n * oh * ow;
-    for (int64_t r = 0; r < oh; ++r) {
-      float* out = yo + r * ow;
-      std::fill(out, out + ow, bias ? bias[c] : 0.0f);
-      for (int64_t k1 = 0; k1 < s.k[1]; ++k1) {
-        int64_t iy = r * s.stride[1] - s.pad[1] + k1 * s.dil[1];
-        if (iy < 0 || iy >= H) continue;
-        const float* row = xi + iy * W;
-        for (int64_t k2 = 0; k2 < s.k[2]; ++k2) {
-          float v = k[k1 * s.k[2] + k2];
-          int64_t off = k2 * s.dil[2] - s.pad[2], st = s.stride[2];
-          int64_t lo = std::min(ow, std::max<int64_t>(0, (-off + st - 1) / st));
-          int64_t hi = W - 1 - off < 0 ? 0 : std::min(ow, (W - 1 - off) / st + 1);
-          if (st == 1)
-            for (int64_t q = lo; q < hi; ++q) out[q] += v * row[q + off];
-          else
-            for (int64_t q = lo; q < hi; ++q) out[q] += v * row[q * st + off];
-        }
-      }
+// A tile of MR outputs' channels times NV vectors of neighbouring outputs, summed over the taps:
+// out[r][j] = bias[r] + sum of a(r, t) b[off[t] + j]. Weights packed: a(r, t) = a[t kTileRows + r],
+// else a[r as + t].
+template <int MR, int NV, bool kPacked>
+void taps(int64_t count, const float* a, int64_t as, const float* b, const int64_t* off,
+          const float* bias, float* out) {
+  using V = typename Vec<float>::type;
+  constexpr int64_t L = Vec<float>::lanes;
+  V acc[MR][NV];
+#pragma GCC unroll 32
+  for (int r = 0; r < MR; ++r)
+#pragma GCC unroll 32
+    for (int v = 0; v < NV; ++v) acc[r][v] = V{} + (bias ? bias[r] : 0.0f);
+  for (int64_t t = 0; t < count; ++t) {
+    const float* p = b + off[t];
+    V x[NV];
+#pragma GCC unroll 32
+    for (int v = 0; v < NV; ++v) x[v] = *reinterpret_cast<const V*>(p + v * L);
+#pragma GCC unroll 32
+    for (int r = 0; r < MR; ++r) {
+      V w = V{} + (kPacked ? a[r] : a[r * as]);
+#pragma GCC unroll 32
+      for (int v = 0; v < NV; ++v) acc[r][v] += w * x[v];
     }
+    a += kPacked ? kTileRows : 1;
+  }
+#pragma GCC unroll 32
+  for (int r = 0; r < MR; ++r)
+#pragma GCC unroll 32
+    for (int v = 0; v < NV; ++v) *reinterpret_cast<V*>(out + (r * NV + v) * L) = acc[r][v];
+}
+using Taps = void (*)(int64_t, const float*, int64_t, const float*, const int64_t*, const float*,
+                      float*);
+// Few channels take wide tiles: as many independent sums as the registers hold.
+constexpr int kWide = 4;
+template <int NV, bool kPacked, int... R>
+constexpr std::array<Taps, sizeof...(R)> taps_of(std::integer_sequence<int, R...>) {
+  return {&taps<R + 1, NV, kPacked>...};
+}
+template <int NV, bool kPacked>
+Taps taps_kernel(int64_t rows) {
+  static constexpr auto table = taps_of<NV, kPacked>(
+      std::make_integer_sequence<int, static_cast<int>(NV == kWide ? kTileRows / 2 : kTileRows)>{});
+  return table[static_cast<size_t>(rows - 1)];
+}
+Taps taps_kernel(int64_t rows, int vectors, bool packed) {
+  switch (vectors) {
+    case 1: return packed ? taps_kernel<1, true>(rows) : taps_kernel<1, false>(rows);
+    case 2: return packed ? taps_kernel<2, true>(rows) : taps_kernel<2, false>(rows);
+    default: return packed ? taps_kernel<kWide, true>(rows) : taps_kernel<kWide, false>(rows);
   }
 }
 
-void conv_f32(const ConvArgs& a, const Shape& s) {
-  int64_t N = a.in.sizes[0], Ci = a.in.sizes[1], Co = a.out.sizes[1], G = a.groups, cg = Ci / G,
-          og = Co / G;
-  int64_t is = s.in[1] * s.in[2], os = s.out[1] * s.out[2], ks = s.k[1] * s.k[2], K = cg * ks;
-  std::vector<float> xs, ws;
-  const float *x = a.in.ptr<float>(), *w = a.weight.ptr<float>();
-  if (!dense(a.in)) {
-    xs = load_all<float>(a.in);
-    x = xs.data();
-  }
-  if (!dense(a.weight)) {
-    ws = load_all<float>(a.weight);
-    w = ws.data();
-  }
-  std::vector<float> bias;
-  if (a.bias.data) bias = load_all<float>(a.bias);
-  bool out_dense = dense(a.out);
-  std::vector<float> ys;
-  float* y = a.out.ptr<float>();
-  if (!out_dense) {
-    ys.resize(static_cast<size_t>(N * Co * os));
-    y = ys.data();
-  }
-  if (cg == 1 && og == 1) {
-    depthwise(a, s, x, w, a.bias.data ? bias.data() : nullptr, y);
+// The convolution of one group's dense image. Outputs are numbered as in the padded planes, so a
+// run of them crosses the ends of rows: the few between two rows are computed and dropped.
+void shifted_product(const Shape& s, const Padded& image, const std::vector<int64_t>& off,
+                     const float* padded, int64_t og, const float* w, const float* packed,
+                     const float* bias, float* y) {
+  constexpr int64_t L = Vec<float>::lanes;
+  const int64_t K = static_cast<int64_t>(off.size()), oh = s.out[1], ow = s.out[2],
+                width = image.size[2], run = (oh - 1) * width + ow,
+                slice =
+                    image.size[1] * width;  // outputs of one slice of the first dim, and its step
+  const int most = og <= kTileRows / 2 ? kWide : 2;
+  const int64_t panel = most * L, panels = (run + panel - 1) / panel,
+                strips = (og + kTileRows - 1) / kTileRows, total = panels * s.out[0];
+  auto block = [&](int64_t strip, int64_t at) {
+    const int64_t z = at / panels, p0 = at % panels * panel, cols = std::min(panel, run - p0),
+                  o0 = strip * kTileRows, rows = std::min(kTileRows, og - o0);
+    const int vectors = most == 2 && cols <= L ? 1 : most;
+    alignas(64) float buf[kTileRows * 2 * L];
+    taps_kernel(rows, vectors, packed != nullptr)(K, packed ? packed + o0 * K : w + o0 * K, K,
+                                                  padded + z * slice + p0, off.data(),
+                                                  bias ? bias + o0 : nullptr, buf);
+    for (int64_t p = p0; p < p0 + cols;) {
+      const int64_t row = p / width, x = p % width, next = std::min(p0 + cols, (row + 1) * width),
+                    keep = std::min(next - p, ow - x);
+      for (int64_t r = 0; r < rows && keep > 0; ++r)
+        std::memcpy(y + (((o0 + r) * s.out[0] + z) * oh + row) * ow + x,
+                    buf + r * vectors * L + (p - p0), static_cast<size_t>(keep) * sizeof(float));
+      p = next;
+    }
+  };
+  // Whichever of weights and image is larger is read once. Tasks for threads: the outer loop.
+  const bool weights_outside =
+      og * K > image.channel * (K / std::max<int64_t>(1, s.k[0] * s.k[1] * s.k[2]));
+  auto outer = [&](int64_t i) {
+    for (int64_t j = 0; j < (weights_outside ? total : strips); ++j)
+      weights_outside ? block(i, j) : block(j, i);
+  };
+  const int64_t tasks = weights_outside ? strips : total;
+  ThreadPool* pool = context().pool;
+  constexpr double kWorthIt = 2e6;  // multiplications
+  if (pool && static_cast<double>(og * K) * static_cast<double>(run * s.out[0]) > kWorthIt) {
+    const int64_t each = (tasks + 4 * pool->size() - 1) / (4 * pool->size());
+    pool->run((tasks + each - 1) / each, [&](int64_t t) {
+      for (int64_t i = t * each; i < std::min(tasks, (t + 1) * each); ++i) outer(i);
+    });
   } else {
-    bool pointwise =
-        ks == 1 && s.stride[1] == 1 && s.stride[2] == 1 && s.pad[1] == 0 && s.pad[2] == 0;
-    // Rows of the output at once: the columns stay in L2.
-    int64_t rows =
-        pointwise
-            ? s.out[1]
-            : std::max<int64_t>(
-                  1, std::min(s.out[1], (int64_t{1} << 17) / std::max<int64_t>(1, K * s.out[2])));
-    thread_local std::vector<float> col;
-    if (!pointwise) col.resize(static_cast<size_t>(K * rows * s.out[2]));
+    for (int64_t i = 0; i < tasks; ++i) outer(i);
+  }
+}
+
+// col: [cg * taps][outputs], for images whose padding would be most of them.
+void im2col(const float* x, const Shape& s, int64_t cg, float* col) {
+  for (int64_t c = 0; c < cg; ++c)
+    for (int64_t k0 = 0; k0 < s.k[0]; ++k0)
+      for (int64_t k1 = 0; k1 < s.k[1]; ++k1)
+        for (int64_t k2 = 0; k2 < s.k[2]; ++k2)
+          for (int64_t o0 = 0; o0 < s.out[0]; ++o0)
+            for (int64_t o1 = 0; o1 < s.out[1]; ++o1) {
+              int64_t z = o0 * s.stride[0] - s.pad[0] + k0 * s.dil[0],
+                      y = o1 * s.stride[1] - s.pad[1] + k1 * s.dil[1];
+              bool inside = z >= 0 && z < s.in[0] && y >= 0 && y < s.in[1];
+              const float* row = x + ((c * s.in[0] + z) * s.in[1] + y) * s.in[2];
+              for (int64_t o2 = 0; o2 < s.out[2]; ++o2) {
+                int64_t q = o2 * s.stride[2] - s.pad[2] + k2 * s.dil[2];
+                *col++ = inside && q >= 0 && q < s.in[2] ? row[q] : 0.0f;
+              }
+            }
+}
+
+// Dense floats.
+void conv_dense(const ConvArgs& a, const Shape& s, const float* x, const float* w,
+                const float* bias, float* y) {
+  const int64_t N = a.in.sizes[0], Ci = a.in.sizes[1], Co = a.out.sizes[1], G = a.groups,
+                cg = Ci / G, og = Co / G;
+  const int64_t is = s.in[0] * s.in[1] * s.in[2], os = s.out[0] * s.out[1] * s.out[2],
+                ks = s.k[0] * s.k[1] * s.k[2], K = cg * ks;
+  bool pointwise = ks == 1;
+  for (int d = 0; d < 3; ++d) pointwise &= s.stride[d] == 1 && s.pad[d] == 0;
+  const Padded image(s);
+  const bool mostly_padding =
+                 os < 8 || image.size[1] * image.size[2] > 2 * s.out[1] * s.out[2] + 64,
+             huge = image.channel > 4 * (is + ks * os) + 4096;
+  if (pointwise || (mostly_padding && og > 1) || huge) {
+    thread_local Scratch<float> scratch;
+    float* col = pointwise ? nullptr : scratch.get(static_cast<size_t>(K * os));
     for (int64_t n = 0; n < N; ++n)
       for (int64_t g = 0; g < G; ++g) {
         const float* xi = x + (n * Ci + g * cg) * is;
         float* yo = y + (n * Co + g * og) * os;
-        if (a.bias.data)
-          for (int64_t o = 0; o < og; ++o)
-            std::fill_n(yo + o * os, os, bias[static_cast<size_t>(g * og + o)]);
-        float beta = a.bias.data ? 1.0f : 0.0f;
-        const float* wg = w + g * og * K;
-        if (pointwise) {
-          gemm_f32(og, os, K, 1, wg, K, 1, xi, is, 1, beta, yo, os);
-          continue;
-        }
-        for (int64_t r = 0; r < s.out[1]; r += rows) {
-          int64_t e = std::min(s.out[1], r + rows), cols = (e - r) * s.out[2];
-          im2col(xi, s, cg, r, e, col.data());
-          gemm_f32(og, cols, K, 1, wg, K, 1, col.data(), cols, 1, beta, yo + r * s.out[2], os);
-        }
+        for (int64_t o = 0; bias && o < og; ++o) std::fill_n(yo + o * os, os, bias[g * og + o]);
+        if (!pointwise) im2col(xi, s, cg, col);
+        gemm_f32(og, os, K, 1, w + g * og * K, K, 1, pointwise ? xi : col, os, 1, bias ? 1.f : 0.f,
+                 yo, os);
       }
+    return;
   }
-  if (!out_dense) store_all(a.out, y);
+  std::vector<int64_t> off;
+  off.reserve(static_cast<size_t>(K));
+  for (int64_t c = 0; c < cg; ++c)
+    for (int64_t k0 = 0; k0 < s.k[0]; ++k0)
+      for (int64_t k1 = 0; k1 < s.k[1]; ++k1)
+        for (int64_t k2 = 0; k2 < s.k[2]; ++k2) {
+          int64_t i[3] = {k0 * s.dil[0], k1 * s.dil[1], k2 * s.dil[2]};
+          off.push_back(c * image.channel + image.offset(i));
+        }
+  // Packed weights pay once they are read several times.
+  constexpr int64_t L = Vec<float>::lanes;
+  const bool pack = og > 1 && N * os > 8 * 2 * L;
+  const int64_t strips = (og + kTileRows - 1) / kTileRows;
+  thread_local Scratch<float> image_scratch, weight_scratch;
+  // A tile reads beyond the last output.
+  float* padded = image_scratch.get(static_cast<size_t>(cg * image.channel + kWide * L));
+  std::fill_n(padded + cg * image.channel, kWide * L, 0.0f);
+  float* packed = pack ? weight_scratch.get(static_cast<size_t>(strips * kTileRows * K)) : nullptr;
+  for (int64_t g = 0; g < G; ++g) {
+    const float* wg = w + g * og * K;
+    if (pack)
+      for (int64_t o = 0; o < og; ++o) {
+        float* to = packed + o / kTileRows * kTileRows * K + o % kTileRows;
+        for (int64_t t = 0; t < K; ++t) to[t * kTileRows] = wg[o * K + t];
+      }
+    for (int64_t n = 0; n < N; ++n) {
+      image.fill(s, x + (n * Ci + g * cg) * is, cg, padded);
+      shifted_product(s, image, off, padded, og, wg, packed, bias ? bias + g * og : nullptr,
+                      y + (n * Co + g * og) * os);
+    }
+  }
+}
+
+// Whatever the dtypes and strides: computed in dense floats.
+template <class F>
+void with_dense_floats(const ConvArgs& a, F f) {
+  std::vector<float> xs, ws, ys, bias;
+  auto in = [](const TensorView& v, std::vector<float>& copy) {
+    if (v.dtype == kFloat && dense(v)) return static_cast<const float*>(v.data);
+    copy = load_all<float>(v);
+    return static_cast<const float*>(copy.data());
+  };
+  const float *x = in(a.in, xs), *w = in(a.weight, ws),
+              *b = a.bias.data ? in(a.bias, bias) : nullptr;
+  if (a.out.dtype == kFloat && dense(a.out)) return f(x, w, b, a.out.ptr<float>());
+  ys.resize(static_cast<size_t>(a.out.numel()));
+  f(x, w, b, ys.data());
+  store_all(a.out, ys.data());
 }
 
 // A transposed convolution is a product, then its columns are added where they belong: col2im.
-void conv_transposed_f32(const ConvArgs& a, const Shape& s) {
-  int64_t N = a.in.sizes[0], Ci = a.in.sizes[1], Co = a.out.sizes[1], G = a.groups, cg = Ci / G,
-          og = Co / G;
-  auto x = load_all<float>(a.in), w = load_all<float>(a.weight);
-  std::vector<float> b;
-  if (a.bias.data) b = load_all<float>(a.bias);
-  int64_t is = s.in[1] * s.in[2], os = s.out[1] * s.out[2], ks = s.k[1] * s.k[2];
-  std::vector<float> y(static_cast<size_t>(N * Co * os), 0.f),
-      col(static_cast<size_t>(og * ks * is));
-  if (a.bias.data)
-    for (int64_t n = 0; n < N; ++n)
-      for (int64_t o = 0; o < Co; ++o)
-        std::fill_n(y.begin() + (n * Co + o) * os, os, b[static_cast<size_t>(o)]);
+void conv_transposed_dense(const ConvArgs& a, const Shape& s, const float* x, const float* w,
+                           const float* bias, float* y) {
+  const int64_t N = a.in.sizes[0], Ci = a.in.sizes[1], Co = a.out.sizes[1], G = a.groups,
+                cg = Ci / G, og = Co / G;
+  const int64_t is = s.in[0] * s.in[1] * s.in[2], os = s.out[0] * s.out[1] * s.out[2],
+                ks = s.k[0] * s.k[1] * s.k[2];
+  for (int64_t n = 0; n < N; ++n)
+    for (int64_t o = 0; o < Co; ++o) std::fill_n(y + (n * Co + o) * os, os, bias ? bias[o] : 0.0f);
+  thread_local Scratch<float> scratch;
+  float* col = scratch.get(static_cast<size_t>(og * ks * is));
+  const int64_t st = s.stride[2];
   for (int64_t n = 0; n < N; ++n)
     for (int64_t g = 0; g < G; ++g) {
       // [og ks, is] = [cg, og ks]^T [cg, is]
-      gemm_f32(og * ks, is, cg, 1, w.data() + g * cg * og * ks, 1, og * ks,
-               x.data() + (n * Ci + g * cg) * is, is, 1, 0, col.data(), is);
+      gemm_f32(og * ks, is, cg, 1, w + g * cg * og * ks, 1, og * ks, x + (n * Ci + g * cg) * is, is,
+               1, 0, col, is);
+      const float* from = col;
       for (int64_t o = 0; o < og; ++o)
-        for (int64_t k1 = 0; k1 < s.k[1]; ++k1)
-          for (int64_t k2 = 0; k2 < s.k[2]; ++k2) {
-            const float* from = col.data() + ((o * s.k[1] + k1) * s.k[2] + k2) * is;
-            float* to = y.data() + (n * Co + g * og + o) * os;
-            // The inputs whose place lies within the output's row.
-            int64_t shift = k2 * s.dil[2] - s.pad[2], st = s.stride[2];
-            int64_t lo = shift < 0 ? (-shift + st - 1) / st : 0;
-            int64_t hi = shift >= s.out[2] ? 0 : std::min(s.in[2], (s.out[2] - 1 - shift) / st + 1);
-            for (int64_t i1 = 0; i1 < s.in[1]; ++i1) {
-              int64_t q1 = i1 * s.stride[1] - s.pad[1] + k1 * s.dil[1];
-              if (q1 < 0 || q1 >= s.out[1]) continue;
-              for (int64_t i2 = lo; i2 < hi; ++i2)
-                to[q1 * s.out[2] + i2 * st + shift] += from[i1 * s.in[2] + i2];
+        for (int64_t k0 = 0; k0 < s.k[0]; ++k0)
+          for (int64_t k1 = 0; k1 < s.k[1]; ++k1)
+            for (int64_t k2 = 0; k2 < s.k[2]; ++k2) {
+              float* to = y + (n * Co + g * og + o) * os;
+              // The inputs whose place lies within the output's row.
+              int64_t shift = k2 * s.dil[2] - s.pad[2];
+              int64_t lo = shift < 0 ? (-shift + st - 1) / st : 0;
+              int64_t hi =
+                  shift >= s.out[2] ? 0 : std::min(s.in[2], (s.out[2] - 1 - shift) / st + 1);
+              for (int64_t i0 = 0; i0 < s.in[0]; ++i0)
+                for (int64_t i1 = 0; i1 < s.in[1]; ++i1, from += s.in[2]) {
+                  int64_t q0 = i0 * s.stride[0] - s.pad[0] + k0 * s.dil[0],
+                          q1 = i1 * s.stride[1] - s.pad[1] + k1 * s.dil[1];
+                  if (q0 < 0 || q0 >= s.out[0] || q1 < 0 || q1 >= s.out[1]) continue;
+                  float* row = to + (q0 * s.out[1] + q1) * s.out[2] + shift;
+                  for (int64_t i2 = lo; i2 < hi; ++i2) row[i2 * st] += from[i2];
+                }
             }
-          }
     }
-  store_all(a.out, y.data());
 }
 
 void conv(const ConvArgs& a) {
   if (a.out.numel() == 0) return;
   Shape s = shape_of(a);
   ScalarType t = a.in.dtype;
-  if (t == kFloat && !a.transposed && s.nd <= 2 && a.in.numel() > 0) return conv_f32(a, s);
-  if (t == kFloat && a.transposed && s.nd <= 2 && a.in.numel() > 0)
-    return conv_transposed_f32(a, s);
   if (t == kDouble)
     conv_plain<double>(a);
   else if (t == kComplexFloat)
@@ -303,8 +440,12 @@ void conv(const ConvArgs& a) {
     conv_plain<std::complex<double>>(a);
   else if (is_integral(t, true))
     conv_plain<int64_t>(a);
-  else
+  else if (a.in.numel() == 0)
     conv_plain<float>(a);
+  else
+    with_dense_floats(a, [&](const float* x, const float* w, const float* b, float* y) {
+      (a.transposed ? conv_transposed_dense : conv_dense)(a, s, x, w, b, y);
+    });
 }
 
 }  // namespace
