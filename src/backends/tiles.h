@@ -180,6 +180,18 @@ inline void visit_dtype(ScalarType t, F f) {
   }
 }
 
+// f(a value of a type of es bytes): what moves elements need not know their dtype.
+template <class F>
+inline void visit_element_size(size_t es, F f) {
+  switch (es) {
+    case 1: return f(uint8_t{});
+    case 2: return f(uint16_t{});
+    case 4: return f(uint32_t{});
+    case 8: return f(uint64_t{});
+    default: return f(std::complex<double>{});
+  }
+}
+
 template <class C>
 inline void load_tile(ScalarType t, const char* p, int64_t stride, int64_t n, C* out) {
   if (t == ScalarType::ComplexHalf) {
@@ -235,6 +247,18 @@ inline void store_tile(ScalarType t, char* p, int64_t stride, int64_t n, const C
       for (int64_t i = 0; i < n; ++i) *reinterpret_cast<T*>(p + i * stride) = convert<T>(in[i]);
     }
   });
+}
+
+// The dtype whose elements are C.
+template <class C>
+constexpr ScalarType own_dtype() {
+  return std::is_same_v<C, float>                  ? kFloat
+         : std::is_same_v<C, double>               ? kDouble
+         : std::is_same_v<C, int64_t>              ? kLong
+         : std::is_same_v<C, bool>                 ? kBool
+         : std::is_same_v<C, std::complex<float>>  ? kComplexFloat
+         : std::is_same_v<C, std::complex<double>> ? kComplexDouble
+                                                   : ScalarType::Undefined;
 }
 
 // f(C{}) with the compute type.

@@ -36,29 +36,60 @@ void fill(const FillArgs& a) {
   });
 }
 
+// A copy whose result is dense in one dim and whose source is in another: in blocks, so that each
+// cache line is read once. False for other forms.
+bool transpose(const Loops<2>& loops, size_t es) {
+  const auto e = static_cast<int64_t>(es);
+  const int row = loops.nd - 1;
+  int column = row - 1;
+  while (column >= 0 && loops.strides[1][column] != e) --column;
+  if (column < 0 || loops.strides[0][row] != e || loops.strides[1][row] == e || es > 8)
+    return false;
+  const int64_t rows = loops.sizes[column], length = loops.sizes[row];
+  const int64_t to_step = loops.strides[0][column] / e, from_step = loops.strides[1][row] / e;
+  if (rows < 8 || length < 8) return false;
+  Loops<2> outer = loops;
+  outer.sizes[column] = outer.sizes[row] = 1;
+  visit_element_size(es, [&](auto tag) {
+    using T = decltype(tag);
+    outer.rows([&](char** p, const int64_t*, int64_t) {
+      constexpr int64_t kBlock = 32;
+      auto* to = reinterpret_cast<T*>(p[0]);
+      auto* from = reinterpret_cast<const T*>(p[1]);
+      for (int64_t r0 = 0; r0 < rows; r0 += kBlock)
+        for (int64_t i0 = 0; i0 < length; i0 += kBlock)
+          for (int64_t r = r0; r < std::min(rows, r0 + kBlock); ++r)
+            for (int64_t i = i0; i < std::min(length, i0 + kBlock); ++i)
+              to[r * to_step + i] = from[i * from_step + r];
+    });
+  });
+  return true;
+}
+
 void copy(const CopyArgs& a) {
   const TensorView* v[] = {&a.out, &a.in};
   Loops<2> loops(v);
   if (a.out.dtype == a.in.dtype || element_size(a.out.dtype) == 0) {
     size_t es = element_size(a.out.dtype);
+    if (transpose(loops, es)) return;
     loops.rows([&](char** p, const int64_t* st, int64_t n) {
       auto e = static_cast<int64_t>(es);
       if (st[0] == e && st[1] == e) {
         std::memmove(p[0], p[1], static_cast<size_t>(n * e));
         return;
       }
-      auto each = [&](auto tag) {
+      visit_element_size(es, [&](auto tag) {
         using T = decltype(tag);
-        for (int64_t i = 0; i < n; ++i) std::memcpy(p[0] + i * st[0], p[1] + i * st[1], sizeof(T));
-      };
-      switch (es) {
-        case 1: return each(uint8_t{});
-        case 2: return each(uint16_t{});
-        case 4: return each(uint32_t{});
-        case 8: return each(uint64_t{});
-        default:
-          for (int64_t i = 0; i < n; ++i) std::memcpy(p[0] + i * st[0], p[1] + i * st[1], es);
-      }
+        auto* to = reinterpret_cast<T*>(p[0]);
+        auto* from = reinterpret_cast<const T*>(p[1]);
+        const int64_t x = st[0] / e, y = st[1] / e;
+        if (x == 1 && y == -1)
+          for (int64_t i = 0; i < n; ++i) to[i] = from[-i];
+        else if (x == 1)
+          for (int64_t i = 0; i < n; ++i) to[i] = from[i * y];
+        else
+          for (int64_t i = 0; i < n; ++i) to[i * x] = from[i * y];
+      });
     });
     return;
   }
@@ -74,7 +105,12 @@ void copy(const CopyArgs& a) {
   if (from == kDouble && !is_complex(to)) c = Compute::F64;
   visit_compute(c, [&](auto tag) {
     using C = decltype(tag);
+    const bool own_from = from == own_dtype<C>(), own_to = to == own_dtype<C>();
     loops.rows([&](char** p, const int64_t* st, int64_t n) {
+      constexpr auto e = static_cast<int64_t>(sizeof(C));
+      if (own_from && st[1] == e)
+        return store_tile(to, p[0], st[0], n, reinterpret_cast<const C*>(p[1]));
+      if (own_to && st[0] == e) return load_tile(from, p[1], st[1], n, reinterpret_cast<C*>(p[0]));
       C buf[kTile];
       for (int64_t i = 0; i < n; i += kTile) {
         int64_t m = std::min(kTile, n - i);
@@ -211,11 +247,7 @@ void unary(const UnaryArgs& a) {
     using C = decltype(tag);
     constexpr bool complex =
         std::is_same_v<C, std::complex<float>> || std::is_same_v<C, std::complex<double>>;
-    ScalarType own = std::is_same_v<C, float>     ? kFloat
-                     : std::is_same_v<C, double>  ? kDouble
-                     : std::is_same_v<C, int64_t> ? kLong
-                                                  : ScalarType::Undefined;
-    bool direct = !complex && a.in.dtype == own && a.out.dtype == own;
+    bool direct = !complex && a.in.dtype == own_dtype<C>() && a.out.dtype == own_dtype<C>();
     loops.rows([&](char** p, const int64_t* st, int64_t n) {
       alignas(64) C in[kTile], out[kTile];
       bool dense = direct && st[0] == static_cast<int64_t>(sizeof(C)) && st[1] == st[0];
@@ -362,11 +394,7 @@ void binary(const BinaryArgs& args) {
   Loops<3> loops(v);
   visit_compute(args.compute, [&](auto tag) {
     using C = decltype(tag);
-    ScalarType own = std::is_same_v<C, float>                 ? kFloat
-                     : std::is_same_v<C, double>              ? kDouble
-                     : std::is_same_v<C, int64_t>             ? kLong
-                     : std::is_same_v<C, std::complex<float>> ? kComplexFloat
-                                                              : kComplexDouble;
+    constexpr ScalarType own = own_dtype<C>();
     bool da = !sa && a.dtype == own, db = !sb && b.dtype == own, dout = args.out.dtype == own;
     alignas(64) C ta[kTile], tb[kTile], to[kTile];
     C scalar = number_as<C>(args.scalar);
@@ -400,7 +428,50 @@ void binary(const BinaryArgs& args) {
   });
 }
 
+// where with operands of the result's dtype: elements are moved whatever they are, without branches
+// on the condition. False for other forms.
+bool where_moves(const TernaryArgs& args) {
+  const ScalarType t = args.out.dtype;
+  const size_t es = element_size(t);
+  if (args.op != Ternary::where || !args.b.data || !args.c.data || args.b.dtype != t ||
+      args.c.dtype != t || element_size(args.a.dtype) != 1 || es > 8)
+    return false;
+  const TensorView* v[] = {&args.out, &args.a, &args.b, &args.c};
+  Loops<4> loops(v);
+  visit_element_size(es, [&](auto tag) {
+    using T = decltype(tag);
+    if constexpr (std::is_integral_v<T>) {
+      constexpr auto e = static_cast<int64_t>(sizeof(T));
+      loops.rows([&](char** p, const int64_t* st, int64_t n) {
+        auto* out = reinterpret_cast<T*>(p[0]);
+        auto* cond = reinterpret_cast<const uint8_t*>(p[1]);
+        auto *x = reinterpret_cast<const T*>(p[2]), *y = reinterpret_cast<const T*>(p[3]);
+        auto each = [&](int64_t so, int64_t sc, int64_t sx, int64_t sy)
+            __attribute__((always_inline)) {
+#pragma GCC ivdep  // the result is none of the operands, or the same elements
+          for (int64_t i = 0; i < n; ++i) {
+            T mask = static_cast<T>(-static_cast<T>(cond[i * sc] != 0)), u = x[i * sx],
+              w = y[i * sy];
+            out[i * so] = static_cast<T>(w ^ ((u ^ w) & mask));
+          }
+        };
+        const bool dense = st[0] == e && st[1] == 1;
+        if (dense && st[2] == e && st[3] == e)
+          each(1, 1, 1, 1);
+        else if (dense && st[2] == 0 && st[3] == e)
+          each(1, 1, 0, 1);
+        else if (dense && st[2] == e && st[3] == 0)
+          each(1, 1, 1, 0);
+        else
+          each(st[0] / e, st[1], st[2] / e, st[3] / e);
+      });
+    }
+  });
+  return true;
+}
+
 void ternary(const TernaryArgs& args) {
+  if (where_moves(args)) return;
   TensorView b = args.b, c = args.c;
   static const int64_t zeros[kMaxDims] = {0};
   int64_t dummy = 0;

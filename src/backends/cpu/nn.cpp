@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "backends/cpu/cpu.h"
+#include "backends/cpu/lanes.h"
 #include "backends/cpu/vector_math.h"
 #include "backends/tiles.h"
 
@@ -37,57 +38,49 @@ int64_t step(const TensorView& v, int d) {
   return v.strides[d] * static_cast<int64_t>(element_size(v.dtype));
 }
 
-// In double, several lanes at once.
-template <class C, class F>
-double lane_sum(const C* x, int64_t n, F f) {
-  constexpr int kLanes = 16;
-  double acc[kLanes] = {};
-  int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes)
-    for (int k = 0; k < kLanes; ++k) acc[k] += static_cast<double>(f(x[i + k]));
-  for (int half = kLanes / 2; half; half /= 2)
-    for (int k = 0; k < half; ++k) acc[k] += acc[k + half];
-  for (; i < n; ++i) acc[0] += static_cast<double>(f(x[i]));
-  return acc[0];
-}
+// A row as C: where it stands if it is dense C, else in copy.
 template <class C>
-double lane_sum(const C* x, int64_t n) {
-  return lane_sum(x, n, [](C v) { return v; });
+const C* row_of(const TensorView& v, int64_t at, int64_t n, std::vector<C>& copy) {
+  const int last = v.ndim - 1;
+  if (v.dtype == own_dtype<C>() && v.strides[last] == 1) return v.ptr<C>() + at;
+  copy.resize(static_cast<size_t>(n));
+  load_tile(v.dtype, address(v, at), step(v, last), n, copy.data());
+  return copy.data();
+}
+// f(C*) makes the row, in place where it is dense C.
+template <class C, class F>
+void make_row(const TensorView& v, int64_t at, int64_t n, std::vector<C>& copy, F f) {
+  const int last = v.ndim - 1;
+  if (v.dtype == own_dtype<C>() && v.strides[last] == 1) return f(v.ptr<C>() + at);
+  copy.resize(static_cast<size_t>(n));
+  f(copy.data());
+  store_tile(v.dtype, address(v, at), step(v, last), n, copy.data());
 }
 
+// A nan in the row makes the sum nan, and with it every result.
 template <class C>
-void softmax_row(C* x, int64_t n, bool log) {
-  constexpr int kLanes = 16;
-  C max = -std::numeric_limits<C>::infinity();
-  C lane[kLanes];
+void softmax_row(const C* x, C* y, int64_t n, bool log) {
+  constexpr int kLanes = 32;
+  C max = -std::numeric_limits<C>::infinity(), lane[kLanes];
   for (C& l : lane) l = max;
   int64_t done = 0;
   for (; done + kLanes <= n; done += kLanes)
     for (int k = 0; k < kLanes; ++k) lane[k] = x[done + k] > lane[k] ? x[done + k] : lane[k];
   for (C l : lane) max = l > max ? l : max;
   for (; done < n; ++done) max = x[done] > max ? x[done] : max;
-  bool nan = false;
-  for (int64_t i = 0; i < n; ++i) nan |= x[i] != x[i];
-  if (nan) max = std::numeric_limits<C>::quiet_NaN();
-  if (log) {
-    double s = 0;
+  auto shifted_exp = [=](int64_t i) {
     if constexpr (std::is_same_v<C, float>)
-      s = lane_sum(x, n, [max](C v) { return vexp(v - max); });
+      return vexp_negative(x[i] - max);
     else
-      for (int64_t i = 0; i < n; ++i) s += std::exp(static_cast<double>(x[i] - max));
-    C l = static_cast<C>(std::log(s));
-    for (int64_t i = 0; i < n; ++i) x[i] = x[i] - max - l;
+      return std::exp(x[i] - max);
+  };
+  if (log) {
+    C l = static_cast<C>(std::log(long_sum<C>(n, shifted_exp))) + max;
+    for (int64_t i = 0; i < n; ++i) y[i] = x[i] - l;
     return;
   }
-  C s = 0;
-  if constexpr (std::is_same_v<C, float>) {
-    for (int64_t i = 0; i < n; ++i) x[i] = vexp(x[i] - max);
-    s = static_cast<C>(lane_sum(x, n));
-  } else {
-    for (int64_t i = 0; i < n; ++i) s += x[i] = std::exp(x[i] - max);
-  }
-  C inv = C(1) / s;
-  for (int64_t i = 0; i < n; ++i) x[i] *= inv;
+  C inv = C(1) / static_cast<C>(long_sum<C>(n, [=](int64_t i) { return y[i] = shifted_exp(i); }));
+  for (int64_t i = 0; i < n; ++i) y[i] *= inv;
 }
 
 void softmax(const SoftmaxArgs& a) {
@@ -96,12 +89,11 @@ void softmax(const SoftmaxArgs& a) {
   if (a.out.numel() == 0) return;
   auto run = [&](auto tag) {
     using C = decltype(tag);
-    std::vector<C> row(static_cast<size_t>(n));
+    std::vector<C> in, out;
     const TensorView* v[] = {&a.out, &a.in};
     for_rows<2>(v, last, [&](const int64_t* at) {
-      load_tile(a.in.dtype, address(a.in, at[1]), step(a.in, last), n, row.data());
-      softmax_row(row.data(), n, a.log);
-      store_tile(a.out.dtype, address(a.out, at[0]), step(a.out, last), n, row.data());
+      const C* x = row_of(a.in, at[1], n, in);
+      make_row(a.out, at[0], n, out, [&](C* y) { softmax_row(x, y, n, a.log); });
     });
   };
   if (a.out.dtype == kDouble)
@@ -116,28 +108,27 @@ void layer_norm(const LayerNormArgs& a) {
   if (a.out.numel() == 0) return;
   auto run = [&](auto tag) {
     using C = decltype(tag);
-    std::vector<C> row(static_cast<size_t>(n)), w, b;
-    auto load = [&](const TensorView& v, std::vector<C>& out) {
-      if (!v.data) return;
-      out.resize(static_cast<size_t>(n));
-      load_tile(v.dtype, static_cast<const char*>(v.data), step(v, 0), n, out.data());
+    std::vector<C> in, out, w(static_cast<size_t>(n), C(1)), b(static_cast<size_t>(n), C(0));
+    auto load = [&](const TensorView& v, std::vector<C>& to) {
+      if (v.data) load_tile(v.dtype, static_cast<const char*>(v.data), step(v, 0), n, to.data());
     };
     load(a.weight, w);
     load(a.bias, b);
+    const bool affine = a.weight.data || a.bias.data;
     const TensorView* v[] = {&a.out, &a.in, &a.mean, &a.rstd};
     for_rows<4>(v, last, [&](const int64_t* at) {
-      load_tile(a.in.dtype, address(a.in, at[1]), step(a.in, last), n, row.data());
-      double s = a.rms ? 0 : lane_sum(row.data(), n);
-      C mean = static_cast<C>(s / static_cast<double>(n));
-      double q = lane_sum(row.data(), n, [mean](C x) { return (x - mean) * (x - mean); });
-      C rstd = static_cast<C>(1 / std::sqrt(q / static_cast<double>(n) + a.eps));
-      for (int64_t i = 0; i < n; ++i)
-        row[static_cast<size_t>(i)] = (row[static_cast<size_t>(i)] - mean) * rstd;
-      if (!w.empty())
-        for (int64_t i = 0; i < n; ++i) row[static_cast<size_t>(i)] *= w[static_cast<size_t>(i)];
-      if (!b.empty())
-        for (int64_t i = 0; i < n; ++i) row[static_cast<size_t>(i)] += b[static_cast<size_t>(i)];
-      store_tile(a.out.dtype, address(a.out, at[0]), step(a.out, last), n, row.data());
+      const C* x = row_of(a.in, at[1], n, in);
+      double s = a.rms ? 0 : long_sum<C>(n, [x](int64_t i) { return x[i]; });
+      const C mean = static_cast<C>(s / static_cast<double>(n));
+      double q = long_sum<C>(n, [=](int64_t i) { return (x[i] - mean) * (x[i] - mean); });
+      const C rstd = static_cast<C>(1 / std::sqrt(q / static_cast<double>(n) + a.eps));
+      make_row(a.out, at[0], n, out, [&](C* y) {
+        const C *scale = w.data(), *shift = b.data();
+        if (affine)
+          for (int64_t i = 0; i < n; ++i) y[i] = (x[i] - mean) * rstd * scale[i] + shift[i];
+        else
+          for (int64_t i = 0; i < n; ++i) y[i] = (x[i] - mean) * rstd;
+      });
       if (a.mean.data) store_tile(a.mean.dtype, address(a.mean, at[2]), 0, 1, &mean);
       if (a.rstd.data) store_tile(a.rstd.dtype, address(a.rstd, at[3]), 0, 1, &rstd);
     });
@@ -200,106 +191,169 @@ void batch_norm(const BatchNormArgs& a) {
     run(float{});
 }
 
-void pool(const PoolArgs& a) {
-  int nd = a.in.ndim - 2;
-  int64_t in[3] = {1, 1, 1}, out[3] = {1, 1, 1}, k[3] = {1, 1, 1}, st[3] = {1, 1, 1},
-          pad[3] = {0, 0, 0}, dil[3] = {1, 1, 1}, is[3] = {0, 0, 0}, os[3] = {0, 0, 0},
-          xs[3] = {0, 0, 0};
-  for (int d = 0; d < nd; ++d) {
-    int e = d + 3 - nd;
-    in[e] = a.in.sizes[d + 2];
-    out[e] = a.out.sizes[d + 2];
-    k[e] = a.kernel[d];
-    st[e] = a.stride[d];
-    pad[e] = a.padding[d];
-    dil[e] = a.dilation[d];
-    is[e] = a.in.strides[d + 2];
-    os[e] = a.out.strides[d + 2];
-    if (a.indices.data) xs[e] = a.indices.strides[d + 2];
+// The windows of one dim: inputs [lo, hi) in steps, hi - lo of the window with its padding.
+struct Windows {
+  std::vector<int64_t> lo, hi, size;
+  int64_t in, out, step, stride, pad, taps;
+
+  Windows(const PoolArgs& a, int d, int64_t in_size, int64_t out_size)
+      : in(in_size), out(out_size), step(1), stride(1), pad(0), taps(1) {
+    if (d >= 0 && !a.adaptive) {
+      stride = a.stride[d];
+      pad = a.padding[d];
+      step = a.dilation[d];
+      taps = a.kernel[d];
+    }
+    for (int64_t o = 0; o < out; ++o) {
+      int64_t from, to;
+      if (a.adaptive) {
+        from = o * in / out;
+        to = ((o + 1) * in + out - 1) / out;
+      } else {
+        from = o * stride - pad;
+        to = from + (taps - 1) * step + 1;
+        if (a.op == Pool::avg) to = std::min(to, in + pad);
+      }
+      size.push_back(to - from);
+      if (from < 0) from += (-from + step - 1) / step * step;  // the first tap inside
+      lo.push_back(from);
+      hi.push_back(std::min(to, in));
+    }
   }
+};
+
+template <class C>
+C larger(C x, C best) {  // or nan
+  return x > best || x != x ? x : best;
+}
+template <class C>
+constexpr C least() {
+  return std::is_integral_v<C> ? std::numeric_limits<C>::min()
+                               : -std::numeric_limits<C>::infinity();
+}
+
+// One row of outputs of a dense plane. First the rows of its windows are combined to one, then what
+// a window has of that: a tap at a time for all outputs.
+template <class C>
+void pool_row(const PoolArgs& a, const Windows* w, const C* plane, int64_t o0, int64_t o1, C* col,
+              C* res) {
+  const bool max = a.op == Pool::max;
+  const int64_t in1 = w[1].in, in2 = w[2].in, out = w[2].out;
+  const C start = max ? least<C>() : C(0);
+  const int64_t rows0 = std::max<int64_t>(w[0].hi[o0] - w[0].lo[o0], 0),
+                rows1 = std::max<int64_t>(w[1].hi[o1] - w[1].lo[o1], 0);
+  if (!max && a.adaptive && out == 1 && (rows0 == 1 || rows1 == in1)) {  // the rows are one run
+    const C* from = plane + (w[0].lo[o0] * in1 + w[1].lo[o1]) * in2;
+    res[0] =
+        static_cast<C>(long_sum<C>(rows0 * rows1 * in2, [from](int64_t i) { return from[i]; }));
+  } else {
+    std::fill(col, col + in2, start);
+    for (int64_t i0 = w[0].lo[o0]; i0 < w[0].hi[o0]; i0 += w[0].step)
+      for (int64_t i1 = w[1].lo[o1]; i1 < w[1].hi[o1]; i1 += w[1].step) {
+        const C* row = plane + (i0 * in1 + i1) * in2;
+        if (max)
+          for (int64_t i = 0; i < in2; ++i) col[i] = larger(row[i], col[i]);
+        else
+          for (int64_t i = 0; i < in2; ++i) col[i] += row[i];
+      }
+    std::fill(res, res + out, start);
+    if (a.adaptive) {
+      for (int64_t o = 0; o < out; ++o)
+        for (int64_t i = w[2].lo[o]; i < w[2].hi[o]; ++i)
+          res[o] = max ? larger(col[i], res[o]) : res[o] + col[i];
+    } else {
+      const int64_t st = w[2].stride;
+      for (int64_t k = 0; k < w[2].taps; ++k) {
+        const int64_t off = k * w[2].step - w[2].pad;
+        const int64_t lo = off < 0 ? (-off + st - 1) / st : 0,
+                      hi = off >= in2 ? 0 : std::min(out, (in2 - 1 - off) / st + 1);
+        auto each = [&](int64_t stride) __attribute__((always_inline)) {
+          if (max)
+            for (int64_t o = lo; o < hi; ++o) res[o] = larger(col[o * stride + off], res[o]);
+          else
+            for (int64_t o = lo; o < hi; ++o) res[o] += col[o * stride + off];
+        };
+        st == 1 ? each(1) : st == 2 ? each(2) : each(st);
+      }
+    }
+  }
+  if (max) return;
+  for (int64_t o = 0; o < out; ++o) {
+    const int64_t seen = rows0 * rows1 * std::max<int64_t>(w[2].hi[o] - w[2].lo[o], 0),
+                  whole = w[0].size[o0] * w[1].size[o1] * w[2].size[o];
+    const int64_t count = a.divisor ? a.divisor : a.adaptive || !a.count_include_pad ? seen : whole;
+    if constexpr (std::is_integral_v<C>)
+      res[o] = static_cast<C>(static_cast<double>(res[o]) / static_cast<double>(count));
+    else
+      res[o] /= static_cast<C>(count);
+  }
+}
+
+// The same for maxima whose places are asked for.
+template <class C>
+void max_pool_row(const Windows* w, const C* plane, int64_t o0, int64_t o1, C* res,
+                  int64_t* where) {
+  const int64_t in1 = w[1].in, in2 = w[2].in;
+  for (int64_t o = 0; o < w[2].out; ++o) {
+    C best = least<C>();
+    int64_t at = (w[0].lo[o0] * in1 + w[1].lo[o1]) * in2 + w[2].lo[o];
+    for (int64_t i0 = w[0].lo[o0]; i0 < w[0].hi[o0]; i0 += w[0].step)
+      for (int64_t i1 = w[1].lo[o1]; i1 < w[1].hi[o1]; i1 += w[1].step)
+        for (int64_t i2 = w[2].lo[o]; i2 < w[2].hi[o]; i2 += w[2].step) {
+          const int64_t p = (i0 * in1 + i1) * in2 + i2;
+          if (plane[p] > best || plane[p] != plane[p]) {
+            best = plane[p];
+            at = p;
+          }
+        }
+    res[o] = best;
+    where[o] = at;
+  }
+}
+
+void pool(const PoolArgs& a) {
+  const int nd = a.in.ndim - 2;
+  // Missing dims come first and have one element.
+  auto size = [nd](const TensorView& v, int e) { return e < 3 - nd ? 1 : v.sizes[e + nd - 1]; };
+  auto stride = [nd](const TensorView& v, int e) {
+    return e < 3 - nd || !v.data ? 0 : v.strides[e + nd - 1];
+  };
+  Windows w[3] = {{a, nd - 3, size(a.in, 0), size(a.out, 0)},
+                  {a, nd - 2, size(a.in, 1), size(a.out, 1)},
+                  {a, nd - 1, size(a.in, 2), size(a.out, 2)}};
+  const int64_t rows = w[0].in * w[1].in, length = w[2].in;
   auto run = [&](auto tag) {
     using C = decltype(tag);
-    // One plane at a time, converted.
-    std::vector<C> plane(static_cast<size_t>(in[0] * in[1] * in[2])),
-        res(static_cast<size_t>(out[2]));
-    std::vector<int64_t> where(static_cast<size_t>(out[2]));
+    const bool dense = a.in.dtype == own_dtype<C>() && (length == 1 || stride(a.in, 2) == 1) &&
+                       (w[1].in == 1 || stride(a.in, 1) == length) &&
+                       (w[0].in == 1 || stride(a.in, 0) == length * w[1].in);
+    std::vector<C> copy(static_cast<size_t>(dense ? 0 : rows * length)),
+        col(static_cast<size_t>(length)), res(static_cast<size_t>(w[2].out));
+    std::vector<int64_t> where(static_cast<size_t>(w[2].out));
+    const int64_t out_step = stride(a.out, 2) * static_cast<int64_t>(element_size(a.out.dtype));
     for (int64_t n = 0; n < a.in.sizes[0]; ++n)
       for (int64_t c = 0; c < a.in.sizes[1]; ++c) {
-        C* w = plane.data();
-        for (int64_t i0 = 0; i0 < in[0]; ++i0)
-          for (int64_t i1 = 0; i1 < in[1]; ++i1, w += in[2])
-            load_tile(
-                a.in.dtype,
-                address(a.in, n * a.in.strides[0] + c * a.in.strides[1] + i0 * is[0] + i1 * is[1]),
-                is[2] * static_cast<int64_t>(element_size(a.in.dtype)), in[2], w);
-        for (int64_t o0 = 0; o0 < out[0]; ++o0)
-          for (int64_t o1 = 0; o1 < out[1]; ++o1) {
-            for (int64_t o2 = 0; o2 < out[2]; ++o2) {
-              int64_t o[3] = {o0, o1, o2}, lo[3], hi[3], window = 1;
-              for (int d = 0; d < 3; ++d) {
-                if (a.adaptive) {
-                  lo[d] = o[d] * in[d] / out[d];
-                  hi[d] = ((o[d] + 1) * in[d] + out[d] - 1) / out[d];
-                } else {
-                  lo[d] = o[d] * st[d] - pad[d];
-                  hi[d] = lo[d] + (k[d] - 1) * dil[d] + 1;
-                  if (a.op == Pool::avg) {
-                    hi[d] = std::min(hi[d], in[d] + pad[d]);
-                    window *= hi[d] - lo[d];
-                  }
-                  // First tap inside the input.
-                  if (lo[d] < 0) lo[d] += (-lo[d] + dil[d] - 1) / dil[d] * dil[d];
-                  hi[d] = std::min(hi[d], in[d]);
-                }
-              }
-              if (a.op == Pool::max) {
-                C best = -std::numeric_limits<C>::infinity();
-                if constexpr (std::is_integral_v<C>) best = std::numeric_limits<C>::min();
-                int64_t at = (lo[0] * in[1] + lo[1]) * in[2] + lo[2];
-                for (int64_t i0 = lo[0]; i0 < hi[0]; i0 += dil[0])
-                  for (int64_t i1 = lo[1]; i1 < hi[1]; i1 += dil[1])
-                    for (int64_t i2 = lo[2]; i2 < hi[2]; i2 += dil[2]) {
-                      int64_t p = (i0 * in[1] + i1) * in[2] + i2;
-                      C x = plane[static_cast<size_t>(p)];
-                      if (x > best || x != x) {
-                        best = x;
-                        at = p;
-                      }
-                    }
-                res[static_cast<size_t>(o2)] = best;
-                where[static_cast<size_t>(o2)] = at;
-              } else {
-                double s = 0;
-                int64_t count = 0;
-                bool whole = lo[2] == 0 && hi[2] == in[2];  // rows follow each other
-                for (int64_t i0 = lo[0]; i0 < hi[0]; ++i0) {
-                  const C* row = plane.data() + (i0 * in[1] + lo[1]) * in[2] + lo[2];
-                  int64_t rows = std::max<int64_t>(hi[1] - lo[1], 0),
-                          length = std::max<int64_t>(hi[2] - lo[2], 0);
-                  count += rows * length;
-                  if (whole) length *= rows, rows = 1;
-                  for (int64_t r = 0; r < rows; ++r, row += in[2]) {
-                    if (length >= 16)
-                      s += lane_sum(row, length);
-                    else
-                      for (int64_t k = 0; k < length; ++k) s += static_cast<double>(row[k]);
-                  }
-                }
-                double div = a.divisor                            ? static_cast<double>(a.divisor)
-                             : a.adaptive || !a.count_include_pad ? static_cast<double>(count)
-                                                                  : static_cast<double>(window);
-                res[static_cast<size_t>(o2)] = static_cast<C>(s / div);
-              }
+        const int64_t first = n * a.in.strides[0] + c * a.in.strides[1];
+        for (int64_t r = 0; !dense && r < rows; ++r)
+          load_tile(
+              a.in.dtype,
+              address(a.in, first + r / w[1].in * stride(a.in, 0) + r % w[1].in * stride(a.in, 1)),
+              stride(a.in, 2) * static_cast<int64_t>(element_size(a.in.dtype)), length,
+              copy.data() + r * length);
+        const C* plane = dense ? a.in.ptr<C>() + first : copy.data();
+        for (int64_t o0 = 0; o0 < w[0].out; ++o0)
+          for (int64_t o1 = 0; o1 < w[1].out; ++o1) {
+            auto at = [&](const TensorView& v) {
+              return n * v.strides[0] + c * v.strides[1] + o0 * stride(v, 0) + o1 * stride(v, 1);
+            };
+            if (a.indices.data) {
+              max_pool_row(w, plane, o0, o1, res.data(), where.data());
+              store_tile(kLong, address(a.indices, at(a.indices)), stride(a.indices, 2) * 8,
+                         w[2].out, where.data());
+            } else {
+              pool_row(a, w, plane, o0, o1, col.data(), res.data());
             }
-            store_tile(a.out.dtype,
-                       address(a.out, n * a.out.strides[0] + c * a.out.strides[1] + o0 * os[0] +
-                                          o1 * os[1]),
-                       os[2] * static_cast<int64_t>(element_size(a.out.dtype)), out[2], res.data());
-            if (a.indices.data)
-              for (int64_t o2 = 0; o2 < out[2]; ++o2)
-                a.indices.ptr<int64_t>()[n * a.indices.strides[0] + c * a.indices.strides[1] +
-                                         o0 * xs[0] + o1 * xs[1] + o2 * xs[2]] =
-                    where[static_cast<size_t>(o2)];
+            store_tile(a.out.dtype, address(a.out, at(a.out)), out_step, w[2].out, res.data());
           }
       }
   };
@@ -359,7 +413,7 @@ void attention(const AttentionArgs& a) {
         if (all_masked)
           std::fill(s.begin(), s.end(), C(0));  // a row that sees nothing gives zeros
         else
-          softmax_row(s.data(), S, false);
+          softmax_row(s.data(), s.data(), S, false);
         if constexpr (std::is_same_v<C, float>) {
           std::copy_n(s.data(), S, scores.data() + i * S);
         } else {

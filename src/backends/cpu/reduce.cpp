@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "backends/cpu/cpu.h"
+#include "backends/cpu/lanes.h"
 #include "backends/tiles.h"
 
 namespace sconce::SCONCE_ISA {
@@ -34,17 +35,6 @@ struct Walk {
     }
   }
 };
-
-// The dtype whose elements are C.
-template <class C>
-constexpr ScalarType own_dtype() {
-  return std::is_same_v<C, float>                  ? kFloat
-         : std::is_same_v<C, double>               ? kDouble
-         : std::is_same_v<C, int64_t>              ? kLong
-         : std::is_same_v<C, std::complex<float>>  ? kComplexFloat
-         : std::is_same_v<C, std::complex<double>> ? kComplexDouble
-                                                   : ScalarType::Undefined;
-}
 
 // The reduced elements that begin at element offset `at`, tile by tile: f(values, count).
 template <class C, class F>
@@ -95,16 +85,7 @@ struct Wide<std::complex<float>> {
 
 template <class C>
 C tile_sum(const C* v, int64_t n) {
-  constexpr int kLanes = 32;
-  C acc[kLanes] = {};
-  int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes)
-    for (int k = 0; k < kLanes; ++k) acc[k] += v[i + k];
-  for (int half = kLanes / 2; half; half /= 2)
-    for (int k = 0; k < half; ++k) acc[k] += acc[k + half];
-  C s = acc[0];
-  for (; i < n; ++i) s += v[i];
-  return s;
+  return lane_sum<C>(n, [v](int64_t i) { return v[i]; });
 }
 
 // The sum of a dense row of floats in the order of PyTorch's CPU kernel, so that its bits are the
@@ -161,21 +142,12 @@ bool reduces_dense_run(const TensorView& in, int lead) {
   return true;
 }
 
-// Sum of squares, in double lanes.
 template <class C>
 double tile_squares(const C* v, int64_t n) {
-  constexpr int kLanes = 16;
-  double acc[kLanes] = {};
-  int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes)
-    for (int k = 0; k < kLanes; ++k) {
-      auto x = static_cast<double>(v[i + k]);
-      acc[k] += x * x;
-    }
-  for (int half = kLanes / 2; half; half /= 2)
-    for (int k = 0; k < half; ++k) acc[k] += acc[k + half];
-  for (; i < n; ++i) acc[0] += static_cast<double>(v[i]) * static_cast<double>(v[i]);
-  return acc[0];
+  return lane_sum<double>(n, [v](int64_t i) {
+    auto x = static_cast<double>(v[i]);
+    return x * x;
+  });
 }
 
 // The largest (smallest) of best and the tile; *nan when one was met.
@@ -186,22 +158,17 @@ C tile_extreme(const C* v, int64_t n, C best, bool* nan) {
   bool bad = false;
   if (n >= kLanes) {
     C lane[kLanes];
-    C seen[kLanes];  // nan once a nan was added
+    C seen[kLanes];  // the last nan
     for (int k = 0; k < kLanes; ++k) lane[k] = best, seen[k] = C(0);
     for (; i + kLanes <= n; i += kLanes)
       for (int k = 0; k < kLanes; ++k) {
         C x = v[i + k];
-        if constexpr (std::is_floating_point_v<C>)
-          seen[k] += x - x;  // of inf: nan too, looked at below
+        if constexpr (std::is_floating_point_v<C>) seen[k] = x != x ? x : seen[k];
         lane[k] = (Max ? x > lane[k] : x < lane[k]) ? x : lane[k];
       }
     for (int k = 0; k < kLanes; ++k) {
       best = (Max ? lane[k] > best : lane[k] < best) ? lane[k] : best;
       bad |= seen[k] != seen[k];
-    }
-    if (bad) {
-      bad = false;
-      for (int64_t k = 0; k < i; ++k) bad |= v[k] != v[k];
     }
   }
   for (; i < n; ++i) {
@@ -361,23 +328,33 @@ void reduce_as(const ReduceArgs& a) {
       case Reduce::any:
       case Reduce::all: {
         bool any = false, all = true;
-        reduced_tiles<C>(a.in, lead, ia, [&](const C* v, int64_t n) {
+        auto look = [&](const auto* v, int64_t n) {
           for (int64_t i = 0; i < n; ++i) {
-            bool t = v[i] != C(0);
+            bool t = v[i] != std::remove_cvref_t<decltype(*v)>(0);
             any |= t;
             all &= t;
           }
-        });
+        };
+        if (a.in.dtype == kBool)
+          reduced_tiles<bool>(a.in, lead, ia, look);
+        else
+          reduced_tiles<C>(a.in, lead, ia, look);
         put_double(a.op == Reduce::any ? any : all);
         break;
       }
       case Reduce::count_nonzero:
       case Reduce::norm0: {
-        double c = 0;
-        reduced_tiles<C>(a.in, lead, ia, [&](const C* v, int64_t n) {
-          for (int64_t i = 0; i < n; ++i) c += v[i] != C(0);
-        });
-        put_double(c);
+        int64_t c = 0;
+        auto count_tile = [&](const auto* v, int64_t n) {
+          int32_t m = 0;
+          for (int64_t i = 0; i < n; ++i) m += v[i] != std::remove_cvref_t<decltype(*v)>(0);
+          c += m;
+        };
+        if (a.in.dtype == kBool)
+          reduced_tiles<bool>(a.in, lead, ia, count_tile);
+        else
+          reduced_tiles<C>(a.in, lead, ia, count_tile);
+        put_double(static_cast<double>(c));
         break;
       }
       case Reduce::norm1:

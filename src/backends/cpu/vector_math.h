@@ -36,6 +36,26 @@ inline float vexp(float x) {
   return x != x ? x : e;
 }
 
+// exp for x <= 0, in fewer steps; results below the least normal number are 0.
+inline float vexp_negative(float x) {
+  float c = x < -87.3f ? -87.3f : x;
+  float n = std::nearbyint(c * 1.44269504088896341f);
+  float r = std::fma(n, -0.693359375f, c);
+  r = std::fma(n, 2.12194440e-4f, r);
+  float p = 1.9875691500e-4f;
+  p = std::fma(p, r, 1.3981999507e-3f);
+  p = std::fma(p, r, 8.3334519073e-3f);
+  p = std::fma(p, r, 4.1665795894e-2f);
+  p = std::fma(p, r, 1.6666665459e-1f);
+  p = std::fma(p, r, 5.0000001201e-1f);
+  p = std::fma(p, r * r, r) + 1.0f;
+  int32_t bits;
+  std::memcpy(&bits, &p, 4);
+  bits += static_cast<int32_t>(static_cast<uint32_t>(static_cast<int32_t>(n)) << 23);
+  std::memcpy(&p, &bits, 4);
+  return x < -87.3f ? 0.0f : p;
+}
+
 // tanh(x) = 1 - 2 / (exp(2x) + 1), by its odd series near 0.
 inline float vtanh(float x) {
   float a = std::fabs(x);
@@ -163,7 +183,7 @@ inline float vgelu(float x) {
   p = std::fma(p, t, 1.421413741f);
   p = std::fma(p, t, -0.284496736f);
   p = std::fma(p, t, 0.254829592f);
-  float half = 0.5f * x, tail = half * (p * t * vexp(-a * a));
+  float half = 0.5f * x, tail = half * (p * t * vexp_negative(-a * a));
   float above = x > 30.0f ? x : x - tail;
   return x < 0.0f ? tail : above;
 }

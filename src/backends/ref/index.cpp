@@ -33,24 +33,27 @@ char* address(const TensorView& v, int64_t at) {
 int64_t index_value(const TensorView& v, int64_t at) {
   return v.dtype == kLong ? v.ptr<int64_t>()[at] : v.ptr<int32_t>()[at];
 }
-// The index at `at`, which must be one of the n positions along dim.
-int64_t checked_index(const TensorView& index, int64_t at, int64_t dim, int64_t n) {
-  int64_t k = index_value(index, at);
+// k, which must be one of the n positions along dim.
+int64_t checked_index(int64_t k, int64_t dim, int64_t n) {
   if (k < 0 || k >= n)
     raise<OpError>("index ", k, " is out of bounds for dimension ", dim, " with size ", n);
   return k;
 }
-
-// f(a value of a type of es bytes): what moves elements need not know their dtype.
+int64_t checked_index(const TensorView& index, int64_t at, int64_t dim, int64_t n) {
+  return checked_index(index_value(index, at), dim, n);
+}
+// A row of a gather or scatter: f(position along dim, i) for each index.
 template <class F>
-void visit_element_size(size_t es, F f) {
-  switch (es) {
-    case 1: return f(uint8_t{});
-    case 2: return f(uint16_t{});
-    case 4: return f(uint32_t{});
-    case 8: return f(uint64_t{});
-    default: return f(std::complex<double>{});
-  }
+void indexed_row(const TensorView& index, int64_t at, int64_t step, int64_t count, int64_t dim,
+                 int64_t n, F f) {
+  auto run = [=](const auto* ix) {
+    for (int64_t i = 0; i < count; ++i)
+      f(checked_index(static_cast<int64_t>(ix[i * step]), dim, n), i);
+  };
+  if (index.dtype == kLong)
+    run(index.ptr<int64_t>() + at);
+  else
+    run(index.ptr<int32_t>() + at);
 }
 
 // The inner rows of a gather or scatter: f(element offsets of data without its dim, of index, of
@@ -91,12 +94,11 @@ void gather(const GatherArgs& a) {
                [&](int64_t in, int64_t ix, int64_t out, const int64_t* st, int64_t count) {
                  auto run = [&](auto tag) {
                    using T = decltype(tag);
-                   const T* from = static_cast<const T*>(a.in.data);
-                   T* to = static_cast<T*>(a.out.data);
-                   for (int64_t i = 0; i < count; ++i) {
-                     int64_t k = checked_index(a.index, ix + i * st[1], a.dim, n);
-                     to[out + i * st[2]] = from[in + i * st[0] + k * along];
-                   }
+                   const T* from = static_cast<const T*>(a.in.data) + in;
+                   T* to = static_cast<T*>(a.out.data) + out;
+                   const int64_t x = st[0], y = st[2], step = along;
+                   indexed_row(a.index, ix, st[1], count, a.dim, n,
+                               [=](int64_t k, int64_t i) { to[i * y] = from[i * x + k * step]; });
                  };
                  visit_element_size(es, run);
                });
@@ -111,11 +113,11 @@ void scatter(const ScatterArgs& a) {
                  [&](int64_t out, int64_t ix, int64_t src, const int64_t* st, int64_t count) {
                    auto move = [&](auto tag) {
                      using T = decltype(tag);
-                     for (int64_t i = 0; i < count; ++i) {
-                       int64_t k = checked_index(a.index, ix + i * st[1], a.dim, n);
-                       static_cast<T*>(a.out.data)[out + i * st[0] + k * along] =
-                           static_cast<const T*>(a.src.data)[src + i * st[2]];
-                     }
+                     const T* from = static_cast<const T*>(a.src.data) + src;
+                     T* to = static_cast<T*>(a.out.data) + out;
+                     const int64_t x = st[0], y = st[2], step = along;
+                     indexed_row(a.index, ix, st[1], count, a.dim, n,
+                                 [=](int64_t k, int64_t i) { to[i * x + k * step] = from[i * y]; });
                    };
                    visit_element_size(es, move);
                  });
@@ -243,11 +245,19 @@ void nonzero(const NonzeroArgs& a) {
     int64_t idx[kMaxDims] = {0}, at = 0, total = a.in.numel();
     for (int64_t done = 0; done < total; done += count) {
       const uint8_t* p = a.in.ptr<uint8_t>() + at;
-      for (int64_t i = 0; i < count; ++i) {
-        if (!p[i * step] || row >= a.out.sizes[0]) continue;
-        int64_t* o = a.out.ptr<int64_t>() + row++ * a.out.strides[0];
-        for (int d = 0; d < last; ++d) o[d * a.out.strides[1]] = idx[d];
-        if (last >= 0) o[last * a.out.strides[1]] = i;
+      constexpr int64_t kBlock = 256;
+      for (int64_t i0 = 0; i0 < count; i0 += kBlock) {
+        // Places are written whether they count or not: no branch to guess.
+        int64_t found[kBlock], m = 0;
+        for (int64_t i = i0; i < std::min(count, i0 + kBlock); ++i) {
+          found[m] = i;
+          m += p[i * step] != 0;
+        }
+        for (int64_t k = 0; k < m && row < a.out.sizes[0]; ++k) {
+          int64_t* o = a.out.ptr<int64_t>() + row++ * a.out.strides[0];
+          for (int d = 0; d < last; ++d) o[d * a.out.strides[1]] = idx[d];
+          if (last >= 0) o[last * a.out.strides[1]] = found[k];
+        }
       }
       for (int d = last - 1; d >= 0; --d) {
         at += a.in.strides[d];
