@@ -472,7 +472,27 @@ Tensor pairwise_distance(const Tensor& a, const Tensor& b, double p, double eps,
                          : Reduce::normp,
                 d, {d.dim() - 1}, keep, d.dtype(), d.dtype(), p);
 }
-Tensor cdist(const Tensor& a, const Tensor& b, double p, OptInt) {
+// Distances of rows as a product: |a - b|^2 = |a|^2 - 2 a b + |b|^2.
+Tensor euclidean_distances(const Tensor& a, const Tensor& b) {
+  auto squares = [](const Tensor& t) {
+    return reduce(Reduce::sum, mul(t, t), {t.dim() - 1}, true, t.dtype(), t.dtype());
+  };
+  auto ones = [](const Tensor& like) {
+    Tensor t = empty(like.sizes(), like.dtype());
+    fill(t, Scalar(1));
+    return t;
+  };
+  Tensor na = squares(a), nb = squares(b);
+  Tensor x = cat({mul_scalar(a, Scalar(-2)), na, ones(na)}, -1), y = cat({b, ones(nb), nb}, -1);
+  Tensor d = matmul(x, transpose(y, -1, -2));
+  return unary(Unary::sqrt, unary(Unary::clamp_min, d, d.dtype(), 0), d.dtype());
+}
+Tensor cdist(const Tensor& a, const Tensor& b, double p, OptInt mode) {
+  // As PyTorch: by a product from 25 rows on, unless told otherwise.
+  const int64_t how = mode.value_or(0);
+  if (p == 2 && how != 2 && a.dim() >= 2 && b.dim() >= 2 && a.size(-1) > 0 && a.numel() > 0 &&
+      b.numel() > 0 && (how == 1 || a.size(-2) > 25 || b.size(-2) > 25))
+    return euclidean_distances(a, b);
   Tensor d = sub(unsqueeze(a, -2), unsqueeze(b, -3), Scalar(1));
   Reduce r = p == 2          ? Reduce::norm2
              : p == 1        ? Reduce::norm1

@@ -36,8 +36,37 @@ void fill(const FillArgs& a) {
   });
 }
 
-// A copy whose result is dense in one dim and whose source is in another: in blocks, so that each
-// cache line is read once. False for other forms.
+// Swaps the blocks off the diagonal of every 2D x 2D block of the L vectors.
+template <int D, class V, class M, int... I>
+void exchange(V* r, std::integer_sequence<int, I...>) {
+  constexpr int L = sizeof...(I);
+  constexpr M low = {(I & D ? L + I - D : I)...}, high = {(I & D ? L + I : I + D)...};
+#pragma GCC unroll 16
+  for (int i = 0; i < L; ++i)
+    if (!(i & D)) {
+      V a = r[i], b = r[i + D];
+      r[i] = __builtin_shuffle(a, b, low);
+      r[i + D] = __builtin_shuffle(a, b, high);
+    }
+}
+// A square of L x L elements of 4 bytes; steps in elements.
+void transpose_square(const uint32_t* from, int64_t from_step, uint32_t* to, int64_t to_step) {
+  constexpr int L = kVectorBytes / 4;
+  typedef uint32_t V __attribute__((vector_size(kVectorBytes), aligned(4), may_alias));
+  constexpr auto lanes = std::make_integer_sequence<int, L>{};
+  V r[L];
+#pragma GCC unroll 16
+  for (int i = 0; i < L; ++i) r[i] = *reinterpret_cast<const V*>(from + i * from_step);
+  exchange<1, V, V>(r, lanes);
+  exchange<2, V, V>(r, lanes);
+  exchange<4, V, V>(r, lanes);
+  if constexpr (L == 16) exchange<8, V, V>(r, lanes);
+#pragma GCC unroll 16
+  for (int i = 0; i < L; ++i) *reinterpret_cast<V*>(to + i * to_step) = r[i];
+}
+
+// A copy whose result is dense in one dim and whose source is in another: square by square, so that
+// each cache line is read once. False for other forms.
 bool transpose(const Loops<2>& loops, size_t es) {
   const auto e = static_cast<int64_t>(es);
   const int row = loops.nd - 1;
@@ -53,14 +82,21 @@ bool transpose(const Loops<2>& loops, size_t es) {
   visit_element_size(es, [&](auto tag) {
     using T = decltype(tag);
     outer.rows([&](char** p, const int64_t*, int64_t) {
-      constexpr int64_t kBlock = 32;
+      constexpr int64_t kBlock = kVectorBytes / 4;
       auto* to = reinterpret_cast<T*>(p[0]);
       auto* from = reinterpret_cast<const T*>(p[1]);
-      for (int64_t r0 = 0; r0 < rows; r0 += kBlock)
-        for (int64_t i0 = 0; i0 < length; i0 += kBlock)
+      for (int64_t i0 = 0; i0 < length; i0 += kBlock)
+        for (int64_t r0 = 0; r0 < rows; r0 += kBlock) {
+          if constexpr (std::is_same_v<T, uint32_t>)
+            if (r0 + kBlock <= rows && i0 + kBlock <= length) {
+              transpose_square(from + i0 * from_step + r0, from_step, to + r0 * to_step + i0,
+                               to_step);
+              continue;
+            }
           for (int64_t r = r0; r < std::min(rows, r0 + kBlock); ++r)
             for (int64_t i = i0; i < std::min(length, i0 + kBlock); ++i)
               to[r * to_step + i] = from[i * from_step + r];
+        }
     });
   });
   return true;
@@ -130,7 +166,7 @@ void unary_tile(const UnaryArgs& a, const T* in, T* out, int64_t n) {
   [[maybe_unused]] const auto p = static_cast<T>(a.p), q = static_cast<T>(a.q),
                               r = static_cast<T>(a.r);
   if constexpr (std::is_same_v<T, float>)
-    if (vector_unary(a.op, in, out, n)) return;
+    if (vector_unary(a, in, out, n)) return;
   switch (a.op) {
 // clang-format off
 #define LOOP(expr)                      \
@@ -242,6 +278,18 @@ void complex_tile(const UnaryArgs& a, const C* in, C* out, int64_t n) {
 
 void unary(const UnaryArgs& a) {
   const TensorView* v[] = {&a.out, &a.in};
+  if (a.op == Unary::logical_not && a.in.dtype == kBool && a.out.dtype == kBool) {
+    Loops<2>(v).rows([](char** p, const int64_t* st, int64_t n) {
+      auto* from = reinterpret_cast<const uint8_t*>(p[1]);
+      auto* to = reinterpret_cast<uint8_t*>(p[0]);
+      const int64_t x = st[0], y = st[1];
+      if (x == 1 && y == 1)
+        for (int64_t i = 0; i < n; ++i) to[i] = from[i] == 0;
+      else
+        for (int64_t i = 0; i < n; ++i) to[i * x] = from[i * y] == 0;
+    });
+    return;
+  }
   Loops<2> loops(v);
   visit_compute(a.compute, [&](auto tag) {
     using C = decltype(tag);
@@ -298,6 +346,8 @@ void binary_tile(const BinaryArgs& args, const T* pa, const T* pb, T* out, int64
   const T s = number_as<T>(args.scale);
   if constexpr (!std::is_arithmetic_v<T>)
     if (complex_binary_tile(args, pa, pb, out, n)) return;
+  if constexpr (std::is_same_v<T, float>)
+    if (vector_binary(args.op, pa, pb, out, n)) return;
   switch (args.op) {
 // clang-format off
 #define LOOP(expr)                      \

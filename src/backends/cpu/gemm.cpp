@@ -294,6 +294,47 @@ void gemm_dense(const GemmArgs& g, int64_t batch) {
         c[i * g.out.strides[1] + j] += g.bias.ptr<T>()[j * g.bias.strides[0]];
 }
 
+// Halves of either kind: the operands become dense floats, the result is rounded once.
+void gemm_halves(const GemmArgs& g, int64_t batch) {
+  const int64_t m = g.a.sizes[1], k = g.a.sizes[2], n = g.b.sizes[2];
+  thread_local Scratch<float> sa, sb, sc;
+  auto at = [](const TensorView& v, int64_t i) {
+    return static_cast<char*>(v.data) + i * static_cast<int64_t>(element_size(v.dtype));
+  };
+  // Rows along whichever dim is dense; the strides of the copy.
+  struct Dense {
+    float* data;
+    int64_t s0, s1;
+  };
+  auto load = [&](const TensorView& v, Scratch<float>& scratch) -> Dense {
+    const int64_t rows = v.sizes[1], cols = v.sizes[2];
+    const auto es = static_cast<int64_t>(element_size(v.dtype));
+    float* p = scratch.get(static_cast<size_t>(rows * cols));
+    const bool by_column = v.strides[1] == 1 && v.strides[2] != 1;
+    const int outer = by_column ? 2 : 1, inner = by_column ? 1 : 2;
+    for (int64_t i = 0; i < v.sizes[outer]; ++i)
+      load_tile(v.dtype, at(v, batch * v.strides[0] + i * v.strides[outer]), v.strides[inner] * es,
+                v.sizes[inner], p + i * v.sizes[inner]);
+    return by_column ? Dense{p, 1, rows} : Dense{p, cols, 1};
+  };
+  const Dense a = load(g.a, sa), b = load(g.b, sb);
+  float* c = sc.get(static_cast<size_t>(m * n));
+  auto row = [&](int64_t i) { return at(g.out, batch * g.out.strides[0] + i * g.out.strides[1]); };
+  const int64_t step = g.out.strides[2] * static_cast<int64_t>(element_size(g.out.dtype));
+  if (g.beta != 0)
+    for (int64_t i = 0; i < m; ++i) load_tile(g.out.dtype, row(i), step, n, c + i * n);
+  gemm_t<float>(m, n, k, static_cast<float>(g.alpha), a.data, a.s0, a.s1, b.data, b.s0, b.s1,
+                static_cast<float>(g.beta), c, n);
+  if (g.bias.data) {
+    std::vector<float> bias(static_cast<size_t>(n));
+    load_tile(g.bias.dtype, at(g.bias, 0),
+              g.bias.strides[0] * static_cast<int64_t>(element_size(g.bias.dtype)), n, bias.data());
+    for (int64_t i = 0; i < m; ++i)
+      for (int64_t j = 0; j < n; ++j) c[i * n + j] += bias[static_cast<size_t>(j)];
+  }
+  for (int64_t i = 0; i < m; ++i) store_tile(g.out.dtype, row(i), step, n, c + i * n);
+}
+
 void gemm(const GemmArgs& g) {
   ScalarType t = g.out.dtype;
   bool same = g.a.dtype == t && g.b.dtype == t && (!g.bias.data || g.bias.dtype == t) &&
@@ -313,7 +354,7 @@ void gemm(const GemmArgs& g) {
     else if (is_integral(t, true))
       gemm_any<int64_t>(g, b);
     else
-      gemm_any<float>(g, b);
+      gemm_halves(g, b);
   }
 }
 

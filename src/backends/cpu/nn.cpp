@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Softmax, norms, pooling, attention, recurrent cells.
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "backends/cpu/cpu.h"
@@ -83,10 +84,57 @@ void softmax_row(const C* x, C* y, int64_t n, bool log) {
   for (int64_t i = 0; i < n; ++i) y[i] *= inv;
 }
 
+// The softmax of m columns of n elements, each row of them dense.
+void softmax_columns(const float* x, int64_t x_step, float* y, int64_t y_step, int64_t n, int64_t m,
+                     bool log) {
+  constexpr int64_t kMost = 256;
+  float max[kMost], sum[kMost];
+  for (int64_t c = 0; c < m; c += kMost, x += kMost, y += kMost) {
+    const int64_t w = std::min(kMost, m - c);
+    std::fill(max, max + w, -std::numeric_limits<float>::infinity());
+    std::fill(sum, sum + w, 0.0f);
+    for (int64_t i = 0; i < n; ++i)
+      for (int64_t k = 0; k < w; ++k) {
+        float v = x[i * x_step + k];
+        max[k] = v > max[k] ? v : max[k];
+      }
+    for (int64_t i = 0; i < n; ++i)
+      for (int64_t k = 0; k < w; ++k) {
+        float e = vexp_negative(x[i * x_step + k] - max[k]);
+        if (!log) y[i * y_step + k] = e;
+        sum[k] += e;
+      }
+    for (int64_t k = 0; k < w; ++k) sum[k] = log ? vlog(sum[k]) + max[k] : 1.0f / sum[k];
+    for (int64_t i = 0; i < n; ++i)
+      for (int64_t k = 0; k < w; ++k)
+        y[i * y_step + k] = log ? x[i * x_step + k] - sum[k] : y[i * y_step + k] * sum[k];
+  }
+}
+
 void softmax(const SoftmaxArgs& a) {
   int last = a.in.ndim - 1;
   int64_t n = a.in.sizes[last];
   if (a.out.numel() == 0) return;
+  // Along a dim that isn't the dense one.
+  int dense = last - 1;
+  while (dense >= 0 && (a.in.strides[dense] != 1 || a.out.strides[dense] != 1)) --dense;
+  if (dense >= 0 && a.in.dtype == kFloat && a.out.dtype == kFloat && a.in.sizes[dense] >= 8 &&
+      n <= 65536) {
+    // Dims that follow each other in both are one.
+    std::vector<int64_t> sizes(a.in.sizes, a.in.sizes + last);
+    int64_t m = std::exchange(sizes[static_cast<size_t>(dense)], 1);
+    for (int d = last - 1; d >= 0; --d)
+      if (sizes[static_cast<size_t>(d)] > 1 && a.in.strides[d] == m && a.out.strides[d] == m)
+        m *= std::exchange(sizes[static_cast<size_t>(d)], 1), d = last;
+    TensorView out = a.out, in = a.in;
+    out.sizes = in.sizes = sizes.data();
+    const TensorView* v[] = {&out, &in};
+    for_rows<2>(v, last, [&](const int64_t* at) {
+      softmax_columns(a.in.ptr<float>() + at[1], a.in.strides[last], a.out.ptr<float>() + at[0],
+                      a.out.strides[last], n, m, a.log);
+    });
+    return;
+  }
   auto run = [&](auto tag) {
     using C = decltype(tag);
     std::vector<C> in, out;

@@ -6,6 +6,7 @@
 
 #include "backends/cpu/cpu.h"
 #include "backends/cpu/lanes.h"
+#include "backends/cpu/vector_math.h"
 #include "backends/tiles.h"
 
 namespace sconce::SCONCE_ISA {
@@ -297,16 +298,20 @@ void reduce_as(const ReduceArgs& a) {
         break;
       }
       case Reduce::prod: {
-        W s = W(1);
+        // Integers wrap around.
+        using P = std::conditional_t<std::is_same_v<C, int64_t>, uint64_t, W>;
+        P s = P(1);
         reduced_tiles<C>(a.in, lead, ia, [&](const C* v, int64_t n) {
-          for (int64_t i = 0; i < n; ++i) {
-            if constexpr (std::is_same_v<C, int64_t>)
-              s = static_cast<int64_t>(static_cast<uint64_t>(s) * static_cast<uint64_t>(v[i]));
-            else
-              s *= W(v[i]);
-          }
+          constexpr int kLanes = 16;
+          P lane[kLanes];
+          std::fill(lane, lane + kLanes, P(1));
+          int64_t i = 0;
+          for (; i + kLanes <= n; i += kLanes)
+            for (int k = 0; k < kLanes; ++k) lane[k] *= static_cast<P>(v[i + k]);
+          for (; i < n; ++i) s *= static_cast<P>(v[i]);
+          for (P l : lane) s *= l;
         });
-        put(s);
+        put(static_cast<W>(s));
         break;
       }
       case Reduce::max:
@@ -397,14 +402,15 @@ void reduce_as(const ReduceArgs& a) {
           double best = -HUGE_VAL, s = 0;
           bool nan = false;
           reduced_tiles<C>(a.in, lead, ia, [&](const C* v, int64_t n) {
-            for (int64_t i = 0; i < n; ++i) {
-              nan |= is_nan(v[i]);
-              best = std::max(best, static_cast<double>(v[i]));
-            }
+            best = static_cast<double>(tile_extreme<true>(v, n, static_cast<C>(best), &nan));
           });
           double shift = std::isinf(best) ? 0 : best;
           reduced_tiles<C>(a.in, lead, ia, [&](const C* v, int64_t n) {
-            for (int64_t i = 0; i < n; ++i) s += std::exp(static_cast<double>(v[i]) - shift);
+            if constexpr (std::is_same_v<C, float>)
+              s += static_cast<double>(lane_sum<float>(
+                  n, [=](int64_t i) { return vexp(v[i] - static_cast<float>(shift)); }));
+            else
+              for (int64_t i = 0; i < n; ++i) s += std::exp(static_cast<double>(v[i]) - shift);
           });
           put_double(nan ? NAN : std::log(s) + shift);
         }

@@ -114,9 +114,10 @@ inline float verf(float x) {
   return x != x ? x : r;
 }
 
-// log: mantissa in [sqrt(1/2), sqrt(2)), degree 8 polynomial, exponent times ln 2 in two parts
-// (Cephes logf).
-inline float vlog(float x) {
+// log and log2: mantissa in [sqrt(1/2), sqrt(2)), degree 8 polynomial (Cephes logf); the exponent
+// times ln 2 in two parts, or as it is.
+template <int Base>
+inline float vlog_base(float x) {
   float y = x < 1.17549435e-38f ? x * 8388608.0f : x;  // subnormal numbers are scaled up
   int32_t bits;
   std::memcpy(&bits, &y, 4);
@@ -138,14 +139,21 @@ inline float vlog(float x) {
   p = std::fma(p, m, -2.4999993993e-1f);
   p = std::fma(p, m, 3.3333331174e-1f);
   float r = p * m * z;
-  r = std::fma(n, -2.12194440e-4f, r);
-  r = std::fma(z, -0.5f, r);
-  r = r + m;
-  r = std::fma(n, 0.693359375f, r);
+  if constexpr (Base == 2) {
+    r = std::fma(z, -0.5f, r);
+    // (m + r) log2(e), the part of log2(e) above 1 apart.
+    r = std::fma(m, 0.44269504089f, std::fma(r, 0.44269504089f, r)) + m + n;
+  } else {
+    r = std::fma(n, -2.12194440e-4f, r);
+    r = std::fma(z, -0.5f, r);
+    r = r + m;
+    r = std::fma(n, 0.693359375f, r);
+  }
   r = x == INFINITY ? x : r;
   r = x == 0.0f ? -INFINITY : r;
   return x >= 0.0f ? r : NAN;
 }
+inline float vlog(float x) { return vlog_base<0>(x); }
 
 // sin and cos for |x| < 8192: x minus the nearest multiple of pi/2 in three parts, then the
 // polynomial of the quadrant (Cephes sinf, cosf).
@@ -188,9 +196,73 @@ inline float vgelu(float x) {
   return x < 0.0f ? tail : above;
 }
 
+// log(1 + x): the logarithm of the rounded sum, scaled by what rounding took (Kahan's way, as in
+// HP's log1p).
+inline float vlog1p(float x) {
+  float y = 1.0f + x, d = y - 1.0f;
+  float r = d == 0.0f ? x : vlog(y) * (x / d);
+  return y == INFINITY ? y : r;
+}
+
+// exp(x) - 1: the polynomial of exp without its 1 near 0.
+inline float vexpm1(float x) {
+  float p = 1.9875691500e-4f;
+  p = std::fma(p, x, 1.3981999507e-3f);
+  p = std::fma(p, x, 8.3334519073e-3f);
+  p = std::fma(p, x, 4.1665795894e-2f);
+  p = std::fma(p, x, 1.6666665459e-1f);
+  p = std::fma(p, x, 5.0000001201e-1f);
+  float small = std::fma(p, x * x, x), big = vexp(x) - 1.0f;
+  return std::fabs(x) < 0.34f ? small : big;
+}
+
 // False when the function has no vector form.
-inline bool vector_unary(Unary op, const float* in, float* out, int64_t n) {
+inline bool vector_unary(const UnaryArgs& a, const float* in, float* out, int64_t n) {
+  const auto op = a.op;
+  const auto p = static_cast<float>(a.p), q = static_cast<float>(a.q), r = static_cast<float>(a.r);
   switch (op) {
+    case Unary::log2:
+      for (int64_t i = 0; i < n; ++i) out[i] = vlog_base<2>(in[i]);
+      return true;
+    case Unary::log1p:
+      for (int64_t i = 0; i < n; ++i) out[i] = vlog1p(in[i]);
+      return true;
+    case Unary::expm1:
+      for (int64_t i = 0; i < n; ++i) out[i] = vexpm1(in[i]);
+      return true;
+    case Unary::elu:
+      for (int64_t i = 0; i < n; ++i) {
+        float x = in[i], e = p * q * vexpm1(x * r);
+        out[i] = x > 0.0f ? x * q : e;
+      }
+      return true;
+    case Unary::softplus:
+      for (int64_t i = 0; i < n; ++i) {
+        float x = in[i], s = vlog1p(vexp(x * p)) / p;
+        out[i] = x * p > q ? x : s;
+      }
+      return true;
+    case Unary::logsigmoid:
+      for (int64_t i = 0; i < n; ++i) {
+        float x = in[i], s = vlog1p(vexp_negative(-std::fabs(x)));
+        out[i] = (x < 0.0f ? x : 0.0f) - s;
+      }
+      return true;
+    case Unary::mish:
+      // With e = exp(x): tanh(log(1 + e)) = e (e + 2) / (e (e + 2) + 2).
+      for (int64_t i = 0; i < n; ++i) {
+        float x = in[i], e = vexp(x > 20.0f ? 20.0f : x), m = e * (e + 2.0f);
+        float y = x * (m / (m + 2.0f));
+        out[i] = x > 20.0f ? x : y;
+      }
+      return true;
+    case Unary::gelu_tanh:
+      // (1 + tanh(u)) / 2 is the sigmoid of 2 u.
+      for (int64_t i = 0; i < n; ++i) {
+        float x = in[i], u = 0.79788456080286535588f * (x + 0.044715f * x * x * x);
+        out[i] = x * vsigmoid(2.0f * u);
+      }
+      return true;
     case Unary::exp:
       for (int64_t i = 0; i < n; ++i) out[i] = vexp(in[i]);
       return true;
@@ -221,6 +293,45 @@ inline bool vector_unary(Unary op, const float* in, float* out, int64_t n) {
       return true;
     default: return false;
   }
+}
+
+// The remainder of a truncated division, exact: the quotient is off by one at most, and what it
+// leaves is a number. Only for quotients below 2^22 and ordinary divisors.
+inline float vfmod(float a, float b) {
+  float r = std::fma(-std::trunc(a / b), b, a);
+  float d = std::fabs(b);
+  d = a < 0.0f ? -d : d;
+  r = (r < 0.0f) != (a < 0.0f) && r != 0.0f ? r + d : r;
+  r = std::fabs(r) >= std::fabs(b) ? r - d : r;
+  return std::copysign(r, a);
+}
+
+// False when the function has no vector form, or not for these numbers.
+inline bool vector_binary(Binary op, const float* a, const float* b, float* out, int64_t n) {
+  if (op != Binary::remainder && op != Binary::fmod && op != Binary::floor_div) return false;
+  bool ok = true;
+  for (int64_t i = 0; i < n; ++i)
+    ok &=
+        std::fabs(a[i] / b[i]) < 4194304.0f && std::fabs(b[i]) < 1e37f && std::fabs(b[i]) > 1e-30f;
+  if (!ok) return false;
+  if (op == Binary::fmod) {
+    for (int64_t i = 0; i < n; ++i) out[i] = vfmod(a[i], b[i]);
+  } else if (op == Binary::remainder) {
+    for (int64_t i = 0; i < n; ++i) {
+      float y = b[i], r = vfmod(a[i], y);
+      out[i] = r != 0.0f && (y < 0.0f) != (r < 0.0f) ? r + y : r;
+    }
+  } else {
+    for (int64_t i = 0; i < n; ++i) {
+      float x = a[i], y = b[i], r = vfmod(x, y), div = (x - r) / y;
+      div = r != 0.0f && (y < 0.0f) != (r < 0.0f) ? div - 1.0f : div;
+      float f = std::floor(div);
+      f = div - f > 0.5f ? f + 1.0f : f;
+      float zero = std::copysign(0.0f, x / y);
+      out[i] = div == 0.0f ? zero : f;
+    }
+  }
+  return true;
 }
 
 }  // namespace

@@ -389,30 +389,37 @@ void grid_sample(const GridSampleArgs& a) {
   }
 }
 
+// Row by row of the last dim, whose inputs are the same in every row.
 void pad(const PadArgs& a) {
-  int64_t n = a.out.numel();
-  int64_t idx[kMaxDims] = {0}, o = 0;
-  size_t es = element_size(a.out.dtype);
-  for (int64_t i = 0; i < n; ++i) {
-    int64_t at = 0;
-    for (int d = 0; d < a.in.ndim; ++d) {
-      int64_t k = idx[d] - a.before[d], s = a.in.sizes[d];
-      if (a.mode == 1)
-        k = k < 0 ? -k : k >= s ? 2 * (s - 1) - k : k;
-      else if (a.mode == 2)
-        k = std::min(std::max<int64_t>(k, 0), s - 1);
-      else
-        k = ((k % s) + s) % s;
-      at += k * a.in.strides[d];
+  const int last = a.out.ndim - 1;
+  auto source = [&](int d, int64_t i) {
+    const int64_t k = i - a.before[d], s = a.in.sizes[d];
+    if (a.mode == 1) return k < 0 ? -k : k >= s ? 2 * (s - 1) - k : k;
+    if (a.mode == 2) return std::min(std::max<int64_t>(k, 0), s - 1);
+    return ((k % s) + s) % s;
+  };
+  const int64_t n = a.out.numel(), length = last < 0 ? 1 : a.out.sizes[last];
+  if (n == 0) return;
+  std::vector<int64_t> columns(static_cast<size_t>(length));
+  for (int64_t i = 0; i < length; ++i)
+    columns[static_cast<size_t>(i)] = last < 0 ? 0 : source(last, i) * a.in.strides[last];
+  visit_element_size(element_size(a.out.dtype), [&](auto tag) {
+    using T = decltype(tag);
+    const int64_t step = last < 0 ? 1 : a.out.strides[last], *column = columns.data();
+    int64_t idx[kMaxDims] = {0}, o = 0;
+    for (int64_t done = 0; done < n; done += length) {
+      const T* from = static_cast<const T*>(a.in.data);
+      for (int d = 0; d < last; ++d) from += source(d, idx[d]) * a.in.strides[d];
+      T* to = static_cast<T*>(a.out.data) + o;
+      for (int64_t i = 0; i < length; ++i) to[i * step] = from[column[i]];
+      for (int d = last - 1; d >= 0; --d) {
+        o += a.out.strides[d];
+        if (++idx[d] < a.out.sizes[d]) break;
+        o -= a.out.strides[d] * a.out.sizes[d];
+        idx[d] = 0;
+      }
     }
-    std::memcpy(address(a.out, o), address(a.in, at), es);
-    for (int d = a.out.ndim - 1; d >= 0; --d) {
-      o += a.out.strides[d];
-      if (++idx[d] < a.out.sizes[d]) break;
-      o -= a.out.strides[d] * a.out.sizes[d];
-      idx[d] = 0;
-    }
-  }
+  });
 }
 
 }  // namespace

@@ -123,6 +123,34 @@ void scatter(const ScatterArgs& a) {
                  });
     return;
   }
+  if (a.mode == ScatterMode::add && a.src.data && a.src.dtype == a.out.dtype &&
+      (a.out.dtype == kFloat || a.out.dtype == kDouble || a.out.dtype == kLong)) {
+    const int64_t along = a.out.ndim ? a.out.strides[a.dim] : 0;
+    auto add = [&](auto tag) {
+      using T = decltype(tag);
+      rows_without(a.out, a.index, a.src, a.dim,
+                   [&](int64_t out, int64_t ix, int64_t src, const int64_t* st, int64_t count) {
+                     const T* from = static_cast<const T*>(a.src.data) + src;
+                     T* to = static_cast<T*>(a.out.data) + out;
+                     const int64_t x = st[0], y = st[2];
+                     if (st[1] == 0 && x == 1 && y == 1) {  // one index for the row
+                       to += checked_index(a.index, ix, a.dim, n) * along;
+                       for (int64_t i = 0; i < count; ++i) to[i] += from[i];
+                       return;
+                     }
+                     indexed_row(a.index, ix, st[1], count, a.dim, n, [=](int64_t k, int64_t i) {
+                       to[i * x + k * along] += from[i * y];
+                     });
+                   });
+    };
+    if (a.out.dtype == kFloat)
+      add(float{});
+    else if (a.out.dtype == kDouble)
+      add(double{});
+    else
+      add(uint64_t{});  // integers wrap around
+    return;
+  }
   auto run = [&](auto tag) {
     using C = decltype(tag);
     C fixed = number_as<C>(a.value);

@@ -88,16 +88,25 @@ void sequence(const SequenceArgs& a) {
       int64_t batches = 1;
       for (int d = 0; d < r; ++d) batches *= a.out.sizes[d];
       int64_t idx[kMaxDims] = {0}, o = 0, x = 0;
-      std::vector<char> zero(16, 0);
       for (int64_t b = 0; b < batches; ++b) {
-        for (int64_t i = 0; i < a.out.sizes[r]; ++i)
-          for (int64_t j = 0; j < a.out.sizes[r + 1]; ++j) {
-            bool keep = a.op == Sequence::tril ? j - i <= a.start.i : j - i >= a.start.i;
-            std::memcpy(address(a.out, o + i * a.out.strides[r] + j * a.out.strides[r + 1]),
-                        keep ? address(a.in, x + i * a.in.strides[r] + j * a.in.strides[r + 1])
-                             : zero.data(),
-                        static_cast<size_t>(es));
-          }
+        for (int64_t i = 0; i < a.out.sizes[r]; ++i) {
+          // Kept: columns [from, to).
+          const int64_t n = a.out.sizes[r + 1], k = a.start.i;
+          auto column = [n, i](int64_t c) { return c >= n - i ? n : std::max<int64_t>(c + i, 0); };
+          const bool lower = a.op == Sequence::tril;
+          const int64_t from = lower ? 0 : column(k), to = lower && k < n ? column(k + 1) : n;
+          char* row = address(a.out, o + i * a.out.strides[r]);
+          const char* source = address(a.in, x + i * a.in.strides[r]);
+          visit_element_size(static_cast<size_t>(es), [&](auto tag) {
+            using T = decltype(tag);
+            auto* y = reinterpret_cast<T*>(row);
+            auto* v = reinterpret_cast<const T*>(source);
+            const int64_t s = a.out.strides[r + 1], t = a.in.strides[r + 1];
+            for (int64_t j = 0; j < from; ++j) y[j * s] = T{};
+            for (int64_t j = from; j < to; ++j) y[j * s] = v[j * t];
+            for (int64_t j = to; j < n; ++j) y[j * s] = T{};
+          });
+        }
         for (int d = r - 1; d >= 0; --d) {
           o += a.out.strides[d];
           x += a.in.strides[d];
@@ -113,6 +122,11 @@ void sequence(const SequenceArgs& a) {
 }
 
 using Cd = std::complex<double>;
+
+// The product without the care of std::complex for infinities, which costs a call.
+inline Cd times(Cd a, Cd b) {
+  return {a.real() * b.real() - a.imag() * b.imag(), a.real() * b.imag() + a.imag() * b.real()};
+}
 
 // e^(sign 2 pi i k / n) for k < n.
 std::vector<Cd> roots(int64_t n, double sign) {
@@ -145,7 +159,7 @@ void fft_prime(const Cd* in, int64_t st, Cd* out, int64_t n, double sign) {
   auto forward = roots(m, -1), backward = roots(m, 1);
   fft_rec(a.data(), 1, fa.data(), m, forward.data(), 1, -1);
   fft_rec(b.data(), 1, fb.data(), m, forward.data(), 1, -1);
-  for (size_t i = 0; i < fa.size(); ++i) fa[i] *= fb[i];
+  for (size_t i = 0; i < fa.size(); ++i) fa[i] = times(fa[i], fb[i]);
   fft_rec(fa.data(), 1, a.data(), m, backward.data(), 1, 1);
   for (int64_t k = 0; k < n; ++k)
     out[k] = a[static_cast<size_t>(k)] * chirp[static_cast<size_t>(k)] / static_cast<double>(m);
@@ -154,6 +168,31 @@ void fft_prime(const Cd* in, int64_t st, Cd* out, int64_t n, double sign) {
 void fft_rec(const Cd* in, int64_t st, Cd* out, int64_t n, const Cd* w, int64_t step, double sign) {
   if (n == 1) {
     out[0] = in[0];
+    return;
+  }
+  if (n == 4) {
+    const Cd even = in[0] + in[2 * st], odd = in[0] - in[2 * st], sum = in[st] + in[3 * st],
+             d = in[st] - in[3 * st], turned(-sign * d.imag(), sign * d.real());
+    out[0] = even + sum;
+    out[1] = odd + turned;
+    out[2] = even - sum;
+    out[3] = odd - turned;
+    return;
+  }
+  if (n % 4 == 0) {
+    const int64_t m = n / 4;
+    for (int64_t r = 0; r < 4; ++r) fft_rec(in + r * st, st * 4, out + r * m, m, w, step * 4, sign);
+    for (int64_t k = 0; k < m; ++k) {
+      const Cd a = out[k], b = times(w[k * step], out[k + m]),
+               c = times(w[2 * k * step], out[k + 2 * m]),
+               d = times(w[3 * k * step], out[k + 3 * m]), even = a + c, odd = a - c, sum = b + d,
+               turned(-sign * (b.imag() - d.imag()),
+                      sign * (b.real() - d.real()));  // sign i (b - d)
+      out[k] = even + sum;
+      out[k + m] = odd + turned;
+      out[k + 2 * m] = even - sum;
+      out[k + 3 * m] = odd - turned;
+    }
     return;
   }
   int64_t p = 2;
@@ -165,7 +204,7 @@ void fft_rec(const Cd* in, int64_t st, Cd* out, int64_t n, const Cd* w, int64_t 
   for (int64_t r = 0; r < p; ++r) fft_rec(in + r * st, st * p, out + r * m, m, w, step * p, sign);
   if (p == 2) {
     for (int64_t k = 0; k < m; ++k) {
-      Cd t = w[k * step] * out[k + m], e = out[k];
+      Cd t = times(w[k * step], out[k + m]), e = out[k];
       out[k] = e + t;
       out[k + m] = e - t;
     }
@@ -177,7 +216,7 @@ void fft_rec(const Cd* in, int64_t st, Cd* out, int64_t n, const Cd* w, int64_t 
     for (int64_t q = 0; q < p; ++q) {
       Cd s = 0;
       for (int64_t r = 0; r < p; ++r)
-        s += part[static_cast<size_t>(r)] * w[(r * (k + q * m)) % n * step];
+        s += times(part[static_cast<size_t>(r)], w[(r * (k + q * m)) % n * step]);
       out[k + q * m] = s;
     }
   }
