@@ -114,6 +114,27 @@ void tile(int64_t rows, int64_t cols, int64_t k, const T* a, const T* b, T* c, i
       for (int64_t j = 0; j < cols; ++j) c[r * ldc + j] = buf[r * NR + j];
 }
 
+// Four lanes, each the sum of every fourth of v's.
+template <class V>
+auto fold_to_four(V v) {
+  constexpr size_t lanes = sizeof(V) / sizeof(v[0]);
+  if constexpr (lanes == 16)
+    return fold_to_four(__builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7) +
+                        __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15));
+  else if constexpr (lanes == 8)
+    return __builtin_shufflevector(v, v, 0, 1, 2, 3) + __builtin_shufflevector(v, v, 4, 5, 6, 7);
+  else
+    return v;
+}
+// The sums of four vectors' lanes.
+template <class V>
+auto sums_of_four(V a, V b, V c, V d) {
+  auto p = fold_to_four(a), q = fold_to_four(b), r = fold_to_four(c), s = fold_to_four(d);
+  auto pq = __builtin_shufflevector(p, q, 0, 4, 1, 5) + __builtin_shufflevector(p, q, 2, 6, 3, 7),
+       rs = __builtin_shufflevector(r, s, 0, 4, 1, 5) + __builtin_shufflevector(r, s, 2, 6, 3, 7);
+  return __builtin_shufflevector(pq, rs, 0, 1, 4, 5) + __builtin_shufflevector(pq, rs, 2, 3, 6, 7);
+}
+
 // Few rows and weights as stored [N][K]: dot products along K, no packing.
 template <class T>
 void small_rows(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t as0, const T* b,
@@ -126,11 +147,6 @@ void small_rows(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t as
     auto finish = [&](int64_t col, T s) {
       T& o = c[i * cs0 + col];
       o = beta == T(0) ? alpha * s : alpha * s + beta * o;
-    };
-    auto sum = [](V v) {
-      T s = T(0);
-      for (int64_t l = 0; l < L; ++l) s += v[l];
-      return s;
     };
     for (; j + 4 <= n; j += 4) {
       const T *w0 = b + j * bs1, *w1 = w0 + bs1, *w2 = w1 + bs1, *w3 = w2 + bs1;
@@ -147,7 +163,8 @@ void small_rows(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t as
         t2 += v * *reinterpret_cast<const V*>(w2 + p + L);
         t3 += v * *reinterpret_cast<const V*>(w3 + p + L);
       }
-      T r0 = sum(s0 + t0), r1 = sum(s1 + t1), r2 = sum(s2 + t2), r3 = sum(s3 + t3);
+      const auto sums = sums_of_four<V>(s0 + t0, s1 + t1, s2 + t2, s3 + t3);
+      T r0 = sums[0], r1 = sums[1], r2 = sums[2], r3 = sums[3];
       for (; p < k; ++p) {
         r0 += x[p] * w0[p];
         r1 += x[p] * w1[p];
@@ -165,7 +182,8 @@ void small_rows(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t as
       int64_t p = 0;
       for (; p + L <= k; p += L)
         s += *reinterpret_cast<const V*>(x + p) * *reinterpret_cast<const V*>(w + p);
-      T r = sum(s);
+      const auto four = fold_to_four(s);
+      T r = (four[0] + four[2]) + (four[1] + four[3]);
       for (; p < k; ++p) r += x[p] * w[p];
       finish(j, r);
     }
