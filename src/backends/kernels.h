@@ -307,6 +307,13 @@ struct QuantizeArgs {
   int64_t zero_point, axis;
   bool dequantize;
 };
+// Places of values [rows of bounds or 1, m] in bounds [rows, n]: before the first that isn't less,
+// or, right, that is greater.
+struct SearchArgs {
+  TensorView out, bounds, values;
+  SCONCE_VIEWS(1, 2);
+  bool right;
+};
 struct NonzeroArgs {  // out: [n, dims] int64; in: any
   TensorView out, in;
   SCONCE_VIEWS(1, 1);
@@ -324,7 +331,7 @@ struct NonzeroArgs {  // out: [n, dims] int64; in: any
                   X(index, IndexArgs) X(random, RandomArgs) X(sequence, SequenceArgs)              \
                       X(resize, ResizeArgs) X(grid_sample, GridSampleArgs) X(pad, PadArgs)         \
                           X(attention, AttentionArgs) X(rnn_cell, RnnCellArgs) X(fft, FftArgs)     \
-                              X(quantize, QuantizeArgs) X(nonzero, NonzeroArgs)  \
+                              X(quantize, QuantizeArgs) X(nonzero, NonzeroArgs) X(search, SearchArgs) \
                                   X(linalg, LinalgArgs)
 // clang-format on
 

@@ -366,10 +366,16 @@ Tensor multinomial(const Tensor& p, int64_t n, bool replacement, Generator* g) {
 void manual_seed_op(Call& c) {
   if (c.n_in() == 1) context().generator->manual_seed(static_cast<uint64_t>(c.in(0).toInt()));
 }
+void check_probability(double p) {
+  if (!(p >= 0 && p <= 1))
+    raise<OpError>("dropout probability has to be between 0 and 1, but got ", p);
+}
 Tensor feature_dropout(const Tensor& x, double p, bool train) {
+  check_probability(p);
   if (!train || p == 0 || x.numel() == 0) return x;
   if (is_integral(x.dtype(), true) && p != 1) check_castable(kFloat, x.dtype());
   if (p == 1) return is_integral(x.dtype(), true) ? zeros_like_of(x) : mul_scalar(x, Scalar(0.0));
+  if (x.dim() < 2) raise<OpError>("Feature dropout requires at least 2 dimensions in the input");
   IntVec s(x.sizes());
   for (size_t i = 2; i < s.size(); ++i) s[i] = 1;
   Tensor m = empty(s, x.dtype());
@@ -377,6 +383,7 @@ Tensor feature_dropout(const Tensor& x, double p, bool train) {
   return mul(x, div_scalar(m, Scalar(1 - p)));
 }
 Tensor alpha_dropout(const Tensor& x, double p, bool train) {
+  check_probability(p);
   if (!train || p == 0 || x.numel() == 0) return x;
   if (is_integral(x.dtype(), true) && p != 1) check_castable(kFloat, x.dtype());
   if (p == 1) return mul_scalar(x, Scalar(0.0));

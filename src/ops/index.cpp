@@ -250,6 +250,7 @@ Tensor index_add_(const Tensor& t, int64_t dim, const Tensor& index, const Tenso
           "source tensor shape must match self tensor shape, excluding the specified "
           "dimension. Got self.shape = ",
           t.sizes(), " source.shape = ", src.sizes());
+  if (is_integral(t.dtype(), true)) alpha = Scalar(static_cast<int64_t>(alpha.d));
   Tensor s = alpha.d == 1 ? src : cast(mul_scalar(src, alpha), src.dtype());
   return scatter_into(t, d, broadcast_index(index, IntVec(s.sizes()), d), &s, Scalar(0),
                       ScatterMode::add);
@@ -279,11 +280,14 @@ Tensor index_fill_(const Tensor& t, int64_t dim, const Tensor& index, Scalar v) 
 Tensor index_fill(const Tensor& t, int64_t d, const Tensor& i, Scalar v) {
   return index_fill_(clone(t), d, i, v);
 }
-Tensor index_fill_tensor(const Tensor& t, int64_t d, const Tensor& i, const Tensor& v) {
-  return index_fill(t, d, i, item(v));
-}
 Tensor index_fill_tensor_(const Tensor& t, int64_t d, const Tensor& i, const Tensor& v) {
+  if (v.dim() != 0)
+    raise<OpError>("index_fill_ only supports a 0-dimensional value tensor, but got tensor with ",
+                   v.dim(), " dimension(s).");
   return index_fill_(t, d, i, item(v));
+}
+Tensor index_fill_tensor(const Tensor& t, int64_t d, const Tensor& i, const Tensor& v) {
+  return index_fill_tensor_(clone(t), d, i, v);
 }
 
 Tensor masked_select(const Tensor& t, const Tensor& mask) {
@@ -314,6 +318,11 @@ Tensor take(const Tensor& t, const Tensor& i) {
   return index(reshape(t, {-1}), {i});
 }
 Tensor put_(const Tensor& t, const Tensor& i, const Tensor& src, bool acc) {
+  if (i.numel() != src.numel())
+    raise<OpError>(
+        "put_(): Expected source and index to have the same number of elements, but got "
+        "source.numel() = ",
+        src.numel(), ", index.numel() = ", i.numel());
   Tensor flat = reshape(t, {-1});
   index_put_(flat, {reshape(i, {-1})}, reshape(src, {-1}), acc);
   if (flat.impl()->storage != t.impl()->storage) copy_to(t, reshape(flat, IntVec(t.sizes())));
@@ -331,7 +340,7 @@ Tensor take_along_dim(const Tensor& t, const Tensor& i, OptInt dim) {
     Tensor below = binary_scalar(Binary::lt, i, Scalar(0), kLong, kBool);
     return where(below, add_scalar(i, Scalar(n), Scalar(1)), i);
   };
-  if (!dim) return gather(reshape(t, {-1}), 0, reshape(wrapped(t.numel()), {-1}), false);
+  if (!dim) return gather(reshape(t, {-1}), 0, reshape(i, {-1}), false);
   int64_t d = wrap_dim(*dim, t.dim());
   if (t.dim() != i.dim())
     raise<OpError>(
@@ -419,25 +428,58 @@ Tensor histc(const Tensor& t, int64_t bins, Scalar lo, Scalar hi) {
   for (int64_t i = 0; i < bins; ++i) fill(make_view(r, {}, {}, i), Scalar(count[z(i)]));
   return r;
 }
-Tensor searchsorted_impl(const Tensor& seq, const Tensor& v, bool int32, bool right) {
-  // Bounds by counting: one comparison per boundary, exact and the same on every backend.
-  Tensor s = unsqueeze(seq, seq.dim() - 1), x = unsqueeze(v, v.dim());
-  if (seq.dim() == 1) s = seq;
-  Tensor before = right ? binary(Binary::le, s, x, result_type(s, x), kBool)
-                        : binary(Binary::lt, s, x, result_type(s, x), kBool);
-  return reduce(Reduce::sum, before, {before.dim() - 1}, false, kLong, int32 ? kInt : kLong);
+// Each row of values in the row of bounds beside it, or all of them in the only one.
+Tensor searchsorted_impl(const Tensor& bounds, const Tensor& values, bool int32, bool right) {
+  Tensor out = empty(values.sizes(), int32 ? kInt : kLong);
+  if (out.numel() == 0) return out;
+  const ScalarType t = result_type(bounds, values);
+  const int64_t n = bounds.dim() ? bounds.size(-1) : 1;
+  if (n == 0) {
+    fill(out, Scalar(0));
+    return out;
+  }
+  Tensor b = reshape(cast(bounds, t), {-1, n}),
+         v = reshape(cast(values, t), {bounds.dim() > 1 ? b.size(0) : 1, -1}),
+         o = reshape(out, IntVec(v.sizes()));
+  call_slot(SearchArgs{view_of(o), view_of(b), view_of(v), right});
+  return out;
 }
 bool right_of(bool right, const std::optional<std::string>& side) {
+  if (side && *side != "left" && *side != "right")
+    raise<OpError>("torch.searchsorted(): side can only be 'left' or 'right' but got ", *side);
+  if (side && *side == "left" && right)
+    raise<OpError>(
+        "torch.searchsorted(): side and right can't be set to opposites, got side of left while "
+        "right was True");
   return side ? *side == "right" : right;
 }
 Tensor searchsorted(const Tensor& seq, const Tensor& v, bool i32, bool right,
                     std::optional<std::string> side, const Tensor* sorter) {
-  return searchsorted_impl(sorter ? gather(seq, -1, *sorter, false) : seq, v, i32,
-                           right_of(right, side));
+  const bool r = right_of(right, side);
+  if (v.dim() == 0 && seq.dim() != 1)
+    raise<OpError>(
+        "torch.searchsorted(): input value can be a scalar only when boundaries tensor dimension "
+        "is 1, but we got boundaries tensor dim(",
+        seq.dim(), ") and input value's dim(0) numel(1)");
+  bool fits = seq.dim() == 1 || seq.dim() == v.dim();
+  for (int64_t d = 0; fits && seq.dim() > 1 && d + 1 < seq.dim(); ++d)
+    fits = seq.size(d) == v.size(d);
+  if (seq.dim() == 0 || !fits)
+    raise<OpError>(
+        "torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 dimensions "
+        "of boundaries tensor and input value tensor must match, but we got boundaries tensor ",
+        seq.sizes(), " and input value tensor ", v.sizes());
+  if (sorter && sorter->sizes() != seq.sizes())
+    raise<OpError>("torch.searchsorted(): boundary and sorter must have the same size, but got ",
+                   seq.sizes(), " and ", sorter->sizes());
+  if (sorter && sorter->dtype() != kLong)
+    raise<OpError>("torch.searchsorted(): sorter must be a tensor of long dtype but got dtype ",
+                   scalar_type_name(sorter->dtype()));
+  return searchsorted_impl(sorter ? gather(seq, -1, *sorter, false) : seq, v, i32, r);
 }
 Tensor searchsorted_scalar(const Tensor& seq, Scalar v, bool i32, bool right,
-                           std::optional<std::string> side, const Tensor*) {
-  return searchsorted_impl(seq, scalar_tensor(v, result_type(seq, v)), i32, right_of(right, side));
+                           std::optional<std::string> side, const Tensor* sorter) {
+  return searchsorted(seq, scalar_tensor(v, result_type(seq, v)), i32, right, side, sorter);
 }
 Tensor bucketize(const Tensor& v, const Tensor& b, bool i32, bool right) {
   if (b.dim() != 1)
@@ -445,14 +487,21 @@ Tensor bucketize(const Tensor& v, const Tensor& b, bool i32, bool right) {
   return searchsorted_impl(b, v, i32, right);
 }
 Tensor bucketize_scalar(Scalar v, const Tensor& b, bool i32, bool right) {
-  return searchsorted_impl(b, scalar_tensor(v, result_type(b, v)), i32, right);
+  return bucketize(scalar_tensor(v, result_type(b, v)), b, i32, right);
+}
+void check_isin(ScalarType t) {
+  if (t == kBool || is_complex(t))
+    raise<OpError>("Unsupported input type encountered for isin(): ", scalar_type_name(t));
 }
 Tensor isin(const Tensor& e, const Tensor& t, bool, bool invert) {
+  check_isin(e.dtype());
+  check_isin(t.dtype());
   Tensor eq = binary(Binary::eq, unsqueeze(e, e.dim()), reshape(t, {-1}), result_type(e, t), kBool);
   Tensor r = reduce(Reduce::any, eq, {eq.dim() - 1}, false, kBool, kBool);
   return invert ? unary(Unary::logical_not, r, kBool) : r;
 }
 Tensor isin_scalar(const Tensor& e, Scalar t, bool, bool invert) {
+  check_isin(e.dtype());
   return binary_scalar(invert ? Binary::ne : Binary::eq, e, t, result_type(e, t), kBool);
 }
 Tensor isin_scalar_tensor(Scalar e, const Tensor& t, bool u, bool invert) {
@@ -541,10 +590,19 @@ std::tuple<Tensor, Tensor, Tensor> unique_dim(const Tensor& t, int64_t d, bool, 
 }
 std::tuple<Tensor, Tensor, Tensor> unique_consecutive(const Tensor& t, bool inv, bool cnt,
                                                       OptInt dim) {
-  return dim ? unique_dim_impl(t, *dim, true, true, true) : unique_flat(t, inv, cnt, true);
+  return dim && !(*dim == 0 && t.dim() == 1) ? unique_dim_impl(t, *dim, true, true, true)
+                                             : unique_flat(t, inv, cnt, true);
 }
 
-Tensor repeat_interleave_self_tensor(const Tensor& t, const Tensor& reps, OptInt dim, OptInt) {
+void check_output_size(OptInt given, int64_t n) {
+  if (given && *given != n)
+    raise<OpError>("repeat_interleave: Invalid output_size, expected ", n, " but got ", *given);
+}
+Tensor repeat_interleave_self_tensor(const Tensor& t, const Tensor& reps, OptInt dim,
+                                     OptInt output_size) {
+  if (reps.dim() > 1) raise<OpError>("repeats must be 0-dim or 1-dim tensor");
+  if (reps.dtype() != kLong && reps.dtype() != kInt)
+    raise<OpError>("repeats has to be Long or Int tensor");
   Tensor x = dim ? t : reshape(t, {-1});
   int64_t d = dim ? wrap_dim(*dim, t.dim()) : 0;
   auto r = host_ints(reps);
@@ -553,6 +611,9 @@ Tensor repeat_interleave_self_tensor(const Tensor& t, const Tensor& reps, OptInt
   if (static_cast<int64_t>(r.size()) != n)
     raise<OpError>("repeats must have the same size as input along dim");
   TensorList parts;
+  int64_t total = 0;
+  for (int64_t k : r) total += std::max<int64_t>(k, 0);
+  check_output_size(output_size, total);
   for (int64_t i = 0; i < n; ++i) {
     if (r[z(i)] < 0) raise<OpError>("repeats can not be negative");
     IntVec s(x.sizes());
@@ -566,17 +627,19 @@ Tensor repeat_interleave_self_tensor(const Tensor& t, const Tensor& reps, OptInt
   }
   return cat(parts, d);
 }
-Tensor repeat_interleave_self_int(const Tensor& t, int64_t n, OptInt dim, OptInt) {
+Tensor repeat_interleave_self_int(const Tensor& t, int64_t n, OptInt dim, OptInt output_size) {
   if (n < 0) raise<OpError>("Repeats must be non-negative");
   Tensor x = dim ? t : reshape(t, {-1});
   int64_t d = dim ? wrap_dim(*dim, t.dim()) : 0;
   IntVec s(x.sizes()), out(x.sizes());
   s.insert(z(d) + 1, n);
   out[z(d)] *= n;
+  check_output_size(output_size, out[z(d)]);
   return reshape(clone(expand_to(unsqueeze(x, d + 1), s)), out);
 }
-Tensor repeat_interleave_tensor(const Tensor& reps, OptInt) {
-  return repeat_interleave_self_tensor(arange_ints(reps.numel(), kLong), reps, 0, {});
+Tensor repeat_interleave_tensor(const Tensor& reps, OptInt output_size) {
+  if (reps.dim() != 1) raise<OpError>("repeat_interleave only accept 1D vector as repeat");
+  return repeat_interleave_self_tensor(arange_ints(reps.numel(), kLong), reps, 0, output_size);
 }
 
 Tensor select_scatter(const Tensor& t, const Tensor& src, int64_t d, int64_t i) {
@@ -586,8 +649,11 @@ Tensor select_scatter(const Tensor& t, const Tensor& src, int64_t d, int64_t i) 
 }
 Tensor slice_scatter(const Tensor& t, const Tensor& src, int64_t d, OptInt a, OptInt b,
                      int64_t step) {
-  Tensor r = clone(t);
-  copy_to(slice(r, d, a, b, step), src);
+  Tensor r = clone(t), part = slice(r, d, a, b, step);
+  if (part.sizes() != src.sizes())
+    raise<OpError>("expected src to have a size equal to the slice of self. src size = ",
+                   src.sizes(), ", slice size = ", part.sizes());
+  copy_to(part, src);
   return r;
 }
 

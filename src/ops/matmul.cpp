@@ -105,11 +105,31 @@ Tensor addbmm(const Tensor& s, const Tensor& a, const Tensor& b, Scalar beta, Sc
   return combine(s, cast(sum_dim(bmm(a, b), OptInts(IntVec{0}), false, {}), a.dtype()), beta,
                  alpha);
 }
-Tensor chain_matmul(TensorList l) {
-  if (l.empty()) raise<OpError>("chain_matmul(): Expected one or more matrices");
+Tensor product_of(const TensorList& l) {
   Tensor r = l[0];
   for (size_t i = 1; i < l.size(); ++i) r = matmul(r, l[i]);
   return r;
+}
+Tensor chain_matmul(TensorList l) {
+  if (l.empty()) raise<OpError>("chain_matmul(): Expected one or more matrices");
+  for (const Tensor& t : l)
+    if (t.dim() != 2) raise<OpError>("Tensor dimension is ", t.dim(), ", expected 2 instead.");
+  return product_of(l);
+}
+// The first and the last may be vectors.
+Tensor multi_dot(TensorList l) {
+  if (l.size() < 2) raise<OpError>("multi_dot(): expected at least 2 tensors but got ", l.size());
+  for (size_t i = 0; i < l.size(); ++i) {
+    const bool end = i == 0 || i + 1 == l.size();
+    if (l[i].dim() != 2 && !(end && l[i].dim() == 1))
+      raise<OpError>("multi_dot(): tensor ", i, " must be ", end ? "1D or " : "", "2D but got ",
+                     l[i].dim(), "D");
+    if (l[i].dtype() != l[0].dtype())
+      raise<OpError>("multi_dot(): all tensors must have be the same dtype but tensor 0 is ",
+                     scalar_type_name(l[0].dtype()), " and tensor ", i, " ",
+                     scalar_type_name(l[i].dtype()));
+  }
+  return product_of(l);
 }
 Tensor inner(const Tensor& a, const Tensor& b) {
   if (a.dim() == 0 || b.dim() == 0) return mul(a, b);
@@ -635,7 +655,7 @@ namespace {
 constexpr OpDef kOps[] = {
     // clang-format off
     op<mm>("aten::mm"), op<bmm>("aten::bmm"), op<mv>("aten::mv"), op<dot>("aten::dot"), op<vdot>("aten::vdot"), op<outer>("aten::outer"), op<matmul>("aten::matmul"), op<linear>("aten::linear"), op<addmm>("aten::addmm"), op<addmv>("aten::addmv"), op<addr>("aten::addr"),
-    op<baddbmm>("aten::baddbmm"), op<addbmm>("aten::addbmm"), op<chain_matmul>("aten::chain_matmul"), op<chain_matmul>("aten::linalg_multi_dot"), op<inner>("aten::inner"), op<kron>("aten::kron"), op<cross>("aten::linalg_cross"), op<cross_default>("aten::cross"), op<tensordot>("aten::tensordot"), op<einsum>("aten::einsum"),
+    op<baddbmm>("aten::baddbmm"), op<addbmm>("aten::addbmm"), op<chain_matmul>("aten::chain_matmul"), op<multi_dot>("aten::linalg_multi_dot"), op<inner>("aten::inner"), op<kron>("aten::kron"), op<cross>("aten::linalg_cross"), op<cross_default>("aten::cross"), op<tensordot>("aten::tensordot"), op<einsum>("aten::einsum"),
     op<sdpa>("aten::scaled_dot_product_attention"), raw("aten::_transformer_encoder_layer_fwd", encoder_layer_op), op<native_mha>("aten::_native_multi_head_attention"),
     // clang-format on
 };

@@ -415,6 +415,13 @@ Tensor rms_norm(const Tensor& x, IntVec s, const Tensor* w, OptDouble eps) {
                           : x.dtype() == kHalf     ? 9.765625e-04
                           : x.dtype() == kBFloat16 ? 7.8125e-03
                                                    : 1.1920928955078125e-07);
+  if (is_complex(x.dtype())) {  // squares, not squared magnitudes
+    IntVec dims;
+    for (int64_t d = x.dim() - static_cast<int64_t>(s.size()); d < x.dim(); ++d) dims.push_back(d);
+    Tensor squares = reduce(Reduce::mean, mul(x, x), dims, true, x.dtype(), x.dtype());
+    Tensor y = mul(x, unary(Unary::rsqrt, add_scalar(squares, Scalar(e), Scalar(1)), x.dtype()));
+    return w ? mul(y, *w) : y;
+  }
   return std::get<0>(layer_norm_full(x, s, w, nullptr, e, false, true));
 }
 Tensor group_norm(const Tensor& x, int64_t groups, const Tensor* w, const Tensor* b, double eps,
@@ -470,7 +477,7 @@ Tensor pairwise_distance(const Tensor& a, const Tensor& b, double p, double eps,
   return reduce(p == 2   ? Reduce::norm2
                 : p == 1 ? Reduce::norm1
                          : Reduce::normp,
-                d, {d.dim() - 1}, keep, d.dtype(), d.dtype(), p);
+                d, {d.dim() - 1}, keep, d.dtype(), real_of(d.dtype()), p);
 }
 // Distances of rows as a product: |a - b|^2 = |a|^2 - 2 a b + |b|^2.
 Tensor euclidean_distances(const Tensor& a, const Tensor& b) {
@@ -589,19 +596,30 @@ Tensor pad(const Tensor& x, IntVec p, const std::string& mode, OptDouble v) {
                         : is_integral(x.dtype(), true) ? Scalar(static_cast<int64_t>(v.value_or(0)))
                                                        : Scalar(v.value_or(0)));
   if (v && *v != 0) raise<OpError>("Padding mode \"", mode, "\" doesn't take in value argument");
-  if (p.empty() && (mode == "reflect" || mode == "replicate"))
-    raise<OpError>("Only 2D, 3D, 4D, 5D padding with non-constant padding are supported");
+  if (p.size() % 2) raise<OpError>("Padding length must be divisible by 2");
+  const auto padded = static_cast<int64_t>(p.size()) / 2;
+  if (padded < 1 || padded > 3 || (x.dim() != padded + 1 && x.dim() != padded + 2))
+    raise<OpError>("Only 2D, 3D, 4D, 5D padding with non-constant padding are supported for now");
   if (mode == "reflect") return mode_pad(x, p, 1);
   if (mode == "replicate") return mode_pad(x, p, 2);
-  if (mode == "circular") {
-    if (p.empty())
-      raise<OpError>("Only 2D, 3D, 4D, 5D padding with non-constant padding are supported");
-    return mode_pad(x, p, 3);
-  }
+  if (mode == "circular") return mode_pad(x, p, 3);
   raise<OpError>("Unrecognised padding mode ", mode);
 }
-Tensor reflect_pad(const Tensor& x, IntVec p) { return mode_pad(x, p, 1); }
-Tensor replicate_pad(const Tensor& x, IntVec p) { return mode_pad(x, p, 2); }
+// reflection_pad1d to replication_pad3d.
+template <int64_t Padded, int32_t Mode>
+Tensor fixed_pad(const Tensor& x, IntVec p) {
+  const int64_t n = x.dim();
+  bool fits = n == Padded + 1 || n == Padded + 2;
+  for (int64_t d = n == Padded + 2 ? 1 : 0; fits && d < n; ++d) fits = x.size(d) != 0;
+  if (!fits)
+    raise<OpError>("Expected ", Padded + 1, "D or ", Padded + 2,
+                   "D (batch mode) tensor with possibly 0 batch size and other non-zero dimensions "
+                   "for input, but got: ",
+                   x.sizes());
+  if (static_cast<int64_t>(p.size()) != 2 * Padded)
+    raise<OpError>("padding size is expected to be ", 2 * Padded, ", but got: ", p.size());
+  return mode_pad(x, p, Mode);
+}
 
 // ---- unfolding ----
 
@@ -810,6 +828,11 @@ Tensor cosine_embedding(const Tensor& a, const Tensor& b, const Tensor& t, doubl
 }
 Tensor triplet(const Tensor& a, const Tensor& p, const Tensor& n, double m, double norm, double eps,
                bool swap, int64_t r) {
+  if (a.dim() != p.dim() || a.dim() != n.dim())
+    raise<OpError>(
+        "The anchor, positive, and negative tensors are expected to have the same number of "
+        "dimensions, but got: anchor ",
+        a.dim(), "D, positive ", p.dim(), "D, and negative ", n.dim(), "D inputs");
   Tensor dp = pairwise_distance(a, p, norm, eps, false),
          dn = pairwise_distance(a, n, norm, eps, false);
   if (swap) {
@@ -854,7 +877,7 @@ constexpr OpDef kOps[] = {
     op<adaptive_max<1>>("aten::adaptive_max_pool1d"), op<adaptive_max<2>>("aten::adaptive_max_pool2d"), op<adaptive_max<3>>("aten::adaptive_max_pool3d"),
     op<batch_norm>("aten::batch_norm"), op<native_batch_norm>("aten::native_batch_norm"), op<instance_norm>("aten::instance_norm"), op<layer_norm>("aten::layer_norm"), op<native_layer_norm>("aten::native_layer_norm"), op<rms_norm>("aten::rms_norm"), op<group_norm>("aten::group_norm"),
     op<softmax>("aten::softmax.int"), op<log_softmax>("aten::log_softmax.int"), op<softmax_half>("aten::_softmax"), op<log_softmax_half>("aten::_log_softmax"), op<cosine_similarity>("aten::cosine_similarity"), op<pairwise_distance>("aten::pairwise_distance"), op<cdist>("aten::cdist"), op<weight_norm>("aten::_weight_norm"),
-    op<constant_pad>("aten::constant_pad_nd"), op<pad>("aten::pad"), op<reflect_pad>("aten::reflection_pad1d"), op<reflect_pad>("aten::reflection_pad2d"), op<reflect_pad>("aten::reflection_pad3d"), op<replicate_pad>("aten::replication_pad1d"), op<replicate_pad>("aten::replication_pad2d"), op<replicate_pad>("aten::replication_pad3d"),
+    op<constant_pad>("aten::constant_pad_nd"), op<pad>("aten::pad"), op<fixed_pad<1, 1>>("aten::reflection_pad1d"), op<fixed_pad<2, 1>>("aten::reflection_pad2d"), op<fixed_pad<3, 1>>("aten::reflection_pad3d"), op<fixed_pad<1, 2>>("aten::replication_pad1d"), op<fixed_pad<2, 2>>("aten::replication_pad2d"), op<fixed_pad<3, 2>>("aten::replication_pad3d"),
     op<im2col>("aten::im2col"), op<col2im>("aten::col2im"),
     op<mse_loss>("aten::mse_loss"), op<l1_loss>("aten::l1_loss"), op<smooth_l1>("aten::smooth_l1_loss"), op<huber>("aten::huber_loss"), op<bce>("aten::binary_cross_entropy"), op<bce_logits>("aten::binary_cross_entropy_with_logits"), op<kl_div>("aten::kl_div"), op<nll_loss>("aten::nll_loss"), op<nll_loss>("aten::nll_loss_nd"), op<nll_loss>("aten::nll_loss2d"), op<nll_forward>("aten::nll_loss_forward"), op<nll_forward>("aten::nll_loss2d_forward"),
     op<cross_entropy>("aten::cross_entropy_loss"), op<soft_margin>("aten::soft_margin_loss"), op<margin_ranking>("aten::margin_ranking_loss"), op<hinge_embedding>("aten::hinge_embedding_loss"), op<cosine_embedding>("aten::cosine_embedding_loss"), op<triplet>("aten::triplet_margin_loss"),

@@ -10,6 +10,10 @@ namespace {
 
 template <Unary U>
 Tensor same(const Tensor& x) {
+  if (U == Unary::sign && is_complex(x.dtype()))
+    raise<OpError>(
+        "Unlike NumPy, torch.sign is not intended to support complex numbers. Please use torch.sgn "
+        "instead.");
   if (x.dtype() == kBool && (U == Unary::neg))
     raise<OpError>(
         "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to "
@@ -72,10 +76,12 @@ Tensor relu6(const Tensor& x) {
   return unary(Unary::clamp, x, x.dtype(), 0, 6);
 }
 Tensor deg2rad(const Tensor& x) {
+  if (is_complex(x.dtype())) raise<OpError>("deg2rad is not supported for complex tensors.");
   return binary_scalar(Binary::mul, x, Scalar(M_PI / 180), to_floating(x.dtype()),
                        to_floating(x.dtype()));
 }
 Tensor rad2deg(const Tensor& x) {
+  if (is_complex(x.dtype())) raise<OpError>("rad2deg is not supported for complex tensors.");
   return binary_scalar(Binary::mul, x, Scalar(180 / M_PI), to_floating(x.dtype()),
                        to_floating(x.dtype()));
 }
@@ -93,7 +99,10 @@ Tensor elu(const Tensor& x, Scalar alpha, Scalar scale, Scalar in) {
 Tensor selu(const Tensor& x) {
   return unary(Unary::elu, x, x.dtype(), 1.6732632423543772, 1.0507009873554805, 1);
 }
-Tensor celu(const Tensor& x, Scalar a) { return unary(Unary::elu, x, x.dtype(), a.d, 1, 1 / a.d); }
+Tensor celu(const Tensor& x, Scalar a) {
+  if (a.d == 0) raise<OpError>("ZeroDivisionError: alpha cannot be 0 for CELU");
+  return unary(Unary::elu, x, x.dtype(), a.d, 1, 1 / a.d);
+}
 Tensor leaky_relu(const Tensor& x, Scalar s) { return unary(Unary::leaky_relu, x, x.dtype(), s.d); }
 Tensor threshold(const Tensor& x, Scalar t, Scalar v) {
   return unary(Unary::threshold, x, x.dtype(), t.d, v.d);
@@ -325,6 +334,21 @@ Tensor float_power_scalar(const Tensor& x, Scalar e) {
   return pow_tensor_scalar(
       cast(x, is_complex(x.dtype()) || e.is_complex() ? kComplexDouble : kDouble), e);
 }
+template <class E>
+Tensor float_power_in_place(const Tensor& x, E e) {
+  ScalarType t;
+  if constexpr (std::is_same_v<E, Scalar>)
+    t = is_complex(x.dtype()) || e.is_complex() ? kComplexDouble : kDouble;
+  else
+    t = is_complex(x.dtype()) || is_complex(e.dtype()) ? kComplexDouble : kDouble;
+  if (x.dtype() != t)
+    raise<OpError>("the base given to float_power_ has dtype ", scalar_type_name(x.dtype()),
+                   " but the operation's result requires dtype ", scalar_type_name(t));
+  if constexpr (std::is_same_v<E, Scalar>)
+    return copy_result(x, pow_tensor_scalar(x, e));
+  else
+    return copy_result(x, pow_tensor_tensor(x, cast(e, t)));
+}
 Tensor float_power_tensor(const Tensor& x, const Tensor& e) {
   ScalarType t = is_complex(x.dtype()) || is_complex(e.dtype()) ? kComplexDouble : kDouble;
   return pow_tensor_tensor(cast(x, t), cast(e, t));
@@ -355,9 +379,11 @@ Tensor addcdiv(const Tensor& a, const Tensor& b, const Tensor& c, Scalar v) {
   return ternary(Ternary::addcdiv, a, b, c, t, v);
 }
 Tensor lerp_tensor(const Tensor& a, const Tensor& b, const Tensor& w) {
-  if (a.dtype() != b.dtype() || a.dtype() != w.dtype())
+  if (a.dtype() != b.dtype() || (w.dim() != 0 && a.dtype() != w.dtype()))
     raise<OpError>("expected dtype ", scalar_type_name(a.dtype()), " for `end` and `weight`");
-  return ternary(Ternary::lerp, a, b, w, a.dtype(), Scalar(0));
+  // A weight without dims takes part in the promotion.
+  ScalarType t = promote_types(a.dtype(), result_type(b, w));
+  return ternary(Ternary::lerp, a, b, w, t, Scalar(0));
 }
 Tensor lerp_scalar(const Tensor& a, const Tensor& b, Scalar w) {
   if (a.dtype() != b.dtype())
@@ -386,6 +412,10 @@ Tensor where_scalars(const Tensor& c, Scalar a, Scalar b) {
   return where(c, scalar_tensor(a, t), scalar_tensor(b, t));
 }
 Tensor complex(const Tensor& re, const Tensor& im) {
+  for (ScalarType t : {re.dtype(), im.dtype()})
+    if (t != kHalf && t != kFloat && t != kDouble)
+      raise<OpError>("Expected both inputs to be Half, Float or Double tensors but got ",
+                     scalar_type_name(re.dtype()), " and ", scalar_type_name(im.dtype()));
   if (re.dtype() != im.dtype())
     raise<OpError>("Expected object of scalar type ", scalar_type_name(re.dtype()),
                    " but got scalar type ", scalar_type_name(im.dtype()), " for second argument");
@@ -605,7 +635,7 @@ constexpr OpDef kOps[] = {
     op<bitwise_rscalar<Binary::lshift>>("aten::bitwise_left_shift.Scalar_Tensor"), op<bitwise_rscalar<Binary::rshift>>("aten::bitwise_right_shift.Scalar_Tensor"),
     op<shift<Binary::lshift>>("aten::__lshift__.Tensor"), op<shift_scalar<Binary::lshift>>("aten::__lshift__.Scalar"), op<shift<Binary::rshift>>("aten::__rshift__.Tensor"), op<shift_scalar<Binary::rshift>>("aten::__rshift__.Scalar"),
     op<shift_in_place<Binary::lshift>>("aten::__ilshift__.Tensor"), op<shift_in_place_scalar<Binary::lshift>>("aten::__ilshift__.Scalar"), op<shift_in_place<Binary::rshift>>("aten::__irshift__.Tensor"), op<shift_in_place_scalar<Binary::rshift>>("aten::__irshift__.Scalar"),
-    op<pow_tensor_scalar>("aten::pow.Tensor_Scalar"), op<pow_tensor_tensor>("aten::pow.Tensor_Tensor"), op<pow_scalar_tensor>("aten::pow.Scalar"), op<float_power_scalar>("aten::float_power.Tensor_Scalar"), op<float_power_tensor>("aten::float_power.Tensor_Tensor"), op<float_power_rscalar>("aten::float_power.Scalar"),
+    op<pow_tensor_scalar>("aten::pow.Tensor_Scalar"), op<pow_tensor_tensor>("aten::pow.Tensor_Tensor"), op<pow_scalar_tensor>("aten::pow.Scalar"), op<float_power_in_place<Scalar>>("aten::float_power_.Scalar"), op<float_power_in_place<const Tensor&>>("aten::float_power_.Tensor"), op<float_power_scalar>("aten::float_power.Tensor_Scalar"), op<float_power_tensor>("aten::float_power.Tensor_Tensor"), op<float_power_rscalar>("aten::float_power.Scalar"),
     // of three
     op<addcmul>("aten::addcmul"), op<addcdiv>("aten::addcdiv"), op<lerp_tensor>("aten::lerp.Tensor"), op<lerp_scalar>("aten::lerp.Scalar"), op<where>("aten::where.self"), op<where_scalar_self>("aten::where.ScalarSelf"), op<where_scalar_other>("aten::where.ScalarOther"), op<where_scalars>("aten::where.Scalar"),
     op<complex>("aten::complex"), op<polar>("aten::polar"), op<isclose>("aten::isclose"),

@@ -112,6 +112,8 @@ std::tuple<Tensor, Tensor> min_dim(const Tensor& t, int64_t d, bool k) {
   return arg_dim(t, d, k, false, true);
 }
 Tensor arg_op(const Tensor& t, OptInt dim, bool keep, bool max) {
+  if (t.dtype() == kBool)
+    raise<OpError>(max ? "argmax" : "argmin", "(): does not support bool input");
   if (dim) return std::get<1>(arg_dim(t, *dim, keep, max, false));
   if (t.numel() == 0)
     raise<OpError>(max ? "argmax" : "argmin",

@@ -195,6 +195,7 @@ Tensor numpy_T(const Tensor& t) {
   return permute(t, d);
 }
 Tensor mT(const Tensor& t) {
+  if (t.dim() == 0) return make_view(t, {}, {}, t.storage_offset());  // deprecated, but so it is
   if (t.dim() < 2)
     raise<OpError>("tensor.mT is only supported on matrices or batches of matrices. Got ", t.dim(),
                    "-D tensor.");
@@ -300,16 +301,32 @@ TensorList tensor_split_indices(const Tensor& t, IntVec idx, int64_t dim) {
   r.push_back(slice(t, d, at, t.size(d), 1));
   return r;
 }
-TensorList hsplit_int(const Tensor& t, int64_t n) {
-  return tensor_split_sections(t, n, t.dim() == 1 ? 0 : 1);
+// hsplit, vsplit, dsplit: along dim 1, 0, 2; a vector has only one.
+template <int64_t Dim>
+int64_t split_dim(const Tensor& t) {
+  constexpr const char* name = Dim == 1 ? "hsplit" : Dim == 0 ? "vsplit" : "dsplit";
+  const int64_t least = Dim == 1 ? 1 : Dim == 0 ? 2 : 3;
+  if (t.dim() < least)
+    raise<OpError>("torch.", name, " requires a tensor with at least ", least,
+                   " dimension, but got a tensor with ", t.dim(), " dimensions!");
+  return t.dim() == 1 ? 0 : Dim;
 }
-TensorList vsplit_int(const Tensor& t, int64_t n) { return tensor_split_sections(t, n, 0); }
-TensorList dsplit_int(const Tensor& t, int64_t n) { return tensor_split_sections(t, n, 2); }
-TensorList hsplit_array(const Tensor& t, IntVec n) {
-  return tensor_split_indices(t, n, t.dim() == 1 ? 0 : 1);
+template <int64_t Dim>
+TensorList split_int(const Tensor& t, int64_t n) {
+  const int64_t d = split_dim<Dim>(t);
+  if (n <= 0 || t.size(d) % n)
+    raise<OpError>("torch.",
+                   Dim == 1   ? "hsplit"
+                   : Dim == 0 ? "vsplit"
+                              : "dsplit",
+                   " attempted to split along dimension ", d, ", but the size of the dimension ",
+                   t.size(d), " is not divisible by the split_size ", n, "!");
+  return tensor_split_sections(t, n, d);
 }
-TensorList vsplit_array(const Tensor& t, IntVec n) { return tensor_split_indices(t, n, 0); }
-TensorList dsplit_array(const Tensor& t, IntVec n) { return tensor_split_indices(t, n, 2); }
+template <int64_t Dim>
+TensorList split_array(const Tensor& t, IntVec n) {
+  return tensor_split_indices(t, n, split_dim<Dim>(t));
+}
 TensorList unbind(const Tensor& t, int64_t dim) {
   int64_t d = wrap_dim(dim, t.dim());
   if (t.dim() == 0)
@@ -599,6 +616,10 @@ Tensor roll(const Tensor& t, IntVec shifts, IntVec dims) {
 Tensor rot90(const Tensor& t, int64_t k, IntVec dims) {
   if (dims.size() != 2)
     raise<OpError>("expected total rotation dims == 2, but got dims = ", dims.size());
+  if (t.dim() < 2) raise<OpError>("expected total dims >= 2, but got total dims = ", t.dim());
+  if (wrap_dim(dims[0], t.dim()) == wrap_dim(dims[1], t.dim()))
+    raise<OpError>("expected rotation dims to be different, but got dim0 = ", dims[0],
+                   " and dim1 = ", dims[1]);
   k = ((k % 4) + 4) % 4;
   if (k == 1) return transpose(flip(t, {dims[1]}), dims[0], dims[1]);
   if (k == 2) return flip(t, dims);
@@ -679,6 +700,12 @@ template <Tensor (*F)(const Tensor&, IntVec)>
 Tensor copied(const Tensor& t, IntVec s) {
   return clone(F(t, s));
 }
+// A dense tensor of its own, also where nothing moves.
+Tensor copied_order(const Tensor& t) {
+  Tensor r = empty(t.sizes(), t.dtype());
+  copy_to(r, t);
+  return r;
+}
 Tensor pixel_shuffle(const Tensor& t, int64_t r) {
   if (t.dim() < 3 || r <= 0 || t.size(-3) % (r * r))
     raise<OpError>(
@@ -690,7 +717,7 @@ Tensor pixel_shuffle(const Tensor& t, int64_t r) {
   out[z(t.dim() - 3)] = c;
   out[z(t.dim() - 2)] = h * r;
   out[z(t.dim() - 1)] = w * r;
-  return reshape(contiguous(permute(reshape(t, {n, c, r, r, h, w}), {0, 1, 4, 2, 5, 3})), out);
+  return view(copied_order(permute(reshape(t, {n, c, r, r, h, w}), {0, 1, 4, 2, 5, 3})), out);
 }
 Tensor pixel_unshuffle(const Tensor& t, int64_t r) {
   if (t.dim() < 3 || r <= 0 || t.size(-2) % r || t.size(-1) % r)
@@ -701,14 +728,14 @@ Tensor pixel_unshuffle(const Tensor& t, int64_t r) {
   out[z(t.dim() - 3)] = c * r * r;
   out[z(t.dim() - 2)] = h;
   out[z(t.dim() - 1)] = w;
-  return reshape(contiguous(permute(reshape(t, {n, c, h, r, w, r}), {0, 1, 3, 5, 2, 4})), out);
+  return view(copied_order(permute(reshape(t, {n, c, h, r, w, r}), {0, 1, 3, 5, 2, 4})), out);
 }
 Tensor channel_shuffle(const Tensor& t, int64_t g) {
   if (t.dim() < 3 || g <= 0 || t.size(1) % g)
     raise<OpError>("Number of channels must be divisible by groups");
   IntVec s(t.sizes());
   IntVec split_sizes{s[0], g, s[1] / g, -1};
-  return reshape(contiguous(transpose(reshape(t, split_sizes), 1, 2)), s);
+  return view(copied_order(transpose(reshape(t, split_sizes), 1, 2)), s);
 }
 
 }  // namespace
@@ -878,7 +905,7 @@ constexpr OpDef kOps[] = {
     op<squeeze>("aten::squeeze"), op<squeeze_dim>("aten::squeeze.dim"), op<squeeze_dims>("aten::squeeze.dims"), op<unsqueeze>("aten::unsqueeze"), op<squeeze_>("aten::squeeze_"), op<squeeze_dim_>("aten::squeeze_.dim"), op<squeeze_dims_>("aten::squeeze_.dims"), op<as_strided_in_place>("aten::as_strided_"), op<set_tensor>("aten::set_.source_Tensor"), op<set_nothing>("aten::set_"), op<set_tensor_view>("aten::set_.source_Tensor_storage_offset"), op<unsqueeze_>("aten::unsqueeze_"), op<transpose_>("aten::transpose_"),
     op<transpose>("aten::transpose.int"), op<t_op>("aten::t"), op<t_>("aten::t_"), op<numpy_T>("aten::numpy_T"), op<mT>("aten::mT"), op<mH>("aten::mH"), op<matrix_H>("aten::matrix_H"), op<permute>("aten::permute"), op<movedim>("aten::movedim.intlist"), op<movedim_int>("aten::movedim.int"),
     op<select>("aten::select.int"), op<slice>("aten::slice.Tensor"), op<narrow>("aten::narrow"), op<narrow_tensor>("aten::narrow.Tensor"), op<split>("aten::split.Tensor"), op<split_with_sizes>("aten::split.sizes"), op<split_with_sizes>("aten::split_with_sizes"), op<chunk>("aten::chunk"),
-    op<tensor_split_sections>("aten::tensor_split.sections"), op<tensor_split_indices>("aten::tensor_split.indices"), op<hsplit_int>("aten::hsplit.int"), op<vsplit_int>("aten::vsplit.int"), op<dsplit_int>("aten::dsplit.int"), op<hsplit_array>("aten::hsplit.array"), op<vsplit_array>("aten::vsplit.array"), op<dsplit_array>("aten::dsplit.array"),
+    op<tensor_split_sections>("aten::tensor_split.sections"), op<tensor_split_indices>("aten::tensor_split.indices"), op<split_int<1>>("aten::hsplit.int"), op<split_int<0>>("aten::vsplit.int"), op<split_int<2>>("aten::dsplit.int"), op<split_array<1>>("aten::hsplit.array"), op<split_array<0>>("aten::vsplit.array"), op<split_array<2>>("aten::dsplit.array"),
     op<unbind>("aten::unbind.int"), op<diagonal>("aten::diagonal"), op<unfold>("aten::unfold"), op<as_strided>("aten::as_strided"), op<unflatten>("aten::unflatten.int"), op<flatten>("aten::flatten.using_ints"), op<ravel>("aten::ravel"),
     op<contiguous_format>("aten::contiguous"), op<clone_format>("aten::clone"), op<is_contiguous>("aten::is_contiguous"), op<is_contiguous_format>("aten::is_contiguous.memory_format"), op<alias>("aten::alias"), op<alias>("aten::detach"), op<alias>("prim::data"), op<clone>("aten::detach_copy"), op<alias>("aten::lift_fresh"), op<numpy_like_cpu>("aten::cpu"), op<numpy_like_cpu>("aten::detach_"),
     raw("aten::to.dtype", to), raw("aten::to.dtype_layout", to), raw("aten::to.device", to), raw("aten::to.other", to), raw("aten::to.prim_Device", to), raw("aten::to.prim_dtype", to), raw("aten::to.prim_other", to), raw("aten::_to_copy", to), op<type_as>("aten::type_as"),

@@ -10,8 +10,9 @@ namespace {
 
 Tensor polygamma(int64_t n, const Tensor& x) {
   if (n < 0) raise<OpError>("polygamma(n, x) does not support negative n.");
-  return n == 0 ? unary_float(Unary::digamma, x)
-                : unary_float(Unary::polygamma, x, static_cast<double>(n));
+  return n == 0   ? unary_float(Unary::digamma, x)
+         : n == 1 ? unary_float(Unary::trigamma, x)
+                  : unary_float(Unary::polygamma, x, static_cast<double>(n));
 }
 Tensor polygamma_in_place(const Tensor& x, int64_t n) { return copy_result(x, polygamma(n, x)); }
 

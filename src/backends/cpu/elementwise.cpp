@@ -336,6 +336,7 @@ bool complex_binary_tile(const BinaryArgs& args, const T* pa, const T* pb, T* ou
     case Binary::logical_xor:
       return each([&](T a, T b) { return truth((a != zero) != (b != zero)); });
     case Binary::xlogy: return each([&](T a, T b) { return a == zero ? zero : a * std::log(b); });
+    case Binary::logaddexp: return each([](T a, T b) { return log_add_exp(a, b); });
     case Binary::complex_of: return each([](T a, T b) { return T(a.real(), b.real()); });
     default: return false;
   }

@@ -6,6 +6,7 @@
 
 #include "backends/cpu/cpu.h"
 #include "backends/cpu/lanes.h"
+#include "backends/cpu/scalar_math.h"
 #include "backends/cpu/vector_math.h"
 #include "backends/tiles.h"
 
@@ -551,6 +552,8 @@ void scan(const ScanArgs& a) {
         } else if (a.op == Scan::prod) {
           acc *= W(v);
         } else {
+          if constexpr (!std::is_arithmetic_v<C>)
+            if (a.op == Scan::logsumexp) acc = k == 0 ? W(v) : log_add_exp(acc, W(v));
           if constexpr (std::is_arithmetic_v<C>) {
             if (a.op == Scan::logsumexp) {
               W x = W(v);

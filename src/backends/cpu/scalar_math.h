@@ -76,6 +76,25 @@ inline double i0_value(double x) {
   return s;
 }
 
+// In the precision of T, as PyTorch: reflection below 1/2, recurrence, then the asymptotic series.
+template <class T>
+inline T trigamma_value(T x) {
+  T sign = 1, r = 0;
+  if (x < T(0.5)) {
+    const T s = std::sin(T(M_PI) * x);
+    sign = -1;
+    r -= T(M_PI) * T(M_PI) / (s * s);
+    x = T(1) - x;
+  }
+  for (int i = 0; i < 6; ++i) {
+    r += T(1) / (x * x);
+    x += T(1);
+  }
+  const T y = T(1) / (x * x);
+  r += (T(1) + T(1) / (T(2) * x) + y * (T(1) / T(6) - y * (T(1) / T(30) - y * (T(1) / T(42))))) / x;
+  return sign * r;
+}
+
 template <class T>
 inline T floor_divide(T a, T b) {
   if constexpr (std::is_integral_v<T>) {
@@ -137,6 +156,19 @@ inline int64_t shift_left(int64_t a, int64_t b) {
 }
 inline int64_t shift_right(int64_t a, int64_t b) {
   return b < 0 || b >= 64 ? (a < 0 ? -1 : 0) : a >> b;
+}
+
+// log(exp(a) + exp(b)) of complex numbers, the larger real part taken out.
+template <class T>
+inline std::complex<T> log_add_exp(std::complex<T> a, std::complex<T> b) {
+  if (a != a || b != b) return {T(NAN), T(NAN)};
+  if (a.real() > b.real()) std::swap(a, b);
+  if (!std::isfinite(a.real()) && a.real() == b.real())
+    return a.real() < 0 ? a : std::log(std::exp(a) + std::exp(b));
+  const std::complex<T> e = std::exp(a - b);
+  // log|1 + e| without the loss of 1 + e near 1.
+  const T real = std::log1p(e.real() * (T(2) + e.real()) + e.imag() * e.imag()) / T(2);
+  return b + std::complex<T>(real, std::atan2(e.imag(), T(1) + e.real()));
 }
 
 template <class T>

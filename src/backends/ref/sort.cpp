@@ -81,8 +81,51 @@ void sort(const SortArgs& a) {
     sort_as<float>(a);
 }
 
+// Bisection, with the comparisons of PyTorch's: what it finds in bounds that aren't sorted is the
+// same.
+void search(const SearchArgs& a) {
+  const int64_t rows = a.out.sizes[0], m = a.out.sizes[1], n = a.bounds.sizes[1];
+  auto run = [&](auto tag) {
+    using C = decltype(tag);
+    std::vector<C> bounds(static_cast<size_t>(n)), values(static_cast<size_t>(m));
+    std::vector<int64_t> found(static_cast<size_t>(m));
+    auto load = [](const TensorView& v, int64_t row, std::vector<C>& to) {
+      const auto es = static_cast<int64_t>(element_size(v.dtype));
+      load_tile(v.dtype, static_cast<const char*>(v.data) + row * v.strides[0] * es,
+                v.strides[1] * es, v.sizes[1], to.data());
+    };
+    for (int64_t r = 0; r < rows; ++r) {
+      if (r == 0 || a.bounds.sizes[0] > 1) load(a.bounds, r, bounds);
+      load(a.values, r, values);
+      for (int64_t i = 0; i < m; ++i) {
+        const C v = values[static_cast<size_t>(i)];
+        int64_t lo = 0, hi = n;
+        while (lo < hi) {
+          const int64_t mid = lo + (hi - lo) / 2;
+          const C b = bounds[static_cast<size_t>(mid)];
+          if (a.right ? !(b > v) : !(b >= v))
+            lo = mid + 1;
+          else
+            hi = mid;
+        }
+        found[static_cast<size_t>(i)] = lo;
+      }
+      const auto es = static_cast<int64_t>(element_size(a.out.dtype));
+      store_tile(a.out.dtype, static_cast<char*>(a.out.data) + r * a.out.strides[0] * es,
+                 a.out.strides[1] * es, m, found.data());
+    }
+  };
+  if (is_integral(a.bounds.dtype, true))
+    run(int64_t{});
+  else
+    run(double{});
+}
+
 }  // namespace
 
-void add_sort(Kernels& k) { k.sort = sort; }
+void add_sort(Kernels& k) {
+  k.sort = sort;
+  k.search = search;
+}
 
 }  // namespace sconce::ref
