@@ -235,7 +235,7 @@ struct SequenceArgs {
   Sequence op;
   Number start, end, step;
 };
-enum class Resize : uint8_t { nearest, nearest_exact, linear, cubic };
+enum class Resize : uint8_t { nearest, nearest_exact, linear, cubic, lanczos };
 struct ResizeArgs {
   TensorView out, in;  // [N, C, spatial...]
   SCONCE_VIEWS(1, 1);
@@ -314,6 +314,11 @@ struct SearchArgs {
   SCONCE_VIEWS(1, 2);
   bool right;
 };
+// out [n, m]: intersection over union of rotated boxes (x, y, w, h, degrees) [n, 5] and [m, 5].
+struct RotatedIouArgs {
+  TensorView out, a, b;
+  SCONCE_VIEWS(1, 2);
+};
 struct NonzeroArgs {  // out: [n, dims] int64; in: any
   TensorView out, in;
   SCONCE_VIEWS(1, 1);
@@ -331,7 +336,7 @@ struct NonzeroArgs {  // out: [n, dims] int64; in: any
                   X(index, IndexArgs) X(random, RandomArgs) X(sequence, SequenceArgs)              \
                       X(resize, ResizeArgs) X(grid_sample, GridSampleArgs) X(pad, PadArgs)         \
                           X(attention, AttentionArgs) X(rnn_cell, RnnCellArgs) X(fft, FftArgs)     \
-                              X(quantize, QuantizeArgs) X(nonzero, NonzeroArgs) X(search, SearchArgs) \
+                              X(quantize, QuantizeArgs) X(nonzero, NonzeroArgs) X(search, SearchArgs) X(rotated_iou, RotatedIouArgs) \
                                   X(linalg, LinalgArgs)
 // clang-format on
 

@@ -168,12 +168,25 @@ Tensor affine_grid(const Tensor& theta, IntVec size, bool align) {
   return reshape(r, shape);
 }
 
+Tensor box_iou_rotated(const Tensor& a, const Tensor& b) {
+  for (const Tensor& t : {a, b})
+    if (t.dim() != 2 || t.size(1) != 5)
+      raise<OpError>("boxes should have shape as Tensor[N, 5], but got ", t.sizes());
+  if (a.dtype() != b.dtype())
+    raise<OpError>("boxes1 and boxes2 should have the same dtype, but got ",
+                   scalar_type_name(a.dtype()), " and ", scalar_type_name(b.dtype()));
+  Tensor r = empty({a.size(0), b.size(0)}, kFloat);
+  if (r.numel()) call_slot(RotatedIouArgs{view_of(r), view_of(a), view_of(b)});
+  return r;
+}
+
 constexpr OpDef kOps[] = {
     // clang-format off
     raw("aten::upsample_nearest1d.vec", upsample_vec<Resize::nearest, false>), raw("aten::upsample_nearest2d.vec", upsample_vec<Resize::nearest, false>), raw("aten::upsample_nearest3d.vec", upsample_vec<Resize::nearest, false>), raw("aten::_upsample_nearest_exact1d.vec", upsample_vec<Resize::nearest_exact, false>), raw("aten::_upsample_nearest_exact2d.vec", upsample_vec<Resize::nearest_exact, false>), raw("aten::_upsample_nearest_exact3d.vec", upsample_vec<Resize::nearest_exact, false>),
-    raw("aten::upsample_linear1d.vec", upsample_vec<Resize::linear, false>), raw("aten::upsample_bilinear2d.vec", upsample_vec<Resize::linear, false>), raw("aten::upsample_trilinear3d.vec", upsample_vec<Resize::linear, false>), raw("aten::upsample_bicubic2d.vec", upsample_vec<Resize::cubic, false>), raw("aten::_upsample_bilinear2d_aa.vec", upsample_vec<Resize::linear, true>), raw("aten::_upsample_bicubic2d_aa.vec", upsample_vec<Resize::cubic, true>),
+    raw("aten::upsample_linear1d.vec", upsample_vec<Resize::linear, false>), raw("aten::upsample_bilinear2d.vec", upsample_vec<Resize::linear, false>), raw("aten::upsample_trilinear3d.vec", upsample_vec<Resize::linear, false>), raw("aten::upsample_bicubic2d.vec", upsample_vec<Resize::cubic, false>), raw("aten::_upsample_bilinear2d_aa.vec", upsample_vec<Resize::linear, true>), raw("aten::_upsample_bicubic2d_aa.vec", upsample_vec<Resize::cubic, true>), raw("aten::_upsample_lanczos2d_aa.vec", upsample_vec<Resize::lanczos, true>),
     raw("aten::upsample_nearest1d", upsample_plain<Resize::nearest, false>), raw("aten::upsample_nearest2d", upsample_plain<Resize::nearest, false>), raw("aten::upsample_nearest3d", upsample_plain<Resize::nearest, false>), raw("aten::_upsample_nearest_exact1d", upsample_plain<Resize::nearest_exact, false>), raw("aten::_upsample_nearest_exact2d", upsample_plain<Resize::nearest_exact, false>), raw("aten::_upsample_nearest_exact3d", upsample_plain<Resize::nearest_exact, false>),
-    raw("aten::upsample_linear1d", upsample_plain<Resize::linear, false>), raw("aten::upsample_bilinear2d", upsample_plain<Resize::linear, false>), raw("aten::upsample_trilinear3d", upsample_plain<Resize::linear, false>), raw("aten::upsample_bicubic2d", upsample_plain<Resize::cubic, false>), raw("aten::_upsample_bilinear2d_aa", upsample_plain<Resize::linear, true>), raw("aten::_upsample_bicubic2d_aa", upsample_plain<Resize::cubic, true>),
+    raw("aten::upsample_linear1d", upsample_plain<Resize::linear, false>), raw("aten::upsample_bilinear2d", upsample_plain<Resize::linear, false>), raw("aten::upsample_trilinear3d", upsample_plain<Resize::linear, false>), raw("aten::upsample_bicubic2d", upsample_plain<Resize::cubic, false>), raw("aten::_upsample_bilinear2d_aa", upsample_plain<Resize::linear, true>), raw("aten::_upsample_bicubic2d_aa", upsample_plain<Resize::cubic, true>), raw("aten::_upsample_lanczos2d_aa", upsample_plain<Resize::lanczos, true>),
+    op<box_iou_rotated>("torchvision::box_iou_rotated"),
     raw("aten::__interpolate", interpolate), raw("aten::__interpolate.scale_list", interpolate), raw("aten::__interpolate.size_list", interpolate), raw("aten::__interpolate.size_list_scale_list", interpolate), op<grid_sampler>("aten::grid_sampler"), op<grid_sampler>("aten::grid_sampler_2d"), op<grid_sampler>("aten::grid_sampler_3d"), op<affine_grid>("aten::affine_grid_generator"),
     // clang-format on
 };

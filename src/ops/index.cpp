@@ -125,6 +125,7 @@ Tensor scatter_into(const Tensor& out, int64_t dim, const Tensor& index, const T
   int64_t d = wrap_dim(dim, out.dim());
   if (index.dtype() != kLong && index.dtype() != kInt)
     raise<OpError>("scatter(): Expected dtype int32/int64 for index");
+  check_writable(out);
   if (index.numel() == 0) return out;
   auto at1 = [](const Tensor& x) { return x.dim() == 0 ? reshape(x, {1}) : x; };
   Tensor o = at1(out), i = at1(index), s = src ? at1(*src) : Tensor();
@@ -297,6 +298,7 @@ Tensor masked_select(const Tensor& t, const Tensor& mask) {
   return s.empty() ? index(reshape(x, {1}), {reshape(m, {1})}) : index(x, {m});
 }
 Tensor masked_scatter_(const Tensor& t, const Tensor& mask, const Tensor& src) {
+  check_writable(t);
   if (mask.dtype() != kBool)
     raise<OpError>("masked_scatter_ only supports boolean masks, but got mask with dtype ",
                    scalar_type_name(mask.dtype()));
@@ -430,9 +432,11 @@ Tensor histc(const Tensor& t, int64_t bins, Scalar lo, Scalar hi) {
 }
 // Each row of values in the row of bounds beside it, or all of them in the only one.
 Tensor searchsorted_impl(const Tensor& bounds, const Tensor& values, bool int32, bool right) {
+  const ScalarType t = result_type(bounds, values);
+  if (t == kBool || is_complex(t))
+    raise<OpError>("\"searchsorted\" not implemented for '", scalar_type_name(t), "'");
   Tensor out = empty(values.sizes(), int32 ? kInt : kLong);
   if (out.numel() == 0) return out;
-  const ScalarType t = result_type(bounds, values);
   const int64_t n = bounds.dim() ? bounds.size(-1) : 1;
   if (n == 0) {
     fill(out, Scalar(0));
@@ -643,8 +647,11 @@ Tensor repeat_interleave_tensor(const Tensor& reps, OptInt output_size) {
 }
 
 Tensor select_scatter(const Tensor& t, const Tensor& src, int64_t d, int64_t i) {
-  Tensor r = clone(t);
-  copy_to(select(r, d, i), src);
+  Tensor r = clone(t), part = select(r, d, i);
+  if (part.sizes() != src.sizes())
+    raise<OpError>("expected src to have a size equal to the slice of self. src size = ",
+                   src.sizes(), ", slice size = ", part.sizes());
+  copy_to(part, src);
   return r;
 }
 Tensor slice_scatter(const Tensor& t, const Tensor& src, int64_t d, OptInt a, OptInt b,
@@ -677,13 +684,43 @@ Tensor index(const Tensor& t, const OptTensorList& given) {
   Tensor placed = place(r, p, false);
   return placed.is_contiguous() ? placed : contiguous(placed);
 }
+namespace {
+
+// Where the only index is a mask: as one that broadcasts to t. One number put there is a fill.
+Tensor only_mask(const Tensor& t, const OptTensorList& given) {
+  Tensor mask;
+  IntVec shape;
+  for (const Tensor& i : given) {
+    if (!i.defined()) {
+      shape.push_back(1);
+      continue;
+    }
+    if (mask.defined() || (i.dtype() != kBool && i.dtype() != kByte)) return {};
+    mask = i;
+    for (int64_t n : i.sizes()) {
+      if (static_cast<int64_t>(shape.size()) >= t.dim() ||
+          n != t.size(static_cast<int64_t>(shape.size())))
+        return {};
+      shape.push_back(n);
+    }
+  }
+  if (!mask.defined() || static_cast<int64_t>(shape.size()) > t.dim()) return {};
+  shape.resize(z(t.dim()), 1);
+  return reshape(mask, shape);
+}
+
+}  // namespace
+
 Tensor index_put_(const Tensor& t, const OptTensorList& given, const Tensor& values,
                   bool accumulate) {
-  // One number put where one mask says so is a fill.
-  if (values.dtype() != t.dtype() && values.dim() == 0 && !accumulate && given.size() == 1 &&
-      given[0].defined() && given[0].dtype() == kBool && given[0].sizes() == t.sizes()) {
-    copy_to(t, masked_fill(t, given[0], item(values)));
-    return t;
+  if (values.numel() == 1 && !accumulate) {
+    if (Tensor mask = only_mask(t, given); mask.defined()) {
+      if (mask.dtype() != kBool)
+        raise<OpError>("masked_fill_ only supports boolean masks, but got mask with dtype ",
+                       dtype_name(mask.dtype()));
+      copy_to(t, masked_fill(t, mask, item(values)));
+      return t;
+    }
   }
   if (values.dtype() != t.dtype())
     raise<OpError>("Index put requires the source and destination dtypes match, got ",

@@ -467,6 +467,9 @@ Tensor normalize_dim(const Tensor& t, double p, int64_t d, double eps) {
 }
 Tensor cosine_similarity(const Tensor& a0, const Tensor& b0, int64_t dim, double eps) {
   ScalarType t = result_type(a0, b0);
+  if (!is_floating(t))
+    raise<OpError>("expected common dtype to be floating point, yet common dtype is ",
+                   scalar_type_name(t));
   IntVec s = broadcast(a0.sizes(), b0.sizes());
   Tensor a = expand_to(cast(a0, t), s), b = expand_to(cast(b0, t), s);
   return sum_dim(mul(normalize_dim(a, 2, dim, eps), normalize_dim(b, 2, dim, eps)),

@@ -103,3 +103,118 @@ TEST_CASE("overlapping boxes are suppressed by rank") {
   CHECK(kept[0].item<int64_t>() == 1);
   CHECK(kept[1].item<int64_t>() == 2);
 }
+
+TEST_CASE("the overlap of rotated boxes") {
+  Module m = compile(
+      "def f(a: Tensor, b: Tensor) -> Tensor:\n"
+      "    return ops.torchvision.box_iou_rotated(a, b)\n");
+  auto iou = [&](std::initializer_list<float> p, std::initializer_list<float> q) {
+    Tensor a = zeros({1, 5}), b = zeros({1, 5});
+    std::copy(p.begin(), p.end(), a.data_ptr<float>());
+    std::copy(q.begin(), q.end(), b.data_ptr<float>());
+    return m.run_method("f", {a, b}).toTensor()[0][0].item<double>();
+  };
+  CHECK(iou({5, 5, 4, 2, 30}, {5, 5, 4, 2, 30}) == Approx(1));
+  CHECK(iou({5, 5, 4, 2, 0}, {5, 5, 2, 4, 90}) == Approx(1));
+  CHECK(iou({5, 5, 4, 2, 0}, {7, 5, 4, 2, 0}) == Approx(1.0 / 3));
+  CHECK(iou({0, 0, 2, 2, 0}, {0, 0, 2, 2, 45}) == Approx(std::sqrt(0.5)));
+  CHECK(iou({0, 0, 2, 2, 0}, {9, 0, 2, 2, 45}) == 0);
+  CHECK(iou({0, 0, 0, 2, 0}, {0, 0, 2, 2, 0}) == 0);
+  CHECK_THROWS_AS(m.run_method("f", {zeros({1, 4}), zeros({1, 5})}), Error);
+}
+
+TEST_CASE("convolutions of floats are those of doubles, which are plain sums") {
+  Module m = compile(
+      "def f(x: Tensor, w: Tensor, b: Optional[Tensor], s: List[int], p: List[int], d: List[int], "
+      "t: bool, g: int) "
+      "-> Tensor:\n"
+      "    zero = [0 for i in s]\n"
+      "    y = torch.convolution(x, w, b, s, p, d, t, zero, g)\n"
+      "    c : Optional[Tensor] = None\n"
+      "    if b is not None:\n"
+      "        c = b.to(7)\n"
+      "    z = torch.convolution(x.to(7), w.to(7), c, s, p, d, t, zero, g)\n"
+      "    return torch.max(torch.abs(y.to(7) - z))\n");
+  manual_seed(0);
+  struct Form {
+    std::vector<int64_t> x, w, stride, padding, dilation;
+    int64_t groups = 1;
+    bool transposed = false;
+  };
+  const Form forms[] = {
+      {{2, 3, 9}, {4, 3, 3}, {1}, {1}, {1}},
+      {{1, 1, 300}, {130, 1, 16}, {8}, {0}, {1}},
+      {{2, 5, 7, 11}, {13, 5, 3, 3}, {1, 1}, {1, 1}, {1, 1}},
+      {{1, 3, 23, 17}, {25, 3, 7, 7}, {2, 2}, {3, 3}, {1, 1}},
+      {{1, 4, 14, 9}, {6, 4, 3, 2}, {3, 2}, {2, 1}, {2, 3}},
+      {{1, 24, 13, 12}, {24, 1, 5, 5}, {1, 1}, {2, 2}, {1, 1}, 24},
+      {{2, 6, 11, 12}, {12, 1, 3, 3}, {2, 2}, {1, 1}, {1, 1}, 6},
+      {{1, 8, 10, 10}, {12, 2, 3, 3}, {1, 1}, {1, 1}, {1, 1}, 4},
+      {{1, 70, 7, 7}, {40, 70, 3, 3}, {1, 1}, {1, 1}, {1, 1}},
+      {{1, 3, 8, 8}, {5, 3, 3, 3}, {1, 1}, {12, 12}, {12, 12}},
+      {{2, 4, 5, 5}, {3, 4, 5, 5}, {1, 1}, {0, 0}, {1, 1}},
+      {{1, 16, 6, 6}, {20, 16, 1, 1}, {1, 1}, {0, 0}, {1, 1}},
+      {{1, 16, 6, 6}, {20, 16, 1, 1}, {2, 2}, {0, 0}, {1, 1}},
+      {{1, 3, 5, 6, 7}, {7, 3, 3, 2, 3}, {1, 1, 1}, {1, 0, 1}, {1, 1, 1}},
+      {{1, 4, 6, 6, 6}, {4, 1, 3, 3, 3}, {2, 1, 2}, {1, 1, 1}, {1, 2, 1}, 4},
+      {{1, 2, 1, 40}, {3, 2, 1, 3}, {1, 1000}, {0, 3}, {1, 1}},
+      {{2, 6, 5, 7}, {6, 4, 4, 4}, {2, 2}, {1, 1}, {1, 1}, 1, true},
+      {{1, 4, 3, 4, 5}, {4, 2, 2, 3, 3}, {2, 1, 2}, {0, 1, 1}, {1, 1, 1}, 2, true},
+  };
+  for (const Form& f : forms) {
+    INFO("weight of " << f.w[0] << ", " << f.w[1] << ", dims " << f.x.size() << ", groups "
+                      << f.groups);
+    Tensor x = randn(f.x), w = randn(f.w);
+    for (bool bias : {false, true}) {
+      IValue b = bias ? IValue(randn({f.transposed ? f.w[1] * f.groups : f.w[0]})) : IValue();
+      double off =
+          number(m, "f", {x, w, b, f.stride, f.padding, f.dilation, f.transposed, f.groups});
+      CHECK(off < 2e-4);
+    }
+  }
+}
+
+TEST_CASE("pooling by rows is pooling by windows") {
+  Module m = compile(
+      "def largest(x: Tensor, k: List[int], s: List[int], p: List[int], d: List[int]) -> bool:\n"
+      "    y, at = torch.max_pool2d_with_indices(x, k, s, p, d)\n"
+      "    return torch.equal(torch.max_pool2d(x, k, s, p, d), y)\n"
+      "def mean(x: Tensor, k: List[int], s: List[int], p: List[int], d: List[int]) -> bool:\n"
+      "    n = x.size(1)\n"
+      "    w = torch.full([n, 1, k[0], k[1]], 1. / float(k[0] * k[1]))\n"
+      "    y = torch.conv2d(x, w, None, s, p, [1, 1], n)\n"
+      "    return torch.allclose(torch.avg_pool2d(x, k, s, p), y, 1e-4, 1e-5)\n"
+      "def whole(x: Tensor) -> bool:\n"
+      "    return torch.allclose(torch.adaptive_avg_pool2d(x, [1, 1]), torch.mean(x, [2, 3], "
+      "True), 1e-4, 1e-5)\n");
+  manual_seed(0);
+  using Ints = std::vector<int64_t>;
+  for (auto [k, s, p, d] : {std::tuple{Ints{3, 3}, Ints{2, 2}, Ints{1, 1}, Ints{1, 1}},
+                            {Ints{2, 3}, Ints{1, 3}, Ints{0, 1}, Ints{2, 1}},
+                            {Ints{5, 4}, Ints{3, 1}, Ints{2, 2}, Ints{1, 2}}}) {
+    Tensor x = randn({2, 3, 13, 19});
+    x.data_ptr<float>()[40] = NAN;
+    CHECK(m.run_method("largest", {x.to(kHalf), k, s, p, d}).toBool() == false);  // nan is not nan
+    x.data_ptr<float>()[40] = 1;
+    CHECK(m.run_method("largest", {x, k, s, p, d}).toBool());
+    CHECK(m.run_method("largest", {x.to(kHalf), k, s, p, d}).toBool());
+    CHECK(m.run_method("mean", {x, k, s, p, d}).toBool());
+    CHECK(m.run_method("whole", {x}).toBool());
+  }
+}
+
+TEST_CASE("softmax along a dim between others is that along the last") {
+  Module m = compile(
+      "def f(x: Tensor, log: bool) -> bool:\n"
+      "    y = x.transpose(1, -1).contiguous()\n"
+      "    if log:\n"
+      "        return torch.allclose(torch.log_softmax(x, 1), torch.log_softmax(y, "
+      "-1).transpose(1, -1), 1e-5, 1e-6)\n"
+      "    return torch.allclose(torch.softmax(x, 1), torch.softmax(y, -1).transpose(1, -1), 1e-5, "
+      "1e-7)\n");
+  manual_seed(0);
+  for (bool log : {false, true}) {
+    CHECK(m.run_method("f", {randn({2, 21, 9, 33}), log}).toBool());
+    CHECK(m.run_method("f", {randn({3, 5, 700}), log}).toBool());
+  }
+}

@@ -20,6 +20,7 @@ struct Tap {
   double weight;
 };
 
+double sinc(double x) { return x == 0 ? 1 : std::sin(M_PI * x) / (M_PI * x); }
 double cubic1(double x, double A) { return ((A + 2) * x - (A + 3)) * x * x + 1; }
 double cubic2(double x, double A) { return ((A * x - 5 * A) * x + 8 * A) * x - 4 * A; }
 
@@ -70,8 +71,8 @@ std::vector<std::vector<Tap>> taps(const ResizeArgs& a, int64_t in, int64_t out,
       continue;
     }
     if (a.antialias) {
-      double support = (a.op == Resize::cubic ? 2.0 : 1.0) * std::max(scale, 1.0),
-             inv = scale >= 1 ? 1 / scale : 1;
+      const double radius = a.op == Resize::lanczos ? 3 : a.op == Resize::cubic ? 2 : 1;
+      double support = radius * std::max(scale, 1.0), inv = scale >= 1 ? 1 / scale : 1;
       double center = scale * (static_cast<double>(o) + 0.5);
       int64_t lo = std::max<int64_t>(static_cast<int64_t>(center - support + 0.5), 0),
               hi = std::min(static_cast<int64_t>(center + support + 0.5), in);
@@ -80,6 +81,8 @@ std::vector<std::vector<Tap>> taps(const ResizeArgs& a, int64_t in, int64_t out,
         double x = std::fabs((static_cast<double>(i) - center + 0.5) * inv), w;
         if (a.op == Resize::linear)
           w = x < 1 ? 1 - x : 0;
+        else if (a.op == Resize::lanczos)
+          w = x < 3 ? sinc(x) * sinc(x / 3) : 0;
         else
           w = x < 1 ? cubic1(x, -0.5) : x < 2 ? cubic2(x, -0.5) : 0;
         t.push_back({i, w});
@@ -124,7 +127,7 @@ void resize(const ResizeArgs& a) {
   }
   for (int e = 0; e < 3 - nd; ++e) t[e] = {{{0, 1.0}}};
   if (a.out.numel() == 0) return;
-  bool bytes = a.in.dtype == kByte && nd == 2 && (a.op == Resize::linear || a.op == Resize::cubic);
+  bool bytes = a.in.dtype == kByte && nd == 2 && a.op >= Resize::linear;
   FixedWeights fixed[3];
   if (bytes)
     for (int e = 1; e < 3; ++e) fixed[e] = fixed_weights(t[e]);

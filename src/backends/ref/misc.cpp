@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sequences (arange, eye, triangles), Fourier transforms, quantisation.
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <vector>
 
@@ -285,12 +286,85 @@ void quantize(const QuantizeArgs& a) {
   }
 }
 
+struct Point {
+  double x, y;
+};
+// The corners of a box x, y, w, h, degrees, one after the other.
+std::array<Point, 4> corners(const double* box) {
+  const double angle = box[4] * M_PI / 180, c = std::cos(angle) / 2, s = std::sin(angle) / 2;
+  const double wx = c * box[2], wy = -s * box[2], hx = s * box[3], hy = c * box[3];
+  return {{{box[0] + hx + wx, box[1] + hy + wy},
+           {box[0] - hx + wx, box[1] - hy + wy},
+           {box[0] - hx - wx, box[1] - hy - wy},
+           {box[0] + hx - wx, box[1] + hy - wy}}};
+}
+double cross(Point a, Point b, Point c) {
+  return (b.x - a.x) * (c.y - a.y) - (b.y - a.y) * (c.x - a.x);
+}
+// What two boxes have in common: one's corners are cut by the other's edges (Sutherland and
+// Hodgman).
+double common_area(const double* p, const double* q) {
+  const auto edges = corners(q);
+  const double turn = cross(edges[0], edges[1], edges[2]) < 0 ? -1 : 1;
+  auto first = corners(p);
+  std::vector<Point> poly(first.begin(), first.end()), next;
+  for (size_t e = 0; e < 4 && !poly.empty(); ++e) {
+    const Point a = edges[e], b = edges[(e + 1) % 4];
+    next.clear();
+    for (size_t i = 0; i < poly.size(); ++i) {
+      const Point u = poly[i], v = poly[(i + 1) % poly.size()];
+      const double du = turn * cross(a, b, u), dv = turn * cross(a, b, v);
+      if (du >= 0) next.push_back(u);
+      if ((du > 0 && dv < 0) || (du < 0 && dv > 0)) {
+        const double t = du / (du - dv);
+        next.push_back({u.x + t * (v.x - u.x), u.y + t * (v.y - u.y)});
+      }
+    }
+    poly.swap(next);
+  }
+  double area = 0;
+  for (size_t i = 2; i < poly.size(); ++i) area += cross(poly[0], poly[i - 1], poly[i]);
+  return std::fabs(area) / 2;
+}
+void rotated_iou(const RotatedIouArgs& a) {
+  auto load = [](const TensorView& v) {
+    std::vector<double> boxes(static_cast<size_t>(v.sizes[0] * 5));
+    for (int64_t i = 0; i < v.sizes[0]; ++i)
+      load_tile(v.dtype, address(v, i * v.strides[0]),
+                v.strides[1] * static_cast<int64_t>(element_size(v.dtype)), 5,
+                &boxes[static_cast<size_t>(i * 5)]);
+    return boxes;
+  };
+  const auto p = load(a.a), q = load(a.b);
+  for (int64_t i = 0; i < a.out.sizes[0]; ++i)
+    for (int64_t j = 0; j < a.out.sizes[1]; ++j) {
+      double u[5], v[5];
+      std::copy_n(&p[static_cast<size_t>(i * 5)], 5, u);
+      std::copy_n(&q[static_cast<size_t>(j * 5)], 5, v);
+      // Around their middle: far from the origin little would be left of the differences.
+      for (int k = 0; k < 2; ++k) {
+        const double middle = (u[k] + v[k]) / 2;
+        u[k] -= middle;
+        v[k] -= middle;
+      }
+      const double area_u = u[2] * u[3], area_v = v[2] * v[3];
+      double iou = 0;
+      if (area_u >= 1e-14 && area_v >= 1e-14) {
+        const double common = common_area(u, v);
+        iou = common / (area_u + area_v - common);
+      }
+      store_tile(a.out.dtype, address(a.out, i * a.out.strides[0] + j * a.out.strides[1]), 0, 1,
+                 &iou);
+    }
+}
+
 }  // namespace
 
 void add_misc(Kernels& k) {
   k.sequence = sequence;
   k.fft = fft;
   k.quantize = quantize;
+  k.rotated_iou = rotated_iou;
 }
 
 }  // namespace sconce::ref
