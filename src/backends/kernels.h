@@ -270,7 +270,7 @@ struct RnnCellArgs {
   SCONCE_VIEWS(2, 4);
   bool gru;
 };
-struct FftArgs {  // along the last dim of complex views
+struct FftArgs {  // along the last dim; out complex, in complex or real
   TensorView out, in;
   SCONCE_VIEWS(1, 1);
   bool inverse;

@@ -15,7 +15,10 @@ double scale_of(int64_t normalization, int64_t n) {
 }
 
 Tensor along(const Tensor& x, int64_t dim, bool inverse, double scale) {
-  Tensor in = transpose(x, dim, -1), out = empty(in.sizes(), x.dtype());
+  const ScalarType t = is_complex(x.dtype())  ? x.dtype()
+                       : x.dtype() == kDouble ? kComplexDouble
+                                              : kComplexFloat;
+  Tensor in = transpose(x, dim, -1), out = empty(in.sizes(), t);
   if (out.numel()) call_slot(FftArgs{view_of(out), view_of(in), inverse, scale});
   return transpose(out, dim, -1);
 }
@@ -30,10 +33,12 @@ Tensor c2c(const Tensor& x, IntVec dims, int64_t normalization, bool forward) {
 Tensor r2c(const Tensor& x, IntVec dims, int64_t normalization, bool onesided) {
   if (!is_floating(x.dtype()) || dims.empty())
     raise<OpError>("_fft_r2c expects a real tensor and at least one dim");
-  Tensor r = c2c(cast(x, x.dtype() == kDouble ? kComplexDouble : kComplexFloat), dims,
-                 normalization, true);
-  int64_t last = dims[dims.size() - 1];
-  return onesided ? clone(narrow(r, last, 0, x.size(last) / 2 + 1)) : r;
+  int64_t last = wrap_dim(dims[dims.size() - 1], x.dim());
+  Tensor r = along(x, last, false, scale_of(normalization, x.size(last)));
+  if (onesided) r = clone(narrow(r, last, 0, x.size(last) / 2 + 1));
+  IntVec others = dims;
+  others.pop_back();
+  return others.empty() ? r : c2c(r, others, normalization, true);
 }
 Tensor c2r(const Tensor& x, IntVec dims, int64_t normalization, int64_t last_size) {
   if (!is_complex(x.dtype()) || dims.empty())

@@ -113,6 +113,37 @@ std::vector<std::vector<Tap>> taps(const ResizeArgs& a, int64_t in, int64_t out,
   return r;
 }
 
+// The nearest input of each output: elements are moved, a row that repeats the one before is
+// copied.
+void resize_nearest(const ResizeArgs& a, const std::vector<std::vector<Tap>>* t, const int64_t* out,
+                    const int64_t* is, const int64_t* os) {
+  std::vector<int64_t> column;
+  for (auto& taps_ : t[2]) column.push_back(taps_[0].at * is[2]);
+  visit_element_size(element_size(a.out.dtype), [&](auto tag) {
+    using T = decltype(tag);
+    const int64_t n2 = out[2], step = os[2], *at = column.data();
+    for (int64_t n = 0; n < a.in.sizes[0]; ++n)
+      for (int64_t c = 0; c < a.in.sizes[1]; ++c)
+        for (int64_t o0 = 0; o0 < out[0]; ++o0) {
+          const T* before = nullptr;
+          T* row_before = nullptr;
+          for (int64_t o1 = 0; o1 < out[1]; ++o1) {
+            const T* from = static_cast<const T*>(a.in.data) + n * a.in.strides[0] +
+                            c * a.in.strides[1] + t[0][static_cast<size_t>(o0)][0].at * is[0] +
+                            t[1][static_cast<size_t>(o1)][0].at * is[1];
+            T* to = static_cast<T*>(a.out.data) + n * a.out.strides[0] + c * a.out.strides[1] +
+                    o0 * os[0] + o1 * os[1];
+            if (from == before && step == 1)
+              std::memcpy(to, row_before, static_cast<size_t>(n2) * sizeof(T));
+            else
+              for (int64_t i = 0; i < n2; ++i) to[i * step] = from[at[i]];
+            before = from;
+            row_before = to;
+          }
+        }
+  });
+}
+
 void resize(const ResizeArgs& a) {
   int nd = a.in.ndim - 2;
   std::vector<std::vector<Tap>> t[3];
@@ -127,6 +158,8 @@ void resize(const ResizeArgs& a) {
   }
   for (int e = 0; e < 3 - nd; ++e) t[e] = {{{0, 1.0}}};
   if (a.out.numel() == 0) return;
+  if (a.op == Resize::nearest || a.op == Resize::nearest_exact)
+    return resize_nearest(a, t, out, is, os);
   bool bytes = a.in.dtype == kByte && nd == 2 && a.op >= Resize::linear;
   FixedWeights fixed[3];
   if (bytes)
@@ -409,12 +442,21 @@ void pad(const PadArgs& a) {
   visit_element_size(element_size(a.out.dtype), [&](auto tag) {
     using T = decltype(tag);
     const int64_t step = last < 0 ? 1 : a.out.strides[last], *column = columns.data();
+    // The inputs themselves, where both are dense.
+    const bool dense = last >= 0 && step == 1 && a.in.strides[last] == 1;
+    const int64_t begin = dense ? std::max<int64_t>(a.before[last], 0) : 0,
+                  inner = dense ? std::min(length, a.before[last] + a.in.sizes[last]) - begin : 0;
     int64_t idx[kMaxDims] = {0}, o = 0;
     for (int64_t done = 0; done < n; done += length) {
       const T* from = static_cast<const T*>(a.in.data);
       for (int d = 0; d < last; ++d) from += source(d, idx[d]) * a.in.strides[d];
       T* to = static_cast<T*>(a.out.data) + o;
-      for (int64_t i = 0; i < length; ++i) to[i * step] = from[column[i]];
+      if (inner > 0)
+        std::memcpy(to + begin, from + column[begin], static_cast<size_t>(inner) * sizeof(T));
+      for (int64_t i = 0; i < length; ++i) {
+        if (i == begin) i += inner;  // copied
+        if (i < length) to[i * step] = from[column[i]];
+      }
       for (int d = last - 1; d >= 0; --d) {
         o += a.out.strides[d];
         if (++idx[d] < a.out.sizes[d]) break;

@@ -171,6 +171,12 @@ void fft_rec(const Cd* in, int64_t st, Cd* out, int64_t n, const Cd* w, int64_t 
     out[0] = in[0];
     return;
   }
+  if (n == 2) {
+    const Cd a = in[0], b = in[st];
+    out[0] = a + b;
+    out[1] = a - b;
+    return;
+  }
   if (n == 4) {
     const Cd even = in[0] + in[2 * st], odd = in[0] - in[2 * st], sum = in[st] + in[3 * st],
              d = in[st] - in[3 * st], turned(-sign * d.imag(), sign * d.real());
@@ -223,17 +229,39 @@ void fft_rec(const Cd* in, int64_t st, Cd* out, int64_t n, const Cd* w, int64_t 
   }
 }
 
+// n real numbers, n even: the transform of half as many complex ones, x[2k] + i x[2k + 1], taken
+// apart by its symmetry. w: the roots of n; z: room for n / 2 numbers.
+void fft_real(const double* x, Cd* out, int64_t n, const Cd* w, double sign, Cd* z) {
+  const int64_t m = n / 2;
+  for (int64_t k = 0; k < m; ++k) out[k] = Cd(x[2 * k], x[2 * k + 1]);
+  fft_rec(out, 1, z, m, w, 2, sign);
+  for (int64_t k = 0; k <= m; ++k) {
+    const Cd a = z[k < m ? k : 0], b = std::conj(z[k ? m - k : 0]), even = (a + b) * 0.5,
+             d = (a - b) * 0.5, odd(d.imag(), -d.real());
+    const Cd v = k < m ? even + times(w[k], odd) : even - odd;
+    out[k] = v;
+    if (k > 0 && k < m) out[n - k] = std::conj(v);
+  }
+}
+
 void fft(const FftArgs& a) {
   int last = a.in.ndim - 1;
   int64_t n = a.in.sizes[last], rows = 1;
   for (int d = 0; d < last; ++d) rows *= a.in.sizes[d];
   double sign = a.inverse ? 1 : -1;
+  const bool real = !is_complex(a.in.dtype) && n % 2 == 0;
   std::vector<Cd> x(static_cast<size_t>(n)), y(static_cast<size_t>(n)), w = roots(n, sign);
+  std::vector<double> reals(real ? static_cast<size_t>(n) : 0);
   int64_t idx[kMaxDims] = {0}, i = 0, o = 0;
+  const int64_t in_step = a.in.strides[last] * static_cast<int64_t>(element_size(a.in.dtype));
   for (int64_t r = 0; r < rows; ++r) {
-    load_tile(a.in.dtype, address(a.in, i),
-              a.in.strides[last] * static_cast<int64_t>(element_size(a.in.dtype)), n, x.data());
-    fft_rec(x.data(), 1, y.data(), n, w.data(), 1, sign);
+    if (real) {
+      load_tile(a.in.dtype, address(a.in, i), in_step, n, reals.data());
+      fft_real(reals.data(), y.data(), n, w.data(), sign, x.data());
+    } else {
+      load_tile(a.in.dtype, address(a.in, i), in_step, n, x.data());
+      fft_rec(x.data(), 1, y.data(), n, w.data(), 1, sign);
+    }
     for (auto& v : y) v *= a.scale;
     store_tile(a.out.dtype, address(a.out, o),
                a.out.strides[last] * static_cast<int64_t>(element_size(a.out.dtype)), n, y.data());
