@@ -329,6 +329,17 @@ Tensor unary_float(Unary op, const Tensor& x, double p, double q, double r) {
   return unary(op, x, to_floating(x.dtype()), p, q, r);
 }
 
+namespace {
+
+// Beside halves a number is rounded to theirs, but for the functions that PyTorch computes with the
+// number itself.
+bool rounds_number(Binary op, ScalarType compute) {
+  return (compute == kHalf || compute == kBFloat16) && op != Binary::mul && op != Binary::div &&
+         op != Binary::floor_div;
+}
+
+}  // namespace
+
 Tensor binary(Binary op, const Tensor& a, const Tensor& b, ScalarType compute, ScalarType out,
               const Scalar& scale) {
   IntVec sizes = broadcast(a.sizes(), b.sizes());
@@ -336,8 +347,8 @@ Tensor binary(Binary op, const Tensor& a, const Tensor& b, ScalarType compute, S
   if (o.numel() == 0) return o;
   // A 0-dim integer takes part as an element would: -3 is 253 beside uint8.
   auto operand = [&](const Tensor& t) {
-    bool wraps =
-        t.dim() == 0 && is_integral(compute) && is_integral(t.dtype()) && t.dtype() != compute;
+    bool wraps = t.dim() == 0 && t.dtype() != compute &&
+                 ((is_integral(compute) && is_integral(t.dtype())) || rounds_number(op, compute));
     return expand_to(wraps ? cast(t, compute) : t, sizes);
   };
   Tensor x = operand(a), y = operand(b);
@@ -355,6 +366,10 @@ Tensor binary_scalar(Binary op, const Tensor& a, const Scalar& b, ScalarType com
   if (compute == kByte && s.i < 0) s.i &= 255;
   if (compute == kFloat || compute == kHalf || compute == kBFloat16)
     s.d = static_cast<double>(static_cast<float>(s.d));
+  if (rounds_number(op, compute))
+    s.d = compute == kHalf
+              ? static_cast<double>(static_cast<float>(Half(static_cast<float>(s.d))))
+              : static_cast<double>(static_cast<float>(BFloat16(static_cast<float>(s.d))));
   call_slot(BinaryArgs{view_of(o), swapped ? TensorView{} : v, swapped ? v : TensorView{}, op,
                        compute_for(compute), s, number(scale)});
   return o;

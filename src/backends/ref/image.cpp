@@ -294,10 +294,117 @@ double reflect(double x, double lo2, double hi2) {
   return std::fmod(flips, 2) == 0 ? extra + min : span - extra + min;
 }
 
+// A number that every operation rounds to a half type H.
+template <class H>
+struct Rounded {
+  float v = 0;
+  Rounded() = default;
+  explicit Rounded(float x) : v(static_cast<float>(H(x))) {}
+  explicit Rounded(double x) : Rounded(static_cast<float>(x)) {}
+  friend Rounded operator+(Rounded a, Rounded b) { return Rounded(a.v + b.v); }
+  friend Rounded operator-(Rounded a, Rounded b) { return Rounded(a.v - b.v); }
+  friend Rounded operator*(Rounded a, Rounded b) { return Rounded(a.v * b.v); }
+  friend Rounded operator/(Rounded a, Rounded b) { return Rounded(a.v / b.v); }
+};
+
+// Images of halves: PyTorch computes even the places in halves, so the order of its operations
+// tells what is sampled. Source: ATen's GridSamplerKernel.
+template <class H>
+void grid_sample_halves(const GridSampleArgs& a) {
+  using R = Rounded<H>;
+  auto place = [&](float g, int64_t size) {
+    const R scale = R(static_cast<float>(a.align_corners ? size - 1 : size)) / R(2.0f);
+    R x = (R(g) + R(1.0f)) * scale;
+    return a.align_corners ? x : x - R(0.5f);
+  };
+  // Back into the image, as the padding says.
+  auto fold = [&](R x, int64_t size) {
+    if (a.padding == 2) {
+      const R low(-0.5f);
+      const int64_t span = a.align_corners ? size - 1 : size;
+      if (span <= 0) {
+        x = R(0.0f);
+      } else {
+        const R twice(static_cast<float>(2 * span));
+        const R from = a.align_corners ? x : x - low;
+        const R distance(std::fabs(from.v));
+        const R flips(std::trunc((distance / twice).v)), extra = distance - flips * twice,
+                                                         back = twice - extra;
+        x = extra.v < back.v ? extra : back;
+        if (!a.align_corners) x = x + low;
+      }
+    }
+    if (a.padding != 0) x = R(std::min(static_cast<float>(size - 1), std::max(x.v, 0.0f)));
+    return x;
+  };
+  auto cubic_weights = [](R t, R* w) {
+    const R A(-0.75f), one(1.0f), two(2.0f);
+    auto outer = [&](R x) { return ((A * x - R(5.0f) * A) * x + R(8.0f) * A) * x - R(4.0f) * A; };
+    auto inner = [&](R x) { return ((A + two) * x - (A + R(3.0f))) * x * x + one; };
+    w[0] = outer(t + one);
+    w[1] = inner(t);
+    w[2] = inner(one - t);
+    w[3] = outer(two - t);
+  };
+  const int64_t height = a.in.sizes[2], width = a.in.sizes[3];
+  for (int64_t n = 0; n < a.out.sizes[0]; ++n)
+    for (int64_t i = 0; i < a.out.sizes[2]; ++i)
+      for (int64_t j = 0; j < a.out.sizes[3]; ++j) {
+        float g[2];
+        load_tile(
+            a.grid.dtype,
+            address(a.grid, n * a.grid.strides[0] + i * a.grid.strides[1] + j * a.grid.strides[2]),
+            a.grid.strides[3] * static_cast<int64_t>(sizeof(H)), 2, g);
+        R x = place(g[0], width), y = place(g[1], height);
+        if (a.mode != 2) {
+          x = fold(x, width);
+          y = fold(y, height);
+        }
+        const R west(std::floor(x.v)), north(std::floor(y.v));
+        const R w = x - west, t = y - north;
+        for (int64_t c = 0; c < a.out.sizes[1]; ++c) {
+          auto at = [&](float px, float py) {
+            if (!(px >= 0 && px < static_cast<float>(width) && py >= 0 &&
+                  py < static_cast<float>(height)))
+              return R(0.0f);
+            return R(static_cast<float>(a.in.ptr<H>()[n * a.in.strides[0] + c * a.in.strides[1] +
+                                                      static_cast<int64_t>(py) * a.in.strides[2] +
+                                                      static_cast<int64_t>(px) * a.in.strides[3]]));
+          };
+          R sum;
+          if (a.mode == 1) {
+            sum = at(std::nearbyint(x.v), std::nearbyint(y.v));
+          } else if (a.mode == 0) {
+            const R e = R(1.0f) - w, s = R(1.0f) - t;
+            sum = at(west.v, north.v) * (e * s) + at(west.v + 1, north.v) * (w * s) +
+                  at(west.v, north.v + 1) * (e * t) + at(west.v + 1, north.v + 1) * (w * t);
+          } else {
+            R wx[4], wy[4];
+            cubic_weights(w, wx);
+            cubic_weights(t, wy);
+            for (int r = 0; r < 4; ++r) {
+              const R py = fold(north + R(static_cast<float>(r - 1)), height);
+              R row;
+              for (int k = 0; k < 4; ++k) {
+                const R v = at(fold(west + R(static_cast<float>(k - 1)), width).v, py.v) * wx[k];
+                row = k ? row + v : v;
+              }
+              sum = r ? sum + row * wy[r] : row * wy[r];
+            }
+          }
+          a.out.ptr<H>()[n * a.out.strides[0] + c * a.out.strides[1] + i * a.out.strides[2] +
+                         j * a.out.strides[3]] = H(sum.v);
+        }
+      }
+}
+
 // [N, C, H, W] sampled at grid [N, Ho, Wo, 2]; modes: 0 bilinear, 1 nearest, 2 bicubic; padding: 0
 // zeros, 1 border, 2 reflection. 5-d alike.
 void grid_sample(const GridSampleArgs& a) {
   int nd = a.in.ndim - 2;
+  const bool same = a.in.dtype == a.grid.dtype && a.out.dtype == a.in.dtype;
+  if (nd == 2 && same && a.in.dtype == kBFloat16) return grid_sample_halves<BFloat16>(a);
+  if (nd == 2 && same && a.in.dtype == kHalf) return grid_sample_halves<Half>(a);
   auto source = [&](double x, int64_t size) {
     double s = static_cast<double>(size);
     return a.align_corners ? (x + 1) / 2 * (s - 1) : ((x + 1) * s - 1) / 2;

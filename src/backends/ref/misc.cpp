@@ -59,7 +59,10 @@ void sequence(const SequenceArgs& a) {
       int64_t st = a.out.ndim ? a.out.strides[0] * es : es;
       auto run = [&](auto tag) {
         using C = decltype(tag);
-        C s = static_cast<C>(a.start.d), e = static_cast<C>(a.end.d),
+        // Powers for integers are between integers.
+        const bool whole = a.op == Sequence::logspace && is_integral(a.out.dtype, true);
+        C s = static_cast<C>(whole ? std::trunc(a.start.d) : a.start.d),
+          e = static_cast<C>(whole ? std::trunc(a.end.d) : a.end.d),
           step = n > 1 ? (e - s) / static_cast<C>(n - 1) : C(0);
         for (int64_t i = 0; i < n; ++i) {
           C v = i < n / 2 || n == 1 ? std::fma(step, static_cast<C>(i), s)
