@@ -444,6 +444,12 @@ Tensor sdpa(const Tensor& q, const Tensor& k0, const Tensor& v0, const Tensor* m
   if (q.size(-1) != k0.size(-1) || k0.size(-2) != v0.size(-2))
     raise<OpError>("scaled_dot_product_attention: the sizes of query ", q.sizes(), ", key ",
                    k0.sizes(), " and value ", v0.sizes(), " do not fit");
+  if (p > 0 && (q.dtype() == kHalf || q.dtype() == kBFloat16)) {  // rounded once, at the end
+    Tensor m = mask && mask->dtype() != kBool ? cast(*mask, kFloat) : mask ? *mask : Tensor();
+    return cast(sdpa(cast(q, kFloat), cast(k0, kFloat), cast(v0, kFloat), mask ? &m : nullptr, p,
+                     causal, scale, gqa),
+                q.dtype());
+  }
   Tensor k = k0, v = v0;
   if (gqa) {
     auto spread = [&](const Tensor& t) {

@@ -642,14 +642,15 @@ constexpr OpDef kOps[] = {
 
 }  // namespace
 
+bool is_q(const IValue& v) {
+  return v.isTensor() && v.toTensorRef().defined() && v.toTensorRef().quantizer();
+}
+
 namespace {
 // An operator of real numbers on a quantised tensor: computed on the real values and quantised as
 // its input was; functions of known range have parameters of their own.
 void on_real_values(Call& c) {
   const Operator& op = *c.op();
-  auto is_q = [](const IValue& v) {
-    return v.isTensor() && v.toTensorRef().defined() && v.toTensorRef().quantizer();
-  };
   if (!is_q(c.in(0)) || c.in(0).toTensorRef().quantizer()->per_channel) return op.plain(c);
   Tensor first = c.in(0).toTensor();
   std::vector<IValue> in, out(c.n_out());
@@ -687,6 +688,15 @@ void on_real_values(Call& c) {
     }
     c.out(i, q);
   }
+}
+// Arithmetic that PyTorch has for plain numbers alone.
+void on_plain_numbers(Call& c) {
+  const Operator& op = *c.op();
+  for (uint32_t i = 0; i < c.n_in(); ++i)
+    if (is_q(c.in(i)))
+      raise<OpError>("Could not run '", op.full_name(),
+                     "' with arguments from the 'QuantizedCPU' backend.");
+  op.plain(c);
 }
 }  // namespace
 
@@ -733,6 +743,50 @@ void add_quantized_forms(OpTable& table) {
                            "aten::topk",
                            "aten::median"})
     table.wrap(name, on_real_values);
+  for (const char* name : {"aten::add",
+                           "aten::add_",
+                           "aten::sub",
+                           "aten::sub_",
+                           "aten::mul",
+                           "aten::mul_",
+                           "aten::div",
+                           "aten::div_",
+                           "aten::neg",
+                           "aten::exp",
+                           "aten::log",
+                           "aten::abs",
+                           "aten::sqrt",
+                           "aten::rsqrt",
+                           "aten::pow",
+                           "aten::sin",
+                           "aten::cos",
+                           "aten::softmax",
+                           "aten::log_softmax",
+                           "aten::matmul",
+                           "aten::mm",
+                           "aten::bmm",
+                           "aten::addmm",
+                           "aten::linear",
+                           "aten::conv1d",
+                           "aten::conv2d",
+                           "aten::conv3d",
+                           "aten::_convolution",
+                           "aten::where",
+                           "aten::maximum",
+                           "aten::minimum",
+                           "aten::sum",
+                           "aten::argmax",
+                           "aten::argmin",
+                           "aten::layer_norm",
+                           "aten::batch_norm",
+                           "aten::hardswish",
+                           "aten::var",
+                           "aten::cumsum",
+                           "aten::gather",
+                           "aten::prelu",
+                           "aten::im2col",
+                           "aten::upsample_bicubic2d"})
+    table.wrap(name, on_plain_numbers);
 }
 
 extern const OpTable::RowList kQuantizedOps;
