@@ -218,11 +218,15 @@ enum class Random : uint8_t {
   randint,
   random_full,
   randperm,
-  bernoulli_tensor
+  // of parameters in tensors, one for each element
+  bernoulli_tensor,  // in: probability
+  standard_gamma,    // in: shape
+  poisson,           // in: rate
+  binomial           // in: count, in2: probability
 };
 struct RandomArgs {
-  TensorView out, in;  // in: probabilities of bernoulli_tensor
-  SCONCE_VIEWS(1, 1);
+  TensorView out, in, in2;
+  SCONCE_VIEWS(1, 2);
   Random op;
   double p, q;
   int64_t lo, hi;

@@ -134,9 +134,16 @@ void arange(Call& c) {
   if (step.d == 0) raise<OpError>("step must be nonzero");
   if ((step.d > 0) != (end.d >= start.d) && end.d != start.d)
     raise<OpError>("upper bound and larger bound inconsistent with step sign");
-  double size = real || !is_integral(t)
-                    ? std::ceil((end.d - start.d) / step.d)
-                    : std::ceil(static_cast<double>(end.i - start.i) / static_cast<double>(step.i));
+  double size;
+  if (t == kLong) {  // between whole numbers, whatever was given
+    for (Scalar* v : {&start, &end, &step})
+      if (v->is_floating()) *v = Scalar(static_cast<int64_t>(v->d));
+    if (step.i == 0) raise<OpError>("step must be nonzero");
+    const long double span = static_cast<long double>(end.i) - static_cast<long double>(start.i);
+    size = std::ceil(static_cast<double>(span / static_cast<long double>(step.i)));
+  } else {
+    size = std::ceil((end.d - start.d) / step.d);
+  }
   if (!(size >= 0 && size < 9e15)) raise<OpError>("arange: invalid size ", size);
   Tensor r = empty({static_cast<int64_t>(size)}, t);
   if (r.numel())
@@ -277,6 +284,43 @@ Tensor bernoulli_tensor_(const Tensor& t, const Tensor& p, Generator* g) {
 Tensor bernoulli(const Tensor& p, Generator* g) { return bernoulli_tensor_(empty_like(p), p, g); }
 Tensor bernoulli_p(const Tensor& t, double p, Generator* g) {
   return bernoulli_float_(empty_like(t), p, g);
+}
+void check_floating(const Tensor& t, const char* name, bool halves = false) {
+  if (t.dtype() != kFloat && t.dtype() != kDouble && !(halves && is_floating(t.dtype())))
+    raise<OpError>("\"", name, "\" not implemented for '", scalar_type_name(t.dtype()), "'");
+}
+Tensor standard_gamma(const Tensor& alpha, Generator* g) {
+  check_floating(alpha, "_standard_gamma");
+  Tensor r = empty(alpha.sizes(), alpha.dtype());
+  if (r.numel()) random_fill(r, Random::standard_gamma, 0, 0, 0, 0, g, &alpha);
+  return r;
+}
+Tensor poisson(const Tensor& rate, Generator* g) {
+  check_floating(rate, "poisson", true);
+  Tensor r = empty(rate.sizes(), rate.dtype());
+  if (r.numel()) random_fill(r, Random::poisson, 0, 0, 0, 0, g, &rate);
+  return r;
+}
+Tensor binomial(const Tensor& count, const Tensor& prob, Generator* g) {
+  check_floating(count, "binomial");
+  if (count.dtype() != prob.dtype())
+    raise<OpError>("Found dtype ", scalar_type_name(prob.dtype()), " but expected ",
+                   scalar_type_name(count.dtype()));
+  IntVec s = broadcast(count.sizes(), prob.sizes());
+  Tensor n = expand_to(count, s), p = expand_to(prob, s), r = empty(s, count.dtype());
+  if (r.numel()) random_fill(r, Random::binomial, 0, 0, 0, 0, g, &n, &p);
+  return r;
+}
+// Gammas, divided by their sum.
+Tensor sample_dirichlet(const Tensor& alpha, Generator* g) {
+  check_floating(alpha, "dirichlet");
+  Tensor x = standard_gamma(cast(alpha, kDouble), g);
+  Tensor sum = reduce(Reduce::sum, x, {x.dim() - 1}, true, kDouble, kDouble);
+  const double least = alpha.dtype() == kDouble
+                           ? std::numeric_limits<double>::min()
+                           : static_cast<double>(std::numeric_limits<float>::min());
+  return cast(unary(Unary::clamp, div(x, sum), kDouble, least, std::nextafter(1.0, 0.0)),
+              alpha.dtype());
 }
 Tensor exponential_(const Tensor& t, double l, Generator* g) {
   random_fill(t, Random::exponential, l, 0, 0, 0, g);
@@ -617,7 +661,7 @@ Tensor requires_grad_(const Tensor& t, bool on) {
 
 Generator& generator_or_default(Generator* g) { return g ? *g : *context().generator; }
 void random_fill(const Tensor& t, Random op, double p, double q, int64_t lo, int64_t hi,
-                 Generator* g, const Tensor* in) {
+                 Generator* g, const Tensor* in, const Tensor* in2) {
   if (is_complex(t.dtype()) && (op == Random::normal || op == Random::uniform)) {
     // Real and imaginary parts are drawn as numbers of their own, of half the variance each.
     Tensor parts = make_view(t, t.impl()->sizes, t.impl()->strides, t.storage_offset() * 2);
@@ -625,13 +669,15 @@ void random_fill(const Tensor& t, Random op, double p, double q, int64_t lo, int
     parts.impl()->sizes.push_back(2);
     parts.impl()->strides.push_back(1);
     parts.impl()->dtype = real_of(t.dtype());
-    return random_fill(parts, op, p, op == Random::normal ? q / std::sqrt(2.0) : q, lo, hi, g, in);
+    return random_fill(parts, op, p, op == Random::normal ? q / std::sqrt(2.0) : q, lo, hi, g, in,
+                       in2);
   }
   // Numbers go in memory order of the output.
   Tensor target = t.dim() >= 2 && !t.is_contiguous() && is_dense(t) && !in
                       ? make_view(t, {t.numel()}, {1}, t.storage_offset())
                       : t;
-  call_slot(RandomArgs{view_of(target), in ? view_of(*in) : TensorView{}, op, p, q, lo, hi,
+  call_slot(RandomArgs{view_of(target), in ? view_of(*in) : TensorView{},
+                       in2 ? view_of(*in2) : TensorView{}, op, p, q, lo, hi,
                        &generator_or_default(g)});
   t.impl()->storage->bump_version();
 }
@@ -667,7 +713,7 @@ constexpr OpDef kOps[] = {
     raw("aten::randint", randint_op), raw("aten::randint.low", randint_op), raw("aten::randint.generator", randint_op), raw("aten::randint.low_generator", randint_op), raw("aten::randint_like", randint_op), raw("aten::randint_like.low_dtype", randint_op), raw("aten::randint_like.Tensor", randint_op), raw("aten::randint_like.generator", randint_op),
     raw("aten::randperm", randperm), raw("aten::randperm.generator", randperm), raw("aten::normal.float_float", normal_floats), raw("aten::normal.Tensor_float", normal_tensors), raw("aten::normal.float_Tensor", normal_tensors), raw("aten::normal.Tensor_Tensor", normal_tensors),
     op<normal_>("aten::normal_"), op<uniform_>("aten::uniform_"), op<bernoulli_float_>("aten::bernoulli_.float"), op<bernoulli_tensor_>("aten::bernoulli_.Tensor"), op<bernoulli>("aten::bernoulli"), op<bernoulli_p>("aten::bernoulli.p"), op<exponential_>("aten::exponential_"), op<geometric_>("aten::geometric_"),
-    op<cauchy_>("aten::cauchy_"), op<log_normal_>("aten::log_normal_"), op<random_>("aten::random_"), op<random_to_>("aten::random_.to"), op<random_from_>("aten::random_.from"), op<multinomial>("aten::multinomial"), raw("aten::manual_seed", manual_seed_op),
+    op<cauchy_>("aten::cauchy_"), op<log_normal_>("aten::log_normal_"), op<random_>("aten::random_"), op<random_to_>("aten::random_.to"), op<random_from_>("aten::random_.from"), op<multinomial>("aten::multinomial"), op<standard_gamma>("aten::_standard_gamma"), op<poisson>("aten::poisson"), op<binomial>("aten::binomial"), op<sample_dirichlet>("aten::_sample_dirichlet"), raw("aten::manual_seed", manual_seed_op),
     op<dropout>("aten::dropout"), op<feature_dropout>("aten::feature_dropout"), op<alpha_dropout>("aten::alpha_dropout"), op<native_dropout>("aten::native_dropout"),
     raw("aten::tensor", tensor_op), raw("aten::tensor.int", tensor_op), raw("aten::tensor.float", tensor_op), raw("aten::tensor.bool", tensor_op), raw("aten::tensor.complex", tensor_op), raw("aten::as_tensor", tensor_op), raw("aten::as_tensor.int", tensor_op), raw("aten::as_tensor.float", tensor_op),
     raw("aten::as_tensor.bool", tensor_op), raw("aten::as_tensor.complex", tensor_op), raw("aten::as_tensor.list", tensor_op), op<num_to_tensor>("prim::NumToTensor.Scalar"), op<num_to_tensor>("prim::NumToTensor.bool"), raw("prim::tolist", tolist),

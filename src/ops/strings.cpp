@@ -68,7 +68,10 @@ bool istitle(S s) {
   }
   return found;
 }
-bool isidentifier(S) { return false; }
+// PyTorch's is Python 2's without the underscore.
+bool isidentifier(S s) {
+  return !s.empty() && !digit(s[0]) && std::all_of(s.begin(), s.end(), alnum);
+}
 
 // start and end as Python clips them.
 std::pair<int64_t, int64_t> clip(S s, int64_t start, int64_t end) {

@@ -139,7 +139,7 @@ inline ScalarType dtype_or(const OptInt& d, ScalarType fallback) {
 Tensor triangle(const Tensor& t, int64_t diagonal, bool upper);
 Generator& generator_or_default(Generator* g);
 void random_fill(const Tensor& t, Random op, double p, double q, int64_t lo, int64_t hi,
-                 Generator* g, const Tensor* in = nullptr);
+                 Generator* g, const Tensor* in = nullptr, const Tensor* in2 = nullptr);
 
 // In-place form of a functional operator: computes and copies into the first argument.
 Tensor copy_result(const Tensor& self, const Tensor& result);

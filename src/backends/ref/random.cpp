@@ -103,6 +103,103 @@ void fill_normal(T* d, int64_t n, U uniform, B block, T mean, T std) {
   }
 }
 
+// Gamma numbers of any shape (Marsaglia and Tsang 2000); some constants are floats in PyTorch.
+double gamma_number(double alpha, Generator& g) {
+  if (alpha == 0) return 0;
+  double scale = 1;
+  if (alpha < 1) {
+    scale = std::pow(1 - uniform_double(g), 1 / alpha);
+    alpha += 1;
+  }
+  const double d = alpha - static_cast<double>(1.0f / 3.0f), c = 1 / std::sqrt(9 * d);
+  for (;;) {
+    double x, y;
+    do {
+      x = normal_double(g);
+      y = 1 + c * x;
+    } while (y <= 0);
+    const double v = y * y * y, u = 1 - uniform_double(g), xx = x * x;
+    if (u < 1 - static_cast<double>(0.0331f) * xx * xx ||
+        std::log(u) < 0.5 * xx + d * (1 - v + std::log(v)))
+      return scale * d * v;
+  }
+}
+
+// Poisson numbers: products of uniform ones for small rates, else transformed rejection (Hoermann
+// 1993, PTRS).
+double poisson_number(double rate, Generator& g) {
+  if (!(rate >= 0)) raise<OpError>("invalid Poisson rate, expected rate to be non-negative");
+  if (rate == 0) return 0;
+  if (rate < 10) {
+    const double least = std::exp(-rate);
+    double product = uniform_double(g), k = 0;
+    for (; product > least; ++k) product *= uniform_double(g);
+    return k;
+  }
+  const double log_rate = std::log(rate), b = 0.931 + 2.53 * std::sqrt(rate),
+               a = -0.059 + 0.02483 * b, inv_alpha = 1.1239 + 1.1328 / (b - 3.4),
+               v_r = 0.9277 - 3.6224 / (b - 2);
+  for (;;) {
+    const double u = uniform_double(g) - 0.5, v = uniform_double(g), us = 0.5 - std::fabs(u),
+                 k = std::floor((2 * a / us + b) * u + rate + 0.43);
+    if (us >= 0.07 && v <= v_r) return k;
+    if (k < 0 || (us < 0.013 && v > us)) continue;
+    if (std::log(v) + std::log(inv_alpha) - std::log(a / (us * us) + b) <=
+        -rate + k * log_rate - std::lgamma(k + 1))
+      return k;
+  }
+}
+
+// What Stirling's formula leaves of log k!.
+template <class T>
+T stirling_rest(T k) {
+  static const T small[] = {T(0.0810614667953272),  T(0.0413406959554092), T(0.0276779256849983),
+                            T(0.02079067210376509), T(0.0166446911898211), T(0.0138761288230707),
+                            T(0.0118967099458917),  T(0.0104112652619720), T(0.00925546218271273),
+                            T(0.00833056343336287)};
+  if (k <= 9) return small[static_cast<size_t>(k)];
+  const T n = (k + 1) * (k + 1);
+  return (T(1.0 / 12) - (T(1.0 / 360) - T(1.0 / 1260) / n) / n) / (k + 1);
+}
+// Binomial numbers for p <= 1/2: sums of geometric ones where few are expected, else transformed
+// rejection (Hoermann 1993, BTRS, with the logarithm that the paper's step 3.1 lacks).
+template <class T>
+T binomial_number(T count, T p, Generator& g) {
+  if (count * p < 10) {
+    const T log_q = std::log1p(-p);
+    T sum = 0, k = 0;
+    for (;;) {
+      sum += std::ceil(static_cast<T>(std::log(static_cast<T>(uniform_double(g)))) / log_q);
+      if (!(sum <= count)) return k;
+      ++k;
+    }
+  }
+  const T dev = std::sqrt(count * p * (1 - p)), b = T(1.15) + T(2.53) * dev,
+          a = T(-0.0873) + T(0.0248) * b + T(0.01) * p, c = count * p + T(0.5),
+          v_r = T(0.92) - T(4.2) / b, r = p / (1 - p), alpha = (T(2.83) + T(5.1) / b) * dev,
+          m = std::floor((count + 1) * p);
+  for (;;) {
+    const T u = static_cast<T>(uniform_double(g)) - T(0.5);
+    T v = static_cast<T>(uniform_double(g));
+    const T us = T(0.5) - std::fabs(u), k = std::floor((2 * a / us + b) * u + c);
+    if (k < 0 || k > count) continue;
+    if (us >= T(0.07) && v <= v_r) return k;
+    v = std::log(v * alpha / (a / (us * us) + b));
+    const T bound = (m + T(0.5)) * std::log((m + 1) / (r * (count - m + 1))) +
+                    (count + 1) * std::log((count - m + 1) / (count - k + 1)) +
+                    (k + T(0.5)) * std::log(r * (count - k + 1) / (k + 1)) + stirling_rest(m) +
+                    stirling_rest(count - m) - stirling_rest(k) - stirling_rest(count - k);
+    if (v <= bound) return k;
+  }
+}
+template <class T>
+T any_binomial_number(T count, T p, Generator& g) {
+  if (count <= 0 || p <= 0) return 0;
+  if (p >= 1) return count;
+  if (p <= T(0.5)) return binomial_number(count, p, g);
+  return p > T(0.5) ? count - binomial_number(count, 1 - p, g) : p;
+}
+
 void random(const RandomArgs& a) {
   Generator& g = *a.generator;
   std::lock_guard<std::mutex> lock(g.mutex);
@@ -153,7 +250,14 @@ void random(const RandomArgs& a) {
   }
   auto uniform = [&] { return t == kDouble ? uniform_double(g) : uniform_float(g); };
   // Elements in memory order of a dense output, else in logical order.
-  int64_t idx[kMaxDims] = {0}, at = 0, in_at = 0;
+  int64_t idx[kMaxDims] = {0}, at = 0, in_at = 0, in2_at = 0;
+  auto parameter = [](const TensorView& v, int64_t i) {
+    double p;
+    load_tile(v.dtype,
+              static_cast<const char*>(v.data) + i * static_cast<int64_t>(element_size(v.dtype)), 0,
+              1, &p);
+    return p;
+  };
   auto es = static_cast<int64_t>(element_size(t));
   for (int64_t i = 0; i < n; ++i) {
     char* o = static_cast<char*>(a.out.data) + at * es;
@@ -174,12 +278,22 @@ void random(const RandomArgs& a) {
       }
       case Random::normal: put(normal_double(g) * a.q + a.p); break;
       case Random::bernoulli: put(uniform_double(g) < a.p ? 1 : 0); break;
+      case Random::standard_gamma: {
+        const double least = t == kDouble ? std::numeric_limits<double>::min()
+                                          : static_cast<double>(std::numeric_limits<float>::min());
+        put(std::max(least, gamma_number(parameter(a.in, in_at), g)));
+        break;
+      }
+      case Random::poisson: put(poisson_number(parameter(a.in, in_at), g)); break;
+      case Random::binomial: {
+        const double count = parameter(a.in, in_at), p = parameter(a.in2, in2_at);
+        put(t == kDouble ? any_binomial_number(count, p, g)
+                         : static_cast<double>(any_binomial_number(static_cast<float>(count),
+                                                                   static_cast<float>(p), g)));
+        break;
+      }
       case Random::bernoulli_tensor: {
-        double p;
-        load_tile(a.in.dtype,
-                  static_cast<const char*>(a.in.data) +
-                      in_at * static_cast<int64_t>(element_size(a.in.dtype)),
-                  0, 1, &p);
+        const double p = parameter(a.in, in_at);
         if (!(p >= 0 && p <= 1))
           raise<OpError>("Expected p_in >= 0 && p_in <= 1 to be true, but got false.");
         put((a.in.dtype == kDouble ? uniform_double(g) : uniform_float(g)) < p ? 1 : 0);
@@ -219,9 +333,11 @@ void random(const RandomArgs& a) {
     for (int d = a.out.ndim - 1; d >= 0; --d) {
       at += a.out.strides[d];
       if (a.in.data) in_at += a.in.strides[d];
+      if (a.in2.data) in2_at += a.in2.strides[d];
       if (++idx[d] < a.out.sizes[d]) break;
       at -= a.out.strides[d] * a.out.sizes[d];
       if (a.in.data) in_at -= a.in.strides[d] * a.out.sizes[d];
+      if (a.in2.data) in2_at -= a.in2.strides[d] * a.out.sizes[d];
       idx[d] = 0;
     }
   }
