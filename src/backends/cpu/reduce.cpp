@@ -144,12 +144,14 @@ bool reduces_dense_run(const TensorView& in, int lead) {
   return true;
 }
 
+// Squares that C can't hold are infinite, as in PyTorch.
 template <class C>
 double tile_squares(const C* v, int64_t n) {
-  return lane_sum<double>(n, [v](int64_t i) {
-    auto x = static_cast<double>(v[i]);
+  using A = std::conditional_t<std::is_floating_point_v<C>, C, double>;
+  return static_cast<double>(lane_sum<A>(n, [v](int64_t i) {
+    const A x = static_cast<A>(v[i]);
     return x * x;
-  });
+  }));
 }
 
 // The largest (smallest) of best and the tile; *nan when one was met.
