@@ -65,6 +65,9 @@ class SCONCE_API TensorImpl final : public RefCounted {
   Device device;
   bool requires_grad = false;
   std::shared_ptr<const Quantizer> quantizer;  // null for ordinary tensors
+  // Of a nested tensor, which is held padded as [batch, rows, features]: the rows that each has.
+  // Null for ordinary tensors.
+  std::shared_ptr<const std::vector<int64_t>> nested_rows;
 };
 
 class SCONCE_API Tensor {

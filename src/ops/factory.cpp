@@ -592,6 +592,7 @@ template <bool V>
 bool constant_of(const Tensor&) {
   return V;
 }
+bool is_nested_of(const Tensor& t) { return t.impl()->nested_rows != nullptr; }
 bool is_quantized_of(const Tensor& t) { return is_quantized(t.dtype()); }
 bool is_meta_of(const Tensor& t) { return t.device().type == DeviceType::Meta; }
 bool is_floating_point(const Tensor& t) { return is_floating(t.dtype()); }
@@ -720,7 +721,7 @@ constexpr OpDef kOps[] = {
     op<item_op>("aten::item"), op<item_op>("aten::_local_scalar_dense"), op<int_implicit>("aten::IntImplicit"), op<float_implicit>("aten::FloatImplicit"), op<scalar_implicit>("aten::ScalarImplicit"), op<complex_implicit>("aten::ComplexImplicit"),
     op<int_of>("aten::Int.Tensor"), op<float_of>("aten::Float.Tensor"), op<bool_of>("aten::Bool.Tensor"), op<is_nonzero>("aten::is_nonzero"),
     op<dtype_of>("prim::dtype"), op<device_of>("prim::device"), op<layout_of>("prim::layout"), op<requires_grad>("prim::requires_grad"), op<grad_of>("prim::grad"), op<none>("prim::name"), op<constant_of<true>>("prim::is_cpu"), op<constant_of<false>>("prim::is_cuda"), op<constant_of<false>>("prim::is_xpu"),
-    op<constant_of<false>>("prim::is_sparse"), op<constant_of<false>>("prim::is_sparse_csr"), op<constant_of<false>>("prim::is_mkldnn"), op<constant_of<false>>("prim::is_mps"), op<constant_of<false>>("prim::is_nested"), op<constant_of<false>>("prim::is_vulkan"), op<constant_of<false>>("prim::is_xla"), op<constant_of<false>>("prim::is_ipu"),
+    op<constant_of<false>>("prim::is_sparse"), op<constant_of<false>>("prim::is_sparse_csr"), op<constant_of<false>>("prim::is_mkldnn"), op<constant_of<false>>("prim::is_mps"), op<is_nested_of>("prim::is_nested"), op<constant_of<false>>("prim::is_vulkan"), op<constant_of<false>>("prim::is_xla"), op<constant_of<false>>("prim::is_ipu"),
     op<constant_of<false>>("prim::is_maia"), op<is_quantized_of>("prim::is_quantized"), op<is_meta_of>("prim::is_meta"), op<is_floating_point>("aten::is_floating_point"), op<is_complex_of>("aten::is_complex"), op<is_signed>("aten::is_signed"), op<constant_of<true>>("aten::is_leaf"), op<constant_of<false>>("aten::retains_grad"),
     op<constant_of<false>>("aten::is_conj"), op<constant_of<false>>("aten::is_neg"), op<constant_of<false>>("aten::is_inference"), op<len_of>("aten::len.Tensor"), op<itemsize>("prim::itemsize"), op<nbytes>("prim::nbytes"), op<itemsize>("aten::element_size"),
     op<result_type_tt>("aten::result_type.Tensor"), op<result_type_ts>("aten::result_type.Scalar"), op<result_type_st>("aten::result_type.Scalar_Tensor"), op<result_type_ss>("aten::result_type.Scalar_Scalar"), op<promote_types_op>("aten::promote_types"), op<can_cast>("aten::can_cast"),

@@ -511,6 +511,78 @@ Tensor mask_for(const Tensor& mask, OptInt type, int64_t N, int64_t H, int64_t L
     return expand_to(reshape(m, {N, 1, 1, L}), IntVec{N, H, L, L});
   return expand_to(m, IntVec{N, H, L, L});
 }
+
+// ---- nested tensors, as far as encoders make them of a padding mask ----
+
+// The true elements of each row of a mask, which must come first: nothing where they don't.
+std::optional<std::vector<int64_t>> left_aligned(const Tensor& t, const Tensor& mask) {
+  if (mask.dtype() != kBool) raise<OpError>("Expected mask to be of ScalarType Bool");
+  if (mask.dim() != 2 || t.dim() != 3)
+    raise<OpError>("Padding mask should be 2D and the input 3D, got ", mask.sizes(), " and ",
+                   t.sizes());
+  if (t.size(0) != mask.size(0) || t.size(1) != mask.size(1))
+    raise<OpError>("Expected the sizes of the input and of its mask to agree, got ", t.sizes(),
+                   " and ", mask.sizes());
+  auto given = host_ints(cast(mask, kLong));
+  const auto rows = static_cast<size_t>(mask.size(0)), n = static_cast<size_t>(mask.size(1));
+  std::vector<int64_t> r(rows, 0);
+  bool aligned = true;
+  for (size_t i = 0; i < rows; ++i)
+    for (size_t k = 0; k < n; ++k) {
+      if (!given[i * n + k]) continue;
+      aligned = aligned && r[i] == static_cast<int64_t>(k);
+      ++r[i];
+    }
+  if (!aligned) return std::nullopt;
+  return r;
+}
+bool nested_left_aligned(const Tensor& t, const Tensor& mask) {
+  return left_aligned(t, mask).has_value();
+}
+Tensor nested_from_mask(const Tensor& t, const Tensor& mask, bool) {
+  auto rows = left_aligned(t, mask);
+  if (!rows) raise<OpError>("Mask must be left-aligned without gaps");
+  Tensor r = clone(t);
+  r.impl()->nested_rows = std::make_shared<const std::vector<int64_t>>(std::move(*rows));
+  return r;
+}
+// True where a row is padding, [batch, rows].
+Tensor padding_of(const Tensor& t) {
+  const auto& rows = *t.impl()->nested_rows;
+  Tensor m = empty({t.size(0), t.size(1)}, kBool);
+  fill(m, Scalar(false));
+  for (int64_t i = 0; i < t.size(0); ++i) {
+    const int64_t n = rows[static_cast<size_t>(i)];
+    if (n < t.size(1)) fill(narrow(select(m, 0, i), 0, n, t.size(1) - n), Scalar(true));
+  }
+  return m;
+}
+Tensor to_padded_tensor(const Tensor& t, double padding, OptInts size) {
+  if (!t.impl()->nested_rows)
+    raise<OpError>("to_padded_tensor expects a nested tensor, got a dense one of sizes ",
+                   t.sizes());
+  const auto& rows = *t.impl()->nested_rows;
+  int64_t longest = 0;
+  for (int64_t n : rows) longest = std::max(longest, n);
+  IntVec s{t.size(0), longest, t.size(2)};
+  if (size) {
+    s = *size;
+    if (s.size() != 3 || s[0] < t.size(0) || s[1] < longest || s[2] < t.size(2))
+      raise<OpError>(
+          "Value in output_size is less than NestedTensor padded size. Truncation is not "
+          "supported.");
+  }
+  Tensor r = empty(s, t.dtype());
+  fill(r, Scalar(padding));
+  for (int64_t i = 0; i < t.size(0); ++i) {
+    const int64_t n = rows[static_cast<size_t>(i)];
+    if (n)
+      copy_to(narrow(narrow(select(r, 0, i), 0, 0, n), 1, 0, t.size(2)),
+              narrow(select(t, 0, i), 0, 0, n));
+  }
+  return r;
+}
+
 Tensor encoder_layer(const Tensor& src, int64_t, int64_t heads, const Tensor& qkv_w,
                      const Tensor& qkv_b, const Tensor& proj_w, const Tensor& proj_b, bool use_gelu,
                      bool norm_first, double eps, const Tensor& n1w, const Tensor& n1b,
@@ -547,10 +619,20 @@ Tensor encoder_layer(const Tensor& src, int64_t, int64_t heads, const Tensor& qk
 void encoder_layer_op(Call& c) {
   auto t = [&](uint32_t i) -> const Tensor& { return c.in(i).toTensorRef(); };
   const Tensor* mask = c.in(18).isNone() ? nullptr : &c.in(18).toTensorRef();
-  c.out(0, encoder_layer(t(0), c.in(1).toInt(), c.in(2).toInt(), t(3), t(4), t(5), t(6),
-                         c.in(7).toBool(), c.in(8).toBool(), c.in(9).toDouble(), t(10), t(11),
-                         t(12), t(13), t(14), t(15), t(16), t(17), mask,
-                         c.in(19).isNone() ? OptInt() : OptInt(c.in(19).toInt())));
+  OptInt mask_type = c.in(19).isNone() ? OptInt() : OptInt(c.in(19).toInt());
+  const auto rows = t(0).impl()->nested_rows;
+  Tensor padding;
+  if (rows) {
+    if (mask) raise<OpError>("MHA with a mask is not supported for nested tensors");
+    padding = padding_of(t(0));
+    mask = &padding;
+    mask_type = 1;  // of keys
+  }
+  Tensor r = encoder_layer(t(0), c.in(1).toInt(), c.in(2).toInt(), t(3), t(4), t(5), t(6),
+                           c.in(7).toBool(), c.in(8).toBool(), c.in(9).toDouble(), t(10), t(11),
+                           t(12), t(13), t(14), t(15), t(16), t(17), mask, mask_type);
+  if (rows) r.impl()->nested_rows = rows;
+  c.out(0, r);
 }
 std::tuple<Tensor, Tensor> native_mha(const Tensor& q, const Tensor& k, const Tensor& v, int64_t E,
                                       int64_t heads, const Tensor& w, const Tensor& b,
@@ -662,7 +744,8 @@ constexpr OpDef kOps[] = {
     // clang-format off
     op<mm>("aten::mm"), op<bmm>("aten::bmm"), op<mv>("aten::mv"), op<dot>("aten::dot"), op<vdot>("aten::vdot"), op<outer>("aten::outer"), op<matmul>("aten::matmul"), op<linear>("aten::linear"), op<addmm>("aten::addmm"), op<addmv>("aten::addmv"), op<addr>("aten::addr"),
     op<baddbmm>("aten::baddbmm"), op<addbmm>("aten::addbmm"), op<chain_matmul>("aten::chain_matmul"), op<multi_dot>("aten::linalg_multi_dot"), op<inner>("aten::inner"), op<kron>("aten::kron"), op<cross>("aten::linalg_cross"), op<cross_default>("aten::cross"), op<tensordot>("aten::tensordot"), op<einsum>("aten::einsum"),
-    op<sdpa>("aten::scaled_dot_product_attention"), raw("aten::_transformer_encoder_layer_fwd", encoder_layer_op), op<native_mha>("aten::_native_multi_head_attention"),
+    op<sdpa>("aten::scaled_dot_product_attention"), raw("aten::_transformer_encoder_layer_fwd", encoder_layer_op), op<nested_left_aligned>("aten::_nested_tensor_from_mask_left_aligned"), op<nested_from_mask>("aten::_nested_tensor_from_mask"), op<to_padded_tensor>("aten::to_padded_tensor"), op<to_padded_tensor>("aten::nested_to_padded_tensor"),
+    op<native_mha>("aten::_native_multi_head_attention"),
     // clang-format on
 };
 

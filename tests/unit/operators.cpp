@@ -218,3 +218,28 @@ TEST_CASE("softmax along a dim between others is that along the last") {
     CHECK(m.run_method("f", {randn({3, 5, 700}), log}).toBool());
   }
 }
+
+TEST_CASE("a padding mask makes a nested tensor, which is padded again") {
+  Module m = compile(
+      "def f(x: Tensor, keep: Tensor) -> Tensor:\n"
+      "    return torch.to_padded_tensor(torch._nested_tensor_from_mask(x, keep), -1., x.size())\n"
+      "def shortest(x: Tensor, keep: Tensor) -> Tensor:\n"
+      "    return torch.to_padded_tensor(torch._nested_tensor_from_mask(x, keep), 0.)\n"
+      "def aligned(x: Tensor, keep: Tensor) -> bool:\n"
+      "    return torch._nested_tensor_from_mask_left_aligned(x, keep)\n"
+      "def dense(x: Tensor, keep: Tensor) -> Tensor:\n"
+      "    return torch.to_padded_tensor(x, 0.)\n");
+  Tensor x = ones({2, 4, 3}), keep = zeros({2, 4}, kBool);
+  bool* k = keep.data_ptr<bool>();
+  for (int i : {0, 1, 2, 4}) k[i] = true;  // three rows and one
+  CHECK(m.run_method("aligned", {x, keep}).toBool());
+  Tensor y = m.run_method("f", {x, keep}).toTensor();
+  for (int64_t b = 0; b < 2; ++b)
+    for (int64_t r = 0; r < 4; ++r)
+      CHECK(y[b][r][2].item<float>() == (r < (b == 0 ? 3 : 1) ? 1.f : -1.f));
+  CHECK(m.run_method("shortest", {x, keep}).toTensor().sizes() == IntArrayRef({2, 3, 3}));
+  k[6] = true;
+  CHECK_FALSE(m.run_method("aligned", {x, keep}).toBool());
+  CHECK_THROWS_AS(m.run_method("f", {x, keep}), Error);
+  CHECK_THROWS_AS(m.run_method("dense", {x, keep}), Error);
+}
