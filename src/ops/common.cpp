@@ -335,7 +335,7 @@ namespace {
 // number itself.
 bool rounds_number(Binary op, ScalarType compute) {
   return (compute == kHalf || compute == kBFloat16) && op != Binary::mul && op != Binary::div &&
-         op != Binary::floor_div;
+         op != Binary::floor_div && op != Binary::trunc_div;
 }
 
 }  // namespace

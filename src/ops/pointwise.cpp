@@ -216,6 +216,9 @@ Tensor div_mode(const Tensor& a, const Tensor& b, std::optional<std::string> mod
   Rounding r = rounding_of(mode);
   if (r == Rounding::None) return div(a, b);
   ScalarType t = result_type(a, b);
+  // Of halves the quotient is rounded before it is cut.
+  if (r == Rounding::Trunc && (t == kHalf || t == kBFloat16) && a.dim() && b.dim())
+    return unary(Unary::trunc, div(a, b), t);
   return binary(r == Rounding::Floor ? Binary::floor_div : Binary::trunc_div, a, b, t, t);
 }
 Tensor div_scalar_mode(const Tensor& a, Scalar b, std::optional<std::string> mode) {

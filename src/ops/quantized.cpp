@@ -640,28 +640,40 @@ constexpr OpDef kOps[] = {
     // clang-format on
 };
 
-}  // namespace
-
 bool is_q(const IValue& v) {
   return v.isTensor() && v.toTensorRef().defined() && v.toTensorRef().quantizer();
 }
-
-namespace {
+Tensor with_parameters(const Tensor& t, double scale, int64_t zero_point) {
+  Tensor r = make_view(t, t.impl()->sizes, t.impl()->strides, t.storage_offset());
+  auto q = std::make_shared<Quantizer>(*t.quantizer());
+  q->scale = scale;
+  q->zero_point = zero_point;
+  r.impl()->quantizer = std::move(q);
+  return r;
+}
 // An operator of real numbers on a quantised tensor: computed on the real values and quantised as
-// its input was; functions of known range have parameters of their own.
+// its input was; functions of known range have parameters of their own. Interpolation is one of the
+// stored numbers, rounded as steps from the zero point.
 void on_real_values(Call& c) {
   const Operator& op = *c.op();
   if (!is_q(c.in(0)) || c.in(0).toTensorRef().quantizer()->per_channel) return op.plain(c);
   Tensor first = c.in(0).toTensor();
   std::vector<IValue> in, out(c.n_out());
-  for (uint32_t i = 0; i < c.n_in(); ++i)
-    in.push_back(is_q(c.in(i)) ? IValue(dequantize(c.in(i).toTensorRef())) : c.in(i));
+  std::string_view name = op.name();
+  const bool in_steps = name == "aten::upsample_bilinear2d" || name == "aten::__interpolate";
+  for (uint32_t i = 0; i < c.n_in(); ++i) {
+    if (!is_q(c.in(i))) {
+      in.push_back(c.in(i));
+      continue;
+    }
+    const Tensor& t = c.in(i).toTensorRef();
+    in.push_back(dequantize(in_steps ? with_parameters(t, 1, 0) : t));
+  }
   std::vector<IValue*> pi, po;
   for (auto& v : in) pi.push_back(&v);
   for (auto& v : out) po.push_back(&v);
   Call inner(&op, pi.data(), nullptr, c.n_in(), po.data(), c.n_out());
   op.plain(inner);
-  std::string_view name = op.name();
   bool in_place = name.back() == '_';
   if (in_place) name.remove_suffix(1);
   double scale = first.quantizer()->scale;
@@ -680,7 +692,14 @@ void on_real_values(Call& c) {
       c.out(i, out[i]);
       continue;
     }
-    Tensor q = quantize_per_tensor(t, scale, zp, static_cast<int64_t>(first.dtype()));
+    const auto dtype = static_cast<int64_t>(first.dtype());
+    Tensor q;
+    if (in_steps) {
+      Tensor steps = add_scalar(t, Scalar(static_cast<double>(-zp)), Scalar(1));
+      q = with_parameters(quantize_per_tensor(steps, 1, zp, dtype), scale, zp);
+    } else {
+      q = quantize_per_tensor(t, scale, zp, dtype);
+    }
     if (in_place) {
       call_slot(CopyArgs{view_of(first), view_of(q)});
       first.impl()->quantizer = q.impl()->quantizer;

@@ -11,20 +11,26 @@
 namespace sconce {
 namespace {
 
-// exp: n = rint(x log2 e), two-constant reduction, degree 6 polynomial (Cephes expf), scale by the
-// exponent in two steps.
-inline float vexp(float x) {
-  float c = x > 88.8f ? 88.8f : (x < -104.0f ? -104.0f : x);
-  float n = std::nearbyint(c * 1.44269504088896341f);
-  float r = std::fma(n, -0.693359375f, c);
-  r = std::fma(n, 2.12194440e-4f, r);
+// c - n ln 2 in two constants.
+inline float exp_remainder(float c, float n) {
+  return std::fma(n, 2.12194440e-4f, std::fma(n, -0.693359375f, c));
+}
+// exp(r) - 1 for |r| <= ln 2 / 2: degree 6 (Cephes expf).
+inline float expm1_near_zero(float r) {
   float p = 1.9875691500e-4f;
   p = std::fma(p, r, 1.3981999507e-3f);
   p = std::fma(p, r, 8.3334519073e-3f);
   p = std::fma(p, r, 4.1665795894e-2f);
   p = std::fma(p, r, 1.6666665459e-1f);
   p = std::fma(p, r, 5.0000001201e-1f);
-  p = std::fma(p, r * r, r) + 1.0f;
+  return std::fma(p, r * r, r);
+}
+
+// exp: n = rint(x log2 e), the polynomial of what remains, scale by the exponent in two steps.
+inline float vexp(float x) {
+  float c = x > 88.8f ? 88.8f : (x < -104.0f ? -104.0f : x);
+  float n = std::nearbyint(c * 1.44269504088896341f);
+  float p = expm1_near_zero(exp_remainder(c, n)) + 1.0f;
   auto i = static_cast<int32_t>(n);
   int32_t half = i >> 1;
   int32_t b1 = (half + 127) << 23, b2 = (i - half + 127) << 23;
@@ -40,15 +46,7 @@ inline float vexp(float x) {
 inline float vexp_negative(float x) {
   float c = x < -87.3f ? -87.3f : x;
   float n = std::nearbyint(c * 1.44269504088896341f);
-  float r = std::fma(n, -0.693359375f, c);
-  r = std::fma(n, 2.12194440e-4f, r);
-  float p = 1.9875691500e-4f;
-  p = std::fma(p, r, 1.3981999507e-3f);
-  p = std::fma(p, r, 8.3334519073e-3f);
-  p = std::fma(p, r, 4.1665795894e-2f);
-  p = std::fma(p, r, 1.6666665459e-1f);
-  p = std::fma(p, r, 5.0000001201e-1f);
-  p = std::fma(p, r * r, r) + 1.0f;
+  float p = expm1_near_zero(exp_remainder(c, n)) + 1.0f;
   int32_t bits;
   std::memcpy(&bits, &p, 4);
   bits += static_cast<int32_t>(static_cast<uint32_t>(static_cast<int32_t>(n)) << 23);
@@ -206,13 +204,7 @@ inline float vlog1p(float x) {
 
 // exp(x) - 1: the polynomial of exp without its 1 near 0.
 inline float vexpm1(float x) {
-  float p = 1.9875691500e-4f;
-  p = std::fma(p, x, 1.3981999507e-3f);
-  p = std::fma(p, x, 8.3334519073e-3f);
-  p = std::fma(p, x, 4.1665795894e-2f);
-  p = std::fma(p, x, 1.6666665459e-1f);
-  p = std::fma(p, x, 5.0000001201e-1f);
-  float small = std::fma(p, x * x, x), big = vexp(x) - 1.0f;
+  float small = expm1_near_zero(x), big = vexp(x) - 1.0f;
   return std::fabs(x) < 0.34f ? small : big;
 }
 

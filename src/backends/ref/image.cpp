@@ -48,6 +48,18 @@ FixedWeights fixed_weights(const std::vector<std::vector<Tap>>& taps) {
   return f;
 }
 
+// Taps beyond an edge fall on it: one weight for each input, rounded once.
+void merge(std::vector<Tap>& taps) {
+  std::vector<Tap> one;
+  for (const Tap& t : taps) {
+    if (!one.empty() && one.back().at == t.at)
+      one.back().weight += t.weight;
+    else
+      one.push_back(t);
+  }
+  taps = std::move(one);
+}
+
 // For each output index, the inputs and weights along one dim.
 std::vector<std::vector<Tap>> taps(const ResizeArgs& a, int64_t in, int64_t out, double given) {
   std::vector<std::vector<Tap>> r(static_cast<size_t>(out));
@@ -91,8 +103,12 @@ std::vector<std::vector<Tap>> taps(const ResizeArgs& a, int64_t in, int64_t out,
       for (auto& x : t) x.weight = sum != 0 ? x.weight / sum : x.weight;
       continue;
     }
-    double p = a.align_corners ? scale * static_cast<double>(o)
-                               : scale * (static_cast<double>(o) + 0.5) - 0.5;
+    auto source = [&](auto at, auto step) {  // in the type that PyTorch computes places in
+      using T = decltype(at);
+      return static_cast<double>(a.align_corners ? step * at : step * (at + T(0.5)) - T(0.5));
+    };
+    double p = single ? source(static_cast<float>(o), static_cast<float>(scale))
+                      : source(static_cast<double>(o), scale);
     if (a.op == Resize::linear) {
       if (!a.align_corners && p < 0) p = 0;
       auto i = static_cast<int64_t>(p);
@@ -163,7 +179,10 @@ void resize(const ResizeArgs& a) {
   bool bytes = a.in.dtype == kByte && nd == 2 && a.op >= Resize::linear;
   FixedWeights fixed[3];
   if (bytes)
-    for (int e = 1; e < 3; ++e) fixed[e] = fixed_weights(t[e]);
+    for (int e = 1; e < 3; ++e) {
+      for (auto& taps_ : t[e]) merge(taps_);
+      fixed[e] = fixed_weights(t[e]);
+    }
   auto run = [&](auto tag) {
     using C = decltype(tag);
     std::vector<C> x(static_cast<size_t>(in[0] * in[1] * in[2])),
