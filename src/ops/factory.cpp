@@ -702,6 +702,31 @@ Tensor arange_ints(int64_t n, ScalarType dtype) {
 
 namespace {
 
+std::vector<Tensor> meshgrid_impl(TensorList l, bool xy) {
+  IntVec shape;
+  for (auto& t : l) {
+    if (t.dim() > 1) raise<OpError>("torch.meshgrid: Expected 0D or 1D tensor in the tensor list");
+    if (t.dtype() != l[0].dtype())
+      raise<OpError>("torch.meshgrid expects all tensors to have the same dtype");
+  }
+  if (xy && l.size() >= 2) std::swap(l[0], l[1]);
+  for (auto& t : l) shape.push_back(t.numel());
+  TensorList r;
+  for (size_t i = 0; i < l.size(); ++i) {
+    IntVec s(l.size(), 1);
+    s[i] = l[i].numel();
+    r.push_back(expand_to(reshape(l[i], s), shape));
+  }
+  if (xy && r.size() >= 2) std::swap(r[0], r[1]);
+  return r;
+}
+TensorList meshgrid(TensorList l) { return meshgrid_impl(l, false); }
+TensorList meshgrid_indexing(TensorList l, const std::string& how) {
+  if (how != "ij" && how != "xy")
+    raise<OpError>("torch.meshgrid: indexing must be one of \"xy\" or \"ij\", but received: ", how);
+  return meshgrid_impl(l, how == "xy");
+}
+
 constexpr OpDef kOps[] = {
     // clang-format off
     raw("aten::empty.memory_format", zeros_op), raw("aten::zeros", zeros_op), raw("aten::ones", ones_op), raw("aten::full", full_op), raw("aten::empty_like", empty_like_op), raw("aten::zeros_like", zeros_like_op), raw("aten::ones_like", ones_like_op), raw("aten::full_like", full_like_op),
@@ -723,7 +748,7 @@ constexpr OpDef kOps[] = {
     op<dtype_of>("prim::dtype"), op<device_of>("prim::device"), op<layout_of>("prim::layout"), op<requires_grad>("prim::requires_grad"), op<grad_of>("prim::grad"), op<none>("prim::name"), op<constant_of<true>>("prim::is_cpu"), op<constant_of<false>>("prim::is_cuda"), op<constant_of<false>>("prim::is_xpu"),
     op<constant_of<false>>("prim::is_sparse"), op<constant_of<false>>("prim::is_sparse_csr"), op<constant_of<false>>("prim::is_mkldnn"), op<constant_of<false>>("prim::is_mps"), op<is_nested_of>("prim::is_nested"), op<constant_of<false>>("prim::is_vulkan"), op<constant_of<false>>("prim::is_xla"), op<constant_of<false>>("prim::is_ipu"),
     op<constant_of<false>>("prim::is_maia"), op<is_quantized_of>("prim::is_quantized"), op<is_meta_of>("prim::is_meta"), op<is_floating_point>("aten::is_floating_point"), op<is_complex_of>("aten::is_complex"), op<is_signed>("aten::is_signed"), op<constant_of<true>>("aten::is_leaf"), op<constant_of<false>>("aten::retains_grad"),
-    op<constant_of<false>>("aten::is_conj"), op<constant_of<false>>("aten::is_neg"), op<constant_of<false>>("aten::is_inference"), op<len_of>("aten::len.Tensor"), op<itemsize>("prim::itemsize"), op<nbytes>("prim::nbytes"), op<itemsize>("aten::element_size"),
+    op<constant_of<false>>("aten::is_conj"), op<constant_of<false>>("aten::is_neg"), op<constant_of<false>>("aten::is_inference"), op<meshgrid>("aten::meshgrid"), op<meshgrid_indexing>("aten::meshgrid.indexing"), op<len_of>("aten::len.Tensor"), op<itemsize>("prim::itemsize"), op<nbytes>("prim::nbytes"), op<itemsize>("aten::element_size"),
     op<result_type_tt>("aten::result_type.Tensor"), op<result_type_ts>("aten::result_type.Scalar"), op<result_type_st>("aten::result_type.Scalar_Tensor"), op<result_type_ss>("aten::result_type.Scalar_Scalar"), op<promote_types_op>("aten::promote_types"), op<can_cast>("aten::can_cast"),
     op<is_same_size>("aten::is_same_size"), op<is_set_to>("aten::is_set_to"), raw("aten::_assert_async", assert_async), raw("aten::_assert_async.msg", assert_async), op<resize_>("aten::resize_"), op<requires_grad_>("aten::requires_grad_"),
     // clang-format on

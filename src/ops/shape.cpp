@@ -626,30 +626,6 @@ Tensor rot90(const Tensor& t, int64_t k, IntVec dims) {
   if (k == 3) return transpose(flip(t, {dims[0]}), dims[0], dims[1]);
   return clone(t);
 }
-std::vector<Tensor> meshgrid_impl(TensorList l, bool xy) {
-  IntVec shape;
-  for (auto& t : l) {
-    if (t.dim() > 1) raise<OpError>("torch.meshgrid: Expected 0D or 1D tensor in the tensor list");
-    if (t.dtype() != l[0].dtype())
-      raise<OpError>("torch.meshgrid expects all tensors to have the same dtype");
-  }
-  if (xy && l.size() >= 2) std::swap(l[0], l[1]);
-  for (auto& t : l) shape.push_back(t.numel());
-  TensorList r;
-  for (size_t i = 0; i < l.size(); ++i) {
-    IntVec s(l.size(), 1);
-    s[i] = l[i].numel();
-    r.push_back(expand_to(reshape(l[i], s), shape));
-  }
-  if (xy && r.size() >= 2) std::swap(r[0], r[1]);
-  return r;
-}
-TensorList meshgrid(TensorList l) { return meshgrid_impl(l, false); }
-TensorList meshgrid_indexing(TensorList l, const std::string& how) {
-  if (how != "ij" && how != "xy")
-    raise<OpError>("torch.meshgrid: indexing must be one of \"xy\" or \"ij\", but received: ", how);
-  return meshgrid_impl(l, how == "xy");
-}
 Tensor tril(const Tensor& t, int64_t d) { return triangle(t, d, false); }
 Tensor triu(const Tensor& t, int64_t d) { return triangle(t, d, true); }
 Tensor diag(const Tensor& t, int64_t d) {
@@ -700,12 +676,6 @@ template <Tensor (*F)(const Tensor&, IntVec)>
 Tensor copied(const Tensor& t, IntVec s) {
   return clone(F(t, s));
 }
-// A dense tensor of its own, also where nothing moves.
-Tensor copied_order(const Tensor& t) {
-  Tensor r = empty(t.sizes(), t.dtype());
-  copy_to(r, t);
-  return r;
-}
 Tensor pixel_shuffle(const Tensor& t, int64_t r) {
   if (t.dim() < 3 || r <= 0 || t.size(-3) % (r * r))
     raise<OpError>(
@@ -717,7 +687,7 @@ Tensor pixel_shuffle(const Tensor& t, int64_t r) {
   out[z(t.dim() - 3)] = c;
   out[z(t.dim() - 2)] = h * r;
   out[z(t.dim() - 1)] = w * r;
-  return view(copied_order(permute(reshape(t, {n, c, r, r, h, w}), {0, 1, 4, 2, 5, 3})), out);
+  return view(clone_format(permute(reshape(t, {n, c, r, r, h, w}), {0, 1, 4, 2, 5, 3}), 0), out);
 }
 Tensor pixel_unshuffle(const Tensor& t, int64_t r) {
   if (t.dim() < 3 || r <= 0 || t.size(-2) % r || t.size(-1) % r)
@@ -728,14 +698,14 @@ Tensor pixel_unshuffle(const Tensor& t, int64_t r) {
   out[z(t.dim() - 3)] = c * r * r;
   out[z(t.dim() - 2)] = h;
   out[z(t.dim() - 1)] = w;
-  return view(copied_order(permute(reshape(t, {n, c, h, r, w, r}), {0, 1, 3, 5, 2, 4})), out);
+  return view(clone_format(permute(reshape(t, {n, c, h, r, w, r}), {0, 1, 3, 5, 2, 4}), 0), out);
 }
 Tensor channel_shuffle(const Tensor& t, int64_t g) {
   if (t.dim() < 3 || g <= 0 || t.size(1) % g)
     raise<OpError>("Number of channels must be divisible by groups");
   IntVec s(t.sizes());
   IntVec split_sizes{s[0], g, s[1] / g, -1};
-  return view(copied_order(transpose(reshape(t, split_sizes), 1, 2)), s);
+  return view(clone_format(transpose(reshape(t, split_sizes), 1, 2), 0), s);
 }
 
 }  // namespace
@@ -911,7 +881,7 @@ constexpr OpDef kOps[] = {
     raw("aten::to.dtype", to), raw("aten::to.dtype_layout", to), raw("aten::to.device", to), raw("aten::to.other", to), raw("aten::to.prim_Device", to), raw("aten::to.prim_dtype", to), raw("aten::to.prim_other", to), raw("aten::_to_copy", to), op<type_as>("aten::type_as"),
     op<cat>("aten::cat"), op<stack>("aten::stack"), op<hstack>("aten::hstack"), op<vstack>("aten::vstack"), op<dstack>("aten::dstack"), op<column_stack>("aten::column_stack"), op<atleast<1>>("aten::atleast_1d"), op<atleast<2>>("aten::atleast_2d"), op<atleast<3>>("aten::atleast_3d"),
     op<atleast_list<1>>("aten::atleast_1d.Sequence"), op<atleast_list<2>>("aten::atleast_2d.Sequence"), op<atleast_list<3>>("aten::atleast_3d.Sequence"), op<repeat>("aten::repeat"), op<tile>("aten::tile"), op<flip>("aten::flip"), op<fliplr>("aten::fliplr"), op<flipud>("aten::flipud"), op<roll>("aten::roll"), op<rot90>("aten::rot90"),
-    op<meshgrid>("aten::meshgrid"), op<meshgrid_indexing>("aten::meshgrid.indexing"), op<tril>("aten::tril"), op<triu>("aten::triu"), op<diag>("aten::diag"), op<diag_embed>("aten::diag_embed"), op<diagflat>("aten::diagflat"), op<block_diag>("aten::block_diag"),
+    op<tril>("aten::tril"), op<triu>("aten::triu"), op<diag>("aten::diag"), op<diag_embed>("aten::diag_embed"), op<diagflat>("aten::diagflat"), op<block_diag>("aten::block_diag"),
     op<copied<view>>("aten::view_copy"), op<copied<permute>>("aten::permute_copy"), op<pixel_shuffle>("aten::pixel_shuffle"), op<pixel_unshuffle>("aten::pixel_unshuffle"), op<channel_shuffle>("aten::channel_shuffle"),
     // clang-format on
 };
