@@ -55,14 +55,13 @@ std::string trace(const std::vector<Frame>& stack) {
   return t;
 }
 
+// The divisor is not zero.
 int64_t remainder_int(int64_t a, int64_t b) {
-  if (b == 0) raise<OpError>("ZeroDivisionError: integer modulo by zero");
   if (b == -1) return 0;
   int64_t r = a % b;
   return r != 0 && (r < 0) != (b < 0) ? r + b : r;
 }
 int64_t floordiv_int(int64_t a, int64_t b) {
-  if (b == 0) raise<OpError>("division by 0");
   if (b == -1) return static_cast<int64_t>(-static_cast<uint64_t>(a));
   int64_t q = a / b;
   return (a % b != 0 && (a < 0) != (b < 0)) ? q - 1 : q;
@@ -112,6 +111,8 @@ class Interpreter {
     f.plan = &plan;
     f.keep = std::move(keep);
     f.slots.resize(plan.n_slots);
+    std::copy(plan.numbers.begin(), plan.numbers.end(),
+              f.slots.end() - static_cast<ptrdiff_t>(plan.numbers.size()));
   }
 
   // Runs __exit__ of everything that was entered, innermost first; their errors are dropped.
@@ -206,132 +207,185 @@ class Interpreter {
     }
   }
 
+  [[noreturn]] void too_many_steps() {
+    raise<LimitError>("the limit of ", context_.max_steps, " loop steps is reached");
+  }
+
+  void get_item(Frame& f, const Instruction& x) {
+    auto& items = at(f, x.b).toListRef().items;
+    int64_t i = at(f, x.c).int_unchecked(), n = static_cast<int64_t>(items.size());
+    if (i < 0) i += n;
+    if (i < 0 || i >= n) raise<OpError>("list index out of range");
+    f.slots[x.a] = items[static_cast<size_t>(i)];
+  }
+  void get_attribute(Frame& f, const Instruction& x) {
+    Object& o = at(f, x.b).toObjectRef();
+    std::unique_lock<std::mutex> lock(o.mutex, std::defer_lock);
+    if (x.op == Op::GetAttrLocked) lock.lock();
+    if (x.c >= o.slots.size()) raise<OpError>("attribute is not set");
+    f.slots[x.a] = o.slots[x.c];
+  }
+  void set_attribute(Frame& f, const Instruction& x) {
+    Object& o = at(f, x.a).toObjectRef();
+    IValue old;
+    std::lock_guard<std::mutex> lock(o.mutex);
+    if (x.c >= o.slots.size()) o.slots.resize(x.c + 1);
+    old = std::move(o.slots[x.c]);
+    o.slots[x.c] = at(f, x.b);
+    o.state_version.fetch_add(1, std::memory_order_relaxed);
+  }
+
   // Runs the top frame until a call or a return. True when the last frame has returned.
+  // Threaded code (Bell 1973): every handler jumps to the next one itself, so that the processor
+  // predicts each of these jumps by what precedes it. Scalar instructions read and write slots
+  // and nothing else; whatever may raise or run other code first writes its place into the frame.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wpedantic"
   bool step() {
-    Frame& f = stack_.back();
-    const Instruction* code = f.plan->code.data();
-    IValue* slots = f.slots.data();
-    const IValue* constants = f.plan->constants.data();
-    size_t pc = f.pc;
-    auto rd = [&](uint32_t o) -> const IValue& {
-      return o & kConstant ? constants[o & kIndex] : slots[o & kIndex];
+    static const void* const kHandlers[] = {
+#define SCONCE_RARE(name, operands, effect) &&on_rare,
+#define SCONCE_OP(name, operands, effect) &&on_##name,
+#include "runtime/opcodes.def"
+#undef SCONCE_OP
     };
-    auto ri = [&](uint32_t o) { return rd(o).int_unchecked(); };
-    auto rf = [&](uint32_t o) { return rd(o).double_unchecked(); };
-    for (;;) {
-      const Instruction& x = code[pc];
-      f.pc = ++pc;
-      switch (x.op) {
-        case Op::Call: call_kernel(f, f.plan->sites[x.a]); break;
-        case Op::Missing: {
-          const CallSite& s = f.plan->sites[x.a];
-          raise<MissingOp>(trace(stack_), "operator ",
-                           s.op ? s.op->full_name() : s.node->kind.view(),
-                           " is not implemented in sconce");
-        }
-        case Op::Move:
-          if (x.c)
-            slots[x.a] = std::move(slots[x.b]);
-          else
-            slots[x.a] = rd(x.b);
-          break;
-        case Op::MovePlain: slots[x.a].set_plain_unchecked(rd(x.b)); break;
-        case Op::Drop: slots[x.a] = IValue(); break;
-        case Op::Jump:
-          if (x.a < pc && context_.max_steps && ++steps_ > context_.max_steps)
-            raise<LimitError>("the limit of ", context_.max_steps, " loop steps is reached");
-          pc = x.a;
-          break;
-        case Op::JumpIfNot:
-          if (!rd(x.a).int_unchecked()) pc = x.b;
-          break;
-        case Op::LoopTest: {
-          const uint32_t* o = &f.plan->operands[f.plan->sites[x.a].first_in];
-          if (!(slots[o[0]].int_unchecked() < ri(o[1]) && ri(o[2]))) pc = x.b;
-          break;
-        }
-        case Op::LoopNext: {
-          const uint32_t* o = &f.plan->operands[f.plan->sites[x.a].first_in];
-          int64_t next = slots[o[0]].int_unchecked() + 1;
-          slots[o[0]].set_int_unchecked(next);
-          if (!(next < ri(o[1]) && ri(o[2]))) break;
-          if (context_.max_steps && ++steps_ > context_.max_steps)
-            raise<LimitError>("the limit of ", context_.max_steps, " loop steps is reached");
-          pc = x.b;
-          break;
-        }
-        case Op::SetInt: slots[x.a] = IValue(static_cast<int64_t>(x.b)); break;
-        case Op::AddInt:
-          slots[x.a].set_int_unchecked(static_cast<int64_t>(static_cast<uint64_t>(ri(x.b)) +
-                                                            static_cast<uint64_t>(ri(x.c))));
-          break;
-        case Op::SubInt:
-          slots[x.a].set_int_unchecked(static_cast<int64_t>(static_cast<uint64_t>(ri(x.b)) -
-                                                            static_cast<uint64_t>(ri(x.c))));
-          break;
-        case Op::MulInt:
-          slots[x.a].set_int_unchecked(static_cast<int64_t>(static_cast<uint64_t>(ri(x.b)) *
-                                                            static_cast<uint64_t>(ri(x.c))));
-          break;
-        case Op::RemInt: slots[x.a].set_int_unchecked(remainder_int(ri(x.b), ri(x.c))); break;
-        case Op::FloorDivInt: slots[x.a].set_int_unchecked(floordiv_int(ri(x.b), ri(x.c))); break;
-        case Op::AndInt: slots[x.a].set_int_unchecked(ri(x.b) & ri(x.c)); break;
-        case Op::EqInt: slots[x.a].set_bool_unchecked(ri(x.b) == ri(x.c)); break;
-        case Op::NeInt: slots[x.a].set_bool_unchecked(ri(x.b) != ri(x.c)); break;
-        case Op::LtInt: slots[x.a].set_bool_unchecked(ri(x.b) < ri(x.c)); break;
-        case Op::LeInt: slots[x.a].set_bool_unchecked(ri(x.b) <= ri(x.c)); break;
-        case Op::GtInt: slots[x.a].set_bool_unchecked(ri(x.b) > ri(x.c)); break;
-        case Op::GeInt: slots[x.a].set_bool_unchecked(ri(x.b) >= ri(x.c)); break;
-        case Op::AddFloat: slots[x.a].set_double_unchecked(rf(x.b) + rf(x.c)); break;
-        case Op::SubFloat: slots[x.a].set_double_unchecked(rf(x.b) - rf(x.c)); break;
-        case Op::MulFloat: slots[x.a].set_double_unchecked(rf(x.b) * rf(x.c)); break;
-        case Op::DivFloat: slots[x.a].set_double_unchecked(rf(x.b) / rf(x.c)); break;
-        case Op::LtFloat: slots[x.a].set_bool_unchecked(rf(x.b) < rf(x.c)); break;
-        case Op::GtFloat: slots[x.a].set_bool_unchecked(rf(x.b) > rf(x.c)); break;
-        case Op::Not: slots[x.a].set_bool_unchecked(!ri(x.b)); break;
-        case Op::IsNone: slots[x.a].set_bool_unchecked(rd(x.b).isNone() != (x.c != 0)); break;
-        case Op::GetItem: {
-          auto& items = rd(x.b).toListRef().items;
-          int64_t i = ri(x.c), n = static_cast<int64_t>(items.size());
-          if (i < 0) i += n;
-          if (i < 0 || i >= n) raise<OpError>("list index out of range");
-          slots[x.a] = items[static_cast<size_t>(i)];
-          break;
-        }
-        case Op::Len:
-          slots[x.a].set_int_unchecked(static_cast<int64_t>(rd(x.b).toListRef().items.size()));
-          break;
-        case Op::GetAttr: {
-          Object& o = rd(x.b).toObjectRef();
-          if (x.c >= o.slots.size()) raise<OpError>("attribute is not set");
-          slots[x.a] = o.slots[x.c];
-          break;
-        }
-        case Op::GetAttrLocked: {
-          Object& o = rd(x.b).toObjectRef();
-          std::lock_guard<std::mutex> lock(o.mutex);
-          if (x.c >= o.slots.size()) raise<OpError>("attribute is not set");
-          slots[x.a] = o.slots[x.c];
-          break;
-        }
-        case Op::SetAttr: {
-          Object& o = rd(x.a).toObjectRef();
-          IValue old;
-          std::lock_guard<std::mutex> lock(o.mutex);
-          if (x.c >= o.slots.size()) o.slots.resize(x.c + 1);
-          old = std::move(o.slots[x.c]);
-          o.slots[x.c] = rd(x.b);
-          o.state_version.fetch_add(1, std::memory_order_relaxed);
-          break;
-        }
-        case Op::EnumName: slots[x.a] = rd(x.b).toEnumRef().name; break;
-        case Op::EnumValue: slots[x.a] = rd(x.b).toEnumRef().value; break;
-        case Op::CallMethod:
-        case Op::CallFunction: call(f, x); return false;
-        case Op::Return: return leave(f, f.plan->sites[x.a]);
-        default: rare(f, x, f.plan->sites[x.a]); break;
+    Frame& f = stack_.back();
+    const Instruction* const code = f.plan->code.data();
+    IValue* const slots = f.slots.data();
+    const uint64_t max_steps = context_.max_steps ? context_.max_steps : ~uint64_t{0};
+    const Instruction *next = code + f.pc, *x;
+#define SCONCE_NEXT()                            \
+  do {                                           \
+    x = next++;                                  \
+    goto* kHandlers[static_cast<size_t>(x->op)]; \
+  } while (false)
+#define SCONCE_I(o) slots[x->o].int_unchecked()
+#define SCONCE_F(o) slots[x->o].double_unchecked()
+#define SCONCE_SET(name, type, value)                    \
+  on_##name : slots[x->a].set_##type##_unchecked(value); \
+  SCONCE_NEXT()
+#define SCONCE_JUMP_UNLESS(name, condition)         \
+  on_##name : if (!(condition)) next = code + x->c; \
+  SCONCE_NEXT()
+// Sums and products of int64 wrap.
+#define SCONCE_WRAP(op) \
+  static_cast<int64_t>(static_cast<uint64_t>(SCONCE_I(b)) op static_cast<uint64_t>(SCONCE_I(c)))
+// An instruction that may raise.
+#define SCONCE_SLOW(name, ...)                         \
+  on_##name : f.pc = static_cast<size_t>(next - code); \
+  __VA_ARGS__;                                         \
+  SCONCE_NEXT()
+
+    SCONCE_NEXT();
+    SCONCE_SET(MovePlain, plain, slots[x->b]);
+  on_Jump:
+    next = code + x->a;
+    SCONCE_NEXT();
+  on_JumpIfNot:
+    if (!SCONCE_I(a)) next = code + x->b;
+    SCONCE_NEXT();
+    SCONCE_JUMP_UNLESS(JumpIfNotEqInt, SCONCE_I(a) == SCONCE_I(b));
+    SCONCE_JUMP_UNLESS(JumpIfNotNeInt, SCONCE_I(a) != SCONCE_I(b));
+    SCONCE_JUMP_UNLESS(JumpIfNotLtInt, SCONCE_I(a) < SCONCE_I(b));
+    SCONCE_JUMP_UNLESS(JumpIfNotLeInt, SCONCE_I(a) <= SCONCE_I(b));
+    SCONCE_JUMP_UNLESS(JumpIfNotGtInt, SCONCE_I(a) > SCONCE_I(b));
+    SCONCE_JUMP_UNLESS(JumpIfNotGeInt, SCONCE_I(a) >= SCONCE_I(b));
+    SCONCE_JUMP_UNLESS(JumpIfNotLtFloat, SCONCE_F(a) < SCONCE_F(b));
+    SCONCE_JUMP_UNLESS(JumpIfNotLeFloat, SCONCE_F(a) <= SCONCE_F(b));
+    SCONCE_JUMP_UNLESS(JumpIfNotGtFloat, SCONCE_F(a) > SCONCE_F(b));
+    SCONCE_JUMP_UNLESS(JumpIfNotGeFloat, SCONCE_F(a) >= SCONCE_F(b));
+    SCONCE_JUMP_UNLESS(LoopTest, SCONCE_I(a) < SCONCE_I(b));
+  on_LoopNext : {
+    int64_t i = SCONCE_I(a) + 1;
+    slots[x->a].set_int_unchecked(i);
+    if (i < SCONCE_I(b)) {
+      if (++steps_ > max_steps) {
+        f.pc = static_cast<size_t>(next - code);
+        too_many_steps();
       }
+      next = code + x->c;
     }
+    SCONCE_NEXT();
+  }
+    SCONCE_SET(SetInt, int, static_cast<int64_t>(x->b));
+    SCONCE_SET(AddInt, int, SCONCE_WRAP(+));
+    SCONCE_SET(SubInt, int, SCONCE_WRAP(-));
+    SCONCE_SET(MulInt, int, SCONCE_WRAP(*));
+  on_RemInt:
+    if (!SCONCE_I(c)) {
+      f.pc = static_cast<size_t>(next - code);
+      raise<OpError>("ZeroDivisionError: integer modulo by zero");
+    }
+    slots[x->a].set_int_unchecked(remainder_int(SCONCE_I(b), SCONCE_I(c)));
+    SCONCE_NEXT();
+  on_FloorDivInt:
+    if (!SCONCE_I(c)) {
+      f.pc = static_cast<size_t>(next - code);
+      raise<OpError>("division by 0");
+    }
+    slots[x->a].set_int_unchecked(floordiv_int(SCONCE_I(b), SCONCE_I(c)));
+    SCONCE_NEXT();
+    SCONCE_SET(AndInt, int, SCONCE_I(b) & SCONCE_I(c));
+    SCONCE_SET(OrInt, int, SCONCE_I(b) | SCONCE_I(c));
+    SCONCE_SET(XorInt, int, SCONCE_I(b) ^ SCONCE_I(c));
+    SCONCE_SET(EqInt, bool, SCONCE_I(b) == SCONCE_I(c));
+    SCONCE_SET(NeInt, bool, SCONCE_I(b) != SCONCE_I(c));
+    SCONCE_SET(LtInt, bool, SCONCE_I(b) < SCONCE_I(c));
+    SCONCE_SET(LeInt, bool, SCONCE_I(b) <= SCONCE_I(c));
+    SCONCE_SET(GtInt, bool, SCONCE_I(b) > SCONCE_I(c));
+    SCONCE_SET(GeInt, bool, SCONCE_I(b) >= SCONCE_I(c));
+    SCONCE_SET(AddFloat, double, SCONCE_F(b) + SCONCE_F(c));
+    SCONCE_SET(SubFloat, double, SCONCE_F(b) - SCONCE_F(c));
+    SCONCE_SET(MulFloat, double, SCONCE_F(b) * SCONCE_F(c));
+    SCONCE_SET(DivFloat, double, SCONCE_F(b) / SCONCE_F(c));
+    SCONCE_SET(LtFloat, bool, SCONCE_F(b) < SCONCE_F(c));
+    SCONCE_SET(LeFloat, bool, SCONCE_F(b) <= SCONCE_F(c));
+    SCONCE_SET(GtFloat, bool, SCONCE_F(b) > SCONCE_F(c));
+    SCONCE_SET(GeFloat, bool, SCONCE_F(b) >= SCONCE_F(c));
+    SCONCE_SET(NegInt, int, static_cast<int64_t>(-static_cast<uint64_t>(SCONCE_I(b))));
+    SCONCE_SET(NegFloat, double, -SCONCE_F(b));
+    SCONCE_SET(Not, bool, !SCONCE_I(b));
+
+    SCONCE_SLOW(Call, call_kernel(f, f.plan->sites[x->a]));
+    SCONCE_SLOW(Missing, missing(f.plan->sites[x->a]));
+    SCONCE_SLOW(Move, move(f, *x));
+    SCONCE_SLOW(Drop, slots[x->a] = IValue());
+    SCONCE_SLOW(IsNone, slots[x->a].set_bool_unchecked(at(f, x->b).isNone() != (x->c != 0)));
+    SCONCE_SLOW(GetItem, get_item(f, *x));
+    SCONCE_SLOW(Len, slots[x->a].set_int_unchecked(
+                         static_cast<int64_t>(at(f, x->b).toListRef().items.size())));
+    SCONCE_SLOW(GetAttr, get_attribute(f, *x));
+    SCONCE_SLOW(GetAttrLocked, get_attribute(f, *x));
+    SCONCE_SLOW(SetAttr, set_attribute(f, *x));
+    SCONCE_SLOW(EnumName, slots[x->a] = at(f, x->b).toEnumRef().name);
+    SCONCE_SLOW(EnumValue, slots[x->a] = at(f, x->b).toEnumRef().value);
+    SCONCE_SLOW(rare, rare(f, *x, f.plan->sites[x->a]));
+  on_CallMethod:
+  on_CallFunction:
+    f.pc = static_cast<size_t>(next - code);
+    call(f, *x);
+    return false;
+  on_Return:
+    f.pc = static_cast<size_t>(next - code);
+    return leave(f, f.plan->sites[x->a]);
+#undef SCONCE_NEXT
+#undef SCONCE_I
+#undef SCONCE_F
+#undef SCONCE_SET
+#undef SCONCE_JUMP_UNLESS
+#undef SCONCE_WRAP
+#undef SCONCE_SLOW
+  }
+#pragma GCC diagnostic pop
+
+  [[noreturn]] void missing(const CallSite& s) {
+    raise<MissingOp>(trace(stack_), "operator ", s.op ? s.op->full_name() : s.node->kind.view(),
+                     " is not implemented in sconce");
+  }
+  void move(Frame& f, const Instruction& x) {
+    if (x.c)
+      f.slots[x.a] = std::move(f.slots[x.b]);
+    else
+      f.slots[x.a] = at(f, x.b);
   }
 
   void call(Frame& f, const Instruction& x) {

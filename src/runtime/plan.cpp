@@ -25,6 +25,8 @@ constexpr ScalarRow kScalars[] = {{"aten::add", I, I, Op::AddInt},
                                   {"aten::remainder", I, I, Op::RemInt},
                                   {"aten::floordiv", I, I, Op::FloorDivInt},
                                   {"aten::__and__", I, I, Op::AndInt},
+                                  {"aten::__or__", I, I, Op::OrInt},
+                                  {"aten::__xor__", I, I, Op::XorInt},
                                   {"aten::eq", I, I, Op::EqInt},
                                   {"aten::ne", I, I, Op::NeInt},
                                   {"aten::lt", I, I, Op::LtInt},
@@ -36,7 +38,33 @@ constexpr ScalarRow kScalars[] = {{"aten::add", I, I, Op::AddInt},
                                   {"aten::mul", F, F, Op::MulFloat},
                                   {"aten::div", F, F, Op::DivFloat},
                                   {"aten::lt", F, F, Op::LtFloat},
-                                  {"aten::gt", F, F, Op::GtFloat}};
+                                  {"aten::le", F, F, Op::LeFloat},
+                                  {"aten::gt", F, F, Op::GtFloat},
+                                  {"aten::ge", F, F, Op::GeFloat}};
+
+// A comparison and the jump on its result, in one.
+struct FusedRow {
+  Op compare, jump;
+};
+constexpr FusedRow kFused[] = {
+    {Op::EqInt, Op::JumpIfNotEqInt},     {Op::NeInt, Op::JumpIfNotNeInt},
+    {Op::LtInt, Op::JumpIfNotLtInt},     {Op::LeInt, Op::JumpIfNotLeInt},
+    {Op::GtInt, Op::JumpIfNotGtInt},     {Op::GeInt, Op::JumpIfNotGeInt},
+    {Op::LtFloat, Op::JumpIfNotLtFloat}, {Op::LeFloat, Op::JumpIfNotLeFloat},
+    {Op::GtFloat, Op::JumpIfNotGtFloat}, {Op::GeFloat, Op::JumpIfNotGeFloat}};
+
+struct OpcodeRow {
+  const char* name;
+  std::string_view operands;
+  bool scalar;
+};
+constexpr OpcodeRow kOpcodes[] = {
+#define SCONCE_SCALAR(name, operands, effect) {#name, operands, true},
+#define SCONCE_OP(name, operands, effect) {#name, operands, false},
+#include "runtime/opcodes.def"
+#undef SCONCE_OP
+};
+const OpcodeRow& opcode(Op op) { return kOpcodes[static_cast<size_t>(op)]; }
 
 bool counted(TypePtr t) {
   switch (t->kind) {
@@ -61,10 +89,26 @@ class Planner {
     block(b);
     site(nullptr, b->outputs(), {});
     emit(Op::Return, last_site());
+    place_numbers();
     p_.n_slots = next_;
   }
 
  private:
+  // Scalar instructions read slots alone: the constants among their operands get some.
+  void place_numbers() {
+    std::unordered_map<uint32_t, uint32_t> placed;
+    auto place = [&](uint32_t& o) {
+      if (!(o & kConstant)) return;
+      auto [it, added] = placed.emplace(o, next_);
+      if (added) {
+        p_.numbers.push_back(p_.constants[o & kIndex]);
+        ++next_;
+      }
+      o = it->second;
+    };
+    for (Instruction& x : p_.code)
+      if (opcode(x.op).scalar) place(x.a), place(x.b), place(x.c);
+  }
   uint32_t slot(const Value* v) {
     auto it = slots_.find(v);
     if (it != slots_.end()) return it->second;
@@ -234,9 +278,14 @@ class Planner {
         return;
       }
     }
-    if (n->inputs.size() == 1 && k.is_aten()) {
-      if (k.unqualified() == "__not__" && n->inputs[0]->type->kind == TypeKind::Bool) {
-        emit(Op::Not, slot(n->outputs[0]), operand(n->inputs[0], nullptr));
+    if (n->inputs.size() == 1 && n->outputs.size() == 1 && k.is_aten()) {
+      TypeKind of = n->inputs[0]->type->kind;
+      bool negates = k.unqualified() == "neg" && (of == I || of == F);
+      if (negates || (k.unqualified() == "__not__" && of == TypeKind::Bool)) {
+        emit(!negates  ? Op::Not
+             : of == I ? Op::NegInt
+                       : Op::NegFloat,
+             slot(n->outputs[0]), operand(n->inputs[0], nullptr));
         return;
       }
       if (k.unqualified() == "len" && n->inputs[0]->type->kind == TypeKind::List) {
@@ -326,10 +375,27 @@ class Planner {
     free_inputs(n);
   }
 
+  // The jump to a target that set_target tells later. A comparison that was made for this jump
+  // alone becomes part of it.
+  size_t jump_if_not(const Value* v) {
+    uint32_t cond = operand(v, nullptr);
+    if (!(cond & kConstant) && v->uses.size() == 1 && v->node->blocks.empty() && !p_.code.empty() &&
+        p_.code.back().a == cond)
+      for (const FusedRow& r : kFused)
+        if (Instruction& x = p_.code.back(); x.op == r.compare) {
+          x = {r.jump, 0, x.b, x.c, 0};
+          return p_.code.size() - 1;
+        }
+    return emit(Op::JumpIfNot, cond);
+  }
+  void set_target(size_t jump, uint32_t target) {
+    Instruction& x = p_.code[jump];
+    (x.op == Op::JumpIfNot ? x.b : x.c) = target;
+  }
+
   void branch(Node* n) {
-    uint32_t cond = operand(n->inputs[0], nullptr);
     nested(n);
-    size_t jump = emit(Op::JumpIfNot, cond, 0);
+    size_t jump = jump_if_not(n->inputs[0]);
     std::vector<uint32_t> dst;
     std::vector<bool> plain;
     for (Value* v : n->outputs) {
@@ -353,7 +419,7 @@ class Planner {
     };
     arm(n->blocks[0]);
     size_t over = emit(Op::Jump, 0);
-    p_.code[jump].b = here();
+    set_target(jump, here());
     arm(n->blocks[1]);
     p_.code[over].a = here();
   }
@@ -380,17 +446,11 @@ class Planner {
       return c && c->isBool() && c->toBool();
     };
     bool counted_only = always(n->inputs[1]) && always(body->outputs()[0]);
-    uint32_t cond = counted_only ? operand(n->inputs[1], nullptr) : next_++;
-    if (!counted_only) emit(Op::Move, cond, operand(n->inputs[1], nullptr));
+    uint32_t cond = counted_only ? 0 : next_++;
+    if (!counted_only) emit(Op::MovePlain, cond, operand(n->inputs[1], nullptr));
     uint32_t trip = operand(n->inputs[0], nullptr);
-    CallSite s;
-    s.node = n;
-    s.first_in = static_cast<uint32_t>(p_.operands.size());
-    s.n_in = 3;
-    p_.operands.insert(p_.operands.end(), {i, trip, cond});
-    p_.sites.push_back(s);
-    uint32_t at = last_site();
-    size_t test = emit(Op::LoopTest, at);
+    std::vector<size_t> exits{emit(Op::LoopTest, i, trip)};
+    if (!counted_only) exits.push_back(emit(Op::JumpIfNot, cond));
     uint32_t head = here();
     block(body);
     current_ = n;
@@ -405,8 +465,9 @@ class Planner {
       src.push_back(operand(body->outputs()[k + 1], nullptr));
     }
     parallel_move(dst, src, plain);
-    emit(Op::LoopNext, at, head);
-    p_.code[test].b = here();
+    if (!counted_only) exits.push_back(emit(Op::JumpIfNot, cond));
+    emit(Op::LoopNext, i, trip, head);
+    for (size_t x : exits) set_target(x, here());
   }
 
   Plan& p_;
@@ -429,28 +490,38 @@ std::shared_ptr<Plan> make_plan(std::shared_ptr<Graph> g, const OpTable& ops, st
 }
 
 std::string print_plan(const Plan& p) {
-  static constexpr const char* kNames[] = {
-#define SCONCE_OP(name, operands, effect) #name,
-#include "runtime/opcodes.def"
-#undef SCONCE_OP
-  };
   std::string out;
+  const uint32_t first_number = p.n_slots - static_cast<uint32_t>(p.numbers.size());
+  for (size_t i = 0; i < p.numbers.size(); ++i)
+    out += "s" + std::to_string(first_number + i) + " = " + ivalue_str(p.numbers[i]) + "\n";
   auto show = [](uint32_t o) {
     return (o & kConstant ? "c" : "s") + std::to_string(o & kIndex) + (o & kLast ? "!" : "");
   };
   for (size_t i = 0; i < p.code.size(); ++i) {
     const Instruction& x = p.code[i];
-    out += std::to_string(i) + " " + kNames[static_cast<size_t>(x.op)];
-    bool has_site = x.op == Op::Call || x.op == Op::Missing ||
-                    (x.op >= Op::List && x.op <= Op::TupleSlice) || x.op >= Op::Create;
-    if (has_site && x.op != Op::EnumName && x.op != Op::EnumValue) {
+    std::string_view operands = opcode(x.op).operands;
+    out += std::to_string(i) + " " + opcode(x.op).name;
+    if (operands == "a=call site") {
       const CallSite& s = p.sites[x.a];
       if (s.op) out += " " + std::string(s.op->full_name());
       for (uint32_t k = 0; k < s.n_in; ++k) out += " " + show(p.operands[s.first_in + k]);
       out += " ->";
       for (uint32_t k = 0; k < s.n_out; ++k) out += " " + show(p.operands[s.first_out + k]);
     } else {
-      out += " " + show(x.a) + " " + show(x.b) + " " + show(x.c);
+      // "a=dst b c=target": a slot or constant but where the name says otherwise.
+      const uint32_t values[] = {x.a, x.b, x.c};
+      while (!operands.empty()) {
+        std::string_view name = operands.substr(0, operands.find(' '));
+        operands.remove_prefix(std::min(name.size() + 1, operands.size()));
+        uint32_t v = values[name[0] - 'a'];
+        name.remove_prefix(std::min<size_t>(2, name.size()));
+        if (name == "target" || name == "exit" || name == "body")
+          out += " -> " + std::to_string(v);
+        else if (name == "value" || name == "negate" || name == "attribute" || name == "last_use")
+          out += " " + std::to_string(v);
+        else
+          out += " " + show(v);
+      }
     }
     out += "\n";
   }

@@ -41,7 +41,8 @@ class Plan {
   std::vector<uint32_t> operands;
   std::vector<IValue> constants;
   std::vector<const Node*> origin;  // per instruction, for messages
-  uint32_t n_slots = 0;
+  std::vector<IValue> numbers;      // constants that a frame keeps in its last slots
+  uint32_t n_slots = 0;             // with those
   uint32_t n_inputs = 0;
   std::shared_ptr<Graph> graph;  // what it was made from
   std::string name;

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <catch2/catch.hpp>
 #include <atomic>
+#include <cmath>
 #include <cstring>
 #include <fstream>
 #include <iterator>
+#include <limits>
 #include <sstream>
 #include <thread>
 
@@ -110,6 +112,55 @@ TEST_CASE("source text compiles and runs with no archive") {
   CHECK(m.run_method("twice", {IValue(int64_t{10})}).toInt() == 110);
   CHECK_THROWS_AS(compile("def f(x: int) -> int:\n    return y\n"), ScriptError);
   CHECK_THROWS_AS(compile("def f(x: int -> int:\n    return x\n"), ScriptError);
+}
+
+TEST_CASE("scalar arithmetic and its jumps") {
+  Module m = compile(
+      "def collatz(n: int) -> int:\n"
+      "    steps = 0\n"
+      "    while n != 1:\n"
+      "        if n % 2 == 0:\n"
+      "            n = n // 2\n"
+      "        else:\n"
+      "            n = 3 * n + 1\n"
+      "        steps += 1\n"
+      "    return steps\n"
+      "def compared(x: float, y: float) -> int:\n"
+      "    bits = 0\n"
+      "    if x < y:\n"
+      "        bits = bits | 1\n"
+      "    if x <= y:\n"
+      "        bits = bits | 2\n"
+      "    if x > y:\n"
+      "        bits = bits | 4\n"
+      "    if x >= y:\n"
+      "        bits = bits | 8\n"
+      "    return bits ^ 16\n"
+      "def divided(a: int, b: int) -> Tuple[int, int]:\n"
+      "    return (a // b,\n"
+      "            -a % b)\n");
+  CHECK(m.run_method("collatz", {IValue(int64_t{27})}).toInt() == 111);
+  auto compared = [&](double x, double y) {
+    return m.run_method("compared", {IValue(x), IValue(y)}).toInt();
+  };
+  CHECK(compared(1, 2) == (16 | 1 | 2));
+  CHECK(compared(2, 2) == (16 | 2 | 8));
+  CHECK(compared(3, 2) == (16 | 4 | 8));
+  CHECK(compared(std::nan(""), 2) == 16);
+  auto divided = [&](int64_t a, int64_t b) {
+    return ivalue_str(m.run_method("divided", {IValue(a), IValue(b)}));
+  };
+  CHECK(divided(7, -2) == "(-4, -1)");
+  CHECK(divided(-7, 2) == "(-4, 1)");
+  CHECK(divided(std::numeric_limits<int64_t>::min(), -1) == "(-9223372036854775808, 0)");
+  CHECK_THROWS_WITH(divided(1, 0), Catch::Matchers::Contains("line 22") &&
+                                       Catch::Matchers::Contains("return (a // b") &&
+                                       Catch::Matchers::Contains("division by 0"));
+  // The comparison is part of the jump; constants stand in the frame's last slots.
+  std::string plan = m.plan_text("collatz");
+  CHECK(plan.find("JumpIfNotEqInt") != std::string::npos);
+  CHECK(plan.find("EqInt", plan.find("JumpIfNotEqInt") + 14) == std::string::npos);
+  CHECK(plan.find(" = 3\n") < plan.find("0 "));
 }
 
 TEST_CASE("methods can be added to a module") {
