@@ -220,6 +220,10 @@ class Recording final : public Recorder {
     // unsqueeze_ and its like change the input itself.
     for (size_t i = 0; i < kept_.size(); ++i)
       if (!plan_->key[i].matches(kept_[i])) give_up();
+    // Without a tensor or a kernel there is nothing to plan: it would only remember an answer.
+    if (plan_->calls.empty() &&
+        std::none_of(plan_->key.begin(), plan_->key.end(), [](const Key& k) { return k.tensor; }))
+      give_up();
     if (given_up_ || !describe(out, plan_->result)) return nullptr;
     place();
     return given_up_ ? nullptr : std::move(plan_);
