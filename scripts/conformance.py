@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs the conformance corpus, keeps docs/known-failures.txt and docs/conformance.md.
 
-usage: conformance.py SCONCE CORPUS [--update] [--jobs N]
+usage: conformance.py SCONCE CORPUS [--update] [--jobs N] [--device D]
 
 Every archive is always run. Without --update: fails when an archive fails that docs/known-failures.txt does not name.
 With --update: rewrites the list (which may only get shorter once it exists; --force lets it grow) and the table.
+With --device: runs on that device; docs/known-failures-DEVICE.txt has what fails there and not on the CPU.
 """
 import argparse
 import json
@@ -18,10 +19,10 @@ FOLDERS = ["lang", "models", "ops", "pytorch_tests", "legacy"]
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
-def verify(sconce, folder, jobs, graph):
+def verify(sconce, folder, jobs, device):
     with tempfile.NamedTemporaryFile(suffix=".json") as report:
         command = [sconce, "verify", str(folder), "--json", report.name, "--jobs", str(jobs), "--timeout", "60"]
-        subprocess.run(command + (["--graph"] if graph else []), stdout=subprocess.DEVNULL, check=False)
+        subprocess.run(command + (["--device", device] if device else ["--graph"]), stdout=subprocess.DEVNULL, check=False)
         return json.loads(pathlib.Path(report.name).read_text())
 
 
@@ -64,14 +65,20 @@ def main():
     parser.add_argument("--force", action="store_true")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--folders", nargs="*", help="these alone, and no checks of the IR")
+    parser.add_argument("--device", help="no checks of the IR either")
     options = parser.parse_args()
-    known_file = ROOT / "docs" / "known-failures.txt"
-    known = set(known_file.read_text().split("\n")) - {""} if known_file.exists() else None
+
+    def read_list(file):
+        return set(file.read_text().split("\n")) - {""} if file.exists() else None
+
+    cpu_file = ROOT / "docs" / "known-failures.txt"
+    known_file = ROOT / "docs" / f"known-failures-{options.device}.txt" if options.device else cpu_file
+    known, on_cpu = read_list(known_file), (read_list(cpu_file) or set()) if options.device else set()
     failing, rows, total_cases, total_failed = set(), [], 0, 0
     for name in options.folders or FOLDERS:
         if not (options.corpus / name).is_dir():
             continue
-        report = verify(options.sconce, options.corpus / name, options.jobs, graph=True)
+        report = verify(options.sconce, options.corpus / name, options.jobs, options.device)
         archives = report["archives"]
         bad = [a for a in archives if a["failed"]]
         failing |= {str(pathlib.Path(a["path"]).relative_to(options.corpus)) for a in bad}
@@ -79,16 +86,19 @@ def main():
         total_cases += cases
         total_failed += report["failed"]
         graphs = report["graphs"]
+        failing -= on_cpu
         rows.append(f"| {name} | {len(archives) - len(bad)} of {len(archives)} | {report['passed']} of {cases} "
                     f"| {graphs['equal']} of {graphs['equal'] + graphs['different']} |")
         print(f"{name}: {report['passed']} passed, {report['failed']} failed of {cases} cases", flush=True)
-    checks, well = ([], True) if options.folders else graph_checks(options.sconce, options.corpus, options.jobs)
+    checks, well = ([], True) if options.folders or options.device else graph_checks(options.sconce, options.corpus, options.jobs)
     print("\n".join(checks))
     if options.update and not options.folders:
         if known is not None and failing - known and not options.force:
             print("these would be new in the list:", *sorted(failing - known), sep="\n  ")
             return 1
         known_file.write_text("".join(f"{f}\n" for f in sorted(failing)))
+        if options.device:
+            return 0
         table = "\n".join(rows)
         (ROOT / "docs" / "conformance.md").write_text(
             "# Conformance\n\nWritten by `scripts/conformance.py --update`; PyTorch 2.13's own answers are the reference.\n\n"
@@ -100,7 +110,7 @@ def main():
         print(f"new failure: {f}")
     healed = 0 if options.folders else len((known or set()) - failing)
     if healed:
-        print(f"{healed} archives of docs/known-failures.txt pass now: run with --update")
+        print(f"{healed} archives of {known_file.name} pass now: run with --update")
     print(f"corpus: {total_cases - total_failed} cases passed, {total_failed} failed (all in known archives: {'no' if new else 'yes'})")
     if not well:
         print("a graph text isn't printed as it was read, or the alias analysis is wrong")

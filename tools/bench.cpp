@@ -8,6 +8,7 @@
 
 #include "commands.h"
 #include "compare.h"
+#include "core/device.h"
 #include "inputs.h"
 #include "sconce/sconce.h"
 
@@ -16,7 +17,7 @@ namespace sconce::tool {
 namespace {
 
 struct Options {
-  std::string model, io, method = "forward", mode = "optimized";
+  std::string model, io, method = "forward", mode = "optimized", device = "cpu";
   std::vector<std::string> inputs;
   int threads = 1;
   double min_time = 1;
@@ -33,6 +34,7 @@ int bench(const Options& o) {
   LoadOptions load_options;
   load_options.mode = o.mode == "interpret" ? Mode::Interpret : Mode::Optimized;
   load_options.num_threads = o.threads;
+  if (o.device != "cpu") load_options.device = Device::parse(o.device);
   Module m = load(o.model, load_options);
   double load_ms = ms_since(start);
   std::vector<IValue> given;
@@ -45,21 +47,25 @@ int bench(const Options& o) {
   }
   for (auto& text : o.inputs) given.push_back(parse_input(text));
   given = convert_inputs(m, method, given);
+  const DeviceRuntime* device = find_device(Device::parse(o.device));
   // Inputs that the method writes are copied before each call; the others stay as warm as a
   // caller's own.
   bool writes = false;
   auto once = [&] {
     auto inputs = writes ? copy_values(given) : given;
+    if (writes) move_values(inputs, o.device);
     auto t = Clock::now();
     IValue out = m.run_method(method, std::move(inputs));
+    if (device) device->synchronize();
     return ms_since(t);
   };
   auto before = copy_values(given);
+  move_values(given, o.device);
   double first = once();
   Tolerance exact{"exact", 0, 0};
   for (size_t i = 0; i < given.size(); ++i)
     writes |= difference(given[i], before[i], exact, "").has_value();
-  if (writes) given = before;
+  if (writes) given = before;  // copied and moved before each call
   std::vector<double> times;
   auto begin = Clock::now();
   while (times.size() < 3 || ms_since(begin) < o.min_time * 1000) times.push_back(once());
@@ -97,6 +103,7 @@ Command add_bench(CLI::App& app) {
   c->add_option("--mode", o->mode, "interpret or optimized")
       ->check(CLI::IsMember({"interpret", "optimized"}))
       ->capture_default_str();
+  c->add_option("--device", o->device, "cpu or cuda[:N]")->capture_default_str();
   c->add_option("--min-time", o->min_time, "seconds to measure for")->capture_default_str();
   c->add_flag("--json", o->json, "as JSON");
   return [o] { return bench(*o); };

@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include "api/convert.h"
+#include "api/device_copy.h"
 #include "api/runtime.h"
 
 namespace sconce::tool {
@@ -135,7 +136,9 @@ Difference difference(const IValue& a, const IValue& e, const Tolerance& tol,
   if (a.tag() != e.tag()) return differ(where, ": ", a.tag_name(), ", expected ", e.tag_name());
   switch (a.tag()) {
     case Tag::None: return {};
-    case Tag::Tensor: return compare_tensors(a.toTensorRef(), e.toTensorRef(), tol, where);
+    case Tag::Tensor:
+      return compare_tensors(a.toTensorRef().defined() ? a.toTensorRef().cpu() : a.toTensorRef(),
+                             e.toTensorRef(), tol, where);
     case Tag::Double:
       if (tol.check == "meta" || close(a.toDouble(), e.toDouble(), tol)) return {};
       return differ(where, ": ", a.toDouble(), ", expected ", e.toDouble());
@@ -226,15 +229,7 @@ class Copier {
       s = Storage::allocate(t.impl()->storage->nbytes());
       if (s->nbytes()) std::memcpy(s->data(), t.impl()->storage->data(), s->nbytes());
     }
-    auto impl = make_ref<TensorImpl>();
-    impl->storage = s;
-    impl->sizes = t.impl()->sizes;
-    impl->strides = t.impl()->strides;
-    impl->offset = t.impl()->offset;
-    impl->dtype = t.impl()->dtype;
-    impl->requires_grad = t.impl()->requires_grad;
-    impl->quantizer = t.impl()->quantizer;
-    return Tensor(impl);
+    return with_storage(t, s, t.storage_offset());
   }
   std::unordered_map<Storage*, Ref<Storage>> storages_;
 };
@@ -245,6 +240,11 @@ std::vector<IValue> copy_values(const std::vector<IValue>& values) {
   std::vector<IValue> out;
   for (auto& v : values) out.push_back(c.copy(v));
   return out;
+}
+
+void move_values(std::vector<IValue>& values, const std::string& device) {
+  DeviceCopy copy(find_device(Device::parse(device)));
+  for (IValue& v : values) copy.move(v);
 }
 
 std::vector<IValue> convert_inputs(const Module& m, const std::string& method,
@@ -261,11 +261,15 @@ std::vector<IValue> convert_inputs(const Module& m, const std::string& method,
 Difference run_case(const Module& m, const Case& c, std::string (*take_stdout)(void*), void* self) {
   take_stdout(self);
   std::vector<IValue> given = copy_values(c.inputs);
+  if (m.impl()->device) move_values(given, m.impl()->device->str());
   IValue out;
   try {
     std::vector<IValue> inputs = convert_inputs(m, c.method, given);
     if (c.seed) manual_seed(static_cast<uint64_t>(*c.seed));
     out = c.method == "__call__" ? m(std::move(inputs)) : m.run_method(c.method, std::move(inputs));
+    // What a device finds out later is an error of the call.
+    if (m.impl()->device)
+      if (const DeviceRuntime* device = find_device(*m.impl()->device)) device->synchronize();
   } catch (const MissingOp&) {
     throw;  // never an answer
   } catch (const ScriptError&) {

@@ -32,6 +32,8 @@ struct Case {
 std::vector<Case> read_cases(const std::string& path);
 // Deep copy that keeps what shares storage sharing.
 std::vector<IValue> copy_values(const std::vector<IValue>& values);
+// Copies their tensors to a device, in place in containers.
+void move_values(std::vector<IValue>& values, const std::string& device);
 // Inputs as the method declares them.
 std::vector<IValue> convert_inputs(const Module& m, const std::string& method,
                                    const std::vector<IValue>& inputs);

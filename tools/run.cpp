@@ -21,7 +21,7 @@ struct Options {
   std::vector<std::string> inputs;
   int threads = 1;
   int64_t seed = -1;
-  bool profile = false;
+  bool profile = false, strict = false;
 };
 
 void print_profile(const Profile& p, double seconds) {
@@ -35,6 +35,9 @@ void print_profile(const Profile& p, double seconds) {
     line("", r);
     for (auto& s : r.slots) line("  ", s);
   }
+  for (auto& [slot, n] : p.on_host())
+    std::fprintf(stderr, "%s ran on the CPU %lld times: the device has no kernel for it\n",
+                 slot.c_str(), static_cast<long long>(n));
   std::fprintf(stderr, "the call: %.3f ms; kernels: %s; %lld allocations, %.1f MiB\n",
                seconds * 1e3, cpu_kernels().name, static_cast<long long>(p.allocations()),
                static_cast<double>(p.allocated_bytes()) / (1 << 20));
@@ -67,17 +70,17 @@ void print_value(const IValue& v) {
 void save(const std::string& path, const IValue& v) {
   const Tensor* t = v.isTensor() ? &v.toTensorRef() : nullptr;
   if (!t) raise<Error>("--out writes one tensor as .npy; the method returned ", v.tag_name());
-  write_npy(path, *t);
+  write_npy(path, t->cpu());
 }
 
 int run(const Options& o) {
-  if (o.device != "cpu")
-    raise<Error>("this build runs on the CPU only; device ", o.device, " is not available");
   if (o.seed >= 0) manual_seed(static_cast<uint64_t>(o.seed));
   LoadOptions load_options;
   load_options.out = &std::cout;
   load_options.warnings = &std::cerr;
   load_options.num_threads = o.threads;
+  load_options.strict_device = o.strict;
+  if (o.device != "cpu") load_options.device = Device::parse(o.device);
   load_options.mode = o.mode == "interpret" ? Mode::Interpret : Mode::Optimized;
   Module m = load(o.model, load_options);
   if (!o.io.empty()) {
@@ -86,7 +89,9 @@ int run(const Options& o) {
     if (cases.empty() || !cases[0].output) raise<Error>(o.io, " has no case with an output");
     const Case& c = cases[0];
     if (c.seed) manual_seed(static_cast<uint64_t>(*c.seed));
-    IValue out = m.run_method(c.method, convert_inputs(m, c.method, copy_values(c.inputs)));
+    std::vector<IValue> given = copy_values(c.inputs);
+    move_values(given, o.device);
+    IValue out = m.run_method(c.method, convert_inputs(m, c.method, given));
     print_value(out);
     auto d = difference(out, *c.output, c.tolerance, "output");
     std::cout << (d ? "differs from PyTorch's answer: " + *d : "the same as PyTorch's answer")
@@ -95,6 +100,7 @@ int run(const Options& o) {
   }
   std::vector<IValue> inputs;
   for (auto& text : o.inputs) inputs.push_back(parse_input(text));
+  move_values(inputs, o.device);
   inputs = convert_inputs(m, o.method, inputs);
   IValue out = o.profile ? run_profiled(m, o.method, std::move(inputs))
                          : m.run_method(o.method, std::move(inputs));
@@ -118,7 +124,8 @@ Command add_run(CLI::App& app) {
       ->allow_extra_args(false);
   c->add_option("--io", o->io, "recorded cases: run the first and check the answer");
   c->add_option("--out", o->out, "write the answer as .npy");
-  c->add_option("--device", o->device, "cpu")->capture_default_str();
+  c->add_option("--device", o->device, "cpu or cuda[:N]")->capture_default_str();
+  c->add_flag("--strict", o->strict, "a kernel that the device lacks is an error");
   c->add_option("--threads", o->threads, "threads of one operator")->check(CLI::Range(1, 1024));
   c->add_flag("--profile", o->profile,
               "what the time goes to, by operator and kernel slot, on stderr");

@@ -120,6 +120,8 @@ Result check_archive(const Job& job, const Options& o) {
   LoadOptions load_options;
   load_options.out = &printed;
   load_options.mode = o.mode == "interpret" || o.audit_alias ? Mode::Interpret : Mode::Optimized;
+  if (!o.device.empty()) load_options.device = Device::parse(o.device);
+  load_options.strict_device = o.strict;
   fs::path io = with_suffix(job.archive, ".io.pt");
   std::vector<Case> cases;
   if (fs::exists(io)) cases = read_cases(io.string());
@@ -506,6 +508,8 @@ Command add_verify(CLI::App& app) {
   c->add_option("--mode", o->mode, "interpret or optimized")
       ->check(CLI::IsMember({"interpret", "optimized"}))
       ->capture_default_str();
+  c->add_option("--device", o->device, "run on this device, e.g. cuda");
+  c->add_flag("--strict", o->strict, "a kernel that the device lacks is a failure");
   c->add_option("--json", o->json, "file for a report");
   c->add_option("--junit", o->junit, "file for a JUnit report");
   c->add_option("--jobs", o->jobs, "worker processes")

@@ -19,8 +19,8 @@ using Expectation = Job::Expectation;
 
 struct Options {
   std::vector<std::string> paths;
-  bool graph = false, passes = false, round_trip = false, audit_alias = false;
-  std::string mode = "optimized", json, junit;
+  bool strict = false, graph = false, passes = false, round_trip = false, audit_alias = false;
+  std::string mode = "optimized", device, json, junit;
   int jobs = 1, timeout = 120, repeat = 1;
   int64_t memory_mb = 8192;
 };

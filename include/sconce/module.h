@@ -61,7 +61,8 @@ class SCONCE_API Module {
   void train(bool on = true);
   void eval() { train(false); }
   bool is_training() const;
-  // CPU only in this version; another device throws OpError.
+  // Copies parameters, buffers and other tensors to the device; tensors and devices that are
+  // constants of the code follow. Throws OpError when the device isn't there.
   void to(Device device);
 
   IValue attr(const std::string& name) const;

@@ -25,6 +25,10 @@ struct LoadOptions {
   // Where a model's print goes; null: std::cout is not touched, the text is dropped.
   std::ostream* out = nullptr;
   std::ostream* warnings = nullptr;
+  // Where the module goes once it is read (Module::to); unset: it stays on the CPU.
+  std::optional<Device> device;
+  // On another device than the CPU: a kernel that the device lacks is an error, not a copy.
+  bool strict_device = false;
   // 0: no limit.
   uint64_t max_loop_steps = 0;
   // Threads that share the work of one operator, the caller's included. Answers don't depend on it.

@@ -52,7 +52,27 @@ constexpr ScalarType kByte = ScalarType::Byte, kChar = ScalarType::Char, kShort 
                      kComplexDouble = ScalarType::ComplexDouble;
 
 // Bytes of one element; 0 for an unknown type.
-SCONCE_API size_t element_size(ScalarType t);
+constexpr size_t element_size(ScalarType t) {
+  switch (t) {
+    case ScalarType::Short:
+    case ScalarType::Half:
+    case ScalarType::BFloat16:
+    case ScalarType::Bits16:
+    case ScalarType::UInt16: return 2;
+    case ScalarType::Int:
+    case ScalarType::Float:
+    case ScalarType::ComplexHalf:
+    case ScalarType::QInt32:
+    case ScalarType::UInt32: return 4;
+    case ScalarType::Long:
+    case ScalarType::Double:
+    case ScalarType::ComplexFloat:
+    case ScalarType::UInt64: return 8;
+    case ScalarType::ComplexDouble: return 16;
+    case ScalarType::Undefined: return 0;
+    default: return t >= ScalarType::Byte && t < ScalarType::UInt16 ? 1 : 0;
+  }
+}
 // PyTorch's C++ name: "Float", "Long", ...
 SCONCE_API const char* scalar_type_name(ScalarType t);
 // Python's name without "torch.": "float32", "int64", ...

@@ -12,16 +12,23 @@
 
 namespace sconce {
 
+class DeviceRuntime;
+
 // Counted bytes. The version rises with every in-place write, so derived copies can be cached
 // safely.
 class SCONCE_API Storage final : public RefCounted {
  public:
-  // Memory from the context's allocator, 64-byte aligned, not initialised. nbytes may be 0.
+  // Memory of the context's device, 64-byte aligned, not initialised. nbytes may be 0.
   static Ref<Storage> allocate(size_t nbytes);
   // Borrowed memory; owner (may be null) is kept alive.
   static Ref<Storage> borrow(void* data, size_t nbytes, std::shared_ptr<const void> owner);
 
+  // Of memory of another device than the CPU, this is an address there.
   void* data() const { return data_; }
+  // Null: the CPU's memory.
+  const DeviceRuntime* device() const { return device_; }
+  // All bytes, in memory of another device (null: the CPU) or in other memory of this one.
+  Ref<Storage> copy_to(const DeviceRuntime* device) const;
   size_t nbytes() const { return nbytes_; }
   uint64_t version() const { return version_.load(std::memory_order_relaxed); }
   void bump_version() { version_.fetch_add(1, std::memory_order_relaxed); }
@@ -33,6 +40,7 @@ class SCONCE_API Storage final : public RefCounted {
   Storage() = default;
   void* data_ = nullptr;
   size_t nbytes_ = 0;
+  const DeviceRuntime* device_ = nullptr;
   bool owned_ = false;
   std::shared_ptr<const void> owner_;
   std::atomic<uint64_t> version_{0};
@@ -137,7 +145,7 @@ class SCONCE_API Tensor {
   Tensor clone() const;
   Tensor to(ScalarType dtype) const;
   Tensor to(Device device) const;
-  Tensor cpu() const { return *this; }
+  Tensor cpu() const { return to(Device{}); }
   Tensor detach() const { return *this; }
   Tensor sum() const;
   Tensor mean() const;

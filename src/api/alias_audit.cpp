@@ -71,7 +71,7 @@ class Fingerprint {
     const Storage* storage = t.impl()->storage.get();
     if (!storage || !seen_.insert(storage).second) return;
     h_ = mix(h_, storage->version());
-    if (storage->data()) bytes(storage->data(), storage->nbytes());
+    if (storage->data() && !storage->device()) bytes(storage->data(), storage->nbytes());
   }
   void bytes(const void* p, size_t n) {
     const char* c = static_cast<const char*>(p);

@@ -4,6 +4,7 @@
 #include <iterator>
 #include <set>
 
+#include "api/device_copy.h"
 #include "api/runtime.h"
 #include "backends/kernels.h"
 #include "ir/cleanup.h"
@@ -45,7 +46,9 @@ Module load_bytes(Bytes bytes, const std::string& name, const LoadOptions& optio
     for (auto& kv : *options.extra_files)
       if (impl->archive.zip->has("extra/" + kv.first))
         kv.second = impl->archive.zip->read_text("extra/" + kv.first);
-  return Module(std::move(impl));
+  Module m(std::move(impl));
+  if (options.device) m.to(*options.device);
+  return m;
 }
 
 }  // namespace
@@ -222,9 +225,12 @@ void Module::train(bool on) {
 }
 bool Module::is_training() const { return attr("training", true).toBool(); }
 void Module::to(Device device) {
-  if (device.type != DeviceType::CPU)
-    raise<OpError>("this build of sconce runs on the CPU only; device ", device.str(),
-                   " is not available");
+  op_table();
+  DeviceCopy copy(find_device(device));
+  IValue root(impl_->object);
+  copy.move(root);
+  impl_->device = device;
+  impl_->invalidate();
 }
 IValue Module::attr(const std::string& name) const { return impl_->object->getattr(name); }
 IValue Module::attr(const std::string& name, IValue fallback) const {

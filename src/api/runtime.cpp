@@ -3,6 +3,8 @@
 #include "api/runtime.h"
 
 #include "api/alias_audit.h"
+#include "api/device_copy.h"
+#include "backends/device.h"
 #include "backends/kernels.h"
 #include "ops/all_ops.h"
 #include "ops/composites.h"
@@ -14,6 +16,7 @@ const OpTable& op_table() {
   static const OpTable* table = [] {
     default_context().kernels = &cpu_kernels();
     ops::set_composite_runner(run_composite_operator);
+    set_device_opener(open_device);
     return make_op_table();
   }();
   return *table;
@@ -35,6 +38,7 @@ std::shared_ptr<Graph> ModuleImpl::runnable_graph(Function& f, bool fold) {
     std::lock_guard<std::recursive_mutex> lock(archive.cu->mutex());
     g = interpreted_graph(f);
     g->owner = archive.cu;
+    if (device) remap_devices(*g, find_device(*device));
     if (fold && f.self && f.self == object->type) {
       PassContext c{&op_table(), object.get()};
       run_pipeline(*g, c, "freeze,constant_propagation,fold_frozen_conv_bn,constant_pooling,dce");
@@ -99,6 +103,7 @@ IValue ModuleImpl::run(const std::string& name, std::vector<IValue> inputs) {
   c.out = options.out;
   c.warnings = options.warnings;
   c.max_steps = options.max_loop_steps;
+  c.strict_device = options.strict_device;
   c.recorder = recorder;
   c.pool = engine.pool.get();
   c.num_threads = c.pool ? c.pool->size() : 1;

@@ -38,6 +38,7 @@ struct ModuleImpl {
   Engine engine;
   std::string name;
   Recorder* recorder = nullptr;  // sees every operator and slot; exclusive use
+  std::optional<Device> device;  // where Module::to() put it; unset: where the archive says
   bool audit_alias = false;      // graphs report to the AliasAudit in force; Mode::Interpret only
 
   // The prepared method; made once, under the mutex. Reading takes no lock.

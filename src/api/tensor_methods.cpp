@@ -2,7 +2,7 @@
 // The Tensor methods and factories of the public API; each is the aten operator of its name.
 #include "api/runtime.h"
 #include "backends/kernels.h"
-#include "core/context.h"
+#include "core/device.h"
 #include "ops/tensor_ops.h"
 
 namespace sconce {
@@ -11,21 +11,26 @@ namespace {
 // Outside a call there is no kernel table yet.
 struct Direct {
   Direct() { op_table(); }
+  explicit Direct(const Tensor& t) {
+    op_table();
+    if (t.defined() && t.impl()->storage) scope.emplace(t.impl()->storage->device());
+  }
+  std::optional<DeviceScope> scope;
 };
 }  // namespace
 
 double Tensor::item_double() const {
-  Direct direct;
+  Direct direct(*this);
   ops::Scalar s = ops::item(*this);
   return s.is_floating() || s.is_complex() ? s.d : static_cast<double>(s.i);
 }
 int64_t Tensor::item_int() const {
-  Direct direct;
+  Direct direct(*this);
   return ops::item(*this).i;
 }
 
 Tensor Tensor::argmax(std::optional<int64_t> dim, bool keepdim) const {
-  Direct direct;
+  Direct direct(*this);
   return ops::argmax(*this, dim, keepdim);
 }
 Tensor Tensor::select(int64_t dim, int64_t index) const { return ops::select(*this, dim, index); }
@@ -35,7 +40,7 @@ Tensor Tensor::slice(int64_t dim, std::optional<int64_t> start, std::optional<in
 }
 Tensor Tensor::view(IntArrayRef size) const { return ops::view(*this, size); }
 Tensor Tensor::reshape(IntArrayRef size) const {
-  Direct direct;
+  Direct direct(*this);
   return ops::reshape(*this, size);
 }
 Tensor Tensor::permute(IntArrayRef dims) const { return ops::permute(*this, dims); }
@@ -48,69 +53,69 @@ Tensor Tensor::squeeze() const {
   return t;
 }
 Tensor Tensor::flatten(int64_t start, int64_t end) const {
-  Direct direct;
+  Direct direct(*this);
   return ops::flatten(*this, start, end);
 }
 Tensor Tensor::contiguous() const {
-  Direct direct;
+  Direct direct(*this);
   return ops::contiguous(*this);
 }
 Tensor Tensor::clone() const {
-  Direct direct;
+  Direct direct(*this);
   return ops::clone(*this);
 }
 Tensor Tensor::to(ScalarType dtype) const {
-  Direct direct;
+  Direct direct(*this);
   return ops::cast(*this, dtype);
 }
 Tensor Tensor::to(Device device) const {
-  if (device.type != DeviceType::CPU)
-    raise<OpError>("this build of sconce runs on the CPU only; device ", device.str(),
-                   " is not available");
-  return *this;
+  Direct direct(*this);
+  const DeviceRuntime* to = find_device(device);
+  if (impl_->storage->device() == to) return *this;
+  return copy_extent(ops::is_dense(*this) ? *this : ops::contiguous(*this), to);
 }
 Tensor Tensor::sum() const {
-  Direct direct;
+  Direct direct(*this);
   return ops::sum_dim(*this, {}, false, {});
 }
 Tensor Tensor::mean() const {
-  Direct direct;
+  Direct direct(*this);
   return ops::mean_dim(*this, {}, false, {});
 }
 Tensor Tensor::max() const {
-  Direct direct;
+  Direct direct(*this);
   return ops::reduce(Reduce::max, *this, ops::reduce_dims({}, dim()), false, dtype(), dtype());
 }
 Tensor Tensor::min() const {
-  Direct direct;
+  Direct direct(*this);
   return ops::reduce(Reduce::min, *this, ops::reduce_dims({}, dim()), false, dtype(), dtype());
 }
 Tensor Tensor::softmax(int64_t dim) const {
-  Direct direct;
+  Direct direct(*this);
   return ops::softmax_impl(*this, dim, dtype(), false);
 }
 Tensor Tensor::relu() const {
-  Direct direct;
+  Direct direct(*this);
   return ops::unary(Unary::relu, *this, dtype());
 }
 Tensor Tensor::operator+(const Tensor& o) const {
-  Direct direct;
+  Direct direct(*this);
   return ops::add(*this, o, 1);
 }
 Tensor Tensor::operator-(const Tensor& o) const {
-  Direct direct;
+  Direct direct(*this);
   return ops::sub(*this, o, 1);
 }
 Tensor Tensor::operator*(const Tensor& o) const {
-  Direct direct;
+  Direct direct(*this);
   return ops::mul(*this, o);
 }
 Tensor Tensor::operator/(const Tensor& o) const {
-  Direct direct;
+  Direct direct(*this);
   return ops::div(*this, o);
 }
 Tensor& Tensor::fill_(double v) {
-  Direct direct;
+  Direct direct(*this);
   ops::fill(*this, v);
   return *this;
 }

@@ -11,6 +11,7 @@
 namespace sconce {
 
 struct Kernels;
+class DeviceRuntime;
 class ThreadPool;
 
 // Memory for tensors. allocate gives 64-byte aligned bytes or throws OutOfMemory.
@@ -25,7 +26,10 @@ class Recorder;
 
 struct Context {
   const Kernels* kernels = nullptr;
-  Allocator allocator;
+  const DeviceRuntime* device = nullptr;  // whose kernels these are; null: the CPU
+  const Kernels* host_kernels = nullptr;  // while device is set: the CPU's
+  bool strict_device = false;             // a slot that the device lacks is an error
+  Allocator allocator;                    // of the CPU's memory
   Generator* generator = nullptr;
   std::ostream* out = nullptr;       // where a model's print goes; null: dropped
   std::ostream* warnings = nullptr;  // where aten::warn goes; null: dropped

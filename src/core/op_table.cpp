@@ -199,7 +199,7 @@ std::vector<IValue> run_operator(const Operator& op, std::vector<IValue> inputs)
   for (auto& v : outputs) out.push_back(&v);
   Call c(&op, in.data(), nullptr, static_cast<uint32_t>(in.size()), out.data(),
          static_cast<uint32_t>(n_out));
-  op.kernel(c);
+  run_kernel(op.kernel, c);
   return outputs;
 }
 

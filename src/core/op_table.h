@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "core/device.h"
 #include "core/schema.h"
 #include "sconce/op.h"
 
@@ -36,7 +37,7 @@ struct Operator {
   std::string_view full_name() const;  // "aten::add.Tensor"
   std::string_view name() const;       // "aten::add"
   const FunctionSchema& schema() const;
-  void call(Call& c) const { kernel(c); }
+  void call(Call& c) const { run_kernel(kernel, c); }
 
  private:
   friend class OpTable;

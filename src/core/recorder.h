@@ -18,6 +18,8 @@ class Recorder {
   virtual void called(const SlotCall& call) = 0;
   // The host is about to look at elements of s.
   virtual void host_read(const Storage* s) = 0;
+  // A slot that the device lacks runs on the CPU, over copies.
+  virtual void ran_on_host(const char* /*slot*/) {}
   // The interpreter calls an operator, and is back from it (also when it threw).
   virtual void operator_begins(const Operator&) {}
   virtual void operator_ends() {}

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Names, sizes and promotion of element types; device text.
+// Names and promotion of element types; device text.
 #include "sconce/scalar_type.h"
 
 #include "sconce/error.h"
@@ -11,39 +11,38 @@ struct Row {
   ScalarType type;
   const char* name;
   const char* dtype;
-  size_t size;
 };
 constexpr Row kRows[] = {
-    {ScalarType::Byte, "Byte", "uint8", 1},
-    {ScalarType::Char, "Char", "int8", 1},
-    {ScalarType::Short, "Short", "int16", 2},
-    {ScalarType::Int, "Int", "int32", 4},
-    {ScalarType::Long, "Long", "int64", 8},
-    {ScalarType::Half, "Half", "float16", 2},
-    {ScalarType::Float, "Float", "float32", 4},
-    {ScalarType::Double, "Double", "float64", 8},
-    {ScalarType::ComplexHalf, "ComplexHalf", "complex32", 4},
-    {ScalarType::ComplexFloat, "ComplexFloat", "complex64", 8},
-    {ScalarType::ComplexDouble, "ComplexDouble", "complex128", 16},
-    {ScalarType::Bool, "Bool", "bool", 1},
-    {ScalarType::QInt8, "QInt8", "qint8", 1},
-    {ScalarType::QUInt8, "QUInt8", "quint8", 1},
-    {ScalarType::QInt32, "QInt32", "qint32", 4},
-    {ScalarType::BFloat16, "BFloat16", "bfloat16", 2},
-    {ScalarType::QUInt4x2, "QUInt4x2", "quint4x2", 1},
-    {ScalarType::QUInt2x4, "QUInt2x4", "quint2x4", 1},
-    {ScalarType::Bits1x8, "Bits1x8", "bits1x8", 1},
-    {ScalarType::Bits2x4, "Bits2x4", "bits2x4", 1},
-    {ScalarType::Bits4x2, "Bits4x2", "bits4x2", 1},
-    {ScalarType::Bits8, "Bits8", "bits8", 1},
-    {ScalarType::Bits16, "Bits16", "bits16", 2},
-    {ScalarType::Float8_e5m2, "Float8_e5m2", "float8_e5m2", 1},
-    {ScalarType::Float8_e4m3fn, "Float8_e4m3fn", "float8_e4m3fn", 1},
-    {ScalarType::Float8_e5m2fnuz, "Float8_e5m2fnuz", "float8_e5m2fnuz", 1},
-    {ScalarType::Float8_e4m3fnuz, "Float8_e4m3fnuz", "float8_e4m3fnuz", 1},
-    {ScalarType::UInt16, "UInt16", "uint16", 2},
-    {ScalarType::UInt32, "UInt32", "uint32", 4},
-    {ScalarType::UInt64, "UInt64", "uint64", 8},
+    {ScalarType::Byte, "Byte", "uint8"},
+    {ScalarType::Char, "Char", "int8"},
+    {ScalarType::Short, "Short", "int16"},
+    {ScalarType::Int, "Int", "int32"},
+    {ScalarType::Long, "Long", "int64"},
+    {ScalarType::Half, "Half", "float16"},
+    {ScalarType::Float, "Float", "float32"},
+    {ScalarType::Double, "Double", "float64"},
+    {ScalarType::ComplexHalf, "ComplexHalf", "complex32"},
+    {ScalarType::ComplexFloat, "ComplexFloat", "complex64"},
+    {ScalarType::ComplexDouble, "ComplexDouble", "complex128"},
+    {ScalarType::Bool, "Bool", "bool"},
+    {ScalarType::QInt8, "QInt8", "qint8"},
+    {ScalarType::QUInt8, "QUInt8", "quint8"},
+    {ScalarType::QInt32, "QInt32", "qint32"},
+    {ScalarType::BFloat16, "BFloat16", "bfloat16"},
+    {ScalarType::QUInt4x2, "QUInt4x2", "quint4x2"},
+    {ScalarType::QUInt2x4, "QUInt2x4", "quint2x4"},
+    {ScalarType::Bits1x8, "Bits1x8", "bits1x8"},
+    {ScalarType::Bits2x4, "Bits2x4", "bits2x4"},
+    {ScalarType::Bits4x2, "Bits4x2", "bits4x2"},
+    {ScalarType::Bits8, "Bits8", "bits8"},
+    {ScalarType::Bits16, "Bits16", "bits16"},
+    {ScalarType::Float8_e5m2, "Float8_e5m2", "float8_e5m2"},
+    {ScalarType::Float8_e4m3fn, "Float8_e4m3fn", "float8_e4m3fn"},
+    {ScalarType::Float8_e5m2fnuz, "Float8_e5m2fnuz", "float8_e5m2fnuz"},
+    {ScalarType::Float8_e4m3fnuz, "Float8_e4m3fnuz", "float8_e4m3fnuz"},
+    {ScalarType::UInt16, "UInt16", "uint16"},
+    {ScalarType::UInt32, "UInt32", "uint32"},
+    {ScalarType::UInt64, "UInt64", "uint64"},
 };
 const Row* find(ScalarType t) {
   for (const Row& r : kRows)
@@ -52,10 +51,6 @@ const Row* find(ScalarType t) {
 }
 }  // namespace
 
-size_t element_size(ScalarType t) {
-  auto i = static_cast<size_t>(t);
-  return i < std::size(kRows) ? kRows[i].size : 0;  // rows stand in the order of the numbers
-}
 const char* scalar_type_name(ScalarType t) {
   const Row* r = find(t);
   return r ? r->name : "Undefined";

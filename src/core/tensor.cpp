@@ -8,18 +8,56 @@
 #include <cstring>
 #include <iomanip>
 
-#include "core/context.h"
+#include "core/device.h"
 #include "core/recorder.h"
 
 namespace sconce {
 
+namespace {
+void* get_memory(const DeviceRuntime* device, size_t nbytes) {
+  if (device) return device->allocate(nbytes);
+  Context& c = context();
+  return c.allocator.allocate(c.allocator.self, nbytes);
+}
+void free_memory(const DeviceRuntime* device, void* p, size_t nbytes) {
+  if (device) return device->release(p, nbytes);
+  Context& c = context();
+  c.allocator.deallocate(c.allocator.self, p, nbytes);
+}
+void copy_memory(const DeviceRuntime* to_device, void* to, const DeviceRuntime* from_device,
+                 const void* from, size_t nbytes) {
+  using Copy = DeviceRuntime::Copy;
+  if (!nbytes) return;
+  if (!to_device && !from_device)
+    std::memcpy(to, from, nbytes);
+  else if (!from_device)
+    to_device->copy(to, from, nbytes, Copy::ToDevice);
+  else if (!to_device)
+    from_device->copy(to, from, nbytes, Copy::ToHost);
+  else if (to_device == from_device)
+    to_device->copy(to, from, nbytes, Copy::Within);
+  else {
+    std::vector<char> between(nbytes);
+    from_device->copy(between.data(), from, nbytes, Copy::ToHost);
+    to_device->copy(to, between.data(), nbytes, Copy::ToDevice);
+  }
+}
+}  // namespace
+
 Ref<Storage> Storage::allocate(size_t nbytes) {
   Ref<Storage> s(new Storage);
   Context& c = context();
-  s->data_ = c.allocator.allocate(c.allocator.self, nbytes);
+  s->device_ = c.device;
+  s->data_ = get_memory(c.device, nbytes);
   s->nbytes_ = nbytes;
   s->owned_ = true;
   if (c.recorder) c.recorder->allocated(s);
+  return s;
+}
+Ref<Storage> Storage::copy_to(const DeviceRuntime* device) const {
+  DeviceScope scope(device);
+  Ref<Storage> s = allocate(nbytes_);
+  copy_memory(device, s->data_, device_, data_, nbytes_);
   return s;
 }
 Ref<Storage> Storage::borrow(void* data, size_t nbytes, std::shared_ptr<const void> owner) {
@@ -40,19 +78,16 @@ void Storage::resize(size_t nbytes) {
   bump_memory_epoch();
   Context& c = context();
   if (c.recorder) c.recorder->host_read(this);  // its address changes
-  void* fresh = c.allocator.allocate(c.allocator.self, nbytes);
-  if (nbytes_) std::memcpy(fresh, data_, nbytes_);
-  if (owned_) c.allocator.deallocate(c.allocator.self, data_, nbytes_);
+  void* fresh = get_memory(device_, nbytes);
+  copy_memory(device_, fresh, device_, data_, nbytes_);
+  if (owned_) free_memory(device_, data_, nbytes_);
   owner_.reset();
   owned_ = true;
   data_ = fresh;
   nbytes_ = nbytes;
 }
 Storage::~Storage() {
-  if (owned_) {
-    Context& c = context();
-    c.allocator.deallocate(c.allocator.self, data_, nbytes_);
-  }
+  if (owned_) free_memory(device_, data_, nbytes_);
 }
 
 DimVector contiguous_strides(IntArrayRef sizes) {
@@ -90,6 +125,7 @@ Tensor empty_strided(IntArrayRef sizes, IntArrayRef strides, ScalarType dtype) {
   size_t bytes = checked_bytes(sizes, strides, dtype);
   auto impl = make_ref<TensorImpl>();
   impl->storage = Storage::allocate(bytes);
+  if (const DeviceRuntime* d = impl->storage->device()) impl->device = d->device;
   impl->sizes = sizes;
   impl->strides = strides;
   impl->dtype = dtype;
@@ -110,6 +146,40 @@ Tensor make_view(const Tensor& base, DimVector sizes, DimVector strides, int64_t
   impl->device = base.device();
   impl->quantizer = base.impl()->quantizer;
   return Tensor(std::move(impl));
+}
+Extent extent_of(const int64_t* sizes, const int64_t* strides, int64_t ndim) {
+  Extent e{0, 1};
+  for (int64_t i = 0; i < ndim; ++i) {
+    if (sizes[i] == 0) return {0, 0};
+    (strides[i] < 0 ? e.begin : e.end) += (sizes[i] - 1) * strides[i];
+  }
+  return e;
+}
+Tensor with_storage(const Tensor& t, Ref<Storage> storage, int64_t offset) {
+  const TensorImpl& from = *t.impl();
+  auto impl = make_ref<TensorImpl>();
+  if (const DeviceRuntime* d = storage->device()) impl->device = d->device;
+  impl->storage = std::move(storage);
+  impl->sizes = from.sizes;
+  impl->strides = from.strides;
+  impl->offset = offset;
+  impl->dtype = from.dtype;
+  impl->requires_grad = from.requires_grad;
+  impl->quantizer = from.quantizer;
+  impl->nested_rows = from.nested_rows;
+  return Tensor(std::move(impl));
+}
+Tensor copy_extent(const Tensor& t, const DeviceRuntime* device) {
+  const DeviceRuntime* from = t.impl()->storage->device();
+  if (from == device) return t;
+  auto es = static_cast<int64_t>(element_size(t.dtype()));
+  Extent e = extent_of(t.sizes().data(), t.strides().data(), t.dim());
+  auto bytes = static_cast<size_t>((e.end - e.begin) * es);
+  DeviceScope scope(device);
+  Ref<Storage> storage = Storage::allocate(bytes);
+  copy_memory(device, storage->data(), from, static_cast<const char*>(t.raw_data()) + e.begin * es,
+              bytes);
+  return with_storage(t, std::move(storage), -e.begin);
 }
 Tensor from_blob(void* data, IntArrayRef sizes, ScalarType dtype) {
   auto impl = make_ref<TensorImpl>();
@@ -309,11 +379,12 @@ void put_matrix(std::ostream& os, const Tensor& t, int64_t base, int64_t linesiz
 
 }  // namespace
 
-std::ostream& operator<<(std::ostream& os, const Tensor& t) {
-  if (!t.defined()) return os << "[ Tensor (undefined) ]";
+std::ostream& operator<<(std::ostream& os, const Tensor& original) {
+  if (!original.defined()) return os << "[ Tensor (undefined) ]";
+  const Tensor t = copy_extent(original, nullptr);
   // LibTorch builds the numbers as double and prints in its own format.
   std::string type = (is_quantized(t.dtype()) ? "Quantized" : "") +
-                     std::string(t.device().type == DeviceType::CUDA ? "CUDA" : "CPU") +
+                     std::string(original.device().type == DeviceType::CUDA ? "CUDA" : "CPU") +
                      scalar_type_name(t.dtype()) + "Type";
   if (is_quantized(t.dtype()))
     type = "QuantizedCPU" + std::string(scalar_type_name(t.dtype())) + "Type";

@@ -295,7 +295,7 @@ bool same_constant(const Value* a, const Value* b) {
     if (p->box() == q->box()) return true;
     const Tensor &s = p->toTensorRef(), &t = q->toTensorRef();
     if (!s.defined() || !t.defined() || s.dtype() != t.dtype() || s.sizes() != t.sizes() ||
-        s.strides() != t.strides() || s.device() != t.device())
+        s.strides() != t.strides() || s.device() != t.device() || s.impl()->storage->device())
       return false;
     return s.is_contiguous() && s.requires_grad() == t.requires_grad() &&
            std::memcmp(s.raw_data(), t.raw_data(),

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <map>
 
+#include "core/device.h"
 #include "ir/graph.h"
 #include "ir/source.h"
 
@@ -40,8 +41,9 @@ std::string quote_string(const std::string& s) {
 
 namespace {
 
-std::string tensor_constant(const Tensor& t) {
-  if (!t.defined()) return "<Tensor>";
+std::string tensor_constant(const Tensor& original) {
+  if (!original.defined()) return "<Tensor>";
+  const Tensor t = copy_extent(original, nullptr);
   if (t.numel() == 1) {
     std::ostringstream os;
     if (is_complex(t.dtype())) {

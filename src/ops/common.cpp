@@ -22,9 +22,17 @@ OptTensorList to_opt_tensors(const IValue& v) {
   return r;
 }
 
+namespace {
+void check_readable(const Tensor& t) {
+  if (t.device().type == DeviceType::Meta) raise<OpError>("a meta tensor has no elements");
+  if (!context().device)
+    raise<OpError>("a tensor is on ", t.device().str(), ", the operator runs on the CPU");
+}
+}  // namespace
+
 TensorView view_of(const Tensor& t) {
   if (!t.defined()) return {};
-  if (t.device().type == DeviceType::Meta) raise<OpError>("a meta tensor has no elements");
+  if (t.device().type != DeviceType::CPU) check_readable(t);
   constexpr int64_t kMostDims = 64;
   if (t.dim() > kMostDims) raise<OpError>("only tensors with up to 64 dims are supported");
   TensorView v;
@@ -384,7 +392,8 @@ Scalar item(const Tensor& t) {
   if (t.device().type == DeviceType::Meta)
     raise<OpError>("Tensor.item() cannot be called on meta tensors");
   host_read(t);
-  const void* p = view_of(t).data;
+  const Tensor here = copy_extent(t, nullptr);
+  const void* p = here.raw_data();
   auto read = [&](auto v) {
     std::memcpy(&v, p, sizeof v);
     return v;
@@ -421,15 +430,17 @@ bool bool_of(const Tensor& t) {
 std::vector<int64_t> host_ints(const Tensor& t) {
   Tensor x = contiguous(cast(t, kLong));
   host_read(x);
+  x = copy_extent(x, nullptr);
   std::vector<int64_t> r(static_cast<size_t>(x.numel()));
-  if (!r.empty()) std::memcpy(r.data(), view_of(x).data, r.size() * sizeof(int64_t));
+  if (!r.empty()) std::memcpy(r.data(), x.raw_data(), r.size() * sizeof(int64_t));
   return r;
 }
 std::vector<double> host_doubles(const Tensor& t) {
   Tensor x = contiguous(cast(t, kDouble));
   host_read(x);
+  x = copy_extent(x, nullptr);
   std::vector<double> r(static_cast<size_t>(x.numel()));
-  if (!r.empty()) std::memcpy(r.data(), view_of(x).data, r.size() * sizeof(double));
+  if (!r.empty()) std::memcpy(r.data(), x.raw_data(), r.size() * sizeof(double));
   return r;
 }
 

@@ -11,7 +11,9 @@ namespace {
 // Arguments by their names: factories share their keyword arguments.
 class Named {
  public:
-  explicit Named(Call& c) : c_(c), s_(c.op()->schema()) {}
+  explicit Named(Call& c) : c_(c), s_(c.op()->schema()) {
+    if (const IValue* d = find("device")) scope_.emplace(find_device(d->toDevice()));
+  }
   const IValue* find(const char* name) const {
     int i = s_.argument_index(name);
     return i < 0 || c_.in(static_cast<uint32_t>(i)).isNone() ? nullptr
@@ -31,9 +33,6 @@ class Named {
     return v ? (v->isTensor() ? item(v->toTensorRef()).i : v->toInt()) : fallback;
   }
   ScalarType dtype(ScalarType fallback) const {
-    const IValue* d = find("device");
-    if (d && d->isDevice() && d->toDevice().type != DeviceType::CPU)
-      raise<OpError>("device ", d->toDevice().str(), " is not available in this build of sconce");
     const IValue* v = find("dtype");
     return v ? to_scalar_type(v->toInt()) : fallback;
   }
@@ -45,6 +44,7 @@ class Named {
  private:
   Call& c_;
   const FunctionSchema& s_;
+  std::optional<DeviceScope> scope_;  // of the argument device
 };
 
 Tensor shaped(const Named& n, ScalarType fallback) {
@@ -498,9 +498,17 @@ Tensor from_value(const IValue& v, std::optional<ScalarType> dtype) {
 void tensor_op(Call& c) {
   Named n(c);
   const IValue* d = n.find("dtype");
-  n.dtype(kFloat);
-  Tensor r =
-      from_value(c.in(0), d ? std::optional<ScalarType>(to_scalar_type(d->toInt())) : std::nullopt);
+  const IValue& value = c.in(0);
+  const DeviceRuntime* device = n.find("device") || !value.isTensor()
+                                    ? context().device
+                                    : value.toTensorRef().impl()->storage->device();
+  Tensor r;
+  {
+    // Made where its elements are.
+    DeviceScope scope(value.isTensor() ? value.toTensorRef().impl()->storage->device() : nullptr);
+    r = from_value(value, d ? std::optional<ScalarType>(to_scalar_type(d->toInt())) : std::nullopt);
+    r = copy_extent(r, device);
+  }
   c.out(0, c.in(0).isTensor() && std::string_view(c.op()->name()) == "aten::tensor" ? clone(r) : r);
 }
 Tensor num_to_tensor(Scalar s) {
@@ -594,6 +602,8 @@ bool constant_of(const Tensor&) {
 }
 bool is_nested_of(const Tensor& t) { return t.impl()->nested_rows != nullptr; }
 bool is_quantized_of(const Tensor& t) { return is_quantized(t.dtype()); }
+bool is_cuda_of(const Tensor& t) { return t.device().type == DeviceType::CUDA; }
+bool is_cpu_of(const Tensor& t) { return t.device().type == DeviceType::CPU; }
 bool is_meta_of(const Tensor& t) { return t.device().type == DeviceType::Meta; }
 bool is_floating_point(const Tensor& t) { return is_floating(t.dtype()); }
 bool is_complex_of(const Tensor& t) { return is_complex(t.dtype()); }
@@ -745,7 +755,7 @@ constexpr OpDef kOps[] = {
     raw("aten::as_tensor.bool", tensor_op), raw("aten::as_tensor.complex", tensor_op), raw("aten::as_tensor.list", tensor_op), op<num_to_tensor>("prim::NumToTensor.Scalar"), op<num_to_tensor>("prim::NumToTensor.bool"), raw("prim::tolist", tolist),
     op<item_op>("aten::item"), op<item_op>("aten::_local_scalar_dense"), op<int_implicit>("aten::IntImplicit"), op<float_implicit>("aten::FloatImplicit"), op<scalar_implicit>("aten::ScalarImplicit"), op<complex_implicit>("aten::ComplexImplicit"),
     op<int_of>("aten::Int.Tensor"), op<float_of>("aten::Float.Tensor"), op<bool_of>("aten::Bool.Tensor"), op<is_nonzero>("aten::is_nonzero"),
-    op<dtype_of>("prim::dtype"), op<device_of>("prim::device"), op<layout_of>("prim::layout"), op<requires_grad>("prim::requires_grad"), op<grad_of>("prim::grad"), op<none>("prim::name"), op<constant_of<true>>("prim::is_cpu"), op<constant_of<false>>("prim::is_cuda"), op<constant_of<false>>("prim::is_xpu"),
+    op<dtype_of>("prim::dtype"), op<device_of>("prim::device"), op<layout_of>("prim::layout"), op<requires_grad>("prim::requires_grad"), op<grad_of>("prim::grad"), op<none>("prim::name"), op<is_cpu_of>("prim::is_cpu"), op<is_cuda_of>("prim::is_cuda"), op<constant_of<false>>("prim::is_xpu"),
     op<constant_of<false>>("prim::is_sparse"), op<constant_of<false>>("prim::is_sparse_csr"), op<constant_of<false>>("prim::is_mkldnn"), op<constant_of<false>>("prim::is_mps"), op<is_nested_of>("prim::is_nested"), op<constant_of<false>>("prim::is_vulkan"), op<constant_of<false>>("prim::is_xla"), op<constant_of<false>>("prim::is_ipu"),
     op<constant_of<false>>("prim::is_maia"), op<is_quantized_of>("prim::is_quantized"), op<is_meta_of>("prim::is_meta"), op<is_floating_point>("aten::is_floating_point"), op<is_complex_of>("aten::is_complex"), op<is_signed>("aten::is_signed"), op<constant_of<true>>("aten::is_leaf"), op<constant_of<false>>("aten::retains_grad"),
     op<constant_of<false>>("aten::is_conj"), op<constant_of<false>>("aten::is_neg"), op<constant_of<false>>("aten::is_inference"), op<meshgrid>("aten::meshgrid"), op<meshgrid_indexing>("aten::meshgrid.indexing"), op<len_of>("aten::len.Tensor"), op<itemsize>("prim::itemsize"), op<nbytes>("prim::nbytes"), op<itemsize>("aten::element_size"),

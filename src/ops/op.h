@@ -8,6 +8,7 @@
 #include <tuple>
 #include <type_traits>
 
+#include "core/device.h"
 #include "core/op_table.h"
 
 namespace sconce::ops {

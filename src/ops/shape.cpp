@@ -397,6 +397,7 @@ Tensor set_tensor(const Tensor& t, const Tensor& source) {
   host_read(t);
   bump_memory_epoch();
   t.impl()->storage = source.impl()->storage;
+  t.impl()->device = source.device();
   t.impl()->dtype = source.dtype();
   return take_form(t, source);
 }
@@ -453,9 +454,10 @@ Tensor to_impl(const Tensor& t, OptInt dtype, bool copy, OptInt format) {
   if (format && *format == 0) r = contiguous(r);
   return copy && r.is_same(t) ? clone(r) : r;
 }
-void check_device(const IValue& d) {
-  if (!d.isNone() && d.toDevice().type != DeviceType::CPU)
-    raise<OpError>("device ", d.toDevice().str(), " is not available in this build of sconce");
+// On another device; strides stay where they are dense.
+Tensor on_device(const Tensor& t, const DeviceRuntime* device) {
+  if (t.impl()->storage->device() == device) return t;
+  return copy_extent(is_dense(t) ? t : contiguous(t), device);
 }
 // Every overload of aten::to: the arguments by their kinds.
 void to(Call& c) {
@@ -463,20 +465,37 @@ void to(Call& c) {
   const FunctionSchema& s = c.op()->schema();
   OptInt dtype, format;
   bool copy = false;
+  const DeviceRuntime* device = t.impl()->storage->device();
   for (uint32_t i = 1; i < c.n_in(); ++i) {
     const std::string& n = s.arguments[i].name;
     const IValue& v = c.in(i);
     if (v.isNone()) continue;
     if (n == "dtype" && v.isInt()) dtype = v.toInt();
-    if (n == "device") check_device(v);
+    if (n == "device") device = find_device(v.toDevice());
     if (n == "copy") copy = v.toBool();
     if (n == "memory_format") format = v.toInt();
-    if (n == "other" && v.isTensor()) dtype = static_cast<int64_t>(v.toTensorRef().dtype());
+    if (n == "other" && v.isTensor()) {
+      dtype = static_cast<int64_t>(v.toTensorRef().dtype());
+      device = v.toTensorRef().impl()->storage->device();
+    }
   }
-  c.out(0, to_impl(t, dtype, copy, format));
+  Tensor there;
+  {
+    DeviceScope scope(t.impl()->storage->device());
+    there = on_device(t, device);
+  }
+  DeviceScope scope(device);
+  c.out(0, to_impl(there, dtype, copy && there.is_same(t), format));
 }
-Tensor type_as(const Tensor& t, const Tensor& o) { return cast(t, o.dtype()); }
-Tensor numpy_like_cpu(const Tensor& t) { return t; }
+Tensor type_as(const Tensor& t, const Tensor& o) {
+  const DeviceRuntime* device = o.impl()->storage->device();
+  Tensor there = on_device(t, device);
+  DeviceScope scope(device);
+  return cast(there, o.dtype());
+}
+Tensor to_cpu(const Tensor& t) { return on_device(t, nullptr); }
+Tensor to_cuda(const Tensor& t) { return on_device(t, find_device({DeviceType::CUDA, 0})); }
+Tensor itself(const Tensor& t) { return t; }
 
 Tensor cat_common(TensorList& list, int64_t dim) {
   if (list.empty()) raise<OpError>("torch.cat(): expected a non-empty list of Tensors");
@@ -877,7 +896,7 @@ constexpr OpDef kOps[] = {
     op<select>("aten::select.int"), op<slice>("aten::slice.Tensor"), op<narrow>("aten::narrow"), op<narrow_tensor>("aten::narrow.Tensor"), op<split>("aten::split.Tensor"), op<split_with_sizes>("aten::split.sizes"), op<split_with_sizes>("aten::split_with_sizes"), op<chunk>("aten::chunk"),
     op<tensor_split_sections>("aten::tensor_split.sections"), op<tensor_split_indices>("aten::tensor_split.indices"), op<split_int<1>>("aten::hsplit.int"), op<split_int<0>>("aten::vsplit.int"), op<split_int<2>>("aten::dsplit.int"), op<split_array<1>>("aten::hsplit.array"), op<split_array<0>>("aten::vsplit.array"), op<split_array<2>>("aten::dsplit.array"),
     op<unbind>("aten::unbind.int"), op<diagonal>("aten::diagonal"), op<unfold>("aten::unfold"), op<as_strided>("aten::as_strided"), op<unflatten>("aten::unflatten.int"), op<flatten>("aten::flatten.using_ints"), op<ravel>("aten::ravel"),
-    op<contiguous_format>("aten::contiguous"), op<clone_format>("aten::clone"), op<is_contiguous>("aten::is_contiguous"), op<is_contiguous_format>("aten::is_contiguous.memory_format"), op<alias>("aten::alias"), op<alias>("aten::detach"), op<alias>("prim::data"), op<clone>("aten::detach_copy"), op<alias>("aten::lift_fresh"), op<numpy_like_cpu>("aten::cpu"), op<numpy_like_cpu>("aten::detach_"),
+    op<contiguous_format>("aten::contiguous"), op<clone_format>("aten::clone"), op<is_contiguous>("aten::is_contiguous"), op<is_contiguous_format>("aten::is_contiguous.memory_format"), op<alias>("aten::alias"), op<alias>("aten::detach"), op<alias>("prim::data"), op<clone>("aten::detach_copy"), op<alias>("aten::lift_fresh"), op<to_cpu>("aten::cpu"), op<to_cuda>("aten::cuda"), op<itself>("aten::detach_"),
     raw("aten::to.dtype", to), raw("aten::to.dtype_layout", to), raw("aten::to.device", to), raw("aten::to.other", to), raw("aten::to.prim_Device", to), raw("aten::to.prim_dtype", to), raw("aten::to.prim_other", to), raw("aten::_to_copy", to), op<type_as>("aten::type_as"),
     op<cat>("aten::cat"), op<stack>("aten::stack"), op<hstack>("aten::hstack"), op<vstack>("aten::vstack"), op<dstack>("aten::dstack"), op<column_stack>("aten::column_stack"), op<atleast<1>>("aten::atleast_1d"), op<atleast<2>>("aten::atleast_2d"), op<atleast<3>>("aten::atleast_3d"),
     op<atleast_list<1>>("aten::atleast_1d.Sequence"), op<atleast_list<2>>("aten::atleast_2d.Sequence"), op<atleast_list<3>>("aten::atleast_3d.Sequence"), op<repeat>("aten::repeat"), op<tile>("aten::tile"), op<flip>("aten::flip"), op<fliplr>("aten::fliplr"), op<flipud>("aten::flipud"), op<roll>("aten::roll"), op<rot90>("aten::rot90"),

@@ -160,7 +160,7 @@ class Interpreter {
     };
     r.operator_begins(*s.op);
     Ends ends{r};
-    s.kernel(c);
+    run_kernel(s.kernel, c);
   }
   void call_kernel(Frame& f, const CallSite& s) {
     constexpr uint32_t kInline = 24;
@@ -192,7 +192,7 @@ class Interpreter {
     if (context_.recorder)
       call_recorded(*context_.recorder, s, c);
     else
-      s.kernel(c);
+      run_kernel(s.kernel, c);
     for (uint32_t i = 0; i < s.n_in; ++i)
       if (last[i]) {
         bool is_output = false;

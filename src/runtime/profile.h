@@ -24,9 +24,13 @@ class Profile final : public Recorder {
   int64_t allocations() const { return allocations_; }
   int64_t allocated_bytes() const { return allocated_bytes_; }
 
+  // Slots that a device lacks, with the times that they ran on the CPU.
+  const std::map<std::string, int64_t>& on_host() const { return on_host_; }
+
   void allocated(const Ref<Storage>& s) override;
   void called(const SlotCall& call) override;
   void host_read(const Storage*) override {}
+  void ran_on_host(const char* slot) override { ++on_host_[slot]; }
   void operator_begins(const Operator& op) override;
   void operator_ends() override;
 
@@ -46,6 +50,7 @@ class Profile final : public Recorder {
   };
   std::map<const Operator*, Entry> entries_;
   std::vector<Open> open_;
+  std::map<std::string, int64_t> on_host_;
   int64_t allocations_ = 0, allocated_bytes_ = 0;
 };
 

@@ -42,7 +42,8 @@ struct Key {
     if (!tensor) return !v.isTensor() && ivalue_is(v, value);
     if (!v.isTensor() || !v.box()) return false;
     const TensorImpl& t = *v.toTensorRef().impl();
-    return t.dtype == dtype && !t.quantizer && t.sizes == sizes && t.strides == strides;
+    return t.dtype == dtype && t.device.type == DeviceType::CPU && !t.quantizer &&
+           t.sizes == sizes && t.strides == strides;
   }
 };
 
@@ -205,6 +206,7 @@ class Recording final : public Recorder {
     if (op.custom) give_up();
   }
   void called(const SlotCall& c) override {
+    if (context().device) give_up();
     if (!given_up_) record(c);
     c.run(c.args);
   }

@@ -20,6 +20,8 @@ Bytes map_file(const std::string& path);
 void* open_library(const char* name);
 // Why the last open_library of this thread failed.
 std::string library_error();
+// The folder of the running program; "." when it isn't known.
+std::string program_folder();
 void* library_symbol(void* library, const char* symbol);
 
 }  // namespace sconce

@@ -53,6 +53,13 @@ std::string library_error() {
   const char* why = dlerror();
   return why ? why : "";
 }
+std::string program_folder() {
+  char path[4096];
+  ssize_t n = ::readlink("/proc/self/exe", path, sizeof path);
+  std::string s(path, n > 0 ? static_cast<size_t>(n) : 0);
+  size_t slash = s.rfind('/');
+  return slash == std::string::npos ? "." : s.substr(0, slash);
+}
 void* library_symbol(void* library, const char* symbol) { return dlsym(library, symbol); }
 
 }  // namespace sconce

@@ -2,7 +2,7 @@
 // Elementwise slots: fill, copy, unary, binary, ternary. One loop per function and compute type
 // over tiles.
 #include "backends/cpu/cpu.h"
-#include "backends/cpu/scalar_math.h"
+#include "backends/scalar_math.h"
 #include "backends/cpu/vector_math.h"
 #include "backends/special_math.h"
 #include "backends/tiles.h"

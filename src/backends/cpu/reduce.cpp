@@ -6,7 +6,7 @@
 
 #include "backends/cpu/cpu.h"
 #include "backends/cpu/lanes.h"
-#include "backends/cpu/scalar_math.h"
+#include "backends/scalar_math.h"
 #include "backends/cpu/vector_math.h"
 #include "backends/tiles.h"
 

@@ -9,16 +9,31 @@
 
 #include "sconce/error.h"
 
+// A device compiles these functions too (cuda/gpu.h); there they can't raise.
+#ifndef SCONCE_MATH
+#define SCONCE_MATH inline
+#endif
+
 namespace sconce {
 namespace {
 
+// The kernel that divided by zero tells of it.
 template <class T>
-inline T clamp_to(T x, T eps) {
+SCONCE_MATH T zero_division() {
+#ifdef SCONCE_DEVICE_MATH
+  return 0;
+#else
+  raise<OpError>("ZeroDivisionError");
+#endif
+}
+
+template <class T>
+SCONCE_MATH T clamp_to(T x, T eps) {
   return eps < T(0) ? x : x < eps ? eps : x > T(1) - eps ? T(1) - eps : x;
 }
 
 // Inverse error function: Giles 2012, then two Newton steps in double.
-inline double erfinv_value(double y) {
+SCONCE_MATH double erfinv_value(double y) {
   if (y != y || y < -1 || y > 1) return std::numeric_limits<double>::quiet_NaN();
   if (y == 1 || y == -1) return y * std::numeric_limits<double>::infinity();
   double w = -std::log((1 - y) * (1 + y)), x;
@@ -41,7 +56,7 @@ inline double erfinv_value(double y) {
 }
 
 // Digamma by recurrence and asymptotic series (Abramowitz & Stegun 6.3.18).
-inline double digamma_value(double x) {
+SCONCE_MATH double digamma_value(double x) {
   if (x == 0) return std::copysign(std::numeric_limits<double>::infinity(), -x);
   if (x < 0) {
     if (x == std::floor(x)) return std::numeric_limits<double>::quiet_NaN();
@@ -56,7 +71,7 @@ inline double digamma_value(double x) {
 }
 
 // Modified Bessel function I0 by its power series; large arguments by the asymptotic one.
-inline double i0_value(double x) {
+SCONCE_MATH double i0_value(double x) {
   x = std::fabs(x);
   if (x > 30) {
     double t = 1, s = 1;
@@ -78,7 +93,7 @@ inline double i0_value(double x) {
 
 // In the precision of T, as PyTorch: reflection below 1/2, recurrence, then the asymptotic series.
 template <class T>
-inline T trigamma_value(T x) {
+SCONCE_MATH T trigamma_value(T x) {
   T sign = 1, r = 0;
   if (x < T(0.5)) {
     const T s = std::sin(T(M_PI) * x);
@@ -96,9 +111,9 @@ inline T trigamma_value(T x) {
 }
 
 template <class T>
-inline T floor_divide(T a, T b) {
+SCONCE_MATH T floor_divide(T a, T b) {
   if constexpr (std::is_integral_v<T>) {
-    if (b == 0) raise<OpError>("ZeroDivisionError");
+    if (b == 0) return zero_division<T>();
     if (b == -1) return static_cast<T>(-static_cast<uint64_t>(a));
     T q = a / b;
     return (a % b != 0 && (a < 0) != (b < 0)) ? q - 1 : q;
@@ -112,18 +127,18 @@ inline T floor_divide(T a, T b) {
   }
 }
 template <class T>
-inline T trunc_divide(T a, T b) {
+SCONCE_MATH T trunc_divide(T a, T b) {
   if constexpr (std::is_integral_v<T>) {
-    if (b == 0) raise<OpError>("ZeroDivisionError");
+    if (b == 0) return zero_division<T>();
     return b == -1 ? static_cast<T>(-static_cast<uint64_t>(a)) : a / b;
   } else {
     return std::trunc(a / b);
   }
 }
 template <class T>
-inline T remainder_value(T a, T b) {
+SCONCE_MATH T remainder_value(T a, T b) {
   if constexpr (std::is_integral_v<T>) {
-    if (b == 0) raise<OpError>("ZeroDivisionError");
+    if (b == 0) return zero_division<T>();
     if (b == -1) return 0;
     T r = a % b;
     return r != 0 && (r < 0) != (b < 0) ? r + b : r;
@@ -133,34 +148,35 @@ inline T remainder_value(T a, T b) {
   }
 }
 template <class T>
-inline T fmod_value(T a, T b) {
+SCONCE_MATH T fmod_value(T a, T b) {
   if constexpr (std::is_integral_v<T>) {
-    if (b == 0) raise<OpError>("ZeroDivisionError");
+    if (b == 0) return zero_division<T>();
     return b == -1 ? 0 : a % b;
   } else {
     return std::fmod(a, b);
   }
 }
 template <class T>
-inline T smooth_l1_value(T d, T beta) {
+SCONCE_MATH T smooth_l1_value(T d, T beta) {
   T a = std::abs(d);
   return a < beta ? T(0.5) * a * a / beta : a - T(0.5) * beta;
 }
 template <class T>
-inline T huber_value(T d, T delta) {
+SCONCE_MATH T huber_value(T d, T delta) {
   T a = std::abs(d);
   return a <= delta ? T(0.5) * a * a : delta * (a - T(0.5) * delta);
 }
-inline int64_t shift_left(int64_t a, int64_t b) {
+SCONCE_MATH int64_t shift_left(int64_t a, int64_t b) {
   return b < 0 || b >= 64 ? 0 : static_cast<int64_t>(static_cast<uint64_t>(a) << b);
 }
-inline int64_t shift_right(int64_t a, int64_t b) {
+SCONCE_MATH int64_t shift_right(int64_t a, int64_t b) {
   return b < 0 || b >= 64 ? (a < 0 ? -1 : 0) : a >> b;
 }
 
+#ifndef SCONCE_DEVICE_MATH
 // log(exp(a) + exp(b)) of complex numbers, the larger real part taken out.
 template <class T>
-inline std::complex<T> log_add_exp(std::complex<T> a, std::complex<T> b) {
+SCONCE_MATH std::complex<T> log_add_exp(std::complex<T> a, std::complex<T> b) {
   if (a != a || b != b) return {T(NAN), T(NAN)};
   if (a.real() > b.real()) std::swap(a, b);
   if (!std::isfinite(a.real()) && a.real() == b.real())
@@ -170,9 +186,10 @@ inline std::complex<T> log_add_exp(std::complex<T> a, std::complex<T> b) {
   const T real = std::log1p(e.real() * (T(2) + e.real()) + e.imag() * e.imag()) / T(2);
   return b + std::complex<T>(real, std::atan2(e.imag(), T(1) + e.real()));
 }
+#endif
 
 template <class T>
-inline T pow_value(T a, T b) {
+SCONCE_MATH T pow_value(T a, T b) {
   if constexpr (std::is_integral_v<T>) {
     if (b < 0) return a == 1 ? 1 : a == -1 ? (b % 2 ? -1 : 1) : 0;
     uint64_t r = 1, base = static_cast<uint64_t>(a);

@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reductions: a row of what is reduced for each output; scans run a row in one thread.
+#include "backends/cuda/gpu.h"
+
+namespace sconce::cuda {
+
+namespace {
+
+// What a reduction walks over: outputs with the start of their inputs, and the inputs of one.
+struct Rows {
+  Strided<2> outer;  // out, in
+  Strided<1> inner;
+  ScalarType to, from;
+  template <class C>
+  SCONCE_GPU C get(int64_t row, int64_t i) const {
+    int64_t o[2], p[1];
+    outer.offsets(row, o);
+    inner.offsets(i, p);
+    return load<C>(from, outer.base[1] + o[1] + p[0]);
+  }
+  template <class C>
+  SCONCE_GPU void put(int64_t row, C v) const {
+    int64_t o[2];
+    outer.offsets(row, o);
+    store<C>(to, outer.base[0] + o[0], v);
+  }
+};
+// in: [out dims..., reduced dims...]; the first lead dims are out's.
+bool rows_of(const TensorView& out, const TensorView& in, Rows& r) {
+  if (!is_plain(in.dtype) || !is_plain(out.dtype)) return false;
+  TensorView lead = in, rest = in;
+  lead.ndim = out.ndim;
+  rest.ndim = in.ndim - out.ndim;
+  rest.sizes += out.ndim;
+  rest.strides += out.ndim;
+  r.to = out.dtype;
+  r.from = in.dtype;
+  const TensorView *outer[] = {&out, &lead}, *inner[] = {&rest};
+  return strided<2>(outer, r.outer) && strided<1>(inner, r.inner);
+}
+
+template <class C>
+SCONCE_GPU bool is_nan(C v) {
+  return v != v;
+}
+
+// One number as the state.
+template <class C>
+struct Fold {
+  using State = C;
+  Rows rows;
+  Reduce op;
+  int64_t count;
+  double p;
+  SCONCE_GPU C start() const {
+    switch (op) {
+      case Reduce::prod:
+      case Reduce::all: return C(1);
+      case Reduce::max:
+        if constexpr (std::is_integral_v<C>) return std::numeric_limits<C>::min();
+        return -std::numeric_limits<C>::infinity();
+      case Reduce::min:
+        if constexpr (std::is_integral_v<C>) return std::numeric_limits<C>::max();
+        return std::numeric_limits<C>::infinity();
+      case Reduce::normneginf: return std::numeric_limits<C>::infinity();
+      default: return C(0);
+    }
+  }
+  SCONCE_GPU void add(C& s, int64_t row, int64_t i) const {
+    C v = rows.get<C>(row, i);
+    const C m = v < C(0) ? -v : v;
+    switch (op) {
+      case Reduce::any:
+      case Reduce::all:
+      case Reduce::norm0:
+      case Reduce::count_nonzero: v = C(v != C(0)); break;
+      case Reduce::nansum:
+        if (is_nan(v)) v = C(0);
+        break;
+      case Reduce::norm1:
+      case Reduce::norminf:
+      case Reduce::normneginf: v = m; break;
+      case Reduce::norm2:
+      case Reduce::sum_squares: v = v * v; break;
+      case Reduce::normp:
+        if constexpr (std::is_floating_point_v<C>) v = std::pow(m, static_cast<C>(p));
+        break;
+      default: break;
+    }
+    merge(s, v);
+  }
+  SCONCE_GPU void merge(C& s, C v) const {
+    switch (op) {
+      case Reduce::prod: s = s * v; break;
+      case Reduce::all: s = s < v ? s : v; break;
+      case Reduce::any:
+      case Reduce::max:
+      case Reduce::norminf: s = is_nan(s) || s > v ? s : v; break;
+      case Reduce::min:
+      case Reduce::normneginf: s = is_nan(s) || s < v ? s : v; break;
+      default: s = s + v;
+    }
+  }
+  SCONCE_GPU void finish(int64_t row, C s) const {
+    if (op == Reduce::mean)
+      return rows.put(row, static_cast<double>(s) / static_cast<double>(count));
+    if constexpr (std::is_floating_point_v<C>) {
+      if (op == Reduce::norm2) s = std::sqrt(s);
+      if (op == Reduce::normp) s = std::pow(s, C(1) / static_cast<C>(p));
+    }
+    rows.put(row, s);
+  }
+};
+// log(sum(exp(x))): the largest so far, and the sum relative to it (Milakov & Gimelshein 2018).
+template <class C>
+struct ExpSum {
+  C max, sum;
+  SCONCE_GPU void add(C v) {
+    if (v <= max) {
+      sum += std::exp(v - max);
+    } else {  // larger, or nan
+      sum = sum * std::exp(max - v) + C(1);
+      max = v;
+    }
+  }
+  SCONCE_GPU void merge(const ExpSum& o) {
+    if (o.sum == C(0)) return;
+    if (sum == C(0)) {
+      *this = o;
+      return;
+    }
+    if (is_nan(max) || is_nan(o.max)) {
+      max = sum = std::numeric_limits<C>::quiet_NaN();
+      return;
+    }
+    const C m = max > o.max ? max : o.max;
+    sum = sum * (max == m ? C(1) : std::exp(max - m)) +
+          o.sum * (o.max == m ? C(1) : std::exp(o.max - m));
+    max = m;
+  }
+};
+template <class C>
+struct LogSumExp {
+  using State = ExpSum<C>;
+  Rows rows;
+  SCONCE_GPU State start() const { return {-std::numeric_limits<C>::infinity(), C(0)}; }
+  SCONCE_GPU void add(State& s, int64_t row, int64_t i) const {
+    const C v = rows.get<C>(row, i);
+    // Infinities would be subtracted from each other.
+    if (v == -std::numeric_limits<C>::infinity()) return;
+    if (v == s.max) {
+      s.sum += C(1);
+      return;
+    }
+    s.add(v);
+  }
+  SCONCE_GPU void merge(State& s, const State& o) const { s.merge(o); }
+  SCONCE_GPU void finish(int64_t row, const State& s) const {
+    const bool empty = s.sum == C(0);
+    rows.put(row, empty ? -std::numeric_limits<C>::infinity()
+                  : s.max == std::numeric_limits<C>::infinity() ? s.max
+                                                                : std::log(s.sum) + s.max);
+  }
+};
+
+bool reduce(int index, const ReduceArgs& a) {
+  Rows r;
+  if (!rows_of(a.out, a.in, r)) return false;
+  Gpu& g = gpu(index);
+  const int64_t rows = r.outer.total, n = r.inner.total;
+  auto run = [&](auto tag) {
+    using C = decltype(tag);
+    if (std::is_integral_v<C> && (a.op == Reduce::norm2 || a.op == Reduce::normp)) return false;
+    if constexpr (std::is_floating_point_v<C>)
+      if (a.op == Reduce::logsumexp) {
+        reduce_rows(g, rows, n, LogSumExp<C>{r});
+        return true;
+      }
+    if (a.op == Reduce::logsumexp) return false;
+    reduce_rows(g, rows, n, Fold<C>{r, a.op, n, a.p});
+    return true;
+  };
+  switch (a.compute) {
+    case Compute::F32: return run(float{});
+    case Compute::F64: return run(double{});
+    case Compute::I64: return run(int64_t{});
+    default: return false;
+  }
+}
+
+template <class C>
+struct Place {
+  C value;
+  int64_t at;  // -1: none yet
+};
+template <class C>
+struct ArgExtreme {
+  using State = Place<C>;
+  View in, values, indices;
+  int64_t step;  // of in's last dim, in bytes
+  bool max;
+  SCONCE_GPU State start() const { return {C(0), -1}; }
+  SCONCE_GPU void add(State& s, int64_t row, int64_t i) const {
+    merge(s, State{in.get<C>(in.at(row) + i * step), i});
+  }
+  // Nan is more than all; of equals the first.
+  SCONCE_GPU void merge(State& s, const State& o) const {
+    if (o.at < 0) return;
+    bool better = s.at < 0;
+    if (!better && is_nan(s.value) != is_nan(o.value))
+      better = is_nan(o.value);
+    else if (!better)
+      better = (max ? o.value > s.value : o.value < s.value) ||
+               ((o.value == s.value || is_nan(o.value)) && o.at < s.at);
+    if (better) s = o;
+  }
+  SCONCE_GPU void finish(int64_t row, const State& s) const {
+    if (indices) indices.set<int64_t>(indices.at(row), s.at < 0 ? 0 : s.at);
+    if (values) values.set<C>(values.at(row), s.value);
+  }
+};
+bool arg_reduce(int index, const ArgReduceArgs& a) {
+  const int lead = a.in.ndim - 1;
+  if (lead < 0) return false;
+  TensorView in = a.in;
+  in.ndim = lead;
+  int64_t rows = 1;
+  for (int d = 0; d < lead; ++d) rows *= in.sizes[d];
+  auto run = [&](auto tag) {
+    using C = decltype(tag);
+    ArgExtreme<C> f;
+    if (!view(in, f.in) || !view(a.values, f.values) || !view(a.indices, f.indices)) return false;
+    f.step = a.in.strides[lead] * static_cast<int64_t>(element_size(a.in.dtype));
+    f.max = a.max;
+    reduce_rows(gpu(index), rows, a.in.sizes[lead], f);
+    return true;
+  };
+  if (is_integral(a.in.dtype, true)) return run(int64_t{});
+  return a.in.dtype == kDouble ? run(double{}) : run(float{});
+}
+
+// Mean and sum of squared differences, merged as Chan, Golub and LeVeque 1979.
+template <class C>
+struct Moments {
+  C mean, m2, count;
+};
+template <class C>
+struct Variance {
+  using State = Moments<C>;
+  Rows rows;  // to the variance, or to the mean alone
+  View mean;  // dense when both are asked for
+  bool wants_var, take_sqrt;
+  double correction;
+  SCONCE_GPU State start() const { return {C(0), C(0), C(0)}; }
+  SCONCE_GPU void add(State& s, int64_t row, int64_t i) const {
+    const C v = rows.get<C>(row, i);
+    s.count += C(1);
+    const C d = v - s.mean;
+    s.mean += d / s.count;
+    s.m2 += d * (v - s.mean);
+  }
+  SCONCE_GPU void merge(State& s, const State& o) const {
+    if (o.count == C(0)) return;
+    const C n = s.count + o.count, d = o.mean - s.mean;
+    s.mean += d * (o.count / n);
+    s.m2 += o.m2 + d * d * (s.count * o.count / n);
+    s.count = n;
+  }
+  SCONCE_GPU void finish(int64_t row, const State& s) const {
+    const double dof = static_cast<double>(s.count) - correction;
+    double v = static_cast<double>(s.m2) / (dof < 0 ? 0 : dof);
+    if (take_sqrt) v = std::sqrt(v);
+    const double m =
+        s.count == C(0) ? std::numeric_limits<double>::quiet_NaN() : static_cast<double>(s.mean);
+    if (!wants_var) return rows.put(row, m);
+    rows.put(row, v);
+    if (mean) mean.set<double>(mean.at(row), m);
+  }
+};
+bool var(int index, const VarArgs& a) {
+  Rows r;
+  const bool both = a.var.data && a.mean.data;
+  if (!rows_of(a.var.data ? a.var : a.mean, a.in, r)) return false;
+  auto run = [&](auto tag) {
+    using C = decltype(tag);
+    Variance<C> f{r, {}, a.var.data != nullptr, a.take_sqrt, a.correction};
+    if (both) {
+      // Both outputs are walked by row number, in the order of the dims.
+      for (int d = 0; d + 1 < a.var.ndim; ++d)
+        if (a.var.strides[d] < a.var.strides[d + 1]) return false;
+      if (!view(a.mean, f.mean)) return false;
+    }
+    reduce_rows(gpu(index), r.outer.total, r.inner.total, f);
+    return true;
+  };
+  return a.in.dtype == kDouble ? run(double{}) : run(float{});
+}
+
+// Along a row: one thread.
+template <class C>
+struct Scanned {
+  View out, indices, in;  // without the last dim
+  int64_t n, out_step, index_step, in_step;
+  Scan op;
+  SCONCE_GPU void operator()(int64_t row) const {
+    const int64_t x = in.at(row), y = out.at(row), k = indices ? indices.at(row) : 0;
+    C s = op == Scan::prod ? C(1) : C(0);
+    int64_t best = 0;
+    for (int64_t i = 0; i < n; ++i) {
+      const C v = in.get<C>(x + i * in_step);
+      if (op == Scan::sum) {
+        s = s + v;
+      } else if (op == Scan::prod) {
+        s = s * v;
+      } else if (i == 0 || is_nan(v) || (!is_nan(s) && (op == Scan::max ? v >= s : v <= s))) {
+        s = v;
+        best = i;
+      }
+      out.set<C>(y + i * out_step, s);
+      if (indices) indices.set<int64_t>(k + i * index_step, best);
+    }
+  }
+};
+bool scan(int index, const ScanArgs& a) {
+  const int lead = a.in.ndim - 1;
+  if (lead < 0 || a.op == Scan::logsumexp) return false;
+  auto step = [&](const TensorView& v) {
+    return v.data ? v.strides[lead] * static_cast<int64_t>(element_size(v.dtype)) : 0;
+  };
+  TensorView out = a.out, indices = a.indices, in = a.in;
+  out.ndim = in.ndim = lead;
+  if (indices.data) indices.ndim = lead;
+  int64_t rows = 1;
+  for (int d = 0; d < lead; ++d) rows *= in.sizes[d];
+  auto run = [&](auto tag) {
+    using C = decltype(tag);
+    Scanned<C> f;
+    if (!view(out, f.out) || !view(indices, f.indices) || !view(in, f.in)) return false;
+    f.n = a.in.sizes[lead];
+    f.out_step = step(a.out);
+    f.index_step = step(a.indices);
+    f.in_step = step(a.in);
+    f.op = a.op;
+    for_each(gpu(index), rows, f);
+    return true;
+  };
+  switch (a.compute) {
+    case Compute::F32:
+    case Compute::F64: return run(double{});  // one thread: long chains
+    case Compute::I64: return run(int64_t{});
+    default: return false;
+  }
+}
+
+}  // namespace
+
+void add_reduce(DevicePlugin& p) {
+  p.reduce = reduce;
+  p.arg_reduce = arg_reduce;
+  p.var = var;
+  p.scan = scan;
+}
+
+}  // namespace sconce::cuda
