@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Products by cuBLAS: one handle a device, on its stream. Sums of halves are in float; TF32 is off,
-// as in PyTorch for products.
+// Products by cuBLAS: one handle a device, on its stream. Sums of halves are in float; TF32 is off
+// (the default math mode), as in PyTorch for products.
 #include "backends/cuda/blas.h"
 
 #include <cublas_v2.h>
@@ -24,7 +24,6 @@ cublasHandle_t handle(Gpu& g) {
       return h;
     }
     cublasSetStream(h, g.stream);
-    cublasSetMathMode(h, CUBLAS_PEDANTIC_MATH);
   }
   return h;
 }

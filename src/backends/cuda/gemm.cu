@@ -123,7 +123,10 @@ bool gemm(int index, const GemmArgs& args) {
     if (!slots().copy(index, {args.out, rows})) return false;
     beta = 1;
   }
-  if (args.a.sizes[2] == 0) return false;
+  if (args.a.sizes[2] == 0) {  // a sum of nothing
+    if (beta == 0) return slots().fill(index, {args.out, {}});
+    return args.bias.data != nullptr;
+  }
   return product(index, args.out, args.a, args.b, args.alpha, beta);
 }
 
@@ -352,10 +355,28 @@ struct ZeroBlind {
     if (!sees[i / S]) weights[i] = C(0);
   }
 };
+bool attention(int index, const AttentionArgs& a);
+// In floats, as on the CPU: scores and weights are not rounded.
+bool attention_of_halves(int index, const AttentionArgs& a) {
+  Gpu& g = gpu(index);
+  auto wide = [&](const TensorView& v) {
+    return Dense(g, {v.sizes[0], v.sizes[1], v.sizes[2]}, kFloat);
+  };
+  Dense q = wide(a.q), k = wide(a.k), v = wide(a.v), out = wide(a.out);
+  if (!q || !k || !v || !out) return true;
+  AttentionArgs f = a;
+  f.out = out.view();
+  f.q = q.view();
+  f.k = k.view();
+  f.v = v.view();
+  return slots().copy(index, {f.q, a.q}) && slots().copy(index, {f.k, a.k}) &&
+         slots().copy(index, {f.v, a.v}) && attention(index, f) &&
+         slots().copy(index, {a.out, f.out});
+}
 bool attention(int index, const AttentionArgs& a) {
   const ScalarType t = a.q.dtype;
-  if ((t != kFloat && t != kDouble) || a.k.dtype != t || a.v.dtype != t || a.out.dtype != t)
-    return false;
+  if (!multiplies(t) || a.k.dtype != t || a.v.dtype != t || a.out.dtype != t) return false;
+  if (t == kHalf || t == kBFloat16) return attention_of_halves(index, a);
   View mask;
   if (!view(a.mask, mask)) return false;
   if (a.out.numel() == 0) return true;

@@ -406,5 +406,7 @@ void add_reduce(DevicePlugin& p);
 void add_index(DevicePlugin& p);
 void add_nn(DevicePlugin& p);
 void add_gemm(DevicePlugin& p);
+void add_sort(DevicePlugin& p);
+void add_image(DevicePlugin& p);
 
 }  // namespace sconce::cuda

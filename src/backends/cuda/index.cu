@@ -273,6 +273,21 @@ struct Arange {
     out.set<double>(out.at(i), v);
   }
 };
+// The arithmetic of the CPU's linspace: from the nearer end. logspace: powers of base.
+template <class C>
+struct Linspace {
+  View out;
+  C start, end, step;
+  int64_t n;
+  bool log;
+  double base;
+  SCONCE_GPU void operator()(int64_t i) const {
+    C v = i < n / 2 || n == 1 ? std::fma(step, static_cast<C>(i), start)
+                              : std::fma(-step, static_cast<C>(n - 1 - i), end);
+    if (log) v = static_cast<C>(std::pow(base, static_cast<double>(v)));
+    out.set<C>(out.at(i), v);
+  }
+};
 struct Eye {
   View out;
   SCONCE_GPU void operator()(int64_t i) const {
@@ -311,6 +326,26 @@ bool sequence(int index, const SequenceArgs& a) {
       f.blocks_end = wide || a.out.dtype == kFloat ? n / f.block * f.block : 0;
       for_each(g, n, f);
       return true;
+    }
+    case Sequence::linspace:
+    case Sequence::logspace: {
+      auto run = [&](auto tag) {
+        using C = decltype(tag);
+        // Powers for integers are between integers.
+        const bool log = a.op == Sequence::logspace;
+        const bool whole = log && is_integral(a.out.dtype, true);
+        Linspace<C> f;
+        if (a.out.ndim > 1 || !view(a.out, f.out)) return false;
+        f.start = static_cast<C>(whole ? std::trunc(a.start.d) : a.start.d);
+        f.end = static_cast<C>(whole ? std::trunc(a.end.d) : a.end.d);
+        f.step = n > 1 ? (f.end - f.start) / static_cast<C>(n - 1) : C(0);
+        f.n = n;
+        f.log = log;
+        f.base = a.step.d;
+        for_each(g, n, f);
+        return true;
+      };
+      return a.out.dtype == kFloat ? run(float{}) : run(double{});
     }
     case Sequence::eye: {
       Eye f;

@@ -62,6 +62,8 @@ sconce_device_plugin() {
     cuda::add_index(*p);
     cuda::add_nn(*p);
     cuda::add_gemm(*p);
+    cuda::add_sort(*p);
+    cuda::add_image(*p);
     return p;
   }();
   return plugin;
