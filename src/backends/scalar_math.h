@@ -126,6 +126,23 @@ SCONCE_MATH T floor_divide(T a, T b) {
     return div - f > T(0.5) ? f + T(1) : f;
   }
 }
+#ifndef SCONCE_DEVICE_MATH
+// Every step rounded to a half type H, as PyTorch divides tensors of halves.
+template <class H, class T>
+inline T floor_divide_rounded(T x, T y) {
+  auto r = [](float v) { return static_cast<float>(H(v)); };
+  const float a = static_cast<float>(x), b = static_cast<float>(y), plain = r(a / b);
+  if (b == 0) return static_cast<T>(plain);
+  const float mod = r(std::fmod(a, b));
+  // The quotient may overflow where the dividend doesn't.
+  const bool overflows = std::isinf(plain) && !std::isinf(a);
+  float div = r((overflows ? a : r(a - mod)) / b);
+  if (mod != 0 && (b < 0) != (mod < 0)) div = r(div - 1);
+  if (div == 0) return static_cast<T>(std::copysign(0.0f, plain));
+  const float f = std::floor(div);
+  return static_cast<T>(r(div - f) > 0.5f ? r(f + 1) : f);
+}
+#endif
 template <class T>
 SCONCE_MATH T trunc_divide(T a, T b) {
   if constexpr (std::is_integral_v<T>) {

@@ -360,6 +360,8 @@ Tensor binary(Binary op, const Tensor& a, const Tensor& b, ScalarType compute, S
     return expand_to(wraps ? cast(t, compute) : t, sizes);
   };
   Tensor x = operand(a), y = operand(b);
+  if (op == Binary::floor_div && b.numel() != 1 && (compute == kHalf || compute == kBFloat16))
+    op = compute == kHalf ? Binary::floor_div_half : Binary::floor_div_bfloat16;
   call_slot(
       BinaryArgs{view_of(o), view_of(x), view_of(y), op, compute_for(compute), {}, number(scale)});
   return o;

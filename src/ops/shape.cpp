@@ -722,6 +722,7 @@ Tensor pixel_unshuffle(const Tensor& t, int64_t r) {
 Tensor channel_shuffle(const Tensor& t, int64_t g) {
   if (t.dim() < 3 || g <= 0 || t.size(1) % g)
     raise<OpError>("Number of channels must be divisible by groups");
+  if (t.numel() == 0) return alias(t);
   IntVec s(t.sizes());
   IntVec split_sizes{s[0], g, s[1] / g, -1};
   return view(clone_format(transpose(reshape(t, split_sizes), 1, 2), 0), s);
