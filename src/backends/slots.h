@@ -137,8 +137,9 @@ struct SortArgs {  // along the last dim
   TensorView values, indices, in;
   SCONCE_VIEWS(2, 1);
   bool descending, stable;
-  int64_t k;    // topk: number of values; -1: all
-  bool sorted;  // topk
+  int64_t k;      // topk: number of values; -1: all
+  bool sorted;    // topk
+  bool only_kth;  // one element of each row instead: the k-th from 0
 };
 // out[b] = alpha * a[b] @ b[b] + beta * out[b]; 3-d views.
 struct GemmArgs {

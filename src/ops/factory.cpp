@@ -373,7 +373,7 @@ Tensor multinomial(const Tensor& p, int64_t n, bool replacement, Generator* g) {
     IntVec s(p.sizes());
     s[s.size() - 1] = n;
     Tensor vals = empty(s, p.dtype()), idx = empty(s, kLong);
-    call_slot(SortArgs{view_of(vals), view_of(idx), view_of(r), true, true, n, true});
+    call_slot(SortArgs{view_of(vals), view_of(idx), view_of(r), true, true, n, true, false});
     return idx;
   }
   int64_t cols = p.size(-1), rows = p.numel() / cols;

@@ -269,10 +269,14 @@ Tensor index_copy(const Tensor& t, int64_t d, const Tensor& i, const Tensor& s) 
 }
 Tensor index_fill_(const Tensor& t, int64_t dim, const Tensor& index, Scalar v) {
   int64_t d = wrap_dim(dim, t.dim());
+  if (t.dim() == 0) {
+    index_fill_(make_view(t, {1}, {1}, t.storage_offset()), 0, index, v);
+    return t;
+  }
   IntVec s(t.sizes());
-  if (!s.empty()) s[z(d)] = index.numel();
+  s[z(d)] = index.numel();
   Tensor idx = index;
-  if (t.dim() && index.numel()) {
+  if (index.numel()) {
     Tensor neg = binary_scalar(Binary::lt, idx, Scalar(0), kLong, kBool);
     idx = where(neg, add_scalar(idx, Scalar(t.size(d)), Scalar(1)), idx);
   }
@@ -558,7 +562,10 @@ std::tuple<Tensor, Tensor> unique1(const Tensor& t, bool, bool inv) {
 std::tuple<Tensor, Tensor, Tensor> unique_dim_impl(const Tensor& t, int64_t dim, bool inverse,
                                                    bool counts, bool consecutive) {
   int64_t d = wrap_dim(dim, t.dim()), n = t.size(d);
-  Tensor rows = contiguous(transpose(t, 0, d));
+  IntVec first_dim{d};  // d goes first, the others keep their order
+  for (int64_t i = 0; i < t.dim(); ++i)
+    if (i != d) first_dim.push_back(i);
+  Tensor rows = contiguous(permute(t, first_dim));
   int64_t w = n ? rows.numel() / n : 0;
   auto v = host_doubles(rows);
   std::vector<int64_t> order(z(n));

@@ -139,8 +139,12 @@ Tensor inner(const Tensor& a, const Tensor& b) {
   IntVec s(a.sizes());
   s.pop_back();
   for (int64_t i = 0; i + 1 < b.dim(); ++i) s.push_back(b.size(i));
-  return reshape(mm(reshape(a, {-1, a.size(-1)}), transpose(reshape(b, {-1, b.size(-1)}), 0, 1)),
-                 s);
+  auto rows = [](const Tensor& t) {
+    int64_t n = 1;
+    for (int64_t i = 0; i + 1 < t.dim(); ++i) n *= t.size(i);
+    return reshape(t, {n, t.size(-1)});
+  };
+  return reshape(mm(rows(a), transpose(rows(b), 0, 1)), s);
 }
 Tensor kron(const Tensor& a, const Tensor& b) {
   int64_t n = std::max(a.dim(), b.dim());

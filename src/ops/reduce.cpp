@@ -317,7 +317,7 @@ std::tuple<Tensor, Tensor> order(const Tensor& t, int64_t dim, bool desc, int64_
   Tensor v = empty(s, t.dtype()), i = empty(s, kLong);
   if (v.numel()) {
     Tensor vv = transpose(v, d, -1), iv = transpose(i, d, -1), in = transpose(t, d, -1);
-    call_slot(SortArgs{view_of(vv), view_of(iv), view_of(in), desc, true, k, sorted});
+    call_slot(SortArgs{view_of(vv), view_of(iv), view_of(in), desc, true, k, sorted, false});
   }
   return {v, i};
 }
@@ -346,10 +346,16 @@ std::tuple<Tensor, Tensor> kthvalue(const Tensor& t, int64_t k, int64_t dim, boo
   }
   if (k < 1 || k > t.size(d))
     raise<OpError>("kthvalue(): selected number k out of range for dimension ", d);
-  auto [v, i] = order(t, d, false, -1, true);
-  Tensor a = clone(narrow(v, d, k - 1, 1)), b = clone(narrow(i, d, k - 1, 1));
-  return keep ? std::tuple<Tensor, Tensor>{a, b}
-              : std::tuple<Tensor, Tensor>{squeeze_dim(a, d), squeeze_dim(b, d)};
+  if (is_complex(t.dtype())) raise<OpError>("kthvalue() does not support complex dtypes on CPU");
+  IntVec s(t.sizes());
+  s[z(d)] = 1;
+  Tensor v = empty(s, t.dtype()), i = empty(s, kLong);
+  if (v.numel()) {
+    Tensor vv = transpose(v, d, -1), iv = transpose(i, d, -1), in = transpose(t, d, -1);
+    call_slot(SortArgs{view_of(vv), view_of(iv), view_of(in), false, false, k - 1, false, true});
+  }
+  return keep ? std::tuple<Tensor, Tensor>{v, i}
+              : std::tuple<Tensor, Tensor>{squeeze_dim(v, d), squeeze_dim(i, d)};
 }
 std::tuple<Tensor, Tensor> median_dim_impl(const Tensor& t, int64_t dim, bool keep,
                                            bool ignore_nan) {

@@ -37,7 +37,7 @@ struct RankSort {
 bool sort(int index, const SortArgs& a) {
   constexpr int64_t kLongest = 4096;
   const int lead = a.in.ndim - 1;
-  if (lead < 0 || a.in.sizes[lead] > kLongest) return false;
+  if (a.only_kth || lead < 0 || a.in.sizes[lead] > kLongest) return false;
   auto step = [lead](const TensorView& v) {
     return v.data ? v.strides[lead] * static_cast<int64_t>(element_size(v.dtype)) : 0;
   };

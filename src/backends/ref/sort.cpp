@@ -11,10 +11,39 @@ namespace sconce::ref {
 
 namespace {
 
+// Quickselect with the median of three as pivot, in the order of PyTorch's comparisons and
+// exchanges: among equals it leaves the same place. Source: Press et al., "Numerical recipes", 8.5.
+template <class Greater, class Swap>
+void quickselect(int64_t n, int64_t k, Greater greater, Swap swap) {
+  int64_t left = 0, right = n - 1;
+  while (right > left) {
+    if (right == left + 1) {
+      if (greater(left, right)) swap(left, right);
+      return;
+    }
+    swap(left + (right - left) / 2, left + 1);
+    if (greater(left + 1, right)) swap(left + 1, right);
+    if (greater(left, right)) swap(left, right);
+    if (greater(left + 1, left)) swap(left + 1, left);
+    int64_t i = left + 1, j = right;
+    for (;;) {
+      do ++i;
+      while (greater(left, i));
+      do --j;
+      while (greater(j, left));
+      if (j < i) break;
+      swap(i, j);
+    }
+    swap(left, j);
+    if (j <= k) left = i;
+    if (j >= k) right = j - 1;
+  }
+}
+
 template <class C>
 void sort_as(const SortArgs& a) {
   int last = a.in.ndim - 1;
-  int64_t n = a.in.sizes[last], k = a.k < 0 ? n : a.k, rows = 1;
+  int64_t n = a.in.sizes[last], k = a.only_kth ? 1 : a.k < 0 ? n : a.k, rows = 1;
   for (int d = 0; d < last; ++d) rows *= a.in.sizes[d];
   std::vector<C> row(static_cast<size_t>(n)), res(static_cast<size_t>(k));
   std::vector<int64_t> idx(static_cast<size_t>(n));
@@ -29,7 +58,13 @@ void sort_as(const SortArgs& a) {
       return (p < q) || (q != q && p == p);
     };
     auto greater = [&](int64_t x, int64_t y) { return less(y, x); };
-    if (a.k >= 0 && k < n) {
+    if (a.only_kth) {
+      auto at = [&](int64_t x) -> int64_t& { return idx[static_cast<size_t>(x)]; };
+      quickselect(
+          n, a.k, [&](int64_t x, int64_t y) { return greater(at(x), at(y)); },
+          [&](int64_t x, int64_t y) { std::swap(at(x), at(y)); });
+      idx[0] = at(a.k);
+    } else if (a.k >= 0 && k < n) {
       // PyTorch's selection: partial sort when few are wanted, else nth_element and a sort of the
       // head.
       if (k * 64 <= n) {
