@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cmath>
+#include <limits>
 #include <cstring>
 
 #include "ops/tensor_ops.h"
@@ -310,6 +311,32 @@ Tensor clone(const Tensor& t) {
   r.impl()->quantizer = t.impl()->quantizer;
   if (t.numel()) call_slot(CopyArgs{view_of(r), view_of(t)});
   return r;
+}
+void check_fits(const Scalar& v, ScalarType t) {
+  if (is_complex(t) || t == kBool || is_quantized(t)) return;
+  bool fits = !v.is_complex() || v.im == 0;
+  if (is_integral(t)) {
+    // Negative integers wrap to uint8, fractions don't.
+    const double most =
+        t == kByte ? 255 : std::ldexp(1.0, static_cast<int>(8 * element_size(t)) - 1);
+    const double low = t != kByte ? -most : v.is_floating() ? 0 : -255;
+    if (v.is_floating() || v.is_complex())
+      fits = fits && v.d >= low &&
+             (t == kByte   ? v.d <= most
+              : t == kLong ? v.d < most
+                           : v.d <= most - 1);
+    else
+      fits = static_cast<double>(v.i) >= low &&
+             static_cast<double>(v.i) <= most - (t == kByte || t == kLong ? 0 : 1);
+  } else if (std::isfinite(v.d)) {
+    const double most = t == kHalf       ? 65504
+                        : t == kBFloat16 ? 0x1.fep127
+                        : t == kFloat    ? 0x1.fffffep127
+                                         : std::numeric_limits<double>::max();
+    fits = fits && std::fabs(v.d) <= most;
+  }
+  if (!fits)
+    raise<OpError>("value cannot be converted to type ", scalar_type_name(t), " without overflow");
 }
 void fill(const Tensor& out, const Scalar& v) {
   if (out.numel() == 0) return;

@@ -68,6 +68,7 @@ Tensor like(const Named& n) {
   return empty_like(self, t);
 }
 Tensor filled(Tensor t, const Scalar& v) {
+  check_fits(v, t.dtype());
   fill(t, v);
   return t;
 }

@@ -121,11 +121,11 @@ void index_put_copy(Call& c) {
 
 // Scatter into out; a 0-dim tensor counts as one of size 1.
 Tensor scatter_into(const Tensor& out, int64_t dim, const Tensor& index, const Tensor* src,
-                    Scalar value, ScatterMode mode) {
+                    Scalar value, ScatterMode mode, bool may_overlap = false) {
   int64_t d = wrap_dim(dim, out.dim());
   if (index.dtype() != kLong && index.dtype() != kInt)
     raise<OpError>("scatter(): Expected dtype int32/int64 for index");
-  check_writable(out);
+  if (!may_overlap) check_writable(out);
   if (index.numel() == 0) return out;
   auto at1 = [](const Tensor& x) { return x.dim() == 0 ? reshape(x, {1}) : x; };
   Tensor o = at1(out), i = at1(index), s = src ? at1(*src) : Tensor();
@@ -140,6 +140,8 @@ Tensor scatter_into(const Tensor& out, int64_t dim, const Tensor& index, const T
     if (src && i.size(k) > s.size(k))
       raise<OpError>("Expected index ", index.sizes(), " to be no larger than src ", src->sizes());
   }
+  if (!src) check_fits(value, out.dtype());
+  if (out.dtype() == kBool) value = Scalar(value.d != 0 || value.im != 0);
   call_slot(ScatterArgs{view_of(o), view_of(i), view_of(s), d, mode, number(value)});
   return out;
 }
@@ -280,7 +282,8 @@ Tensor index_fill_(const Tensor& t, int64_t dim, const Tensor& index, Scalar v) 
     Tensor neg = binary_scalar(Binary::lt, idx, Scalar(0), kLong, kBool);
     idx = where(neg, add_scalar(idx, Scalar(t.size(d)), Scalar(1)), idx);
   }
-  return scatter_into(t, d, broadcast_index(idx, s, d), nullptr, v, ScatterMode::set);
+  // One number for all: elements that share memory get the same.
+  return scatter_into(t, d, broadcast_index(idx, s, d), nullptr, v, ScatterMode::set, true);
 }
 Tensor index_fill(const Tensor& t, int64_t d, const Tensor& i, Scalar v) {
   return index_fill_(clone(t), d, i, v);
@@ -562,6 +565,10 @@ std::tuple<Tensor, Tensor> unique1(const Tensor& t, bool, bool inv) {
 std::tuple<Tensor, Tensor, Tensor> unique_dim_impl(const Tensor& t, int64_t dim, bool inverse,
                                                    bool counts, bool consecutive) {
   int64_t d = wrap_dim(dim, t.dim()), n = t.size(d);
+  for (int64_t i = 0; i < t.dim(); ++i)
+    if (t.size(i) == 0 && i != d)
+      raise<OpError>(
+          "There are 0 sized dimensions, and they aren't selected, so unique cannot be applied");
   IntVec first_dim{d};  // d goes first, the others keep their order
   for (int64_t i = 0; i < t.dim(); ++i)
     if (i != d) first_dim.push_back(i);

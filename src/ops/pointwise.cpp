@@ -470,6 +470,7 @@ Tensor prelu(const Tensor& x, const Tensor& w) {
 
 // In-place fills and copies.
 Tensor fill_scalar_(const Tensor& x, Scalar v) {
+  check_fits(v, x.dtype());
   fill(x, v);
   return x;
 }
@@ -489,22 +490,6 @@ Tensor copy_(const Tensor& x, const Tensor& src, bool) {
   if (!x.is_same(src)) check_writable(x);
   copy_to(x, src);
   return x;
-}
-// Throws OpError when the dtype can't hold the number, as PyTorch's checked conversion has it.
-void check_fits(const Scalar& v, ScalarType t) {
-  bool fits = true;
-  if (is_complex(t) || t == kBool) return;
-  if (v.is_complex() && v.im != 0) fits = false;
-  if (is_integral(t)) {
-    double low = t == kByte ? -255 : -std::ldexp(1.0, static_cast<int>(8 * element_size(t)) - 1);
-    double high = t == kByte ? 255 : -low - (t == kLong ? 0 : 1);
-    if (v.is_floating())
-      fits &= std::isfinite(v.d) && v.d >= low && v.d <= high;
-    else
-      fits &= static_cast<double>(v.i) >= low && static_cast<double>(v.i) <= high;
-  }
-  if (!fits)
-    raise<OpError>("value cannot be converted to type ", scalar_type_name(t), " without overflow");
 }
 Tensor copy_number(const Tensor& x, Scalar v) { return fill_scalar_(x, v); }
 Tensor masked_fill_(const Tensor& x, const Tensor& mask, Scalar v) {

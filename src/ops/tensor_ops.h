@@ -38,6 +38,8 @@ Tensor cast(const Tensor& t, ScalarType dtype);     // the same tensor when noth
 Tensor contiguous(const Tensor& t);
 Tensor clone(const Tensor& t);
 void fill(const Tensor& out, const Scalar& v);
+// Throws OpError when the dtype can't hold the number, as PyTorch's checked conversion has it.
+void check_fits(const Scalar& v, ScalarType t);
 Tensor scalar_tensor(const Scalar& v, ScalarType dtype);
 Tensor unary(Unary op, const Tensor& x, ScalarType out, double p = 0, double q = 0, double r = 0);
 Tensor unary_float(Unary op, const Tensor& x, double p = 0, double q = 0,
