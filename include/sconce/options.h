@@ -25,7 +25,8 @@ struct LoadOptions {
   // Where a model's print goes; null: std::cout is not touched, the text is dropped.
   std::ostream* out = nullptr;
   std::ostream* warnings = nullptr;
-  // Where the module goes once it is read (Module::to); unset: it stays on the CPU.
+  // Where the module goes once it is read (Module::to). Unset: where the archive's tensors were if
+  // that device is there, else the CPU.
   std::optional<Device> device;
   // On another device than the CPU: a kernel that the device lacks is an error, not a copy.
   bool strict_device = false;

@@ -47,7 +47,18 @@ Module load_bytes(Bytes bytes, const std::string& name, const LoadOptions& optio
       if (impl->archive.zip->has("extra/" + kv.first))
         kv.second = impl->archive.zip->read_text("extra/" + kv.first);
   Module m(std::move(impl));
-  if (options.device) m.to(*options.device);
+  if (options.device) {
+    m.to(*options.device);
+  } else if (auto saved_on = m.impl()->archive.saved_on) {
+    // There again, or on the CPU with the devices that the code names.
+    Device there;
+    try {
+      find_device(*saved_on);
+      there = *saved_on;
+    } catch (const OpError&) {
+    }
+    m.to(there);
+  }
   return m;
 }
 

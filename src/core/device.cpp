@@ -55,7 +55,11 @@ const DeviceRuntime* device_of(const Call& c) {
 
 void run_kernel(void (*kernel)(Call&), Call& c) {
   if (!g_in_use.load(std::memory_order_relaxed)) return kernel(c);
-  DeviceScope scope(device_of(c));
+  const DeviceRuntime* device = device_of(c);
+  if (device && c.op() && c.op()->custom)  // it would read the memory itself
+    raise<OpError>("operator ", c.op()->full_name(), " was registered for the CPU; a tensor is on ",
+                   device->device.str());
+  DeviceScope scope(device);
   kernel(c);
 }
 

@@ -156,6 +156,7 @@ class Loader {
       return build(t, std::move(state));
     };
     o.types = &cu->types();
+    o.saved_on = &a_.saved_on;
     return unpickle(z.read(name + ".pkl"), o);
   }
 

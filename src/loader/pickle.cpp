@@ -647,6 +647,10 @@ class Unpickler {
     } catch (const Error& e) {
       fail(e.what());
     }
+    if (s.device.type != DeviceType::Meta) {
+      if (s.device.type != DeviceType::CPU && o_.saved_on) *o_.saved_on = s.device;
+      s.device = Device{};
+    }
     s.numel = arg(p, 4).toInt();
     const std::string& key = arg(p, 2).toStringRef();
     int64_t bytes;

@@ -2,6 +2,7 @@
 // A pickle reader that executes nothing: a closed list of globals, checked lengths, no recursion.
 #pragma once
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,8 @@ struct PickleOptions {
   // Storage records may be shorter than needed (traced_inputs).
   bool allow_short_storage = false;
   TypeTable* types = nullptr;
+  // Told the device of storages that were not in the CPU's memory; they are read into it.
+  std::optional<Device>* saved_on = nullptr;
   // model.json archives: what build_tensor_from_id names.
   const std::vector<IValue>* tensor_table = nullptr;
 };

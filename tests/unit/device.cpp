@@ -126,6 +126,22 @@ TEST_CASE("a module moves with what it shares, and back") {
               before);
 }
 
+TEST_CASE("an archive saved on a device that is not there runs on the CPU") {
+  use_emulation();
+  Tensor x = randn({5, 4});
+  // There: cuda:0 is emulated.
+  Module m = load(fixture("saved_on_cuda.pt"));
+  CHECK(m.parameters()[0].device() == kCuda);
+  Tensor there = m.forward({x.to(kCuda)}).toTensor();
+  m.to(Device{});
+  check_equal(m.forward({x}).toTensor(), there.cpu());
+  LoadOptions options;
+  options.device = Device{};
+  Module here = load(fixture("saved_on_cuda.pt"), options);
+  CHECK(here.parameters()[0].device() == Device{});
+  check_equal(here.forward({x}).toTensor(), there.cpu());
+}
+
 TEST_CASE("threads share a device") {
   use_emulation();
   LoadOptions options;
