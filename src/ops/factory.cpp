@@ -362,7 +362,7 @@ Tensor multinomial(const Tensor& p, int64_t n, bool replacement, Generator* g) {
   for (double x : v)
     if (!(x >= 0) || std::isinf(x))
       raise<OpError>("probability tensor contains either `inf`, `nan` or element < 0");
-  if (!replacement) {
+  if (!replacement || n == 1) {
     Tensor q = empty_like(p);
     random_fill(q, Random::exponential, 1, 0, 0, 0, g);
     Tensor r = div(p, q);
@@ -452,45 +452,40 @@ std::tuple<Tensor, Tensor> native_dropout(const Tensor& x, double p, OptBool tra
 
 // ---- tensors from values ----
 
-void collect(const IValue& v, size_t depth, IntVec& shape, std::vector<Scalar>& out,
-             std::vector<Tensor>& tensors) {
-  if (v.isList()) {
-    auto& items = v.toListRef().items;
-    auto n = static_cast<int64_t>(items.size());
-    if (shape.size() <= depth)
-      shape.push_back(n);
-    else if (shape[depth] != n)
-      raise<OpError>("Expected sequence of length ", shape[depth], " at dim ", depth, " (got ", n,
-                     ")");
-    for (auto& x : items) collect(x, depth + 1, shape, out, tensors);
-  } else if (v.isTensor()) {
-    tensors.push_back(v.toTensor());
-  } else {
+void collect(const IValue& v, size_t depth, IntVec& shape, std::vector<Scalar>& out) {
+  if (!v.isList()) {
     out.emplace_back(v);
+    return;
   }
+  auto& items = v.toListRef().items;
+  auto n = static_cast<int64_t>(items.size());
+  if (shape.size() <= depth)
+    shape.push_back(n);
+  else if (shape[depth] != n)
+    raise<OpError>("Expected sequence of length ", shape[depth], " at dim ", depth, " (got ", n,
+                   ")");
+  for (auto& x : items) collect(x, depth + 1, shape, out);
 }
 Tensor from_value(const IValue& v, std::optional<ScalarType> dtype) {
   if (v.isTensor()) return dtype ? cast(v.toTensor(), *dtype) : v.toTensor();
+  TypePtr element = v.isList() ? v.toListRef().elem_type : types::floating();
+  while (element->kind == TypeKind::List) element = element->elems[0];
+  if (element->kind == TypeKind::Tensor)
+    raise<OpError>("Input must be of ints, floats, or bools, got Tensor",
+                   v.toListRef().items.empty()
+                       ? "\nEmpty lists default to List[Tensor]. Add a variable annotation to the "
+                         "assignment to create an empty list of another type"
+                       : "");
   IntVec shape;
   std::vector<Scalar> values;
-  std::vector<Tensor> tensors;
-  collect(v, 0, shape, values, tensors);
-  if (!tensors.empty()) {
-    for (auto& t : tensors) t = reshape(t, {1});
-    Tensor r = reshape(cat(tensors, 0), shape);
-    return dtype ? cast(r, *dtype) : r;
-  }
+  collect(v, 0, shape, values);
   ScalarType t = kBool;
   for (auto& s : values) t = promote_types(t, type_of(s));
-  if (values.empty()) {
-    t = kFloat;
-    const IValue* e = &v;
-    TypePtr et = e->isList() ? e->toListRef().elem_type : types::floating();
-    while (et->kind == TypeKind::List) et = et->elems[0];
-    if (et->kind == TypeKind::Int) t = kLong;
-    if (et->kind == TypeKind::Bool) t = kBool;
-    if (et->kind == TypeKind::Complex) t = kComplexFloat;
-  }
+  if (values.empty())
+    t = element->kind == TypeKind::Int       ? kLong
+        : element->kind == TypeKind::Bool    ? kBool
+        : element->kind == TypeKind::Complex ? kComplexFloat
+                                             : kFloat;
   Tensor r = empty(shape, dtype.value_or(t));
   for (size_t i = 0; i < values.size(); ++i)
     fill(make_view(r, {}, {}, static_cast<int64_t>(i)), values[i]);

@@ -392,6 +392,27 @@ Tensor einsum(const std::string& eq, TensorList ops, OptInts) {
   if (ops.size() == 1) return sum_dim(acc, OptInts(sum_over), false, {});
   return reduce(Reduce::sum, acc, sum_over, false, acc.dtype(), acc.dtype());
 }
+// Operands with their subscripts as numbers, the result's at the end or not at all.
+void einsum_sublists(Call& c) {
+  auto letters = [](const IValue& list) {
+    std::string s;
+    for (int64_t i : to_ints(list)) {
+      if (i < 0 || i >= 52)
+        raise<OpError>("einsum(): subscripts in a list must be in [0, 52), got ", i);
+      s += static_cast<char>(i < 26 ? 'A' + i : 'a' + (i - 26));
+    }
+    return s;
+  };
+  std::string equation;
+  TensorList operands;
+  uint32_t i = 0;
+  for (; i + 1 < c.n_in(); i += 2) {
+    equation += (i ? "," : "") + letters(c.in(i + 1));
+    operands.push_back(c.in(i).toTensor());
+  }
+  if (i < c.n_in()) equation += "->" + letters(c.in(i));
+  c.out(0, einsum(equation, operands, {}));
+}
 
 // ---- attention ----
 
@@ -747,7 +768,7 @@ namespace {
 constexpr OpDef kOps[] = {
     // clang-format off
     op<mm>("aten::mm"), op<bmm>("aten::bmm"), op<mv>("aten::mv"), op<dot>("aten::dot"), op<vdot>("aten::vdot"), op<outer>("aten::outer"), op<matmul>("aten::matmul"), op<linear>("aten::linear"), op<addmm>("aten::addmm"), op<addmv>("aten::addmv"), op<addr>("aten::addr"),
-    op<baddbmm>("aten::baddbmm"), op<addbmm>("aten::addbmm"), op<chain_matmul>("aten::chain_matmul"), op<multi_dot>("aten::linalg_multi_dot"), op<inner>("aten::inner"), op<kron>("aten::kron"), op<cross>("aten::linalg_cross"), op<cross_default>("aten::cross"), op<tensordot>("aten::tensordot"), op<einsum>("aten::einsum"),
+    op<baddbmm>("aten::baddbmm"), op<addbmm>("aten::addbmm"), op<chain_matmul>("aten::chain_matmul"), op<multi_dot>("aten::linalg_multi_dot"), op<inner>("aten::inner"), op<kron>("aten::kron"), op<cross>("aten::linalg_cross"), op<cross_default>("aten::cross"), op<tensordot>("aten::tensordot"), op<einsum>("aten::einsum"), raw("aten::einsum.sublist", einsum_sublists),
     op<sdpa>("aten::scaled_dot_product_attention"), raw("aten::_transformer_encoder_layer_fwd", encoder_layer_op), op<nested_left_aligned>("aten::_nested_tensor_from_mask_left_aligned"), op<nested_from_mask>("aten::_nested_tensor_from_mask"), op<to_padded_tensor>("aten::to_padded_tensor"), op<to_padded_tensor>("aten::nested_to_padded_tensor"),
     op<native_mha>("aten::_native_multi_head_attention"),
     // clang-format on

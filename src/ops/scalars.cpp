@@ -376,7 +376,8 @@ void time_point(Call& c) {
   c.out(0, IValue(static_cast<int64_t>(
                std::chrono::duration_cast<std::chrono::nanoseconds>(now).count())));
 }
-void record_enter(Call& c) { c.out(0, IValue()); }
+// A handle that only record_exit sees.
+void record_enter(Call& c) { c.out(0, IValue("record")); }
 void make_generator(Call& c) {
   auto g = make_ref<Generator>();
   if (!c.in(1).isNone()) g->manual_seed(static_cast<uint64_t>(c.in(1).toInt()));

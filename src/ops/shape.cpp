@@ -368,9 +368,10 @@ Tensor unfold(const Tensor& t, int64_t dim, int64_t n, int64_t step) {
   st[z(d)] *= step;
   return make_view(t, sz, st, t.storage_offset());
 }
-Tensor as_strided(const Tensor& t, IntVec size, IntVec stride, OptInt offset) {
+// Bytes of a storage that holds such a view. Throws OpError for negative ones and overflow.
+int64_t bytes_of_view(const IntVec& size, const IntVec& stride, int64_t offset, ScalarType dtype) {
   if (size.size() != stride.size()) raise<OpError>("mismatch in length of strides and shape");
-  int64_t extent = offset.value_or(t.storage_offset());
+  int64_t extent = offset, bytes;
   if (extent < 0) raise<OpError>("as_strided: the storage offset is negative");
   bool empty = false;
   for (size_t i = 0; i < size.size(); ++i) {
@@ -382,29 +383,43 @@ Tensor as_strided(const Tensor& t, IntVec size, IntVec stride, OptInt offset) {
                     __builtin_add_overflow(extent, step, &extent)))
       raise<OpError>("as_strided: the extent overflows");
   }
-  if (!empty && (extent + 1) * static_cast<int64_t>(element_size(t.dtype())) >
-                    static_cast<int64_t>(t.impl()->storage->nbytes()))
+  if (empty) return 0;
+  if (__builtin_add_overflow(extent, 1, &extent) ||
+      __builtin_mul_overflow(extent, static_cast<int64_t>(element_size(dtype)), &bytes))
+    raise<OpError>("as_strided: the extent overflows");
+  return bytes;
+}
+Tensor as_strided(const Tensor& t, IntVec size, IntVec stride, OptInt offset) {
+  int64_t at = offset.value_or(t.storage_offset());
+  if (bytes_of_view(size, stride, at, t.dtype()) >
+      static_cast<int64_t>(t.impl()->storage->nbytes()))
     raise<OpError>("setStorage: sizes ", IntArrayRef(size), ", strides ", IntArrayRef(stride),
-                   ", storage offset ", offset.value_or(t.storage_offset()),
-                   " are out of bounds for storage of size ", t.impl()->storage->nbytes());
-  return make_view(t, size, stride, offset.value_or(t.storage_offset()));
+                   ", storage offset ", at, " are out of bounds for storage of size ",
+                   t.impl()->storage->nbytes());
+  return make_view(t, size, stride, at);
 }
 Tensor as_strided_in_place(const Tensor& t, IntVec size, IntVec stride, OptInt offset) {
   return take_form(t, as_strided(t, size, stride, offset));
 }
-// The tensor takes another's storage and form.
-Tensor set_tensor(const Tensor& t, const Tensor& source) {
-  host_read(t);
-  bump_memory_epoch();
-  t.impl()->storage = source.impl()->storage;
-  t.impl()->device = source.device();
-  t.impl()->dtype = source.dtype();
-  return take_form(t, source);
-}
+// The tensor takes another's storage, which grows where it is too short; its dtype stays.
 Tensor set_tensor_view(const Tensor& t, const Tensor& source, int64_t offset, IntVec size,
                        IntVec stride) {
   if (stride.size() == 0) stride = IntVec(contiguous_strides(size));
-  return set_tensor(t, as_strided(source, size, stride, offset));
+  const int64_t bytes = bytes_of_view(size, stride, offset, t.dtype());
+  host_read(t);
+  bump_memory_epoch();
+  TensorImpl& impl = *t.impl();
+  impl.storage = source.impl()->storage;
+  impl.storage->resize(static_cast<size_t>(bytes));
+  impl.device = source.device();
+  impl.sizes = size;
+  impl.strides = stride;
+  impl.offset = offset;
+  return t;
+}
+Tensor set_tensor(const Tensor& t, const Tensor& source) {
+  return set_tensor_view(t, source, source.storage_offset(), IntVec(source.sizes()),
+                         IntVec(source.strides()));
 }
 Tensor set_nothing(const Tensor& t) { return set_tensor(t, empty({0}, t.dtype())); }
 Tensor unflatten(const Tensor& t, int64_t dim, IntVec sizes) {
