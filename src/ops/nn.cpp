@@ -797,7 +797,7 @@ Tensor cross_entropy(const Tensor& x, const Tensor& t, const Tensor* w, int64_t 
 }
 Tensor soft_margin(const Tensor& x, const Tensor& t, int64_t r) {
   return reduced(
-      unary(Unary::log1p, unary(Unary::exp, mul(unary(Unary::neg, t, t.dtype()), x), x.dtype()),
+      unary(Unary::log1p, unary(Unary::exp, mul(unary(Unary::neg, x, x.dtype()), t), x.dtype()),
             x.dtype()),
       r);
 }

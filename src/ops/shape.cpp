@@ -401,11 +401,18 @@ Tensor as_strided(const Tensor& t, IntVec size, IntVec stride, OptInt offset) {
 Tensor as_strided_in_place(const Tensor& t, IntVec size, IntVec stride, OptInt offset) {
   return take_form(t, as_strided(t, size, stride, offset));
 }
-// The tensor takes another's storage, which grows where it is too short; its dtype stays.
-Tensor set_tensor_view(const Tensor& t, const Tensor& source, int64_t offset, IntVec size,
-                       IntVec stride) {
+// The tensor takes another's storage; its dtype stays. A storage that is too short grows, but not
+// for the sizes and strides that the tensor has already: PyTorch takes that for a mistake.
+Tensor set_storage(const Tensor& t, const Tensor& source, int64_t offset, IntVec size,
+                   IntVec stride) {
+  const bool same =
+      t.sizes() == IntArrayRef(size) && (stride.size() == 0 || t.strides() == IntArrayRef(stride));
   if (stride.size() == 0) stride = IntVec(contiguous_strides(size));
   const int64_t bytes = bytes_of_view(size, stride, offset, t.dtype());
+  if (same && bytes > static_cast<int64_t>(source.impl()->storage->nbytes()))
+    raise<OpError>("setStorage: sizes ", IntArrayRef(size), ", strides ", IntArrayRef(stride),
+                   ", storage offset ", offset, " are out of bounds for storage of size ",
+                   source.impl()->storage->nbytes());
   host_read(t);
   bump_memory_epoch();
   TensorImpl& impl = *t.impl();
@@ -417,9 +424,15 @@ Tensor set_tensor_view(const Tensor& t, const Tensor& source, int64_t offset, In
   impl.offset = offset;
   return t;
 }
+Tensor set_tensor_view(const Tensor& t, const Tensor& source, int64_t offset, IntVec size,
+                       IntVec stride) {
+  if (!source.is_contiguous())
+    raise<OpError>("passed in tensor to be used as storage must be contiguous");
+  return set_storage(t, source, offset, size, stride);
+}
 Tensor set_tensor(const Tensor& t, const Tensor& source) {
-  return set_tensor_view(t, source, source.storage_offset(), IntVec(source.sizes()),
-                         IntVec(source.strides()));
+  return set_storage(t, source, source.storage_offset(), IntVec(source.sizes()),
+                     IntVec(source.strides()));
 }
 Tensor set_nothing(const Tensor& t) { return set_tensor(t, empty({0}, t.dtype())); }
 Tensor unflatten(const Tensor& t, int64_t dim, IntVec sizes) {
