@@ -16,8 +16,8 @@ struct LoadedArchive {
   std::shared_ptr<script::CompilationUnit> cu;
   uint64_t version = 0;
   std::optional<Device> saved_on;  // where its tensors were when that wasn't the CPU
-  IValue root;            // the module object
-  bool compiled = false;  // made by compile(): its functions can be called by name
+  IValue root;                     // the module object
+  bool compiled = false;           // made by compile(): its functions can be called by name
 };
 
 // run: executes a compiled function (__setstate__ needs it).
