@@ -56,6 +56,25 @@ TEST_CASE("operators run where their tensors are") {
   CHECK(there.sum().item<float>() == 24);
 }
 
+TEST_CASE("long rows are reduced in pieces") {
+  use_emulation();
+  // More than one piece, and a last one that is shorter.
+  Tensor x = randn({3, 100001}), there = x.to(kCuda);
+  Module m = compile(
+      "def f(x: Tensor) -> List[Tensor]:\n"
+      "    return [x.sum(1), x.amax(1), x.amin(1), x.argmax(1), x.var(1), x.norm(2, 1), "
+      "x.logsumexp(1),\n"
+      "            x.softmax(1), x.prod(1), (x > -9).all(1), x.mean(1), x.cumsum(1)]\n");
+  auto ours = m.run_method("f", {there}).toListVector(),
+       cpu = m.run_method("f", {x}).toListVector();
+  REQUIRE(ours.size() == cpu.size());
+  for (size_t i = 0; i < cpu.size(); ++i) {
+    auto d = tool::difference(ours[i], cpu[i], {"close", 1e-4, 1e-4}, std::to_string(i));
+    INFO(d.value_or(""));
+    CHECK_FALSE(d);
+  }
+}
+
 TEST_CASE("source text makes tensors on a device, and reads them") {
   use_emulation();
   Module m = compile(

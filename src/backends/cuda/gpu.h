@@ -195,7 +195,7 @@ void launch_rows(Gpu& g, int64_t rows, int64_t n, const F& f) {
 }
 // For each row: a state that starts with f.start() takes in n elements by f.add(state, row, i),
 // states of parts are merged by f.merge(into, other), and f.finish(row, state) writes the result.
-// merge must be associative and commutative up to rounding. False when memory is lacking.
+// merge must be associative and commutative up to rounding.
 template <class F>
 void reduce_rows(Gpu& g, int64_t rows, int64_t n, const F& f) {
   if (rows <= 0) return;
