@@ -68,10 +68,6 @@ double modified_i0(double x) {
   double a = std::fabs(x);
   return x != x ? x : scaled_i(0, a) * std::exp(a);
 }
-double bessel_j0(double x) { return std::isinf(x) ? kNan : ::j0(x); }
-double bessel_j1(double x) { return std::isinf(x) ? kNan : ::j1(x); }
-double bessel_y0(double x) { return x == 0 ? -kInf : x < 0 || std::isinf(x) ? kNan : ::y0(x); }
-double bessel_y1(double x) { return x == 0 ? -kInf : x <= 0 || std::isinf(x) ? kNan : ::y1(x); }
 double bessel_k0e(double x) { return scaled_k(0, x); }
 double bessel_k1e(double x) { return scaled_k(1, x); }
 double bessel_k0(double x) { return scaled_k(0, x) * std::exp(-x); }
@@ -90,15 +86,14 @@ double spherical_j0(double x) {
 }
 
 // DLMF 9.6: Ai by Bessel functions of order 1/3.
-double airy_ai(double x) {
+double airy_ai_right(double x) {
   if (x != x || std::isinf(x)) return kNan;
   if (x > 103.892) return 0;
   if (x == 0) return 0.35502805388781723926;
-  double z = 2.0 / 3 * std::pow(std::fabs(x), 1.5);
-  if (std::fabs(x) < 1) {
+  if (x < 2.09) {
     // Maclaurin series: c1 f - c2 g.
     double f = 1, g = x, tf = 1, tg = x;
-    for (int k = 1; k < 30; ++k) {
+    for (int k = 1; k < 40; ++k) {
       tf *= x * x * x / ((3.0 * k - 1) * (3.0 * k));
       tg *= x * x * x / ((3.0 * k) * (3.0 * k + 1));
       f += tf;
@@ -106,13 +101,9 @@ double airy_ai(double x) {
     }
     return 0.35502805388781723926 * f - 0.25881940379280679840 * g;
   }
-  if (x > 0) {
-    double k = z > 30 ? k_asymptotic(4.0 / 9, z) * std::exp(-z) : std::cyl_bessel_k(1.0 / 3, z);
-    return std::sqrt(x / 3) / M_PI * k;
-  }
-  double v = 1.0 / 3, j = std::cyl_bessel_j(v, z), y = std::cyl_neumann(v, z);
-  double minus = std::cos(v * M_PI) * j - std::sin(v * M_PI) * y;
-  return std::sqrt(-x) / 3 * (j + minus);
+  double z = 2.0 / 3 * std::pow(x, 1.5);
+  double k = z > 30 ? k_asymptotic(4.0 / 9, z) * std::exp(-z) : std::cyl_bessel_k(1.0 / 3, z);
+  return std::sqrt(x / 3) / M_PI * k;
 }
 
 double erfcx(double x) {

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// Special functions of double precision, compiled once. Values at poles and outside the domain are
-// PyTorch's.
+// Special functions, compiled once; in double but for those whose values PyTorch's floats tell
+// apart (bessel.cpp). Values at poles and outside the domain are PyTorch's.
 #pragma once
 
 namespace sconce::special {
 
 double airy_ai(double x);
+float airy_ai(float x);
+// x >= -2.09.
+double airy_ai_right(double x);
 double bessel_i0e(double x), bessel_i1(double x), bessel_i1e(double x);
 double bessel_j0(double x), bessel_j1(double x), bessel_y0(double x), bessel_y1(double x);
+float bessel_j0(float x), bessel_j1(float x), bessel_y0(float x), bessel_y1(float x);
 double bessel_k0(double x), bessel_k1(double x), bessel_k0e(double x), bessel_k1e(double x);
 double modified_i0(double x);
 double spherical_j0(double x);
