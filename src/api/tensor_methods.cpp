@@ -69,10 +69,8 @@ Tensor Tensor::to(ScalarType dtype) const {
   return ops::cast(*this, dtype);
 }
 Tensor Tensor::to(Device device) const {
-  Direct direct(*this);
-  const DeviceRuntime* to = find_device(device);
-  if (impl_->storage->device() == to) return *this;
-  return copy_extent(ops::is_dense(*this) ? *this : ops::contiguous(*this), to);
+  Direct direct;
+  return ops::on_device(*this, find_device(device));
 }
 Tensor Tensor::sum() const {
   Direct direct(*this);

@@ -114,22 +114,23 @@ constexpr T kRootTwoOverPi = T(0.79788456080286535588);
 // Up to here the series, from here the asymptotic form.
 constexpr int kFar = 5;
 
-// x > kFar: phase is pi/4 or 3 pi/4, second the function of the second kind.
+// x > kFar: modulus and phase of the wave; second: the function of the second kind.
+template <class T>
+T wave(T x, T p, T q, T phase, bool second) {
+  const T w = T(kFar) / x;
+  const T v = second ? p * std::sin(phase) + w * q * std::cos(phase)
+                     : p * std::cos(phase) - w * q * std::sin(phase);
+  return v * kRootTwoOverPi<T> / std::sqrt(x);
+}
 template <class T>
 T far_order_0(T x, bool second) {
-  const T w = T(kFar) / x, z = T(25) / (x * x);
-  const T p = ratio(kJ0PP, kJ0PQ, z), q = ratio(kJ0QP, kJ0QQ, z), phase = x - kPi<T> / T(4);
-  const T wave = second ? p * std::sin(phase) + w * q * std::cos(phase)
-                        : p * std::cos(phase) - w * q * std::sin(phase);
-  return wave * kRootTwoOverPi<T> / std::sqrt(x);
+  const T z = T(25) / (x * x);
+  return wave(x, ratio(kJ0PP, kJ0PQ, z), ratio(kJ0QP, kJ0QQ, z), x - kPi<T> / T(4), second);
 }
 template <class T>
 T far_order_1(T x, bool second) {
   const T w = T(kFar) / x, z = w * w;
-  const T p = ratio(kJ1PP, kJ1PQ, z), q = ratio(kJ1QP, kJ1QQ, z), phase = x - T(3) * kPi<T> / T(4);
-  const T wave = second ? p * std::sin(phase) + w * q * std::cos(phase)
-                        : p * std::cos(phase) - w * q * std::sin(phase);
-  return wave * kRootTwoOverPi<T> / std::sqrt(x);
+  return wave(x, ratio(kJ1PP, kJ1PQ, z), ratio(kJ1QP, kJ1QQ, z), x - T(3) * kPi<T> / T(4), second);
 }
 
 template <class T>

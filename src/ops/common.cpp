@@ -317,17 +317,13 @@ void check_fits(const Scalar& v, ScalarType t) {
   bool fits = !v.is_complex() || v.im == 0;
   if (is_integral(t)) {
     // Negative integers wrap to uint8, fractions don't.
-    const double most =
-        t == kByte ? 255 : std::ldexp(1.0, static_cast<int>(8 * element_size(t)) - 1);
-    const double low = t != kByte ? -most : v.is_floating() ? 0 : -255;
-    if (v.is_floating() || v.is_complex())
-      fits = fits && v.d >= low &&
-             (t == kByte   ? v.d <= most
-              : t == kLong ? v.d < most
-                           : v.d <= most - 1);
-    else
-      fits = static_cast<double>(v.i) >= low &&
-             static_cast<double>(v.i) <= most - (t == kByte || t == kLong ? 0 : 1);
+    const bool fraction = v.is_floating() || v.is_complex();
+    const double power =
+        t == kByte ? 256 : std::ldexp(1.0, static_cast<int>(8 * element_size(t)) - 1);
+    const double low = t != kByte ? -power : v.is_floating() ? 0 : -255;
+    const double x = fraction ? v.d : static_cast<double>(v.i);
+    // As a double, the largest int64 is the power itself.
+    fits = fits && x >= low && (t != kLong ? x <= power - 1 : !fraction || x < power);
   } else if (std::isfinite(v.d)) {
     const double most = t == kHalf       ? 65504
                         : t == kBFloat16 ? 0x1.fep127
@@ -456,22 +452,19 @@ bool bool_of(const Tensor& t) {
   Scalar s = item(t);
   return s.d != 0 || s.im != 0;
 }
-std::vector<int64_t> host_ints(const Tensor& t) {
-  Tensor x = contiguous(cast(t, kLong));
+namespace {
+template <class T>
+std::vector<T> host_values(const Tensor& t, ScalarType dtype) {
+  Tensor x = contiguous(cast(t, dtype));
   host_read(x);
   x = copy_extent(x, nullptr);
-  std::vector<int64_t> r(static_cast<size_t>(x.numel()));
-  if (!r.empty()) std::memcpy(r.data(), x.raw_data(), r.size() * sizeof(int64_t));
+  std::vector<T> r(static_cast<size_t>(x.numel()));
+  if (!r.empty()) std::memcpy(r.data(), x.raw_data(), r.size() * sizeof(T));
   return r;
 }
-std::vector<double> host_doubles(const Tensor& t) {
-  Tensor x = contiguous(cast(t, kDouble));
-  host_read(x);
-  x = copy_extent(x, nullptr);
-  std::vector<double> r(static_cast<size_t>(x.numel()));
-  if (!r.empty()) std::memcpy(r.data(), x.raw_data(), r.size() * sizeof(double));
-  return r;
-}
+}  // namespace
+std::vector<int64_t> host_ints(const Tensor& t) { return host_values<int64_t>(t, kLong); }
+std::vector<double> host_doubles(const Tensor& t) { return host_values<double>(t, kDouble); }
 
 void check_writable(const Tensor& self) {
   if (self.numel() == 0) return;

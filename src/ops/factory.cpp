@@ -495,13 +495,12 @@ void tensor_op(Call& c) {
   Named n(c);
   const IValue* d = n.find("dtype");
   const IValue& value = c.in(0);
-  const DeviceRuntime* device = n.find("device") || !value.isTensor()
-                                    ? context().device
-                                    : value.toTensorRef().impl()->storage->device();
+  const DeviceRuntime* home =
+      value.isTensor() ? value.toTensorRef().impl()->storage->device() : nullptr;
+  const DeviceRuntime* device = n.find("device") || !value.isTensor() ? context().device : home;
   Tensor r;
   {
-    // Made where its elements are.
-    DeviceScope scope(value.isTensor() ? value.toTensorRef().impl()->storage->device() : nullptr);
+    DeviceScope scope(home);  // made where its elements are
     r = from_value(value, d ? std::optional<ScalarType>(to_scalar_type(d->toInt())) : std::nullopt);
     r = copy_extent(r, device);
   }
@@ -598,9 +597,10 @@ bool constant_of(const Tensor&) {
 }
 bool is_nested_of(const Tensor& t) { return t.impl()->nested_rows != nullptr; }
 bool is_quantized_of(const Tensor& t) { return is_quantized(t.dtype()); }
-bool is_cuda_of(const Tensor& t) { return t.device().type == DeviceType::CUDA; }
-bool is_cpu_of(const Tensor& t) { return t.device().type == DeviceType::CPU; }
-bool is_meta_of(const Tensor& t) { return t.device().type == DeviceType::Meta; }
+template <DeviceType D>
+bool is_on(const Tensor& t) {
+  return t.device().type == D;
+}
 bool is_floating_point(const Tensor& t) { return is_floating(t.dtype()); }
 bool is_complex_of(const Tensor& t) { return is_complex(t.dtype()); }
 bool is_signed(const Tensor& t) {
@@ -751,9 +751,9 @@ constexpr OpDef kOps[] = {
     raw("aten::as_tensor.bool", tensor_op), raw("aten::as_tensor.complex", tensor_op), raw("aten::as_tensor.list", tensor_op), op<num_to_tensor>("prim::NumToTensor.Scalar"), op<num_to_tensor>("prim::NumToTensor.bool"), raw("prim::tolist", tolist),
     op<item_op>("aten::item"), op<item_op>("aten::_local_scalar_dense"), op<int_implicit>("aten::IntImplicit"), op<float_implicit>("aten::FloatImplicit"), op<scalar_implicit>("aten::ScalarImplicit"), op<complex_implicit>("aten::ComplexImplicit"),
     op<int_of>("aten::Int.Tensor"), op<float_of>("aten::Float.Tensor"), op<bool_of>("aten::Bool.Tensor"), op<is_nonzero>("aten::is_nonzero"),
-    op<dtype_of>("prim::dtype"), op<device_of>("prim::device"), op<layout_of>("prim::layout"), op<requires_grad>("prim::requires_grad"), op<grad_of>("prim::grad"), op<none>("prim::name"), op<is_cpu_of>("prim::is_cpu"), op<is_cuda_of>("prim::is_cuda"), op<constant_of<false>>("prim::is_xpu"),
+    op<dtype_of>("prim::dtype"), op<device_of>("prim::device"), op<layout_of>("prim::layout"), op<requires_grad>("prim::requires_grad"), op<grad_of>("prim::grad"), op<none>("prim::name"), op<is_on<DeviceType::CPU>>("prim::is_cpu"), op<is_on<DeviceType::CUDA>>("prim::is_cuda"), op<constant_of<false>>("prim::is_xpu"),
     op<constant_of<false>>("prim::is_sparse"), op<constant_of<false>>("prim::is_sparse_csr"), op<constant_of<false>>("prim::is_mkldnn"), op<constant_of<false>>("prim::is_mps"), op<is_nested_of>("prim::is_nested"), op<constant_of<false>>("prim::is_vulkan"), op<constant_of<false>>("prim::is_xla"), op<constant_of<false>>("prim::is_ipu"),
-    op<constant_of<false>>("prim::is_maia"), op<is_quantized_of>("prim::is_quantized"), op<is_meta_of>("prim::is_meta"), op<is_floating_point>("aten::is_floating_point"), op<is_complex_of>("aten::is_complex"), op<is_signed>("aten::is_signed"), op<constant_of<true>>("aten::is_leaf"), op<constant_of<false>>("aten::retains_grad"),
+    op<constant_of<false>>("prim::is_maia"), op<is_quantized_of>("prim::is_quantized"), op<is_on<DeviceType::Meta>>("prim::is_meta"), op<is_floating_point>("aten::is_floating_point"), op<is_complex_of>("aten::is_complex"), op<is_signed>("aten::is_signed"), op<constant_of<true>>("aten::is_leaf"), op<constant_of<false>>("aten::retains_grad"),
     op<constant_of<false>>("aten::is_conj"), op<constant_of<false>>("aten::is_neg"), op<constant_of<false>>("aten::is_inference"), op<meshgrid>("aten::meshgrid"), op<meshgrid_indexing>("aten::meshgrid.indexing"), op<len_of>("aten::len.Tensor"), op<itemsize>("prim::itemsize"), op<nbytes>("prim::nbytes"), op<itemsize>("aten::element_size"),
     op<result_type_tt>("aten::result_type.Tensor"), op<result_type_ts>("aten::result_type.Scalar"), op<result_type_st>("aten::result_type.Scalar_Tensor"), op<result_type_ss>("aten::result_type.Scalar_Scalar"), op<promote_types_op>("aten::promote_types"), op<can_cast>("aten::can_cast"),
     op<is_same_size>("aten::is_same_size"), op<is_set_to>("aten::is_set_to"), raw("aten::_assert_async", assert_async), raw("aten::_assert_async.msg", assert_async), op<resize_>("aten::resize_"), op<requires_grad_>("aten::requires_grad_"),

@@ -301,7 +301,9 @@ Tensor diff(const Tensor& t, int64_t n, int64_t dim, const Tensor* pre, const Te
 
 // ---- order ----
 
-std::tuple<Tensor, Tensor> order(const Tensor& t, int64_t dim, bool desc, int64_t k, bool sorted) {
+// k: how many, -1 for all; only_kth: the k-th from 0 alone.
+std::tuple<Tensor, Tensor> order(const Tensor& t, int64_t dim, bool desc, int64_t k, bool sorted,
+                                 bool only_kth = false) {
   int64_t d = wrap_dim(dim, t.dim());
   if (is_complex(t.dtype())) raise<OpError>("Sort does not support complex dtypes on CPU");
   if (t.dim() == 0) {
@@ -312,12 +314,12 @@ std::tuple<Tensor, Tensor> order(const Tensor& t, int64_t dim, bool desc, int64_
   IntVec s(t.sizes());
   if (k >= 0) {
     if (k > s[z(d)]) raise<OpError>("selected index k out of range");
-    s[z(d)] = k;
+    s[z(d)] = only_kth ? 1 : k;
   }
   Tensor v = empty(s, t.dtype()), i = empty(s, kLong);
   if (v.numel()) {
     Tensor vv = transpose(v, d, -1), iv = transpose(i, d, -1), in = transpose(t, d, -1);
-    call_slot(SortArgs{view_of(vv), view_of(iv), view_of(in), desc, true, k, sorted, false});
+    call_slot(SortArgs{view_of(vv), view_of(iv), view_of(in), desc, true, k, sorted, only_kth});
   }
   return {v, i};
 }
@@ -347,13 +349,7 @@ std::tuple<Tensor, Tensor> kthvalue(const Tensor& t, int64_t k, int64_t dim, boo
   if (k < 1 || k > t.size(d))
     raise<OpError>("kthvalue(): selected number k out of range for dimension ", d);
   if (is_complex(t.dtype())) raise<OpError>("kthvalue() does not support complex dtypes on CPU");
-  IntVec s(t.sizes());
-  s[z(d)] = 1;
-  Tensor v = empty(s, t.dtype()), i = empty(s, kLong);
-  if (v.numel()) {
-    Tensor vv = transpose(v, d, -1), iv = transpose(i, d, -1), in = transpose(t, d, -1);
-    call_slot(SortArgs{view_of(vv), view_of(iv), view_of(in), false, false, k - 1, false, true});
-  }
+  auto [v, i] = order(t, d, false, k - 1, false, true);
   return keep ? std::tuple<Tensor, Tensor>{v, i}
               : std::tuple<Tensor, Tensor>{squeeze_dim(v, d), squeeze_dim(i, d)};
 }

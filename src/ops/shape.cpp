@@ -389,13 +389,17 @@ int64_t bytes_of_view(const IntVec& size, const IntVec& stride, int64_t offset, 
     raise<OpError>("as_strided: the extent overflows");
   return bytes;
 }
+void check_in_storage(const Storage& s, int64_t bytes, const IntVec& size, const IntVec& stride,
+                      int64_t offset) {
+  if (bytes > static_cast<int64_t>(s.nbytes()))
+    raise<OpError>("setStorage: sizes ", IntArrayRef(size), ", strides ", IntArrayRef(stride),
+                   ", storage offset ", offset, " are out of bounds for storage of size ",
+                   s.nbytes());
+}
 Tensor as_strided(const Tensor& t, IntVec size, IntVec stride, OptInt offset) {
   int64_t at = offset.value_or(t.storage_offset());
-  if (bytes_of_view(size, stride, at, t.dtype()) >
-      static_cast<int64_t>(t.impl()->storage->nbytes()))
-    raise<OpError>("setStorage: sizes ", IntArrayRef(size), ", strides ", IntArrayRef(stride),
-                   ", storage offset ", at, " are out of bounds for storage of size ",
-                   t.impl()->storage->nbytes());
+  check_in_storage(*t.impl()->storage, bytes_of_view(size, stride, at, t.dtype()), size, stride,
+                   at);
   return make_view(t, size, stride, at);
 }
 Tensor as_strided_in_place(const Tensor& t, IntVec size, IntVec stride, OptInt offset) {
@@ -409,10 +413,7 @@ Tensor set_storage(const Tensor& t, const Tensor& source, int64_t offset, IntVec
       t.sizes() == IntArrayRef(size) && (stride.size() == 0 || t.strides() == IntArrayRef(stride));
   if (stride.size() == 0) stride = IntVec(contiguous_strides(size));
   const int64_t bytes = bytes_of_view(size, stride, offset, t.dtype());
-  if (same && bytes > static_cast<int64_t>(source.impl()->storage->nbytes()))
-    raise<OpError>("setStorage: sizes ", IntArrayRef(size), ", strides ", IntArrayRef(stride),
-                   ", storage offset ", offset, " are out of bounds for storage of size ",
-                   source.impl()->storage->nbytes());
+  if (same) check_in_storage(*source.impl()->storage, bytes, size, stride, offset);
   host_read(t);
   bump_memory_epoch();
   TensorImpl& impl = *t.impl();
@@ -449,80 +450,9 @@ Tensor unflatten(const Tensor& t, int64_t dim, IntVec sizes) {
 }
 Tensor ravel(const Tensor& t) { return reshape(t, {-1}); }
 
-Tensor contiguous_format(const Tensor& t, int64_t format) {
-  if (format == 2) {
-    if (t.dim() != 4) raise<OpError>("required rank 4 tensor to use channels_last format");
-    if (t.is_channels_last()) return t;
-    auto s = t.sizes();
-    Tensor r = empty_strided(s, IntVec{s[1] * s[2] * s[3], 1, s[3] * s[1], s[1]}, t.dtype());
-    copy_to(r, t);
-    return r;
-  }
-  if (format == 1 && !t.is_contiguous())
-    raise<OpError>("preserve memory format is unsupported by the contiguous operator");
-  return contiguous(t);
-}
-Tensor clone_format(const Tensor& t, OptInt format) {
-  if (!format || *format == 1) return clone(t);
-  Tensor r = *format == 2 ? contiguous_format(t, 2) : contiguous(t);
-  return r.is_same(t) ? clone(t) : r;
-}
-bool is_contiguous(const Tensor& t) { return t.is_contiguous(); }
-bool is_contiguous_format(const Tensor& t, int64_t f) {
-  return f == 2 ? t.is_channels_last() : t.is_contiguous();
-}
-
 Tensor alias(const Tensor& t) {
   return make_view(t, t.impl()->sizes, t.impl()->strides, t.storage_offset());
 }
-Tensor to_impl(const Tensor& t, OptInt dtype, bool copy, OptInt format) {
-  ScalarType d = dtype_or(dtype, t.dtype());
-  Tensor r = cast(t, d);
-  if (format && *format == 2) r = contiguous_format(r, 2);
-  if (format && *format == 0) r = contiguous(r);
-  return copy && r.is_same(t) ? clone(r) : r;
-}
-// On another device; strides stay where they are dense.
-Tensor on_device(const Tensor& t, const DeviceRuntime* device) {
-  if (t.impl()->storage->device() == device) return t;
-  return copy_extent(is_dense(t) ? t : contiguous(t), device);
-}
-// Every overload of aten::to: the arguments by their kinds.
-void to(Call& c) {
-  const Tensor& t = c.in(0).toTensorRef();
-  const FunctionSchema& s = c.op()->schema();
-  OptInt dtype, format;
-  bool copy = false;
-  const DeviceRuntime* device = t.impl()->storage->device();
-  for (uint32_t i = 1; i < c.n_in(); ++i) {
-    const std::string& n = s.arguments[i].name;
-    const IValue& v = c.in(i);
-    if (v.isNone()) continue;
-    if (n == "dtype" && v.isInt()) dtype = v.toInt();
-    if (n == "device") device = find_device(v.toDevice());
-    if (n == "copy") copy = v.toBool();
-    if (n == "memory_format") format = v.toInt();
-    if (n == "other" && v.isTensor()) {
-      dtype = static_cast<int64_t>(v.toTensorRef().dtype());
-      device = v.toTensorRef().impl()->storage->device();
-    }
-  }
-  Tensor there;
-  {
-    DeviceScope scope(t.impl()->storage->device());
-    there = on_device(t, device);
-  }
-  DeviceScope scope(device);
-  c.out(0, to_impl(there, dtype, copy && there.is_same(t), format));
-}
-Tensor type_as(const Tensor& t, const Tensor& o) {
-  const DeviceRuntime* device = o.impl()->storage->device();
-  Tensor there = on_device(t, device);
-  DeviceScope scope(device);
-  return cast(there, o.dtype());
-}
-Tensor to_cpu(const Tensor& t) { return on_device(t, nullptr); }
-Tensor to_cuda(const Tensor& t) { return on_device(t, find_device({DeviceType::CUDA, 0})); }
 Tensor itself(const Tensor& t) { return t; }
 
 Tensor cat_common(TensorList& list, int64_t dim) {
@@ -925,8 +855,7 @@ constexpr OpDef kOps[] = {
     op<select>("aten::select.int"), op<slice>("aten::slice.Tensor"), op<narrow>("aten::narrow"), op<narrow_tensor>("aten::narrow.Tensor"), op<split>("aten::split.Tensor"), op<split_with_sizes>("aten::split.sizes"), op<split_with_sizes>("aten::split_with_sizes"), op<chunk>("aten::chunk"),
     op<tensor_split_sections>("aten::tensor_split.sections"), op<tensor_split_indices>("aten::tensor_split.indices"), op<split_int<1>>("aten::hsplit.int"), op<split_int<0>>("aten::vsplit.int"), op<split_int<2>>("aten::dsplit.int"), op<split_array<1>>("aten::hsplit.array"), op<split_array<0>>("aten::vsplit.array"), op<split_array<2>>("aten::dsplit.array"),
     op<unbind>("aten::unbind.int"), op<diagonal>("aten::diagonal"), op<unfold>("aten::unfold"), op<as_strided>("aten::as_strided"), op<unflatten>("aten::unflatten.int"), op<flatten>("aten::flatten.using_ints"), op<ravel>("aten::ravel"),
-    op<contiguous_format>("aten::contiguous"), op<clone_format>("aten::clone"), op<is_contiguous>("aten::is_contiguous"), op<is_contiguous_format>("aten::is_contiguous.memory_format"), op<alias>("aten::alias"), op<alias>("aten::detach"), op<alias>("prim::data"), op<clone>("aten::detach_copy"), op<alias>("aten::lift_fresh"), op<to_cpu>("aten::cpu"), op<to_cuda>("aten::cuda"), op<itself>("aten::detach_"),
-    raw("aten::to.dtype", to), raw("aten::to.dtype_layout", to), raw("aten::to.device", to), raw("aten::to.other", to), raw("aten::to.prim_Device", to), raw("aten::to.prim_dtype", to), raw("aten::to.prim_other", to), raw("aten::_to_copy", to), op<type_as>("aten::type_as"),
+    op<alias>("aten::alias"), op<alias>("aten::detach"), op<alias>("prim::data"), op<clone>("aten::detach_copy"), op<alias>("aten::lift_fresh"), op<itself>("aten::detach_"),
     op<cat>("aten::cat"), op<stack>("aten::stack"), op<hstack>("aten::hstack"), op<vstack>("aten::vstack"), op<dstack>("aten::dstack"), op<column_stack>("aten::column_stack"), op<atleast<1>>("aten::atleast_1d"), op<atleast<2>>("aten::atleast_2d"), op<atleast<3>>("aten::atleast_3d"),
     op<atleast_list<1>>("aten::atleast_1d.Sequence"), op<atleast_list<2>>("aten::atleast_2d.Sequence"), op<atleast_list<3>>("aten::atleast_3d.Sequence"), op<repeat>("aten::repeat"), op<tile>("aten::tile"), op<flip>("aten::flip"), op<fliplr>("aten::fliplr"), op<flipud>("aten::flipud"), op<roll>("aten::roll"), op<rot90>("aten::rot90"),
     op<tril>("aten::tril"), op<triu>("aten::triu"), op<diag>("aten::diag"), op<diag_embed>("aten::diag_embed"), op<diagflat>("aten::diagflat"), op<block_diag>("aten::block_diag"),

@@ -37,6 +37,10 @@ void copy_to(const Tensor& out, const Tensor& in);  // broadcasts, casts
 Tensor cast(const Tensor& t, ScalarType dtype);     // the same tensor when nothing changes
 Tensor contiguous(const Tensor& t);
 Tensor clone(const Tensor& t);
+// clone with a memory format: none or preserve, contiguous, channels last.
+Tensor clone_format(const Tensor& t, OptInt format);
+// On another device (null: the CPU); strides stay where they are dense.
+Tensor on_device(const Tensor& t, const DeviceRuntime* device);
 void fill(const Tensor& out, const Scalar& v);
 // Throws OpError when the dtype can't hold the number, as PyTorch's checked conversion has it.
 void check_fits(const Scalar& v, ScalarType t);
