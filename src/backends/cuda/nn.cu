@@ -1,63 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 // Softmax, normalisation, pooling, the cells of recurrent layers. What needs a row's statistics
 // reduces first, then maps.
-#include "backends/cuda/gpu.h"
+#include "backends/cuda/rows.h"
 
 namespace sconce::cuda {
 
 namespace {
 
-// A row of the last dim: views of the dims before it, and its step.
-struct RowView {
-  View lead;
-  int64_t step = 0;  // in bytes
-  template <class C>
-  SCONCE_GPU C get(int64_t row, int64_t i) const {
-    return lead.get<C>(lead.at(row) + i * step);
-  }
-  template <class C>
-  SCONCE_GPU void set(int64_t row, int64_t i, C v) const {
-    lead.set<C>(lead.at(row) + i * step, v);
-  }
-};
-bool rows_of(const TensorView& v, RowView& r) {
-  if (v.ndim < 1) return false;
-  TensorView lead = v;
-  lead.ndim = v.ndim - 1;
-  r.step = v.strides[v.ndim - 1] * static_cast<int64_t>(element_size(v.dtype));
-  return view(lead, r.lead);
-}
-int64_t lead_count(const TensorView& v) {
-  int64_t n = 1;
-  for (int d = 0; d + 1 < v.ndim; ++d) n *= v.sizes[d];
-  return n;
-}
-
 // ---- softmax ----
 
-// The largest of a row and the sum of exponentials relative to it.
-template <class C>
-struct ExpSum {
-  C max, sum;
-};
 template <class C>
 struct SoftmaxRows {
   using State = ExpSum<C>;
   RowView in;
   State* out;
-  SCONCE_GPU State start() const { return {-std::numeric_limits<C>::infinity(), C(0)}; }
+  SCONCE_GPU State start() const { return {}; }
   SCONCE_GPU void add(State& s, int64_t row, int64_t i) const {
-    merge(s, State{in.get<C>(row, i), C(1)});
+    s.merge({in.get<C>(row, i), C(1)});
   }
-  SCONCE_GPU void merge(State& s, const State& o) const {
-    if (o.sum == C(0)) return;
-    // Equal ones first: infinities would be subtracted from each other.
-    const C m = s.max > o.max ? s.max : o.max;
-    const C a = s.sum == C(0) || s.max == m ? s.sum : s.sum * std::exp(s.max - m);
-    const C b = o.max == m ? o.sum : o.sum * std::exp(o.max - m);
-    s.max = m;
-    s.sum = a + b;
-  }
+  SCONCE_GPU void merge(State& s, const State& o) const { s.merge(o); }
   SCONCE_GPU void finish(int64_t row, const State& s) const { out[row] = s; }
 };
 template <class C>
@@ -86,7 +47,7 @@ bool softmax(int index, const SoftmaxArgs& a) {
   RowView in, out;
   if (!rows_of(a.in, in) || !rows_of(a.out, out)) return false;
   if (a.out.numel() == 0) return true;
-  const int64_t rows = lead_count(a.in), n = a.in.sizes[a.in.ndim - 1];
+  const int64_t rows = row_count(a.in), n = a.in.sizes[a.in.ndim - 1];
   Gpu& g = gpu(index);
   return a.out.dtype == kDouble ? softmax_as<double>(g, in, out, rows, n, a.log)
                                 : softmax_as<float>(g, in, out, rows, n, a.log);
@@ -94,10 +55,6 @@ bool softmax(int index, const SoftmaxArgs& a) {
 
 // ---- layer norm ----
 
-template <class C>
-struct Moments {
-  C mean, m2, count;  // rms: m2 of zero
-};
 template <class C>
 struct Norms {
   C mean, rstd;
@@ -110,25 +67,15 @@ struct NormRows {
   Norms<C>* out;
   double eps;
   bool rms;
-  SCONCE_GPU State start() const { return {C(0), C(0), C(0)}; }
+  SCONCE_GPU State start() const { return {}; }
   SCONCE_GPU void add(State& s, int64_t row, int64_t i) const {
     const C v = in.get<C>(row, i);
-    s.count += C(1);
-    if (rms) {
-      s.m2 += v * v;
-      return;
-    }
-    const C d = v - s.mean;
-    s.mean += d / s.count;
-    s.m2 += d * (v - s.mean);
+    if (rms)
+      s.merge({C(0), v * v, C(1)});  // about zero
+    else
+      s.add(v);
   }
-  SCONCE_GPU void merge(State& s, const State& o) const {
-    if (o.count == C(0)) return;
-    const C n = s.count + o.count, d = o.mean - s.mean;
-    s.mean += d * (o.count / n);
-    s.m2 += o.m2 + d * d * (s.count * o.count / n);
-    s.count = n;
-  }
+  SCONCE_GPU void merge(State& s, const State& o) const { s.merge(o); }
   SCONCE_GPU void finish(int64_t row, const State& s) const {
     const C r = static_cast<C>(
         1 / std::sqrt(static_cast<double>(s.m2) / static_cast<double>(s.count) + eps));
@@ -164,7 +111,7 @@ bool layer_norm(int index, const LayerNormArgs& a) {
       (weight && weight.nd != 1) || (bias && bias.nd != 1))
     return false;
   if (a.out.numel() == 0) return true;
-  const int64_t rows = lead_count(a.in), n = a.in.sizes[a.in.ndim - 1];
+  const int64_t rows = row_count(a.in), n = a.in.sizes[a.in.ndim - 1];
   Gpu& g = gpu(index);
   auto run = [&](auto tag) {
     using C = decltype(tag);

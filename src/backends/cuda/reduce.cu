@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reductions: a row of what is reduced for each output; scans run a row in one thread.
-#include "backends/cuda/gpu.h"
+#include "backends/cuda/rows.h"
 
 namespace sconce::cuda {
 
@@ -111,55 +111,17 @@ struct Fold {
     rows.put(row, s);
   }
 };
-// log(sum(exp(x))): the largest so far, and the sum relative to it (Milakov & Gimelshein 2018).
-template <class C>
-struct ExpSum {
-  C max, sum;
-  SCONCE_GPU void add(C v) {
-    if (v <= max) {
-      sum += std::exp(v - max);
-    } else {  // larger, or nan
-      sum = sum * std::exp(max - v) + C(1);
-      max = v;
-    }
-  }
-  SCONCE_GPU void merge(const ExpSum& o) {
-    if (o.sum == C(0)) return;
-    if (sum == C(0)) {
-      *this = o;
-      return;
-    }
-    if (is_nan(max) || is_nan(o.max)) {
-      max = sum = std::numeric_limits<C>::quiet_NaN();
-      return;
-    }
-    const C m = max > o.max ? max : o.max;
-    sum = sum * (max == m ? C(1) : std::exp(max - m)) +
-          o.sum * (o.max == m ? C(1) : std::exp(o.max - m));
-    max = m;
-  }
-};
 template <class C>
 struct LogSumExp {
   using State = ExpSum<C>;
   Rows rows;
-  SCONCE_GPU State start() const { return {-std::numeric_limits<C>::infinity(), C(0)}; }
+  SCONCE_GPU State start() const { return {}; }
   SCONCE_GPU void add(State& s, int64_t row, int64_t i) const {
-    const C v = rows.get<C>(row, i);
-    // Infinities would be subtracted from each other.
-    if (v == -std::numeric_limits<C>::infinity()) return;
-    if (v == s.max) {
-      s.sum += C(1);
-      return;
-    }
-    s.add(v);
+    s.merge({rows.get<C>(row, i), C(1)});
   }
   SCONCE_GPU void merge(State& s, const State& o) const { s.merge(o); }
   SCONCE_GPU void finish(int64_t row, const State& s) const {
-    const bool empty = s.sum == C(0);
-    rows.put(row, empty ? -std::numeric_limits<C>::infinity()
-                  : s.max == std::numeric_limits<C>::infinity() ? s.max
-                                                                : std::log(s.sum) + s.max);
+    rows.put(row, std::log(s.sum) + s.max);
   }
 };
 
@@ -196,12 +158,12 @@ struct Place {
 template <class C>
 struct ArgExtreme {
   using State = Place<C>;
-  View in, values, indices;
-  int64_t step;  // of in's last dim, in bytes
+  RowView in;
+  View values, indices;
   bool max;
   SCONCE_GPU State start() const { return {C(0), -1}; }
   SCONCE_GPU void add(State& s, int64_t row, int64_t i) const {
-    merge(s, State{in.get<C>(in.at(row) + i * step), i});
+    merge(s, State{in.get<C>(row, i), i});
   }
   // Nan is more than all; of equals the first.
   SCONCE_GPU void merge(State& s, const State& o) const {
@@ -222,28 +184,19 @@ struct ArgExtreme {
 bool arg_reduce(int index, const ArgReduceArgs& a) {
   const int lead = a.in.ndim - 1;
   if (lead < 0) return false;
-  TensorView in = a.in;
-  in.ndim = lead;
-  int64_t rows = 1;
-  for (int d = 0; d < lead; ++d) rows *= in.sizes[d];
   auto run = [&](auto tag) {
     using C = decltype(tag);
     ArgExtreme<C> f;
-    if (!view(in, f.in) || !view(a.values, f.values) || !view(a.indices, f.indices)) return false;
-    f.step = a.in.strides[lead] * static_cast<int64_t>(element_size(a.in.dtype));
+    if (!rows_of(a.in, f.in) || !view(a.values, f.values) || !view(a.indices, f.indices))
+      return false;
     f.max = a.max;
-    reduce_rows(gpu(index), rows, a.in.sizes[lead], f);
+    reduce_rows(gpu(index), row_count(a.in), a.in.sizes[lead], f);
     return true;
   };
   if (is_integral(a.in.dtype, true)) return run(int64_t{});
   return a.in.dtype == kDouble ? run(double{}) : run(float{});
 }
 
-// Mean and sum of squared differences, merged as Chan, Golub and LeVeque 1979.
-template <class C>
-struct Moments {
-  C mean, m2, count;
-};
 template <class C>
 struct Variance {
   using State = Moments<C>;
@@ -251,21 +204,9 @@ struct Variance {
   View mean;  // dense when both are asked for
   bool wants_var, take_sqrt;
   double correction;
-  SCONCE_GPU State start() const { return {C(0), C(0), C(0)}; }
-  SCONCE_GPU void add(State& s, int64_t row, int64_t i) const {
-    const C v = rows.get<C>(row, i);
-    s.count += C(1);
-    const C d = v - s.mean;
-    s.mean += d / s.count;
-    s.m2 += d * (v - s.mean);
-  }
-  SCONCE_GPU void merge(State& s, const State& o) const {
-    if (o.count == C(0)) return;
-    const C n = s.count + o.count, d = o.mean - s.mean;
-    s.mean += d * (o.count / n);
-    s.m2 += o.m2 + d * d * (s.count * o.count / n);
-    s.count = n;
-  }
+  SCONCE_GPU State start() const { return {}; }
+  SCONCE_GPU void add(State& s, int64_t row, int64_t i) const { s.add(rows.get<C>(row, i)); }
+  SCONCE_GPU void merge(State& s, const State& o) const { s.merge(o); }
   SCONCE_GPU void finish(int64_t row, const State& s) const {
     const double dof = static_cast<double>(s.count) - correction;
     double v = static_cast<double>(s.m2) / (dof < 0 ? 0 : dof);
@@ -299,15 +240,14 @@ bool var(int index, const VarArgs& a) {
 // Along a row: one thread.
 template <class C>
 struct Scanned {
-  View out, indices, in;  // without the last dim
-  int64_t n, out_step, index_step, in_step;
+  RowView out, indices, in;
+  int64_t n;
   Scan op;
   SCONCE_GPU void operator()(int64_t row) const {
-    const int64_t x = in.at(row), y = out.at(row), k = indices ? indices.at(row) : 0;
     C s = op == Scan::prod ? C(1) : C(0);
     int64_t best = 0;
     for (int64_t i = 0; i < n; ++i) {
-      const C v = in.get<C>(x + i * in_step);
+      const C v = in.get<C>(row, i);
       if (op == Scan::sum) {
         s = s + v;
       } else if (op == Scan::prod) {
@@ -316,32 +256,22 @@ struct Scanned {
         s = v;
         best = i;
       }
-      out.set<C>(y + i * out_step, s);
-      if (indices) indices.set<int64_t>(k + i * index_step, best);
+      out.set<C>(row, i, s);
+      if (indices) indices.set<int64_t>(row, i, best);
     }
   }
 };
 bool scan(int index, const ScanArgs& a) {
   const int lead = a.in.ndim - 1;
   if (lead < 0 || a.op == Scan::logsumexp) return false;
-  auto step = [&](const TensorView& v) {
-    return v.data ? v.strides[lead] * static_cast<int64_t>(element_size(v.dtype)) : 0;
-  };
-  TensorView out = a.out, indices = a.indices, in = a.in;
-  out.ndim = in.ndim = lead;
-  if (indices.data) indices.ndim = lead;
-  int64_t rows = 1;
-  for (int d = 0; d < lead; ++d) rows *= in.sizes[d];
   auto run = [&](auto tag) {
     using C = decltype(tag);
     Scanned<C> f;
-    if (!view(out, f.out) || !view(indices, f.indices) || !view(in, f.in)) return false;
+    if (!rows_of(a.out, f.out) || !rows_of(a.indices, f.indices) || !rows_of(a.in, f.in))
+      return false;
     f.n = a.in.sizes[lead];
-    f.out_step = step(a.out);
-    f.index_step = step(a.indices);
-    f.in_step = step(a.in);
     f.op = a.op;
-    for_each(gpu(index), rows, f);
+    for_each(gpu(index), row_count(a.in), f);
     return true;
   };
   switch (a.compute) {

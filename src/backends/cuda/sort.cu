@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sorting by counting who goes before (short rows), searching in sorted bounds, the places of what
 // is not zero.
-#include "backends/cuda/gpu.h"
+#include "backends/cuda/rows.h"
 
 namespace sconce::cuda {
 
@@ -16,50 +16,37 @@ SCONCE_GPU bool less(C a, C b) {  // nan is the greatest
 // order. n comparisons a thread: for rows of a few thousands.
 template <class C>
 struct RankSort {
-  View in, values, indices;  // without the last dim
-  int64_t n, k, in_step, value_step, index_step;
+  RowView in, values, indices;
+  int64_t n, k;
   bool descending;
   SCONCE_GPU void operator()(int64_t t) const {
-    const int64_t row = t / n, i = t % n, from = in.at(row);
-    const C v = in.get<C>(from + i * in_step);
+    const int64_t row = t / n, i = t % n;
+    const C v = in.get<C>(row, i);
     int64_t rank = 0;
     for (int64_t j = 0; j < n; ++j) {
-      const C w = in.get<C>(from + j * in_step);
+      const C w = in.get<C>(row, j);
       const bool before = descending ? less(v, w) : less(w, v),
                  after = descending ? less(w, v) : less(v, w);
       rank += before || (!after && j < i);
     }
     if (rank >= k) return;
-    if (values) values.set<C>(values.at(row) + rank * value_step, v);
-    if (indices) indices.set<int64_t>(indices.at(row) + rank * index_step, i);
+    if (values) values.set<C>(row, rank, v);
+    if (indices) indices.set<int64_t>(row, rank, i);
   }
 };
 bool sort(int index, const SortArgs& a) {
   constexpr int64_t kLongest = 4096;
   const int lead = a.in.ndim - 1;
   if (a.only_kth || lead < 0 || a.in.sizes[lead] > kLongest) return false;
-  auto step = [lead](const TensorView& v) {
-    return v.data ? v.strides[lead] * static_cast<int64_t>(element_size(v.dtype)) : 0;
-  };
-  auto without_last = [lead](TensorView v, View& out) {
-    if (v.data) v.ndim = lead;
-    return view(v, out);
-  };
-  int64_t rows = 1;
-  for (int d = 0; d < lead; ++d) rows *= a.in.sizes[d];
   auto run = [&](auto tag) {
     using C = decltype(tag);
     RankSort<C> f;
-    if (!without_last(a.in, f.in) || !without_last(a.values, f.values) ||
-        !without_last(a.indices, f.indices))
+    if (!rows_of(a.in, f.in) || !rows_of(a.values, f.values) || !rows_of(a.indices, f.indices))
       return false;
     f.n = a.in.sizes[lead];
     f.k = a.k < 0 ? f.n : a.k;
-    f.in_step = step(a.in);
-    f.value_step = step(a.values);
-    f.index_step = step(a.indices);
     f.descending = a.descending;
-    for_each(gpu(index), rows * f.n, f);
+    for_each(gpu(index), row_count(a.in) * f.n, f);
     return true;
   };
   if (is_integral(a.in.dtype, true)) return run(int64_t{});
