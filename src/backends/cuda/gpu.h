@@ -329,13 +329,18 @@ struct View {
   SCONCE_GPU void set(int64_t offset, C v) const {
     store<C>(dtype, data + offset, v);
   }
+  // f(dim, place along it) for the element with this row-major number.
+  template <class F>
+  SCONCE_GPU void coordinates(int64_t i, F f) const {
+    for (int d = nd - 1; d >= 0; --d) {
+      f(d, i % sizes[d]);
+      i /= sizes[d];
+    }
+  }
   // Byte offset of the element with this row-major number.
   SCONCE_GPU int64_t at(int64_t i) const {
     int64_t o = 0;
-    for (int d = nd - 1; d >= 0; --d) {
-      o += i % sizes[d] * strides[d];
-      i /= sizes[d];
-    }
+    coordinates(i, [&](int d, int64_t c) { o += c * strides[d]; });
     return o;
   }
 };

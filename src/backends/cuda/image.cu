@@ -158,14 +158,12 @@ struct Quantize {
   int axis;
   bool dequantize;
   SCONCE_GPU void operator()(int64_t i) const {
-    int64_t rest = i, to = 0, from = 0, channel = 0;
-    for (int d = out.nd - 1; d >= 0; --d) {
-      const int64_t k = rest % out.sizes[d];
-      rest /= out.sizes[d];
+    int64_t to = 0, from = 0, channel = 0;
+    out.coordinates(i, [&](int d, int64_t k) {
       to += k * out.strides[d];
       from += k * in.strides[d];
       if (d == axis) channel = k;
-    }
+    });
     double s = scale, zp = zero_point;
     if (scales) {
       s = scales.get<double>(channel * scales.strides[0]);

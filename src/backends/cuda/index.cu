@@ -49,15 +49,13 @@ struct Along {
   // k.
   SCONCE_GPU void offsets(int64_t i, const View& data, const View& other, int64_t& in_data,
                           int64_t& in_other) const {
-    int64_t rest = i, at = 0, in_index = 0;
+    int64_t at = 0, in_index = 0;
     in_other = 0;
-    for (int d = index.nd - 1; d >= 0; --d) {
-      const int64_t c = rest % index.sizes[d];
-      rest /= index.sizes[d];
+    index.coordinates(i, [&](int d, int64_t c) {
       in_index += c * index.strides[d];
       if (other) in_other += c * other.strides[d];
       if (d != dim) at += c * data.strides[d];
-    }
+    });
     const int64_t k = checked(index.get<int64_t>(in_index), n, fault);
     in_data = at + (data.nd ? k * data.strides[dim] : 0);
   }
@@ -165,15 +163,13 @@ struct Index {
   int* fault;
   SCONCE_GPU void operator()(int64_t i) const {
     int64_t to = 0, from = 0, ix[kIndices] = {0};
-    for (int d = out.nd - 1; d >= 0; --d) {
-      const int64_t c = i % out.sizes[d];
-      i /= out.sizes[d];
+    out.coordinates(i, [&](int d, int64_t c) {
       to += c * out.strides[d];
       if (d >= index_nd)
         from += c * in.strides[d - index_nd];
       else
         for (int j = 0; j < n_index; ++j) ix[j] += c * index[j].strides[d];
-    }
+    });
     for (int j = 0; j < n_index; ++j) {
       int64_t k = index[j].get<int64_t>(ix[j]);
       if (k < 0 && !no_negative) k += size[j];
@@ -225,9 +221,8 @@ struct Pad {
   int mode;
   SCONCE_GPU void operator()(int64_t i) const {
     int64_t to = 0, from = 0;
-    for (int d = out.nd - 1; d >= 0; --d) {
-      const int64_t c = i % out.sizes[d], s = in.sizes[d];
-      i /= out.sizes[d];
+    out.coordinates(i, [&](int d, int64_t c) {
+      const int64_t s = in.sizes[d];
       int64_t k = c - before[d];
       if (mode == 1)
         k = k < 0 ? -k : k >= s ? 2 * (s - 1) - k : k;
@@ -237,7 +232,7 @@ struct Pad {
         k = ((k % s) + s) % s;
       to += c * out.strides[d];
       from += k * in.strides[d];
-    }
+    });
     *reinterpret_cast<T*>(out.data + to) = *reinterpret_cast<const T*>(in.data + from);
   }
 };

@@ -130,14 +130,12 @@ struct BatchNorm {
   View out, in, mean, var, weight, bias;
   double eps;
   SCONCE_GPU void operator()(int64_t i) const {
-    int64_t rest = i, to = 0, from = 0, c = 0;
-    for (int d = in.nd - 1; d >= 0; --d) {
-      const int64_t k = rest % in.sizes[d];
-      rest /= in.sizes[d];
+    int64_t to = 0, from = 0, c = 0;
+    in.coordinates(i, [&](int d, int64_t k) {
       to += k * out.strides[d];
       from += k * in.strides[d];
       if (d == 1) c = k;
-    }
+    });
     auto channel = [c](const View& v, C absent) { return v ? v.get<C>(c * v.strides[0]) : absent; };
     const C scale = static_cast<C>(1 / std::sqrt(static_cast<double>(channel(var, C(1))) + eps)) *
                     channel(weight, C(1));

@@ -119,11 +119,9 @@ struct WritePlaces {
     for (int64_t i = piece * kPiece; i < n && i < (piece + 1) * kPiece; ++i) {
       if (in.get<double>(in.at(i)) == 0) continue;
       if (row >= out.sizes[0]) return;
-      int64_t rest = i;
-      for (int d = in.nd - 1; d >= 0; --d) {
-        out.set<int64_t>(row * out.strides[0] + d * out.strides[1], rest % in.sizes[d]);
-        rest /= in.sizes[d];
-      }
+      in.coordinates(i, [&](int d, int64_t c) {
+        out.set<int64_t>(row * out.strides[0] + d * out.strides[1], c);
+      });
       ++row;
     }
   }
