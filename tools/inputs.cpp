@@ -110,7 +110,7 @@ Tensor read_npy(const std::string& path) {
   size_t room = (file.size - at - header) / element_size(dtype);
   if (numel > room) bad("the data is cut off");
   Tensor t = empty(sizes, dtype);
-  if (numel) std::memcpy(t.raw_data(), file.data + at + header, numel * element_size(dtype));
+  if (numel) std::memcpy(t.element_address(), file.data + at + header, numel * element_size(dtype));
   return t;
 }
 
@@ -130,7 +130,7 @@ void write_npy(const std::string& path, const Tensor& tensor) {
   out.write("\x93NUMPY\x01\x00", 8);
   out.put(static_cast<char>(header.size() & 255)).put(static_cast<char>(header.size() >> 8));
   out << header;
-  out.write(static_cast<const char*>(t.raw_data()),
+  out.write(static_cast<const char*>(t.const_raw_data()),
             t.numel() * static_cast<int64_t>(element_size(t.dtype())));
   if (!out) raise<FormatError>(path, ": can't be written");
 }

@@ -98,8 +98,11 @@ class ParameterCount {
     for (auto& c : cases) methods.insert(c.method == "__call__" ? "forward" : c.method);
     for (auto& name : methods) {
       if (!m.has_method(name)) continue;
-      auto left =
-          parameters_not_frozen(*impl.runnable_graph(impl.method(name), true), *impl.object);
+      const Unstable none;
+      Assumptions assumptions(none);
+      auto graph = impl.runnable_graph(impl.method(name), &assumptions);
+      if (!graph) graph = impl.runnable_graph(impl.method(name), nullptr);
+      auto left = parameters_not_frozen(*graph, *impl.object);
       open.insert(left.begin(), left.end());
     }
     for (auto& [storage, version] : versions_) {
