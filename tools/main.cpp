@@ -8,6 +8,7 @@
 
 #include "commands.h"
 #include "sconce/sconce.h"
+#include "text.h"
 
 namespace {
 
@@ -63,7 +64,7 @@ std::string command_word(int argc, char** argv) {
 }
 
 int usage(const std::string& who, const std::string& what) {
-  std::cerr << who << ": " << what << "\nsee " << who << " --help\n";
+  std::cerr << who << ": " << printable(what) << "\nsee " << who << " --help\n";
   return kUsage;
 }
 
@@ -141,7 +142,7 @@ int main(int argc, char** argv) {
   } catch (const std::bad_alloc&) {
     std::cerr << "sconce: out of memory\n";
   } catch (const std::exception& e) {
-    std::cerr << "sconce: " << e.what() << "\n";
+    std::cerr << "sconce: " << printable(e.what()) << "\n";
   }
   std::cout.flush();
   if (!std::cout && code != kBadFile) {

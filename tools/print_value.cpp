@@ -9,6 +9,8 @@
 #include <limits>
 #include <set>
 
+#include "text.h"
+
 namespace sconce::tool {
 
 namespace {
@@ -279,21 +281,6 @@ std::string tensor_corners(const Tensor& t) {
     return s + "]";
   };
   return rows(0);
-}
-
-std::string with_commas(int64_t n) {
-  std::string s = std::to_string(n);
-  for (size_t at = s.size(), least = n < 0 ? 4 : 3; at > least;) s.insert(at -= 3, ",");
-  return s;
-}
-
-std::string byte_text(uint64_t n) {
-  if (n < 1024) return std::to_string(n) + " B";
-  static constexpr const char* kUnits[] = {"KiB", "MiB", "GiB", "TiB"};
-  double x = static_cast<double>(n) / 1024;
-  size_t unit = 0;
-  for (; x >= 1024 && unit < 3; ++unit) x /= 1024;
-  return text("%.1f %s", x, kUnits[unit]);
 }
 
 void print_value(std::ostream& os, const IValue& v, bool full) {

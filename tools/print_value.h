@@ -16,9 +16,4 @@ void print_value(std::ostream& os, const IValue& v, bool full = false);
 std::string describe_tensor(const Tensor& t);
 // The tensor with its first and last three places of each dim, as numpy and PyTorch print it.
 std::string tensor_corners(const Tensor& t);
-// "12345678" as "12,345,678".
-std::string with_commas(int64_t n);
-// "417.7 MiB"
-std::string byte_text(uint64_t n);
-
 }  // namespace sconce::tool

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
@@ -39,7 +40,7 @@ void put(const std::string& text) {
 }
 
 std::string duration(double seconds) {
-  auto s = static_cast<int64_t>(seconds + 0.5);
+  auto s = static_cast<int64_t>(std::ceil(seconds));
   char text[48];
   if (s < 60)
     std::snprintf(text, sizeof text, "%lld s", static_cast<long long>(s));
