@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "commands.h"
+#include "compare.h"
 #include "inputs.h"
 #include "print_value.h"
 #include "sconce/sconce.h"
@@ -26,7 +27,8 @@ int compile_file(const Options& o) {
   load_options.warnings = &std::cerr;
   Module m = compile(text, load_options);
   if (!o.run.empty()) {
-    print_value(std::cout, m.run_method(o.run, parse_inputs(o.inputs)), o.full);
+    std::vector<IValue> inputs = convert_inputs(m, o.run, parse_inputs(o.inputs));
+    print_value(std::cout, m.run_method(o.run, std::move(inputs)), o.full);
     return kDone;
   }
   for (auto& name : m.function_names()) {
