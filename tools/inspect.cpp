@@ -58,8 +58,10 @@ void look_at(const Function& f, Block* b, Found& found) {
     auto value = constant_value(n->input(static_cast<size_t>(i)));
     TrainingCalls& calls = found.training[std::string(n->op->name())];
     ++(!value ? calls.open : value->toBool() ? calls.on : calls.off);
-    // torch.nn's own code passes self.training on; only a trace has a constant there.
-    if (value && f.self && f.self->name.find(".torch.nn.modules.") != std::string::npos)
+    // torch.nn's own code passes self.training on; only a trace has a constant there (freezing
+    // leaves constants too, and no attribute).
+    if (value && f.self && f.self->name.find(".torch.nn.modules.") != std::string::npos &&
+        f.self->find_attribute("training") >= 0)
       found.traced = true;
   }
 }
@@ -179,9 +181,13 @@ Json file_json(const std::string& path, const char* kind) {
 std::string mode_of(const Found& found, const Json& attribute) {
   bool on = false, off = false;
   for (auto& [name, calls] : found.training) on |= calls.on > 0, off |= calls.off > 0;
+  bool training = attribute.is_boolean() && attribute.get<bool>();
+  // What the trace holds tells more than the attribute, which may have been set since.
   if (found.traced)
-    return on ? "traced in training mode" : off ? "traced in evaluation mode" : "traced";
-  if (attribute.is_boolean()) return attribute.get<bool>() ? "training" : "evaluation";
+    return on || (training && !off) ? "traced in training mode"
+           : off                    ? "traced in evaluation mode"
+                                    : "traced";
+  if (attribute.is_boolean()) return training ? "training" : "evaluation";
   return "none";
 }
 
