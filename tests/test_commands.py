@@ -223,6 +223,9 @@ class Commands(unittest.TestCase):
             self.assertIn("--input", r.stderr)
         r = sconce("compile", self.source, "--run", "f", "--input", "absent.npy")
         self.assertEqual((r.returncode, r.stdout), (3, ""))
+        r = sconce("compile", self.source, "--run", "f", "--input", FIXTURES / "mlp.pt")
+        self.assertEqual(r.returncode, 3)
+        self.assertIn("a TorchScript archive", r.stderr)
 
     def test_numpy_files(self):
         numbers = struct.pack("<6f", *range(6))

@@ -4,10 +4,13 @@
 #include "inputs.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 
+#include "loader/zip.h"
 #include "numpy.h"
 
 namespace sconce::tool {
@@ -48,13 +51,27 @@ size_t npz_key(const std::string& name) {
   return at == std::string::npos ? at : at + 5;
 }
 
+IValue read_saved(const std::string& name) {
+  try {
+    return load_pickle(name);
+  } catch (const FormatError&) {
+    bool program = false;
+    try {
+      program = zip::Archive(map_file(name), name).has("constants.pkl");
+    } catch (const FormatError&) {
+    }
+    if (program) raise<FormatError>(name, ": a TorchScript archive, no value of torch.save");
+    throw;
+  }
+}
+
 IValue read_input_file(const std::string& name, const ImageOptions& image) {
   std::string folded = lower(name);
   if (size_t key = npz_key(name); key != std::string::npos && !ends_with(folded, ".npz"))
     return read_npz(name.substr(0, key - 1), name.substr(key));
   if (ends_with(folded, ".npy")) return IValue(read_npy(name));
   if (ends_with(folded, ".npz")) return read_npz(name);
-  if (ends_with(folded, ".pt")) return load_pickle(name);
+  if (ends_with(folded, ".pt")) return read_saved(name);
   return IValue(read_image(name, image));
 }
 
