@@ -254,8 +254,10 @@ std::vector<IValue> convert_inputs(const Module& m, const std::string& method,
   m.impl()->archive.cu->ensure_schema(f);
   auto& args = f.schema.arguments;
   std::vector<IValue> out;
+  size_t first = f.self ? 1 : 0;
   for (size_t i = 0; i < inputs.size(); ++i)
-    out.push_back(i + 1 < args.size() ? convert_argument(inputs[i], args[i + 1].type) : inputs[i]);
+    out.push_back(i + first < args.size() ? convert_argument(inputs[i], args[i + first].type)
+                                          : inputs[i]);
   return out;
 }
 

@@ -409,8 +409,8 @@ std::vector<std::pair<std::string, std::string>> Module::missing_operators() con
   for (size_t i = 0; i < list.size(); ++i) {
     try {
       find_missing(list[i]->ensure_graph().block(), out, seen);
-    } catch (const MissingOp&) {
-      // An unknown operator whose result doesn't fit; it is listed below.
+    } catch (const Error&) {
+      // An unknown operator whose result doesn't fit is listed below; other errors are the call's.
     }
   }
   for (auto& [name, range] : impl_->archive.cu->unknown_operators)
