@@ -87,13 +87,13 @@ class Trial {
 
   // Every case twice, so that what a second call remembers is there.
   Difference call_unchanged() {
-    std::vector<IValue> before = copy_values(state());
+    std::vector<IValue> held = state(), before = copy_values(held);
     Difference d = calls(nullptr, Place{}, false);
     std::vector<IValue> after = state();
     stateless_ = before.size() == after.size();
     for (size_t i = 0; stateless_ && i < after.size(); ++i)
-      if (!after[i].isObject() && after[i].tag() <= Tag::Tuple &&
-          difference(after[i], before[i], {"exact", 0, 0}, ""))
+      if (!ivalue_is(after[i], held[i]) ||
+          (after[i].tag() <= Tag::Tuple && difference(after[i], before[i], {"exact", 0, 0}, "")))
         stateless_ = false;
     return d;
   }
