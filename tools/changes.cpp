@@ -50,40 +50,34 @@ def gapped(t: Tensor) -> Tensor:
     return torch.stack([t, t * 0], -1).select(-1, 0)
 def stretched(t: Tensor) -> Tensor:
     return t.narrow(0, 0, 1).expand(t.size())
+def ramp(start: float, rows: int, columns: int) -> Tensor:
+    return (torch.arange(rows * columns) * 0.125 + start).reshape(rows, columns)
 def none_of(t: Tensor) -> Tensor:
     return t.narrow(0, 0, 0)
 )";
 
-Module& host_module(Mode mode) {
-  static std::map<Mode, Module> modules;
-  Module& m = modules[mode];
+// The functions of source, compiled once a mode.
+const Module& compiled(Mode mode, const std::string& source) {
+  static std::map<std::pair<Mode, std::string>, Module> modules;
+  Module& m = modules[{mode, source}];
   if (!m.defined()) {
     LoadOptions o;
     o.mode = mode;
-    m = compile(kHostFunctions, o);
+    m = compile(source, o);
   }
   return m;
 }
 
-// append and put for lists of e.
 IValue list_call(const Side& s, TypePtr e, const std::string& function, std::vector<IValue> in) {
-  std::string t = e->annotation_str();
-  LoadOptions o;
-  o.mode = s.mode;
-  return compile("def append(l: List[" + t + "], v: " + t +
-                     ") -> None:\n    l.append(v)\ndef put(l: List[" + t + "], v: " + t +
-                     ") -> None:\n    l[0] = v\ndef pop(l: List[" + t +
-                     "]) -> None:\n    l.pop()\n",
-                 o)
+  std::string t = e->annotation_str(), head = "(l: List[" + t + "], v: " + t + ") -> None:\n";
+  return compiled(s.mode,
+                  "def append" + head + "    l.append(v)\ndef put" + head + "    l[0] = v\n")
       .run_method(function, std::move(in));
 }
 void dict_put(const Side& s, TypePtr k, TypePtr v, std::vector<IValue> in) {
   std::string key = k->annotation_str(), value = v->annotation_str();
-  LoadOptions o;
-  o.mode = s.mode;
-  compile("def put(d: Dict[" + key + ", " + value + "], k: " + key + ", v: " + value +
-              ") -> None:\n    d[k] = v\n",
-          o)
+  compiled(s.mode, "def put(d: Dict[" + key + ", " + value + "], k: " + key + ", v: " + value +
+                       ") -> None:\n    d[k] = v\n")
       .run_method("put", std::move(in));
 }
 
@@ -103,7 +97,7 @@ void each(const Tensor& t, void* p, F f) {
 }  // namespace
 
 IValue host_call(const Side& s, const std::string& function, std::vector<IValue> inputs) {
-  return host_module(s.mode).run_method(function, std::move(inputs));
+  return compiled(s.mode, kHostFunctions).run_method(function, std::move(inputs));
 }
 
 void write_through(const Tensor& t, void* p) {
@@ -448,10 +442,17 @@ void copy_over(Side& s, const Place& p) {
 }
 
 void take_pointer(Side& s, const Place& p) {
-  s.tensors.assign(1, tensor_at(s.module, p));
-  s.pointer = pointer_of(s.tensors[0]);
+  s.pointed = tensor_at(s.module, p);
+  s.memory = s.pointed.impl()->storage;
+  s.memory_bytes = s.memory->nbytes();
+  s.pointer = pointer_of(s.pointed);
 }
-void write_by_pointer(Side& s, const Place&) { write_through(s.tensors.at(0), s.pointer); }
+void write_by_pointer(Side& s, const Place&) {
+  // Memory that was given another size lies elsewhere.
+  if (s.pointer && s.pointed.impl()->storage == s.memory && s.memory->nbytes() == s.memory_bytes &&
+      plain(s.pointed))
+    write_through(s.pointed, s.pointer);
+}
 void take_and_write(Side& s, const Place& p) {
   take_pointer(s, p);
   write_by_pointer(s, p);
@@ -464,13 +465,17 @@ void keep_view(Side& s, const Place& p) {
 }
 
 void replace(Side& s, const Place& p) {
-  s.values.assign(1, get_slot(s.module, p.path));
-  set_slot(s.module, p.path, changed_value(s.values[0]).value());
+  IValue old = get_slot(s.module, p.path);
+  set_slot(s.module, p.path, changed_value(old).value());
+  s.replaced[p.str()] = {old};
 }
-void put_back(Side& s, const Place& p) { set_slot(s.module, p.path, s.values.at(0)); }
+void put_back(Side& s, const Place& p) {
+  auto it = s.replaced.find(p.str());
+  if (it != s.replaced.end() && it->second.size() == 1) set_slot(s.module, p.path, it->second[0]);
+}
 void write_replaced(Side& s, const Place& p) { write_into(s, get_slot(s.module, p.path)); }
 void replace_by_none(Side& s, const Place& p) {
-  s.values.assign(1, get_slot(s.module, p.path));
+  s.replaced[p.str()] = {get_slot(s.module, p.path)};
   set_slot(s.module, p.path, IValue());
 }
 void tie(Side& s, const Place& p) { set_slot(s.module, p.path, get_slot(s.module, p.other)); }
@@ -506,13 +511,16 @@ void resize_back(Side& s, const Place& p) {
 void stretch(Side& s, const Place& p) {
   Tensor t = tensor_at(s.module, p);
   std::vector<int64_t> sizes = t.sizes().vec(), strides = t.strides().vec();
-  s.values = {IValue(sizes), IValue(strides), IValue(t.storage_offset())};
+  std::vector<IValue> form = {IValue(sizes), IValue(strides), IValue(t.storage_offset())};
   strides[0] = 0;
-  host_call(s, "as_strided", {t, s.values[0], IValue(strides), s.values[2]});
+  host_call(s, "as_strided", {t, form[0], IValue(strides), form[2]});
+  s.replaced[p.str()] = form;
 }
 void stretch_back(Side& s, const Place& p) {
-  host_call(s, "as_strided",
-            {tensor_at(s.module, p), s.values.at(0), s.values.at(1), s.values.at(2)});
+  auto it = s.replaced.find(p.str());
+  if (it == s.replaced.end() || it->second.size() != 3) return;
+  auto& form = it->second;
+  host_call(s, "as_strided", {tensor_at(s.module, p), form[0], form[1], form[2]});
 }
 void want_gradient(Side& s, const Place& p) {
   host_call(s, "require", {tensor_at(s.module, p), true});

@@ -41,10 +41,14 @@ struct Side {
   std::vector<std::vector<IValue>> inputs;  // of each call
   std::vector<IValue> answers;              // None where it raised
   std::vector<bool> raised;
-  // What a kind keeps from one step to the next.
+  // What a kind keeps from one step to the next: a tensor, a pointer into one and the memory that
+  // it points to, and what stood at a place.
   std::vector<Tensor> tensors;
-  std::vector<IValue> values;
+  Tensor pointed;
+  Ref<Storage> memory;
+  size_t memory_bytes = 0;
   void* pointer = nullptr;
+  std::map<std::string, std::vector<IValue>> replaced;
 };
 
 // Calls made in the step after a change get their inputs from here.
