@@ -5,6 +5,8 @@
 #include "random_source.h"
 
 #include <algorithm>
+#include <cctype>
+#include <set>
 
 namespace sconce::random {
 
@@ -110,7 +112,7 @@ class Maker {
       case 3: return "(" + b(depth - 1) + " * " + number() + ")";
       case 4: return "torch.mv(" + w(depth - 1) + ", " + b(depth - 1) + ")";
       case 5: return w(depth - 1) + "[1]";
-      case 6: return "self.buf.to(torch.float64).to(torch.float32)";
+      case 6: return "self.buf.double().float()";
       case 7: return "torch.ones([3])";
       default:
         return "(" + pick({"self.b", "self.buf"}) + " + " + pick({"1", "self.n", "self.b"}) + ")";
@@ -290,6 +292,68 @@ std::string MethodSource::text() const {
   return out + "    return (" + values + ")\n";
 }
 
+namespace {
+
+using Names = std::set<std::string>;
+
+bool part_of_name(char ch) { return std::isalnum(static_cast<unsigned char>(ch)) || ch == '_'; }
+void add_names(const std::string& text, Names& to) {
+  for (size_t i = 0; i < text.size();) {
+    size_t b = i;
+    while (i < text.size() && part_of_name(text[i])) ++i;
+    if (i > b)
+      to.insert(text.substr(b, i - b));
+    else
+      ++i;
+  }
+}
+void add_names(const std::vector<Statement>& list, Names& to) {
+  for (auto& s : list) {
+    add_names(s.text, to);
+    add_names(s.body, to);
+    add_names(s.otherwise, to);
+  }
+}
+// The variable that the statement sets, or "".
+std::string target(const std::string& text) {
+  size_t end = text.find(" = ");
+  std::string name = end == std::string::npos ? "" : text.substr(0, end);
+  return std::all_of(name.begin(), name.end(), part_of_name) ? name : "";
+}
+// live: the names read behind the list; on return, before it.
+void drop_dead(std::vector<Statement>& list, Names& live) {
+  for (size_t i = list.size(); i-- > 0;) {
+    Statement& s = list[i];
+    if (s.text.back() == ':') {
+      if (s.text.compare(0, 4, "for ") == 0) add_names(s.body, live);
+      Names in_body = live, in_otherwise = live;
+      drop_dead(s.body, in_body);
+      drop_dead(s.otherwise, in_otherwise);
+      live.insert(in_body.begin(), in_body.end());
+      live.insert(in_otherwise.begin(), in_otherwise.end());
+      if (s.body.empty() && s.otherwise.empty()) {
+        list.erase(list.begin() + static_cast<long>(i));
+        continue;
+      }
+    } else if (std::string name = target(s.text); !name.empty()) {
+      if (!live.count(name)) {
+        list.erase(list.begin() + static_cast<long>(i));
+        continue;
+      }
+      live.erase(name);
+    }
+    add_names(s.text.substr(target(s.text).size()), live);
+  }
+}
+
+}  // namespace
+
+void drop_dead(MethodSource& m) {
+  Names live;
+  for (auto& r : m.returned) add_names(r, live);
+  drop_dead(m.statements, live);
+}
+
 MethodSource random_method(Rng& rng, const std::string& name,
                            const std::vector<MethodSource>& earlier) {
   Maker maker(rng, earlier);
@@ -297,6 +361,7 @@ MethodSource random_method(Rng& rng, const std::string& name,
   m.name = name;
   m.statements = maker.block(2 + rng.below(7), 0);
   maker.returned(m);
+  drop_dead(m);
   return m;
 }
 

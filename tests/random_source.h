@@ -40,6 +40,9 @@ struct MethodSource {
   std::string text() const;
 };
 
+// Drops assignments to variables that nothing reads: PyTorch's compilers drop them too, and with
+// them what they would raise.
+void drop_dead(MethodSource& m);
 // earlier: methods that it may call.
 MethodSource random_method(Rng& rng, const std::string& name,
                            const std::vector<MethodSource>& earlier);

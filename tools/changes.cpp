@@ -420,9 +420,12 @@ std::string source_of(const Path& path) {
   }
   return s;
 }
-Places named_float_slots(const Module& m, const Cases& c) {
+Places named_float_slots(const Module& m, const Cases&) {
   Places out;
-  for (Place& p : tensor_slots(m, c)) {
+  for (Place& p : slots_where(m, [](const Slot& s) {
+         return s.type->kind == TypeKind::Tensor && s.value.isTensor() &&
+                plain(s.value.toTensorRef());
+       })) {
     const std::string& last = p.path.back();
     bool name = std::isalpha(static_cast<unsigned char>(last[0])) || last[0] == '_';
     if (name && is_floating(tensor_at(m, p).dtype()) && !m.has_method("host_writes"))
