@@ -139,9 +139,13 @@ void* pointer_of(const Tensor& t) {
   }
 }
 
+// Written by an operator where one can: memory that a pointer was given to is never relied on.
 Tensor changed_tensor(const Tensor& t) {
+  Side s;
+  s.mode = Mode::Interpret;
   Tensor u = t.clone();
-  write_through(u, u.raw_data());
+  write_into(s, u);
+  if (is_quantized(u.dtype())) write_through(u, u.raw_data());
   return u;
 }
 
@@ -410,13 +414,17 @@ Places input_pairs(const Module&, const Cases& cases) {
   return out;
 }
 
+bool is_name(const std::string& s) {
+  auto letter = [](char ch) { return std::isalpha(static_cast<unsigned char>(ch)) || ch == '_'; };
+  return !s.empty() && letter(s[0]) && std::all_of(s.begin(), s.end(), [&](char ch) {
+    return letter(ch) || std::isdigit(static_cast<unsigned char>(ch));
+  });
+}
 // A path as source that a method may write: self.a, getattr(self.a, "0").
 std::string source_of(const Path& path) {
   std::string s = "self";
   for (auto& part : path) {
-    bool name =
-        !part.empty() && (std::isalpha(static_cast<unsigned char>(part[0])) || part[0] == '_');
-    s = name ? s + "." + part : "getattr(" + s + ", \"" + part + "\")";
+    s = is_name(part) ? s + "." + part : "getattr(" + s + ", \"" + part + "\")";
   }
   return s;
 }
@@ -426,9 +434,8 @@ Places named_float_slots(const Module& m, const Cases&) {
          return s.type->kind == TypeKind::Tensor && s.value.isTensor() &&
                 plain(s.value.toTensorRef());
        })) {
-    const std::string& last = p.path.back();
-    bool name = std::isalpha(static_cast<unsigned char>(last[0])) || last[0] == '_';
-    if (name && is_floating(tensor_at(m, p).dtype()) && !m.has_method("host_writes"))
+    if (is_name(p.path.back()) && is_floating(tensor_at(m, p).dtype()) &&
+        !m.has_method("host_writes"))
       out.push_back(p);
   }
   return out;
@@ -549,6 +556,10 @@ void define_early(Side& s, const Place& p) {
   s.module.define("def host_writes(self) -> None:\n    " + source_of(p.path) +
                   ".mul_(0.75).add_(0.0625)\n");
 }
+void define_form(Side& s, const Place& p) {
+  s.module.define("def host_writes(self) -> None:\n    " + source_of(p.path) + ".unsqueeze_(0)\n");
+  s.module.run_method("host_writes", {});
+}
 void define_setter(Side& s, const Place& p) {
   s.module.define("def host_writes(self, t: Tensor) -> None:\n    " + source_of(p.path) + " = t\n");
   s.tensors.assign(1, changed_tensor(tensor_at(s.module, p)));
@@ -667,6 +678,7 @@ const std::vector<Kind>& kinds_of_change() {
       {"define before",        named_float_slots,     define_early, call_defined,      call_defined,     nullptr,          false},
       {"define assigns",       named_float_slots,     nullptr,      define_assignment, call_defined,     nullptr,          false},
       {"define sets",          named_float_slots,     nullptr,      define_setter,     write_source,     nullptr,          false},
+      {"define reshapes",      named_float_slots,     nullptr,      define_form,       squeeze,          nullptr,          false},
       {"container grows",      filled_containers,     nullptr,      append_to,         put_first,        nullptr,          false},
       {"answers written",      everywhere,            nullptr,      write_answers,     write_answers,    nullptr,          true},
       {"inputs written",       everywhere,            nullptr,      write_inputs,      write_inputs,     nullptr,          true},

@@ -36,7 +36,7 @@ void set_slot(Module& m, const std::vector<std::string>& path, IValue v);
 
 // A module with all that a program holds of it.
 struct Side {
-  Module module;
+  Module module, other;
   Mode mode = Mode::Optimized;
   std::vector<std::vector<IValue>> inputs;  // of each call
   std::vector<IValue> answers;              // None where it raised

@@ -132,7 +132,7 @@ double largest(const IValue& v) {
       const Tensor& t = v.toTensorRef();
       if (!t.defined() || !is_floating(t.dtype()) || !t.impl()->storage) return 0;
       Tensor d = t.to(kDouble).contiguous();
-      const double* p = static_cast<const double*>(d.raw_data());
+      const double* p = d.data_ptr<const double>();
       for (int64_t i = 0, n = d.numel(); i < n; ++i)
         if (std::isfinite(p[i])) r = std::max(r, std::fabs(p[i]));
       break;
