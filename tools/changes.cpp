@@ -282,7 +282,9 @@ Places matrices(const Module& m, const Cases&) {
   return tensors_where(m, [](const Tensor& t) { return t.dim() >= 2; });
 }
 Places whole_tensors(const Module& m, const Cases&) {
-  return tensors_where(m, [](const Tensor& t) { return t.is_contiguous() && t.dim() >= 1; });
+  return tensors_where(m, [](const Tensor& t) {
+    return t.is_contiguous() && t.dim() >= 1 && !is_float8(t.dtype()) && !is_quantized(t.dtype());
+  });
 }
 
 template <class F>
