@@ -173,6 +173,21 @@ class Commands(unittest.TestCase):
         self.assertEqual(r.returncode, 0, r.stdout)
         self.assertIn("alias audit: 0 findings", r.stdout)
 
+    def test_changes(self):
+        arguments = ("verify", "--changes", "--modes", "interpret", "--seed", 3, FIXTURES)
+        with tempfile.TemporaryDirectory() as folder:
+            report = pathlib.Path(folder) / "report.json"
+            r = sconce(*arguments, "--json", report)
+            self.assertEqual(r.returncode, 0, r.stdout)
+            kinds = json.loads(report.read_text())["changes"]
+        self.assertGreater(len(kinds), 30)
+        self.assertEqual(sum(k["differences"] for k in kinds.values()), 0)
+        self.assertIn(f"fill_: {kinds['fill_']['tries']} tries, 0 differences\n", r.stdout)
+        self.assertEqual(sconce(*arguments).stdout, r.stdout)
+        one = sconce("verify", "--changes", "--modes", "interpret", "--all", "--kind", "setattr tensor", FIXTURES / "router.pt").stdout
+        self.assertEqual(one, "setattr tensor: 8 tries, 0 differences\n8 passed, 0 failed, 0 skipped\n")
+        self.assertEqual(sconce("verify", "--seed", 3, FIXTURES).returncode, 2)
+
     def test_compile(self):
         with tempfile.TemporaryDirectory() as folder:
             source = pathlib.Path(folder) / "f.py"

@@ -136,7 +136,7 @@ void write_npy(const std::string& path, const Tensor& tensor) {
   out.write("\x93NUMPY\x01\x00", 8);
   out.put(static_cast<char>(header.size() & 255)).put(static_cast<char>(header.size() >> 8));
   out << header;
-  out.write(static_cast<const char*>(t.raw_data()),
+  out.write(static_cast<const char*>(t.const_raw_data()),
             t.numel() * static_cast<int64_t>(element_size(t.dtype())));
   if (!out.flush()) raise<FormatError>(path, ": can't be written");
 }

@@ -97,7 +97,7 @@ std::vector<std::string> element_texts(const Tensor& t) {
   if (is_complex(t.dtype())) {
     for (int64_t i : flat) {
       Tensor x = at(i).to(kComplexDouble);
-      const double* p = static_cast<const double*>(x.raw_data());
+      const double* p = static_cast<const double*>(x.const_raw_data());
       out.push_back(text("%.4f%+.4fj", p[0], p[1]));
     }
   } else if (t.dtype() == kBool) {

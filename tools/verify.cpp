@@ -44,6 +44,7 @@ Json to_json(const Result& r) {
           {"different", r.graphs_different},
           {"alias", {r.alias_findings, r.parameters, r.parameters_proved}},
           {"passes", {r.passes_equal, r.passes_different, r.passes_unknown}},
+          {"changes", r.changes},
           {"error", r.error},
           {"failures", r.failures},
           {"bad_file", r.bad_file}};
@@ -56,6 +57,7 @@ Result from_json(const Json& j) {
   r.parameters_proved = j["alias"][2];
   r.passes_equal = j["passes"][0], r.passes_different = j["passes"][1];
   r.passes_unknown = j["passes"][2];
+  r.changes = j["changes"].get<decltype(r.changes)>();
   r.error = j["error"], r.failures = j["failures"].get<std::vector<std::string>>(),
   r.bad_file = j["bad_file"];
   return r;
@@ -258,9 +260,10 @@ Worker start(const Job& job, size_t index, const Options& o) {
     setrlimit(RLIMIT_CORE, &no_core);
     Result r;
     try {
-      r = job.kind == Job::Kind::Archive ? check_archive(job, o)
-          : job.kind == Job::Kind::Pass  ? check_pass(job.archive)
-                                         : check_round_trip(job.archive);
+      r = o.changes                        ? check_changes(job.archive, o)
+          : job.kind == Job::Kind::Archive ? check_archive(job, o)
+          : job.kind == Job::Kind::Pass    ? check_pass(job.archive)
+                                           : check_round_trip(job.archive);
     } catch (const std::exception& e) {
       r = Result{};
       r.failed = 1;
@@ -358,6 +361,8 @@ void write_json(const std::string& path, const std::vector<Job>& jobs,
   j["alias"] = {{"findings", total.alias_findings},
                 {"parameters", total.parameters},
                 {"proved", total.parameters_proved}};
+  for (auto& [kind, count] : total.changes)
+    j["changes"][kind] = {{"tries", count.first}, {"differences", count.second}};
   std::ofstream f(path);
   f << j.dump(1, ' ', false, Json::error_handler_t::replace) << "\n";
   if (!f.flush()) raise<Error>(path, ": can't be written");
@@ -380,8 +385,8 @@ int verify(const Options& o) {
     poll(fds.data(), fds.size(), 200);
     for (size_t i = workers.size(); i-- > 0;) {
       Worker& w = workers[i];
-      if (!w.timed_out &&
-          std::chrono::steady_clock::now() - w.start > std::chrono::seconds(o.timeout)) {
+      if (!w.timed_out && std::chrono::steady_clock::now() - w.start >
+                              std::chrono::seconds(o.timeout) * (o.changes ? 100 : 1)) {
         w.timed_out = true;
         kill(w.pid, SIGKILL);
       }
@@ -413,6 +418,10 @@ int verify(const Options& o) {
     total.passes_unknown += r.passes_unknown;
     total.alias_findings += r.alias_findings, total.parameters += r.parameters;
     total.parameters_proved += r.parameters_proved;
+    for (auto& [kind, count] : r.changes) {
+      total.changes[kind].first += count.first;
+      total.changes[kind].second += count.second;
+    }
   }
   if (!o.json.empty()) write_json(o.json, jobs, results, total);
   if (!o.junit.empty()) write_junit(o.junit, jobs, results, total);
@@ -425,6 +434,8 @@ int verify(const Options& o) {
   if (o.passes)
     std::cout << "passes: " << total.passes_equal << " equal, " << total.passes_different
               << " different, " << total.passes_unknown << " unknown\n";
+  for (auto& [kind, count] : total.changes)
+    std::cout << kind << ": " << count.first << " tries, " << count.second << " differences\n";
   std::cout << total.passed << " passed, " << total.failed << " failed, " << total.skipped
             << " skipped\n";
   if (jobs.size() == 1 && jobs[0].alone && results[0].bad_file) return kBadFile;
@@ -462,7 +473,21 @@ Command add_verify(CLI::App& app) {
   c->add_option("--repeat", o->repeat,
                 "calls of each case; the last answer counts (for models without state)")
       ->check(CLI::Range(1, 1000));
-  c->add_option("--timeout", o->timeout, "seconds for one archive")->capture_default_str();
+  auto* changes = c->add_flag(
+      "--changes", o->changes,
+      "change the module between its calls and compare with a fresh one that interprets: one try a "
+      "case");
+  c->add_option("--seed", o->seed, "chooses the places of changes")->needs(changes);
+  c->add_option("--per-kind", o->per_kind, "changes of each kind an archive")
+      ->needs(changes)
+      ->check(CLI::Range(1, 1000000));
+  c->add_flag("--all", o->all, "every kind of change at every place")->needs(changes);
+  c->add_option("--kind", o->kind, "only this kind of change")->needs(changes);
+  c->add_option("--modes", o->modes, "under test: interpret, optimized or both")
+      ->needs(changes)
+      ->check(CLI::IsMember({"interpret", "optimized", "both"}));
+  c->add_option("--timeout", o->timeout, "seconds for one archive, or for one change")
+      ->capture_default_str();
   c->add_option("--memory", o->memory_mb, "MiB of address space for one archive")
       ->capture_default_str();
   c->footer(

@@ -2,7 +2,9 @@
 // What the parts of `sconce verify` share: a job is one file that a worker process checks.
 #pragma once
 #include <filesystem>
+#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace sconce::tool {
@@ -23,6 +25,10 @@ struct Options {
   std::string mode = "optimized", device, json, junit;
   int jobs = 1, timeout = 120, repeat = 1;
   int64_t memory_mb = 8192;
+  // verify --changes: the kind to try (empty: every one), where, and which modes are under test.
+  bool changes = false, all = false;
+  std::string kind, modes = "optimized";
+  uint64_t seed = 0, per_kind = 1;
 };
 
 struct Result {
@@ -30,6 +36,8 @@ struct Result {
   int64_t passes_equal = 0, passes_different = 0, passes_unknown = 0;
   // Of the parameters that no case wrote, those that the analysis proves constant.
   int64_t alias_findings = 0, parameters = 0, parameters_proved = 0;
+  // verify --changes: of each kind, tries and differences.
+  std::map<std::string, std::pair<int64_t, int64_t>> changes;
   std::string error;                  // the archive's own failure
   std::vector<std::string> failures;  // one line each
   bool bad_file = false;
@@ -51,5 +59,7 @@ Result check_pass(const std::filesystem::path& text);
 // Reading and printing gives the text again, comments and names of values aside; and once more
 // exactly.
 Result check_round_trip(const std::filesystem::path& text);
+// Changes the archive's module between its recorded calls; passed and failed count tries.
+Result check_changes(const std::filesystem::path& archive, const Options& o);
 
 }  // namespace sconce::tool

@@ -38,7 +38,7 @@ class JobList {
       if (job.kind == Job::Kind::Archive) {
         if (f.extension() != ".pt" && f.extension() != ".ptl" && f.extension() != ".pt2") continue;
         job.expectation = expectation(f);
-        if (job.expectation == Expectation::Replay && !has_cases(f)) continue;
+        if ((o_.changes || job.expectation == Expectation::Replay) && !has_cases(f)) continue;
       }
       add(job);
     }
