@@ -46,7 +46,7 @@ int bench(const Options& o) {
     method = cases[0].method;
   }
   for (auto& text : o.inputs) given.push_back(parse_input(text));
-  given = convert_inputs(m, method, given);
+  given = method_inputs(m, method, given);
   const DeviceRuntime* device = find_device(Device::parse(o.device));
   // Inputs that the method writes are copied before each call; the others stay as warm as a
   // caller's own.

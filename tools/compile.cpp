@@ -27,7 +27,7 @@ int compile_file(const Options& o) {
   if (!o.run.empty()) {
     std::vector<IValue> inputs;
     for (auto& t : o.inputs) inputs.push_back(parse_input(t));
-    IValue out = m.run_method(o.run, std::move(inputs));
+    IValue out = m.run_method(o.run, method_inputs(m, o.run, inputs));
     if (out.isTensor() && out.toTensorRef().defined())
       std::cout << out.toTensorRef() << "\n";
     else

@@ -7,6 +7,8 @@
 #include <nlohmann/json.hpp>
 #include <regex>
 
+#include "api/runtime.h"
+#include "compare.h"
 #include "support/platform.h"
 
 namespace sconce::tool {
@@ -146,6 +148,17 @@ IValue parse_input(const std::string& text) {
   if (j.is_discarded())
     throw CLI::ValidationError("--input", "'" + text + "' is no file, literal or generator");
   return from_json(j);
+}
+
+std::vector<IValue> method_inputs(const Module& m, const std::string& method,
+                                  const std::vector<IValue>& given) {
+  std::vector<IValue> inputs = convert_inputs(m, method, given);
+  try {
+    admit_arguments(m.impl()->method(method), inputs, nullptr);
+  } catch (const OpError& e) {
+    throw CLI::ValidationError("--input", e.what());
+  }
+  return inputs;
 }
 
 }  // namespace sconce::tool

@@ -11,6 +11,10 @@ namespace sconce::tool {
 // zeros/ones/randn/arange(sizes)[:dtype]. Throws FormatError for a bad file, CLI::ValidationError
 // for anything else that is none of these.
 IValue parse_input(const std::string& text);
+// The inputs of a call, as Python would give them for the method's parameters. Throws
+// CLI::ValidationError when one is of a wrong kind, or too few or too many are given.
+std::vector<IValue> method_inputs(const Module& m, const std::string& method,
+                                  const std::vector<IValue>& given);
 // As .npy, little endian. Throws FormatError when the file can't be written or the dtype has no
 // numpy form.
 void write_npy(const std::string& path, const Tensor& t);

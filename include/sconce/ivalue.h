@@ -265,7 +265,7 @@ struct SCONCE_API Object final : RefCounted {
   // Attributes that compiled code assigns are read and written under this.
   std::mutex mutex;
   IValue getattr(const std::string& name) const;
-  void setattr(const std::string& name, IValue v);
+  void setattr(const std::string& name, IValue v);  // Throws OpError unless v is of its type.
 };
 struct EnumBox final : RefCounted {
   static constexpr Tag kTag = Tag::Enum;

@@ -70,6 +70,7 @@ Prepared& ModuleImpl::prepared(const std::string& name) {
   auto graph = runnable_graph(f, options.mode == Mode::Optimized);
   auto fresh = std::make_unique<Prepared>();
   fresh->name = name;
+  fresh->boundary = Boundary(f);
   fresh->plan = make_plan(graph, op_table(), f.qualified_name);
   if (options.mode == Mode::Optimized && ShapePlanCache::suits(*graph))
     fresh->shapes = std::make_unique<ShapePlanCache>(fresh->plan);
@@ -97,7 +98,7 @@ ModuleImpl::~ModuleImpl() {
   for (Prepared* p : retired_) delete p;
 }
 
-IValue ModuleImpl::run(const std::string& name, std::vector<IValue> inputs) {
+IValue ModuleImpl::run(const std::string& name, std::vector<IValue> inputs, const Kwargs* kwargs) {
   Context c = default_context();
   c.kernels = &cpu_kernels();
   c.out = options.out;
@@ -109,17 +110,9 @@ IValue ModuleImpl::run(const std::string& name, std::vector<IValue> inputs) {
   c.num_threads = c.pool ? c.pool->size() : 1;
   ContextScope scope(&c);
   Prepared& p = prepared(name);
-  bool with_self = !archive.compiled || method(name).self;
+  p.boundary.admit(inputs, kwargs);
+  bool with_self = p.boundary.takes_self();
   if (with_self) inputs.insert(inputs.begin(), IValue(object));
-  if (inputs.size() < p.plan->n_inputs) {
-    // Defaults of arguments that are not given.
-    auto& schema = method(name).schema;
-    for (size_t i = inputs.size(); i < schema.arguments.size(); ++i) {
-      if (!schema.arguments[i].default_value)
-        raise<OpError>(name, "() is missing value for argument '", schema.arguments[i].name, "'");
-      inputs.push_back(*schema.arguments[i].default_value);
-    }
-  }
   std::vector<IValue> again;
   auto out = p.shapes ? p.shapes->run(std::move(inputs), engine, &again)
                       : run_plan(*p.plan, std::move(inputs), engine);

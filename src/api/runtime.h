@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 
+#include "api/boundary.h"
 #include "loader/archive.h"
 #include "runtime/interpreter.h"
 #include "runtime/shape_plan.h"
@@ -26,6 +27,7 @@ void compile_composites();
 // A method made ready to run.
 struct Prepared {
   std::string name;
+  Boundary boundary;
   std::shared_ptr<const Plan> plan;
   std::unique_ptr<ShapePlanCache> shapes;  // null: the graph is not straight-line
   std::atomic<Prepared*> next{nullptr};
@@ -44,7 +46,7 @@ struct ModuleImpl {
   // The prepared method; made once, under the mutex. Reading takes no lock.
   Prepared& prepared(const std::string& method);
   std::shared_ptr<Plan> plan_of(Function& f);
-  IValue run(const std::string& method, std::vector<IValue> inputs);
+  IValue run(const std::string& method, std::vector<IValue> inputs, const Kwargs* kwargs = nullptr);
   Function& method(const std::string& name);
   // The graph that runs: inlined, with PyTorch's run-time rewrite; folded when mode says so.
   std::shared_ptr<Graph> runnable_graph(Function& f, bool fold);

@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "core/schema.h"
+#include "core/value_check.h"
 
 namespace sconce {
 
@@ -173,7 +174,12 @@ IValue Object::getattr(const std::string& name) const {
 }
 void Object::setattr(const std::string& name, IValue v) {
   int i = type->find_attribute(name);
-  if (i < 0) raise<Error>("'", type->name, "' has no attribute '", name, "'");
+  if (i < 0) {
+    for (auto& c : type->constants)
+      if (c.first == name) raise<OpError>("Can't set constant '", name, "' of ", type->name);
+    raise<OpError>("'", type->name, "' has no attribute '", name, "'");
+  }
+  check_attribute(v, type->attributes[static_cast<size_t>(i)]);
   if (slots.size() <= static_cast<size_t>(i)) slots.resize(static_cast<size_t>(i) + 1);
   std::lock_guard<std::mutex> lock(mutex);
   slots[static_cast<size_t>(i)] = std::move(v);
