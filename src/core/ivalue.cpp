@@ -346,7 +346,7 @@ std::vector<double> to_doubles(const IValue& v) {
 }
 std::vector<Tensor> to_tensors(const IValue& v) {
   std::vector<Tensor> r;
-  for (auto& x : v.toListRef().items) r.push_back(x.toTensor());
+  for (auto& x : v.toListRef().items) r.push_back(Arg<const Tensor&>::from(x));
   return r;
 }
 }  // namespace detail
