@@ -79,9 +79,7 @@ std::string type_str(const IValue& v, int depth) {
     case Tag::Double:
     case Tag::Int:
     case Tag::Bool:
-    case Tag::Device:
-    case Tag::ComplexDouble:
-    case Tag::String: return v.tag_name();
+    case Tag::Device: return v.tag_name();
     default: break;
   }
   if (!v.box()) return std::string(v.tag_name()) + " (null)";

@@ -2,11 +2,8 @@
 // Undefined tensors, which a host may give where a Tensor or a List[Tensor] is declared, reach
 // operators.
 #include <catch2/catch.hpp>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "api/runtime.h"
-#include "core/context.h"
 
 using namespace sconce;
 
@@ -33,36 +30,26 @@ IValue undefined_argument(const Argument& a, TypePtr t) {
   }
 }
 
-// Runs the operator; true unless the process ends by a signal.
-bool survives(const Operator& op) {
-  pid_t child = fork();
-  if (child == 0) {
-    alarm(10);
-    try {
-      std::vector<IValue> in;
-      for (auto& a : op.schema().arguments) in.push_back(undefined_argument(a, a.type));
-      run_operator(op, std::move(in));
-    } catch (const std::exception&) {
-      // the usual outcome
-    }
-    _exit(0);
-  }
-  int status = 0;
-  waitpid(child, &status, 0);
-  return WIFEXITED(status);
-}
-
 }  // namespace
 
 TEST_CASE("no operator crashes on undefined tensors") {
   const OpTable& table = op_table();
-  std::string crashed;
+  int tried = 0;
   for (size_t i = 0; i < table.size(); ++i) {
     const Operator& op = table.at(i);
     bool tensors = false;
     for (auto& a : op.schema().arguments)
       tensors |= a.type->str().rfind("Tensor", 0) == 0 || a.type->kind == TypeKind::List;
-    if (op.kernel && tensors && !survives(op)) crashed += std::string(op.full_name()) + " ";
+    if (!op.kernel || !tensors) continue;
+    INFO(op.full_name());
+    ++tried;
+    std::vector<IValue> in;
+    for (auto& a : op.schema().arguments) in.push_back(undefined_argument(a, a.type));
+    try {
+      run_operator(op, std::move(in));
+    } catch (const Error&) {
+      // the usual outcome
+    }
   }
-  CHECK(crashed == "");
+  CHECK(tried > 1000);
 }
