@@ -37,7 +37,8 @@ ScalarType dtype_of(const std::string& name) {
   throw CLI::ValidationError("--input", "'" + name + "' is no dtype");
 }
 
-IValue from_json(const nlohmann::json& j) {
+IValue from_json(const nlohmann::json& j, int depth = 0) {
+  if (depth > 100) throw CLI::ValidationError("--input", "the literal is nested too deeply");
   if (j.is_null()) return IValue();
   if (j.is_boolean()) return IValue(j.get<bool>());
   if (j.is_number_integer()) return IValue(j.get<int64_t>());
@@ -45,11 +46,11 @@ IValue from_json(const nlohmann::json& j) {
   if (j.is_string()) return IValue(j.get<std::string>());
   if (j.is_array()) {
     auto l = make_ref<ListBox>(types::any());
-    for (auto& e : j) l->items.push_back(from_json(e));
+    for (auto& e : j) l->items.push_back(from_json(e, depth + 1));
     return IValue(l);
   }
   auto d = make_ref<DictBox>(types::any(), types::any());
-  for (auto& kv : j.items()) d->set(IValue(kv.key()), from_json(kv.value()));
+  for (auto& kv : j.items()) d->set(IValue(kv.key()), from_json(kv.value(), depth + 1));
   return IValue(d);
 }
 

@@ -67,6 +67,7 @@ void check_argument(ValueCheck& check, const Function& f, const Argument& a, IVa
 
 void admit_arguments(const Function& f, std::vector<IValue>& inputs, const Kwargs* kwargs) {
   auto& arguments = f.schema.arguments;
+  if (f.self && arguments.empty()) raise<OpError>("method '", f.name, "' has no self");
   const size_t self = f.self ? 1 : 0, wanted = arguments.size() - self, given = inputs.size();
   if (given > wanted)
     raise<OpError>("Expected at most ", wanted, " argument(s) for method '", f.name,

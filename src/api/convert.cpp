@@ -32,7 +32,18 @@ IValue infer(const IValue& v) {
   };
   static auto* mutex = new std::mutex;
   std::lock_guard<std::mutex> lock(*mutex);
+  // A pickle may hold a list that contains itself.
+  constexpr int kMaxDepth = 100, kMaxValues = 10 << 20;
+  int depth = 0, values = 0;
+  struct Level {
+    int& depth;
+    explicit Level(int& d) : depth(d) { ++depth; }
+    ~Level() { --depth; }
+  };
   std::function<IValue(const IValue&)> walk = [&](const IValue& x) -> IValue {
+    Level level(depth);
+    if (depth > kMaxDepth || ++values > kMaxValues)
+      raise<OpError>("a value is too deep or too large to find its type");
     if (x.isList() && !x.toListRef().items.empty()) {
       std::vector<IValue> items;
       TypePtr t = nullptr;

@@ -377,6 +377,17 @@ TEST_CASE("an empty module says so") {
   }
 }
 
+TEST_CASE("a million numbers are looked at in passing") {
+  Module m = compile(
+      "def last(x: List[int]) -> int:\n"
+      "    return x[-1]\n");
+  auto numbers = make_ref<ListBox>(types::integer(), std::vector<IValue>(1 << 20, IValue(7)));
+  CHECK(m.run_method("last", {numbers}).toInt() == 7);
+  numbers->items.back() = 1.5;
+  CHECK_THROWS_WITH(m.run_method("last", {numbers}),
+                    Contains("with a value of type 'float' at [1048575]"));
+}
+
 TEST_CASE("threads may give one list without types") {
   Module m = compile(
       "def total(x: List[int]) -> int:\n"
