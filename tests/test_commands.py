@@ -91,6 +91,31 @@ class Commands(unittest.TestCase):
         self.assertEqual(sconce("nothing").returncode, 2)
         self.assertEqual(sconce("run", FIXTURES / "mlp.pt", "--input", "nonsense(").returncode, 2)
 
+    def test_inputs_of_a_wrong_kind(self):
+        for inputs, words in (
+            (["ones(1)", '"text"'], "'float' for argument 'k' but instead found type 'str'"),
+            (["3"], "'Tensor' for argument 'x' but instead found type 'int'"),
+            ([], "missing value for argument 'x'"),
+            (["ones(1)", 2, 3], "at most 2 argument(s)"),
+        ):
+            r = sconce("run", FIXTURES / "boundary.pt", *(x for i in inputs for x in ("--input", i)))
+            self.assertEqual(r.returncode, 2, inputs)
+            self.assertIn(words, r.stderr)
+        for method, literal, printed in (
+            ("forward", "ones(1)", "1.5000"),
+            ("take_list_int", "[1, 2]", "[1, 2]"),
+            ("take_list_float", "[1, 2.5]", "[1., 2.5]"),
+            ("take_dict_str_int", '{"a": 1}', "{a: 1}"),
+            ("take_device", '"cpu"', "cpu"),
+            ("take_optional_int", "null", "None"),
+        ):
+            r = sconce("run", FIXTURES / "boundary.pt", "--method", method, "--input", literal)
+            self.assertEqual(r.returncode, 0, r.stderr)
+            self.assertIn(printed, r.stdout)
+        r = sconce("run", FIXTURES / "boundary.pt", "--method", "take_list_int", "--input", "[1, 2.5]")
+        self.assertEqual(r.returncode, 2)
+        self.assertIn("with a value of type 'float' at [1]", r.stderr)
+
     def test_bad_files(self):
         data = (FIXTURES / "mlp.pt").read_bytes()
         with tempfile.TemporaryDirectory() as folder:
@@ -194,6 +219,9 @@ class Commands(unittest.TestCase):
             source.write_text("def f(n: int) -> int:\n    return n * 2 + 1\n")
             r = sconce("compile", source, "--run", "f", "--input", 20)
             self.assertEqual((r.returncode, r.stdout), (0, "41\n"), r.stderr)
+            r = sconce("compile", source, "--run", "f", "--input", 1.5)
+            self.assertEqual(r.returncode, 2)
+            self.assertIn("'int' for argument 'n' but instead found type 'float'", r.stderr)
             r = sconce("compile", source, "--graph")
             self.assertIn("aten::mul", r.stdout)
             source.write_text("def f(n: int) -> int:\n    return m\n")

@@ -48,7 +48,7 @@ int bench(const Options& o) {
     method = cases[0].method;
   }
   for (IValue& v : parse_inputs(o.inputs)) given.push_back(std::move(v));
-  given = convert_inputs(m, method, given);
+  given = method_inputs(m, method, given);
   const DeviceRuntime* device = find_device(Device::parse(o.device));
   // Inputs that the method writes are copied before each call; the others stay as warm as a
   // caller's own.

@@ -253,11 +253,15 @@ std::vector<IValue> convert_inputs(const Module& m, const std::string& method,
   Function& f = m.impl()->method(method == "__call__" ? "forward" : method);
   m.impl()->archive.cu->ensure_schema(f);
   auto& args = f.schema.arguments;
-  std::vector<IValue> out;
-  size_t first = f.self ? 1 : 0;
-  for (size_t i = 0; i < inputs.size(); ++i)
-    out.push_back(i + first < args.size() ? convert_argument(inputs[i], args[i + first].type)
-                                          : inputs[i]);
+  const size_t self = f.self ? 1 : 0;
+  std::vector<IValue> out = inputs;
+  for (size_t i = 0; i < out.size() && i + self < args.size(); ++i) {
+    try {
+      out[i] = convert_argument(inputs[i], args[i + self].type);
+    } catch (const OpError&) {
+      // The call says what is wrong with it.
+    }
+  }
   return out;
 }
 

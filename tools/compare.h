@@ -34,7 +34,8 @@ std::vector<Case> read_cases(const std::string& path);
 std::vector<IValue> copy_values(const std::vector<IValue>& values);
 // Copies their tensors to a device, in place in containers.
 void move_values(std::vector<IValue>& values, const std::string& device);
-// Inputs as the method declares them.
+// Inputs as the method declares them, as PyTorch's Python binding converts them; what can't be
+// converted stays as it is.
 std::vector<IValue> convert_inputs(const Module& m, const std::string& method,
                                    const std::vector<IValue>& inputs);
 

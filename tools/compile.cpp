@@ -27,7 +27,7 @@ int compile_file(const Options& o) {
   load_options.warnings = &std::cerr;
   Module m = compile(text, load_options);
   if (!o.run.empty()) {
-    std::vector<IValue> inputs = convert_inputs(m, o.run, parse_inputs(o.inputs));
+    std::vector<IValue> inputs = method_inputs(m, o.run, parse_inputs(o.inputs));
     print_value(std::cout, m.run_method(o.run, std::move(inputs)), o.full);
     return kDone;
   }

@@ -10,6 +10,8 @@
 #include <cstring>
 #include <filesystem>
 
+#include "api/runtime.h"
+#include "compare.h"
 #include "loader/zip.h"
 #include "numpy.h"
 
@@ -476,6 +478,17 @@ IValue parse_input(const std::string& text, const ImageOptions& image) {
 std::vector<IValue> parse_inputs(const InputOptions& o) {
   std::vector<IValue> inputs;
   for (auto& text : o.texts) inputs.push_back(parse_input(text, o.image));
+  return inputs;
+}
+
+std::vector<IValue> method_inputs(const Module& m, const std::string& method,
+                                  const std::vector<IValue>& given) {
+  std::vector<IValue> inputs = convert_inputs(m, method, given);
+  try {
+    admit_arguments(m.impl()->method(method), inputs, nullptr);
+  } catch (const OpError& e) {
+    throw CLI::ValidationError("--input", e.what());
+  }
   return inputs;
 }
 

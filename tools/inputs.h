@@ -23,5 +23,9 @@ extern const char* const kInputHelp;
 // grammar doesn't know.
 IValue parse_input(const std::string& text, const ImageOptions& image = {});
 std::vector<IValue> parse_inputs(const InputOptions& o);
+// The inputs of a call, as Python would give them for the method's parameters. Throws
+// CLI::ValidationError when one is of a wrong kind, or too few or too many are given.
+std::vector<IValue> method_inputs(const Module& m, const std::string& method,
+                                  const std::vector<IValue>& given);
 
 }  // namespace sconce::tool

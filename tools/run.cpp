@@ -95,7 +95,7 @@ int run(const Options& o) {
   }
   std::vector<IValue> inputs = parse_inputs(o.inputs);
   move_values(inputs, o.device);
-  inputs = convert_inputs(m, o.method, inputs);
+  inputs = method_inputs(m, o.method, inputs);
   IValue out = o.profile ? run_profiled(m, o.method, std::move(inputs))
                          : m.run_method(o.method, std::move(inputs));
   if (o.out.empty())

@@ -272,7 +272,7 @@ class SCONCE_API Object final : public RefCounted {
   void set_slots(std::vector<IValue> v);
   // Throw Error when the class has no such attribute.
   IValue getattr(const std::string& name) const;
-  void setattr(const std::string& name, IValue v);
+  void setattr(const std::string& name, IValue v);  // Throws OpError unless v is of its type.
   // The value; from now on setting this or another slot moves the epoch (sconce/tensor.h).
   IValue observe(size_t i) const;
 

@@ -4,6 +4,7 @@
 #include <istream>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -20,30 +21,63 @@ struct Named {
   T value;
 };
 
+// Arguments by name.
+using Kwargs = std::unordered_map<std::string, IValue>;
+
+namespace detail {
+// A pointer to what a Module holds. Following an empty one throws Error.
+class SCONCE_API ModulePointer {
+ public:
+  ModulePointer() = default;
+  ModulePointer(std::shared_ptr<ModuleImpl> p) : p_(std::move(p)) {}
+  ModuleImpl* operator->() const {
+    if (!p_) refuse_empty();
+    return p_.get();
+  }
+  const std::shared_ptr<ModuleImpl>& pointer() const { return p_; }
+
+ private:
+  [[noreturn]] static void refuse_empty();
+  std::shared_ptr<ModuleImpl> p_;
+};
+}  // namespace detail
+
+// A method of a module. Arguments are checked as PyTorch's C++ boundary does it: each must be of
+// the declared type, nothing is converted (an int is no float), and what is missing must have a
+// default. A list or dict that carries no types, or Any, gets the declared ones when its elements
+// fit; unless only missing types were filled in, the method works on a copy. Throws OpError
+// otherwise.
 class SCONCE_API Method {
  public:
   IValue operator()(std::vector<IValue> inputs) const;
+  IValue operator()(std::vector<IValue> inputs, const Kwargs& kwargs) const;
   const std::string& name() const { return name_; }
 
  private:
   friend class Module;
-  Method(std::shared_ptr<ModuleImpl> impl, std::string name)
+  Method(detail::ModulePointer impl, std::string name)
       : impl_(std::move(impl)), name_(std::move(name)) {}
-  std::shared_ptr<ModuleImpl> impl_;
+  detail::ModulePointer impl_;
   std::string name_;
 };
 
+// Every call but defined() and impl() throws Error on an empty module.
 class SCONCE_API Module {
  public:
   Module() = default;
   explicit Module(std::shared_ptr<ModuleImpl> impl) : impl_(std::move(impl)) {}
-  bool defined() const { return impl_ != nullptr; }
+  bool defined() const { return impl_.pointer() != nullptr; }
 
-  // Runs the method. Throws OpError, RaisedError, MissingOp, ScriptError.
+  // Runs the method; arguments as for Method. Throws OpError, RaisedError, MissingOp, ScriptError.
   IValue forward(std::vector<IValue> inputs) const {
     return run_method("forward", std::move(inputs));
   }
+  IValue forward(std::vector<IValue> inputs, const Kwargs& kwargs) const {
+    return run_method("forward", std::move(inputs), kwargs);
+  }
   IValue run_method(const std::string& name, std::vector<IValue> inputs) const;
+  IValue run_method(const std::string& name, std::vector<IValue> inputs,
+                    const Kwargs& kwargs) const;
   // The module call: forward with its hooks around it.
   IValue operator()(std::vector<IValue> inputs) const;
   Method get_method(const std::string& name) const;
@@ -89,6 +123,7 @@ class SCONCE_API Module {
   IValue attr(const std::string& name) const;
   IValue attr(const std::string& name, IValue fallback) const;
   bool hasattr(const std::string& name) const;
+  // The value must be of the attribute's type, as for arguments. Throws OpError.
   void setattr(const std::string& name, IValue value);
   std::vector<Named<Tensor>> named_parameters(bool recurse = true) const;
   std::vector<Named<Tensor>> named_buffers(bool recurse = true) const;
@@ -109,10 +144,10 @@ class SCONCE_API Module {
   // Operators that the archive uses and sconce lacks, with the place of their first use.
   std::vector<std::pair<std::string, std::string>> missing_operators() const;
 
-  std::shared_ptr<ModuleImpl> impl() const { return impl_; }
+  std::shared_ptr<ModuleImpl> impl() const { return impl_.pointer(); }
 
  private:
-  std::shared_ptr<ModuleImpl> impl_;
+  detail::ModulePointer impl_;
 };
 
 // Throws FormatError for a broken archive, ScriptError for source that PyTorch would refuse.

@@ -81,6 +81,7 @@ inline void set_num_threads(int) {}
 
 namespace jit {
 using sconce::IValue;
+using sconce::Kwargs;
 using sconce::load;
 using sconce::Method;
 using sconce::Module;

@@ -32,7 +32,18 @@ IValue infer(const IValue& v) {
   };
   static auto* mutex = new std::mutex;
   std::lock_guard<std::mutex> lock(*mutex);
+  // A pickle may hold a list that contains itself.
+  constexpr int kMaxDepth = 100, kMaxValues = 10 << 20;
+  int depth = 0, values = 0;
+  struct Level {
+    int& depth;
+    explicit Level(int& d) : depth(d) { ++depth; }
+    ~Level() { --depth; }
+  };
   std::function<IValue(const IValue&)> walk = [&](const IValue& x) -> IValue {
+    Level level(depth);
+    if (depth > kMaxDepth || ++values > kMaxValues)
+      raise<OpError>("a value is too deep or too large to find its type");
     if (x.isList() && !x.toListRef().items.empty()) {
       std::vector<IValue> items;
       TypePtr t = nullptr;
@@ -70,6 +81,7 @@ IValue number_of(const IValue& v, TypeKind kind) {
   switch (kind) {
     case TypeKind::Int: return is_integral(t.dtype(), true) ? IValue(t.item<int64_t>()) : v;
     case TypeKind::Float: return is_complex(t.dtype()) ? v : IValue(t.item<double>());
+    case TypeKind::Bool: return t.dtype() == kBool ? IValue(t.item<bool>()) : v;
     default: return v;
   }
 }
@@ -80,13 +92,22 @@ IValue convert_argument(const IValue& v, TypePtr t) {
     case TypeKind::Optional: return v.isNone() ? v : convert_argument(v, t->elem());
     case TypeKind::Union: return convert_union(v, t);
     case TypeKind::Float:
-      if (v.isInt()) return IValue(static_cast<double>(v.toInt()));
+      if (v.isInt() || v.isBool()) return IValue(static_cast<double>(v.toInt()));
       if (v.isTensor()) return number_of(v, TypeKind::Float);
       break;
     case TypeKind::Int:
+      if (v.isBool()) return IValue(v.toInt());
       if (v.isTensor()) return number_of(v, TypeKind::Int);
       break;
+    case TypeKind::Bool:
+      if (v.isInt()) return IValue(v.toBool());
+      if (v.isTensor()) return number_of(v, TypeKind::Bool);
+      break;
+    case TypeKind::Device:
+      if (v.isString()) return IValue(Device::parse(v.toStringRef()));
+      break;
     case TypeKind::Complex:
+      if (v.isBool()) return IValue(std::complex<double>(v.toBool(), 0));
       if (v.isInt() || v.isDouble()) return IValue(std::complex<double>(v.toDouble(), 0));
       break;
     case TypeKind::List: {
@@ -113,8 +134,8 @@ IValue convert_argument(const IValue& v, TypePtr t) {
     case TypeKind::Any: return infer(v);
     case TypeKind::Tensor:
     case TypeKind::Class:
-    case TypeKind::Interface:
-    case TypeKind::Number: return v;
+    case TypeKind::Interface: return v;
+    case TypeKind::Number: return v.isBool() ? IValue(v.toInt()) : v;
     default: break;
   }
   if (!ivalue_matches(v, t))

@@ -108,8 +108,16 @@ IValue Method::operator()(std::vector<IValue> inputs) const {
   return impl_->run(name_, std::move(inputs));
 }
 
+IValue Method::operator()(std::vector<IValue> inputs, const Kwargs& kwargs) const {
+  return impl_->run(name_, std::move(inputs), &kwargs);
+}
+
 IValue Module::run_method(const std::string& name, std::vector<IValue> inputs) const {
   return impl_->run(name, std::move(inputs));
+}
+IValue Module::run_method(const std::string& name, std::vector<IValue> inputs,
+                          const Kwargs& kwargs) const {
+  return impl_->run(name, std::move(inputs), &kwargs);
 }
 
 IValue Module::operator()(std::vector<IValue> inputs) const {
@@ -119,10 +127,13 @@ IValue Module::operator()(std::vector<IValue> inputs) const {
   c.out = impl_->options.out;
   ContextScope scope(&c);
   auto call = [&](Function& f, std::vector<IValue> in) {
-    return run_plan(*impl_->plan_of(f), std::move(in), impl_->engine).at(0);
+    auto plan = impl_->plan_of(f);
+    admit_arguments(f, in, nullptr);
+    in.insert(in.begin(), IValue(impl_->object));
+    return run_plan(*plan, std::move(in), impl_->engine).at(0);
   };
   for (Function* h : t->forward_pre_hooks) {
-    IValue r = call(*h, {IValue(impl_->object), IValue(make_ref<TupleBox>(inputs))});
+    IValue r = call(*h, {IValue(make_ref<TupleBox>(inputs))});
     if (r.isNone()) continue;
     if (r.isTuple())
       inputs = r.toTupleRef().items;
@@ -131,7 +142,7 @@ IValue Module::operator()(std::vector<IValue> inputs) const {
   }
   IValue out = forward(inputs);
   for (Function* h : t->forward_hooks) {
-    IValue r = call(*h, {IValue(impl_->object), IValue(make_ref<TupleBox>(inputs)), out});
+    IValue r = call(*h, {IValue(make_ref<TupleBox>(inputs)), out});
     if (!r.isNone()) out = r;
   }
   return out;

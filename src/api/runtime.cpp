@@ -116,6 +116,7 @@ Ref<Prepared> ModuleImpl::prepare(const std::string& name) {
     const bool assume = options.mode == Mode::Optimized && attempt < 3;
     fresh = make_ref<Prepared>(f, unstable_, trusted);
     fresh->name = name;
+    fresh->boundary = Boundary(f);
     fresh->epoch.store(observed_epoch(), std::memory_order_relaxed);
     auto graph = runnable_graph(f, assume ? &fresh->assumptions : nullptr);
     if (!graph) continue;
@@ -154,7 +155,7 @@ void ModuleImpl::invalidate() {
   plans.swap(plans_);
 }
 
-IValue ModuleImpl::run(const std::string& name, std::vector<IValue> inputs) {
+IValue ModuleImpl::run(const std::string& name, std::vector<IValue> inputs, const Kwargs* kwargs) {
   Context c = default_context();
   c.kernels = &cpu_kernels();
   c.out = options.out;
@@ -167,17 +168,9 @@ IValue ModuleImpl::run(const std::string& name, std::vector<IValue> inputs) {
   ContextScope scope(&c);
   const Ref<Prepared> held = prepared(name);
   Prepared& p = *held;
-  bool with_self = !archive.compiled || method(name).self;
+  p.boundary.admit(inputs, kwargs);
+  bool with_self = p.boundary.takes_self();
   if (with_self) inputs.insert(inputs.begin(), IValue(object));
-  if (inputs.size() < p.plan->n_inputs) {
-    // Defaults of arguments that are not given.
-    auto& schema = method(name).schema;
-    for (size_t i = inputs.size(); i < schema.arguments.size(); ++i) {
-      if (!schema.arguments[i].default_value)
-        raise<OpError>(name, "() is missing value for argument '", schema.arguments[i].name, "'");
-      inputs.push_back(*schema.arguments[i].default_value);
-    }
-  }
   if (p.guard.may_break(p.assumptions, inputs))
     return std::move(run_plan(*plan_of(p.function), std::move(inputs), engine).at(0));
   std::vector<IValue> again;

@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 
+#include "api/boundary.h"
 #include "api/device_copy.h"
 #include "core/assumptions.h"
 #include "loader/archive.h"
@@ -33,6 +34,7 @@ struct Prepared final : RefCounted {
       : function(f), assumptions(u, trusted) {}
   Function& function;
   std::string name;
+  Boundary boundary;
   std::shared_ptr<const Plan> plan;
   std::unique_ptr<ShapePlanCache> shapes;  // null: the graph is not straight-line
   Assumptions assumptions;                 // what plan and shapes rely on
@@ -55,7 +57,7 @@ struct ModuleImpl {
   // made takes a lock for the time of a look-up.
   Ref<Prepared> prepared(const std::string& method);
   std::shared_ptr<Plan> plan_of(Function& f);
-  IValue run(const std::string& method, std::vector<IValue> inputs);
+  IValue run(const std::string& method, std::vector<IValue> inputs, const Kwargs* kwargs = nullptr);
   Function& method(const std::string& name);
   // The graph that runs: inlined, with PyTorch's run-time rewrite. assumptions: folded as well, as
   // far as they may be made. Null when a constant of the graph can't be assumed.

@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "core/schema.h"
+#include "core/value_check.h"
 
 namespace sconce {
 
@@ -210,7 +211,12 @@ IValue Object::getattr(const std::string& name) const {
 }
 void Object::setattr(const std::string& name, IValue v) {
   int i = type->find_attribute(name);
-  if (i < 0) raise<Error>("'", type->name, "' has no attribute '", name, "'");
+  if (i < 0) {
+    for (auto& c : type->constants)
+      if (c.first == name) raise<OpError>("Can't set constant '", name, "' of ", type->name);
+    raise<OpError>("'", type->name, "' has no attribute '", name, "'");
+  }
+  check_attribute(v, type->attributes[static_cast<size_t>(i)]);
   set_slot(static_cast<size_t>(i), std::move(v));
 }
 int ClassType::find_attribute(const std::string& n) const {
@@ -374,7 +380,7 @@ std::vector<double> to_doubles(const IValue& v) {
 }
 std::vector<Tensor> to_tensors(const IValue& v) {
   std::vector<Tensor> r;
-  for (auto& x : v.toListRef().items) r.push_back(x.toTensor());
+  for (auto& x : v.toListRef().items) r.push_back(Arg<const Tensor&>::from(x));
   return r;
 }
 }  // namespace detail

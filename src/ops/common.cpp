@@ -14,7 +14,7 @@ IntVec to_ints(const IValue& v) {
   IntVec r;
   if (v.isInt()) return {v.toInt()};
   for (auto& x : v.toListRef().items)
-    r.push_back(x.isTensor() ? x.toTensor().item<int64_t>() : x.toInt());
+    r.push_back(x.isTensor() ? tensor_of(x).item<int64_t>() : x.toInt());
   return r;
 }
 OptTensorList to_opt_tensors(const IValue& v) {
@@ -559,13 +559,13 @@ void derived_out(Call& c) {
   std::vector<Tensor> targets;
   for (uint32_t i = 0; i < c.n_in(); ++i) {
     if (s.arguments[i].alias.is_write)
-      targets.push_back(c.in(i).toTensor());
+      targets.push_back(ops::tensor_of(c.in(i)));
     else
       in.push_back(c.in(i));
   }
   auto out = run_operator(*c.op()->base, std::move(in));
   for (size_t i = 0; i < targets.size() && i < out.size(); ++i) {
-    Tensor r = out[i].toTensor();
+    Tensor r = ops::tensor_of(out[i]);
     ops::check_castable(r.dtype(), targets[i].dtype());
     ops::resize_output(targets[i], r);
     ops::copy_to(targets[i], r);

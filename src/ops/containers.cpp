@@ -20,7 +20,7 @@ size_t at_index(const IValue& list, int64_t i) {
 }
 // Equality of elements; tensors compare by their truth value.
 bool same(const IValue& a, const IValue& b) {
-  if (a.isTensor() && b.isTensor()) return bool_of(eq_tensor(a.toTensor(), b.toTensor()));
+  if (a.isTensor() && b.isTensor()) return bool_of(eq_tensor(tensor_of(a), tensor_of(b)));
   return ivalue_equal(a, b);
 }
 IValue* need_key(const IValue& dict, const IValue& key) {
@@ -168,7 +168,7 @@ void count(Call& c) {
   c.out(0, n);
 }
 bool less(const IValue& a, const IValue& b) {
-  if (a.isTensor()) return bool_of(lt_tensor(a.toTensor(), b.toTensor()));
+  if (a.isTensor()) return bool_of(lt_tensor(tensor_of(a), tensor_of(b)));
   if (a.isString()) return a.toStringRef() < b.toStringRef();
   if (a.isDouble() || b.isDouble()) return a.toDouble() < b.toDouble();
   if (a.isTuple()) {

@@ -49,7 +49,7 @@ Tensor to_impl(const Tensor& t, OptInt dtype, bool copy, OptInt format) {
 }
 // Every overload of aten::to: the arguments by their kinds.
 void to(Call& c) {
-  const Tensor& t = c.in(0).toTensorRef();
+  const Tensor& t = tensor_in(c, 0);
   const FunctionSchema& s = c.op()->schema();
   OptInt dtype, format;
   bool copy = false;
@@ -63,8 +63,8 @@ void to(Call& c) {
     if (n == "copy") copy = v.toBool();
     if (n == "memory_format") format = v.toInt();
     if (n == "other" && v.isTensor()) {
-      dtype = static_cast<int64_t>(v.toTensorRef().dtype());
-      device = v.toTensorRef().impl()->storage->device();
+      dtype = static_cast<int64_t>(tensor_of(v).dtype());
+      device = tensor_of(v).impl()->storage->device();
     }
   }
   Tensor there = on_device(t, device);

@@ -26,11 +26,11 @@ class Named {
   }
   Scalar scalar(const char* name, Scalar fallback = Scalar(0)) const {
     const IValue* v = find(name);
-    return v ? (v->isTensor() ? item(v->toTensorRef()) : Scalar(*v)) : fallback;
+    return v ? (v->isTensor() ? item(tensor_of(*v)) : Scalar(*v)) : fallback;
   }
   int64_t integer(const char* name, int64_t fallback = 0) const {
     const IValue* v = find(name);
-    return v ? (v->isTensor() ? item(v->toTensorRef()).i : v->toInt()) : fallback;
+    return v ? (v->isTensor() ? item(tensor_of(*v)).i : v->toInt()) : fallback;
   }
   ScalarType dtype(ScalarType fallback) const {
     const IValue* v = find("dtype");
@@ -57,7 +57,7 @@ Tensor shaped(const Named& n, ScalarType fallback) {
   return empty(size, t);
 }
 Tensor like(const Named& n) {
-  const Tensor& self = n.get("self").toTensorRef();
+  const Tensor& self = tensor_of(n.get("self"));
   const IValue* format = n.find("memory_format");
   ScalarType t = n.dtype(self.dtype());
   if (format && format->toInt() == 0) return empty(self.sizes(), t);
@@ -94,7 +94,7 @@ void full_like_op(Call& c) {
   Named n(c);
   c.out(0, filled(like(n), n.scalar("fill_value")));
 }
-ScalarType self_type(const Named& n) { return n.get("self").toTensorRef().dtype(); }
+ScalarType self_type(const Named& n) { return tensor_of(n.get("self")).dtype(); }
 void new_empty(Call& c) {
   Named n(c);
   c.out(0, filled(shaped(n, self_type(n)), Scalar(0)));
@@ -112,7 +112,7 @@ void empty_strided_op(Call& c) {
   Named n(c);
   const IValue* self = n.find("self");
   c.out(0, filled(empty_strided(to_ints(n.get("size")), to_ints(n.get("stride")),
-                                n.dtype(self ? self->toTensorRef().dtype() : kFloat)),
+                                n.dtype(self ? tensor_of(*self).dtype() : kFloat)),
                   Scalar(0)));
 }
 void scalar_tensor_op(Call& c) {
@@ -252,13 +252,13 @@ void normal_tensors(Call& c) {
   ScalarType t = kFloat;
   for (const IValue* v : {&m, &s})
     if (v->isTensor()) {
-      size = broadcast(size, v->toTensorRef().sizes());
-      t = v->toTensorRef().dtype();
+      size = broadcast(size, tensor_of(*v).sizes());
+      t = tensor_of(*v).dtype();
     }
   Tensor r = empty(size, t);
   random_fill(r, Random::normal, 0, 1, 0, 0, n.generator());
-  r = s.isTensor() ? mul(r, s.toTensor()) : mul_scalar(r, Scalar(s));
-  c.out(0, m.isTensor() ? add(r, m.toTensor(), Scalar(1)) : add_scalar(r, Scalar(m), Scalar(1)));
+  r = s.isTensor() ? mul(r, tensor_of(s)) : mul_scalar(r, Scalar(s));
+  c.out(0, m.isTensor() ? add(r, tensor_of(m), Scalar(1)) : add_scalar(r, Scalar(m), Scalar(1)));
 }
 Tensor normal_(const Tensor& t, double mean, double std, Generator* g) {
   if (std < 0) raise<OpError>("normal expects std >= 0.0, but found std ", std);
@@ -467,7 +467,7 @@ void collect(const IValue& v, size_t depth, IntVec& shape, std::vector<Scalar>& 
   for (auto& x : items) collect(x, depth + 1, shape, out);
 }
 Tensor from_value(const IValue& v, std::optional<ScalarType> dtype) {
-  if (v.isTensor()) return dtype ? cast(v.toTensor(), *dtype) : v.toTensor();
+  if (v.isTensor()) return dtype ? cast(tensor_of(v), *dtype) : tensor_of(v);
   TypePtr element = v.isList() ? v.toListRef().elem_type : types::floating();
   while (element->kind == TypeKind::List) element = element->elems[0];
   if (element->kind == TypeKind::Tensor)
@@ -496,7 +496,7 @@ void tensor_op(Call& c) {
   const IValue* d = n.find("dtype");
   const IValue& value = c.in(0);
   const DeviceRuntime* home =
-      value.isTensor() ? value.toTensorRef().impl()->storage->device() : nullptr;
+      value.isTensor() ? tensor_of(value).impl()->storage->device() : nullptr;
   const DeviceRuntime* device = n.find("device") || !value.isTensor() ? context().device : home;
   Tensor r;
   {
@@ -514,7 +514,7 @@ Tensor num_to_tensor(Scalar s) {
 }
 
 void tolist(Call& c) {
-  const Tensor& t = c.in(0).toTensorRef();
+  const Tensor& t = tensor_in(c, 0);
   int64_t depth = c.in(1).toInt(), kind = c.in(2).toInt();
   bool fits = kind == 0   ? t.dtype() == kLong
               : kind == 1 ? t.dtype() == kFloat || t.dtype() == kDouble
@@ -643,7 +643,7 @@ bool is_set_to(const Tensor& a, const Tensor& b) {
          a.strides() == b.strides() && a.storage_offset() == b.storage_offset();
 }
 void assert_async(Call& c) {
-  if (!bool_of(c.in(0).toTensorRef()))
+  if (!bool_of(tensor_in(c, 0)))
     raise<OpError>(c.n_in() > 1
                        ? c.in(1).toStringRef()
                        : std::string("Expected Tensor with single nonzero value, but got zero"));

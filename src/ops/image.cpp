@@ -81,7 +81,7 @@ void check_dims(const Call& c, const Tensor& x) {
 // upsample_*.vec(input, output_size, [align_corners,] scale_factors)
 template <Resize R, bool AA>
 void upsample_vec(Call& c) {
-  const Tensor& x = c.in(0).toTensorRef();
+  const Tensor& x = tensor_in(c, 0);
   check_dims(c, x);
   auto scales = opt_doubles(c.in(c.n_in() - 1));
   OptInts size = c.in(1).isNone() ? OptInts() : OptInts(to_ints(c.in(1)));
@@ -94,7 +94,7 @@ void upsample_vec(Call& c) {
 // upsample_*(self, output_size, [align_corners,] scales...)
 template <Resize R, bool AA>
 void upsample_plain(Call& c) {
-  const Tensor& x = c.in(0).toTensorRef();
+  const Tensor& x = tensor_in(c, 0);
   check_dims(c, x);
   bool has_align = c.op()->schema().argument_index("align_corners") == 2;
   std::vector<double> scales;
@@ -103,7 +103,7 @@ void upsample_plain(Call& c) {
   c.out(0, resize(x, R, to_ints(c.in(1)), has_align && c.in(2).toBool(), AA, scales));
 }
 void interpolate(Call& c) {
-  const Tensor& x = c.in(0).toTensorRef();
+  const Tensor& x = tensor_in(c, 0);
   std::string mode = c.in(3).toString();
   int64_t nd = x.dim() - 2;
   if (nd < 1 || nd > 3)

@@ -109,13 +109,13 @@ IntVec join(const IntVec& a, const IntVec& b) {
   return r;
 }
 
-void index_op(Call& c) { c.out(0, index(c.in(0).toTensorRef(), to_opt_tensors(c.in(1)))); }
+void index_op(Call& c) { c.out(0, index(tensor_in(c, 0), to_opt_tensors(c.in(1)))); }
 void index_put_op(Call& c) {
-  c.out(0, index_put_(c.in(0).toTensorRef(), to_opt_tensors(c.in(1)), c.in(2).toTensorRef(),
+  c.out(0, index_put_(tensor_in(c, 0), to_opt_tensors(c.in(1)), tensor_in(c, 2),
                       c.n_in() > 3 && c.in(3).toBool()));
 }
 void index_put_copy(Call& c) {
-  c.out(0, index_put_(clone(c.in(0).toTensorRef()), to_opt_tensors(c.in(1)), c.in(2).toTensorRef(),
+  c.out(0, index_put_(clone(tensor_in(c, 0)), to_opt_tensors(c.in(1)), tensor_in(c, 2),
                       c.n_in() > 3 && c.in(3).toBool()));
 }
 

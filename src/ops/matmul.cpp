@@ -642,8 +642,8 @@ Tensor encoder_layer(const Tensor& src, int64_t, int64_t heads, const Tensor& qk
   return norm(add(x, feed(x), Scalar(1)), n2w, n2b);
 }
 void encoder_layer_op(Call& c) {
-  auto t = [&](uint32_t i) -> const Tensor& { return c.in(i).toTensorRef(); };
-  const Tensor* mask = c.in(18).isNone() ? nullptr : &c.in(18).toTensorRef();
+  auto t = [&](uint32_t i) -> const Tensor& { return tensor_in(c, i); };
+  const Tensor* mask = detail::Arg<const Tensor*>::from(c.in(18));
   OptInt mask_type = c.in(19).isNone() ? OptInt() : OptInt(c.in(19).toInt());
   const auto rows = t(0).impl()->nested_rows;
   Tensor padding;

@@ -77,6 +77,10 @@ template <auto F>
 constexpr OpDef op(const char* name) {
   return {name, Unbox<F>::call, Unbox<F>::signature};
 }
+// The tensors that kernels which read their Call themselves are given. Throw OpError for undefined
+// ones.
+inline const Tensor& tensor_of(const IValue& v) { return detail::Arg<const Tensor&>::from(v); }
+inline const Tensor& tensor_in(const Call& c, uint32_t i) { return tensor_of(c.in(i)); }
 // A kernel that reads its Call itself.
 constexpr OpDef raw(const char* name, Kernel k) { return {name, k, nullptr}; }
 

@@ -24,7 +24,7 @@ Scalar::Scalar(const IValue& v) {
       break;
     }
     case Tag::Tensor: {
-      const Tensor& t = v.toTensorRef();
+      const Tensor& t = tensor_of(v);
       *this = sconce::is_floating(t.dtype()) ? Scalar(t.item<double>()) : Scalar(t.item<int64_t>());
       break;
     }

@@ -66,12 +66,12 @@ std::optional<IntVec> view_strides(const Tensor& t, const IntVec& size) {
 
 int64_t numel_(const Tensor& t) { return t.numel(); }
 int64_t dim_(const Tensor& t) { return t.dim(); }
-void size(Call& c) { c.out(0, IValue(c.in(0).toTensorRef().sizes().vec())); }
+void size(Call& c) { c.out(0, IValue(tensor_in(c, 0).sizes().vec())); }
 int64_t size_int(const Tensor& t, int64_t d) {
   if (t.dim() == 0) raise<OpError>("Dimension specified as ", d, " but tensor has no dimensions");
   return t.size(d);
 }
-void stride(Call& c) { c.out(0, IValue(c.in(0).toTensorRef().strides().vec())); }
+void stride(Call& c) { c.out(0, IValue(tensor_in(c, 0).strides().vec())); }
 int64_t stride_int(const Tensor& t, int64_t d) { return t.stride(d); }
 int64_t storage_offset(const Tensor& t) { return t.storage_offset(); }
 Tensor view_as(const Tensor& t, const Tensor& o) { return view(t, IntVec(o.sizes())); }
