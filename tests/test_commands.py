@@ -1,22 +1,79 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """The command line from outside: exit codes and output forms. usage: test_commands.py SCONCE FIXTURES"""
+import fcntl
 import json
+import os
 import pathlib
+import pty
+import shutil
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import unittest
+import zipfile
+import zlib
 
-SCONCE, FIXTURES = sys.argv[1], pathlib.Path(sys.argv[2])
+SCONCE, FIXTURES = str(pathlib.Path(sys.argv[1]).resolve()), pathlib.Path(sys.argv[2]).resolve()
 TESTS = pathlib.Path(__file__).parent
 
 
-def sconce(*args):
-    return subprocess.run([SCONCE, *map(str, args)], capture_output=True, text=True, timeout=120)
+def sconce(*args, **options):
+    return subprocess.run([SCONCE, *map(str, args)], capture_output=True, text=True, timeout=120, **options)
+
+
+def on_terminal(*args, columns=80):
+    """What the command writes to a terminal that is both its stdout and stderr, and its exit code."""
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.environ["TERM"] = "xterm"
+        fcntl.ioctl(2, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        os.execv(SCONCE, [SCONCE, *map(str, args)])
+    written = b""
+    while True:
+        try:
+            piece = os.read(fd, 65536)
+        except OSError:  # the other end is closed
+            break
+        if not piece:
+            break
+        written += piece
+    os.close(fd)
+    return written.decode(), os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def npy(descr, shape, data, fortran=False):
+    header = repr({"descr": descr, "fortran_order": fortran, "shape": tuple(shape)})
+    header += " " * (-(len(header) + 11) % 64) + "\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + data
+
+
+def png(width, height, color_type, rows, depth=8, size=None):
+    """color_type: 0 gray, 2 RGB, 6 RGBA. rows: bytes of each row."""
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    w, h = size or (width, height)
+    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", w, h, depth, color_type, 0, 0, 0)) +
+            chunk(b"IDAT", zlib.compress(b"".join(b"\0" + r for r in rows))) + chunk(b"IEND", b""))
+
+
+IDENTITY = "def f(x: Any) -> Any:\n    return x\ndef pixels(x: Tensor) -> Tensor:\n    return x.flatten()\n"
 
 
 class Commands(unittest.TestCase):
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.source = self.folder / "identity.py"
+        self.source.write_text(IDENTITY)
+
+    def shown(self, text, *options, function="f"):
+        """How an input is printed."""
+        r = sconce("compile", self.source, "--run", function, "--input", text, *options, cwd=self.folder)
+        self.assertEqual(r.returncode, 0, r.stderr)
+        return r.stdout
     def test_run(self):
         r = sconce("run", FIXTURES / "small_cnn.pt", "--input", "randn(1,3,32,32)", "--seed", 1)
         self.assertEqual(r.returncode, 0, r.stderr)
@@ -148,6 +205,269 @@ class Commands(unittest.TestCase):
         j = json.loads(sconce("ops", "--json").stdout)
         row = next(r for r in j if r["schema"].startswith("aten::relu("))
         self.assertEqual(row["backends"], ["cpu"])
+
+    # Inputs.
+
+    def test_input_literals(self):
+        for text, shown in [("None", "None"), ("null", "None"), ("true", "True"), ("-3", "-3"), ("2.5", "2.5"), ("(1,)", "(1,)"),
+                            ("'a b'", "a b"), ('"\\u00e9"', "\u00e9"), ("[1, 2]", "[1, 2]"), ("{}", "{}"), ("()", "()")]:
+            self.assertEqual(self.shown(text), shown + "\n")
+        nested = self.shown('{"a": ones(1), "b": (None, [2.5, "x"])}')
+        self.assertEqual(nested, 'dict of 2\n  ["a"] float32 [1]\n       1\n      [ CPUFloatType{1} ]\n'
+                                 '  ["b"] tuple of 2\n    [0] None\n    [1] [2.5, x]\n')
+
+    def test_dicts_tuples_and_none_as_arguments(self):
+        (self.folder / "a.npy").write_bytes(npy("<f4", [2], struct.pack("<2f", 1, 2)))
+        arguments = ["--input", '{"a": file("a.npy")}', "--input", "None", "--input", "(10, [ones(2,2), a.npy])", "--input", "'words'"]
+        r = sconce("run", FIXTURES / "nested_inputs.pt", *arguments, cwd=self.folder)
+        self.assertEqual(r.returncode, 0, r.stderr)
+        self.assertEqual(r.stdout.splitlines()[:5], ["tuple of 2", "  [0] dict of 2", '    ["sum"] float32 [2]', "         18", "         19"])
+        self.assertIn('["long"] float32 [2000], from 18 to 19, mean 18.5', r.stdout)
+        self.assertEqual(r.stdout.splitlines()[-1], "  [1] (words, 2)")
+        r = sconce("run", FIXTURES / "nested_inputs.pt", *arguments, "--profile", cwd=self.folder)
+        self.assertEqual(r.returncode, 0, r.stderr)
+        self.assertIn("aten::add", r.stderr)
+        r = sconce("bench", FIXTURES / "nested_inputs.pt", *arguments, "--json", "--min-time", "0.01", cwd=self.folder)
+        self.assertEqual(r.returncode, 0, r.stderr)
+        self.assertGreaterEqual(json.loads(r.stdout)["runs"], 3)
+
+    def test_bad_inputs(self):
+        for text in ["nonsense", "[1", "{[1]: 2}", "zeros(-1)", "zeros(1):nothing", "'open", "1 2", ""]:
+            r = sconce("compile", self.source, "--run", "f", "--input", text)
+            self.assertEqual((r.returncode, r.stdout), (2, ""), text)
+            self.assertIn("--input", r.stderr)
+        r = sconce("compile", self.source, "--run", "f", "--input", "absent.npy")
+        self.assertEqual((r.returncode, r.stdout), (3, ""))
+        r = sconce("compile", self.source, "--run", "f", "--input", FIXTURES / "mlp.pt")
+        self.assertEqual(r.returncode, 3)
+        self.assertIn("a TorchScript archive", r.stderr)
+
+    def test_numpy_files(self):
+        numbers = struct.pack("<6f", *range(6))
+        (self.folder / "c.npy").write_bytes(npy("<f4", [2, 3], numbers))
+        (self.folder / "big.npy").write_bytes(npy(">f4", [2, 3], struct.pack(">6f", *range(6))))
+        (self.folder / "f.npy").write_bytes(npy("<f4", [2, 3], struct.pack("<6f", 0, 3, 1, 4, 2, 5), fortran=True))
+        for name in ("c.npy", "big.npy", "f.npy"):
+            self.assertEqual(self.shown(name), " 0  1  2\n 3  4  5\n[ CPUFloatType{2,3} ]\n")
+        with zipfile.ZipFile(self.folder / "several.npz", "w", zipfile.ZIP_DEFLATED) as z:
+            z.writestr("x.npy", npy("<i8", [2], struct.pack("<2q", 7, 8)))
+            z.writestr("X.npy", npy("|b1", [], b"\1"))
+        self.assertEqual(self.shown("several.npz:x"), " 7\n 8\n[ CPULongType{2} ]\n")
+        self.assertEqual(self.shown("[several.npz:X]").splitlines()[1], "  [0] 1 [ CPUBoolType{} ]")
+        self.assertTrue(self.shown("several.npz").startswith('dict of 2\n  ["x"] int64 [2]'))
+        self.assertEqual(self.shown("{1: several.npz:x}").splitlines()[0], "dict of 1")
+        r = sconce("compile", self.source, "--run", "f", "--input", f"{self.folder}/several.npz:y")
+        self.assertEqual(r.returncode, 3)
+        self.assertIn("there are x, X", r.stderr)
+        for name, data in [("cut.npy", npy("<f4", [9], numbers)), ("object.npy", npy("|O", [1], b"")), ("no.npy", b"x"),
+                           ("huge.npy", npy("<f4", [10**30], numbers)), ("no.npz", b"PK")]:
+            (self.folder / name).write_bytes(data)
+            r = sconce("compile", self.source, "--run", "f", "--input", self.folder / name)
+            self.assertEqual((r.returncode, r.stdout), (3, ""), name)
+            self.assertIn(name, r.stderr)
+
+    def test_pictures(self):
+        rows = [bytes([0, 51, 102, 255, 0, 153]), bytes([1, 2, 3, 4, 5, 6])]
+        (self.folder / "rgb.png").write_bytes(png(2, 2, 2, rows))
+        planes = [0, 255, 1, 4, 51, 0, 2, 5, 102, 153, 3, 6]
+        text = self.shown("rgb.png", "--full", function="pixels")
+        self.assertEqual([round(float(x) * 255) for x in text.split("[")[0].split()], planes)
+        self.assertIn("CPUFloatType{12}", text)
+        (self.folder / "rgba.png").write_bytes(png(2, 2, 6, [r[:3] + b"\x10" + r[3:] + b"\x20" for r in rows]))
+        self.assertEqual(self.shown("rgba.png", function="pixels"), text)
+        (self.folder / "gray.png").write_bytes(png(2, 1, 0, [bytes([0, 255])]))
+        self.assertEqual(self.shown("gray.png", function="pixels").split()[:6], ["0", "1"] * 3)
+        self.assertEqual(self.shown("gray.png", "--gray", function="pixels").split()[:4], ["0", "1", "[", "CPUFloatType{2}"])
+        # (x - mean) / std, one number or one a channel; crop of the middle; size
+        text = self.shown("gray.png", "--mean", "0.5", "--std", "0.5,0.25,1", function="pixels")
+        self.assertEqual([float(x) for x in text.split("[")[0].split()], [-1, 1, -2, 2, -0.5, 0.5])
+        self.assertIn("{1,3,1,1}", self.shown("rgb.png", "--crop", "1"))
+        self.assertIn("{1,3,3,5}", self.shown("rgb.png", "--resize", "3x5"))
+        self.assertIn("{1,3,4,8}", self.shown("gray.png", "--resize", "4"))
+        self.assertIn("float32 [1, 3, 224, 224]", self.shown("rgb.png", "--imagenet"))
+
+    def test_jpeg(self):
+        # What Pillow reads of it.
+        text = self.shown(FIXTURES / "picture.jpg", "--full", function="pixels")
+        numbers = [round(float(x) * 255) for x in text.split("[")[0].split()]
+        plane = 24 * 16
+        for x, y, color in [(0, 0, (0, 5, 0)), (23, 0, (218, 9, 0)), (0, 15, (10, 215, 22)), (11, 7, (110, 104, 78))]:
+            self.assertEqual(tuple(numbers[c * plane + y * 24 + x] for c in range(3)), color)
+
+    def test_bad_pictures(self):
+        good = png(2, 2, 2, [bytes(6), bytes(6)])
+        jpeg = (FIXTURES / "picture.jpg").read_bytes()
+        broken = bytearray(good)
+        broken[40] ^= 255
+        for name, data in [("cut.png", good[:50]), ("broken.png", bytes(broken)), ("cut.jpg", jpeg[:500]), ("text.png", b"no picture"),
+                           ("empty.jpg", b""), ("head.jpg", jpeg[:30]), ("huge.png", png(1, 1, 2, [bytes(3)], size=(60000, 60000)))]:
+            (self.folder / name).write_bytes(data)
+            r = sconce("compile", self.source, "--run", "f", "--input", self.folder / name)
+            self.assertEqual((r.returncode, r.stdout), (3, ""), name)
+            self.assertIn(name, r.stderr)
+        (self.folder / "good.png").write_bytes(good)
+        for options in [("--crop", "3"), ("--resize", "0"), ("--resize", "x"), ("--mean", "1,2"), ("--std", "a"), ("--resize", "65536x65536")]:
+            r = sconce("compile", self.source, "--run", "f", "--input", self.folder / "good.png", *options)
+            self.assertEqual(r.returncode, 2, options)
+            self.assertIn(options[0], r.stderr)
+
+    # Answers.
+
+    def test_large_answers(self):
+        text = self.shown("arange(3000)")
+        self.assertEqual(text, "int64 [3000], from 0 to 2999, mean 1499.5\n[   0,    1,    2, ..., 2997, 2998, 2999]\n")
+        self.assertEqual(len(self.shown("arange(3000)", "--full").split()), 3000 + 3)
+        self.assertEqual(len(self.shown("arange(1000)").split()), 1000 + 3)
+        r = sconce("run", FIXTURES / "small_cnn.pt", "--input", "randn(200,3,32,32)", "--full")
+        self.assertIn("[ CPUFloatType{200,10} ]", r.stdout)
+
+    # inspect
+
+    def test_inspect_folds_modules(self):
+        text = sconce("inspect", FIXTURES / "many_layers.pt").stdout
+        self.assertIn("0-11 (12 x Layer)", text)
+        self.assertNotIn("running_mean", text)
+        self.assertIn("forward(x: Tensor) -> Tensor", text)
+        self.assertIn("file version", text)
+        text = sconce("inspect", FIXTURES / "many_layers.pt", "--all").stdout
+        self.assertIn("running_mean  float32 [4], buffer", text)
+        self.assertIn("11 (Layer)", text)
+
+    def test_inspect_tells_the_mode_of_a_trace(self):
+        r = sconce("inspect", FIXTURES / "traced_in_training.pt")
+        self.assertIn("traced in training mode", r.stdout)
+        self.assertIn("1 of 1 aten::dropout", r.stdout)
+        self.assertIn("traced with float32 [3, 4]", r.stdout)
+        self.assertIn("traced in evaluation mode", sconce("inspect", FIXTURES / "traced_in_evaluation.pt").stdout)
+        j = json.loads(sconce("inspect", FIXTURES / "many_layers.pt", "--json").stdout)
+        self.assertEqual((j["traced"], j["mode"]), (False, "evaluation"))
+
+    def test_inspect_json(self):
+        j = json.loads(sconce("inspect", FIXTURES / "nested_inputs.pt", "--json").stdout)
+        self.assertEqual([(i["name"], i["type"]) for i in j["methods"][0]["inputs"]],
+                         [("named", "Dict[str, Tensor]"), ("more", "Optional[Tensor]"), ("pair", "Tuple[int, List[Tensor]]"), ("text", "str")])
+        self.assertEqual(j["methods"][0]["inputs"][3]["default"], '"none"')
+        self.assertEqual(j["methods"][0]["returns"], "Tuple[Dict[str, Tensor], Tuple[str, int]]")
+        j = json.loads(sconce("inspect", FIXTURES / "many_layers.pt", "--json").stdout)
+        self.assertEqual(len(j["tree"]["children"][1]["children"]), 12)
+        # The tied weight counts once.
+        self.assertEqual(j["counts"]["parameters"]["elements"], 4 * 4 + 4 + 12 * (16 + 4 + 4 + 4) + 4)
+
+    def test_inspect_several(self):
+        r = sconce("inspect", FIXTURES / "mlp.pt", FIXTURES / "mlp.io.pt", FIXTURES / "router.pt", "--json")
+        self.assertEqual(r.returncode, 0, r.stderr)
+        self.assertEqual([j["kind"] for j in json.loads(r.stdout)], ["TorchScript archive", "torch.save file", "TorchScript archive"])
+        r = sconce("inspect", FIXTURES / "mlp.pt", FIXTURES / "picture.jpg", FIXTURES / "router.pt")
+        self.assertEqual(r.returncode, 3)
+        self.assertIn("picture.jpg", r.stderr)
+        self.assertIn("router.pt: TorchScript archive", r.stdout)
+
+    # verify
+
+    def test_verify_takes_a_list(self):
+        files = sorted(FIXTURES.glob("*.pt"))
+        r = sconce("verify", *files, FIXTURES / "mlp.pt", f"{FIXTURES}/./mlp.pt", "--json", self.folder / "r.json")
+        self.assertEqual(r.returncode, 0, r.stdout)
+        self.assertIn("many_layers.pt: no many_layers.io.pt beside it, left out", r.stderr)
+        in_folder = sconce("verify", FIXTURES, "--json", self.folder / "f.json")
+        self.assertEqual(r.stdout.splitlines()[-1], in_folder.stdout.splitlines()[-1])
+        paths = [[a["path"] for a in json.loads((self.folder / f).read_text())["archives"]] for f in ("r.json", "f.json")]
+        self.assertEqual(*paths)
+        r = sconce("verify", FIXTURES / "mlp.io.pt")
+        self.assertEqual(r.returncode, 1)
+        self.assertIn("recorded cases", r.stderr)
+        self.assertEqual(sconce("verify", FIXTURES / "absent.pt", FIXTURES / "mlp.pt").returncode, 3)
+
+    # Progress.
+
+    def check_drawn(self, text, what, columns):
+        lines = text.split("\r\x1b[K")
+        self.assertGreater(len(lines), 2, text)
+        self.assertTrue(all(line.startswith(what) for line in lines[1:-1]), text)
+        self.assertLess(max(map(len, lines[1:-1])), columns)
+        self.assertFalse(lines[-1].startswith(what), text)
+
+    def test_progress(self):
+        text, code = on_terminal("verify", FIXTURES, columns=50)
+        self.assertEqual(code, 0)
+        self.check_drawn(text, "verify [", 50)
+        self.assertTrue(text.endswith("passed, 0 failed, 0 skipped\r\n"), text)
+        text, code = on_terminal("bench", FIXTURES / "mlp.pt", "--input", "ones(1,32)", "--min-time", "0.3", columns=60)
+        self.assertEqual(code, 0)
+        self.check_drawn(text, "bench [", 60)
+        text, code = on_terminal("opt", FIXTURES / "mlp.pt", "--passes", "inline,dce", "-o", self.folder / "o.ir")
+        self.assertEqual(code, 0)
+        self.check_drawn(text, "passes", 80)
+        for command in (["verify", FIXTURES], ["bench", FIXTURES / "mlp.pt", "--input", "ones(1,32)", "--min-time", "0.1"]):
+            self.assertEqual(sconce(*command).stderr, "")
+
+    # Usage.
+
+    def test_help(self):
+        text = sconce("--help").stdout
+        self.assertIn("Exit codes:", text)
+        for verb in ("run", "inspect", "graph", "verify", "bench", "ops", "compile", "opt"):
+            r = sconce(verb, "--help")
+            self.assertEqual((r.returncode, r.stderr), (0, ""))
+            self.assertIn(f"  sconce {verb} ", r.stdout)
+            self.assertIn("Example", r.stdout)
+        self.assertIn("FILE.npz:KEY", sconce("run", "--help").stdout)
+        self.assertEqual(sconce("--version").stdout.split()[0], "sconce")
+
+    def test_suggestions(self):
+        for args, nearest in [(["verfy"], "verify"), (["benhc", "x"], "bench"), (["run", "x.pt", "--metod", "f"], "--method"),
+                              (["verify", "x", "--tiemout", "3"], "--timeout"), (["run", "x.pt", "--resise=3"], "--resize")]:
+            r = sconce(*args)
+            self.assertEqual((r.returncode, r.stdout), (2, ""))
+            self.assertIn(f"did you mean {nearest}?", r.stderr)
+
+    def test_exit_codes(self):
+        broken = self.folder / "broken.pt"
+        broken.write_bytes(b"no archive at all, but long enough")
+        raises = self.folder / "raises.py"
+        raises.write_text("def f(x: int) -> int:\n    if x > 0:\n        raise ValueError('never')\n    return x\n")
+        mlp = FIXTURES / "mlp.pt"
+        for code, args in [
+            (2, []), (2, ["run"]), (2, ["run", mlp, "--threads", 0]), (2, ["graph", mlp, "--format", "x"]), (2, ["opt"]), (2, ["verify"]),
+            (2, ["bench", mlp, "--min-time", "x"]), (2, ["ops", "extra"]), (2, ["inspect"]), (2, ["compile"]),
+            (3, ["run", "absent.pt"]), (3, ["inspect", "absent.pt"]), (3, ["graph", "absent.pt"]), (3, ["opt", "absent.pt", "--passes", "dce"]),
+            (3, ["verify", "absent.pt"]), (3, ["bench", "absent.pt"]), (3, ["compile", "absent.py"]),
+            (3, ["run", broken]), (3, ["inspect", broken]), (3, ["graph", broken]), (3, ["bench", broken]), (3, ["verify", broken]),
+            (3, ["run", mlp, "--method", "nothing"]), (3, ["run", mlp]), (3, ["run", mlp, "--input", "ones(2,3)"]),
+            (3, ["run", mlp, "--io", "absent.io.pt"]), (3, ["bench", mlp, "--io", "absent.io.pt"]),
+            (3, ["compile", raises, "--run", "f", "--input", 1]), (0, ["compile", raises, "--run", "f", "--input", 0]),
+            (0, ["run", mlp, "--io", FIXTURES / "mlp.io.pt"]), (1, ["run", FIXTURES / "small_cnn.pt", "--io", self.other_answer()]),
+        ]:
+            r = sconce(*args)
+            self.assertEqual(r.returncode, code, (args, r.stderr))
+            if code >= 2 and args != ["verify", broken]:  # what verify found is its answer
+                self.assertEqual(r.stdout, "", args)
+                self.assertIn("sconce", r.stderr)
+
+    def other_answer(self):
+        """The recorded case of small_cnn with a number of its output changed."""
+        data = bytearray((FIXTURES / "small_cnn.io.pt").read_bytes())
+        with zipfile.ZipFile(FIXTURES / "small_cnn.io.pt") as z:
+            smallest = min((i for i in z.infolist() if "/data/" in i.filename), key=lambda i: i.file_size)
+        name, extra = struct.unpack("<HH", data[smallest.header_offset + 26:smallest.header_offset + 30])
+        at = smallest.header_offset + 30 + name + extra
+        data[at:at + 4] = struct.pack("<f", 1e6)
+        changed = self.folder / "changed.io.pt"
+        changed.write_bytes(data)
+        return changed
+
+    def test_pipes(self):
+        writer = subprocess.Popen([SCONCE, "ops"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        writer.stdout.readline()
+        writer.stdout.close()
+        self.assertEqual(writer.stderr.read(), b"")
+        writer.stderr.close()
+        writer.wait()
+        if os.path.exists("/dev/full"):
+            with open("/dev/full", "w") as full:
+                r = subprocess.run([SCONCE, "ops"], stdout=full, stderr=subprocess.PIPE, text=True)
+            self.assertEqual(r.returncode, 3)
+            self.assertIn("can't be written", r.stderr)
 
 
 if __name__ == "__main__":

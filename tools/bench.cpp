@@ -10,6 +10,7 @@
 #include "compare.h"
 #include "core/device.h"
 #include "inputs.h"
+#include "progress.h"
 #include "sconce/sconce.h"
 
 namespace sconce::tool {
@@ -18,7 +19,7 @@ namespace {
 
 struct Options {
   std::string model, io, method = "forward", mode = "optimized", device = "cpu";
-  std::vector<std::string> inputs;
+  InputOptions inputs;
   int threads = 1;
   double min_time = 1;
   bool json = false;
@@ -30,6 +31,7 @@ double ms_since(Clock::time_point start) {
 }
 
 int bench(const Options& o) {
+  read_ahead(o.model);
   auto start = Clock::now();
   LoadOptions load_options;
   load_options.mode = o.mode == "interpret" ? Mode::Interpret : Mode::Optimized;
@@ -45,7 +47,7 @@ int bench(const Options& o) {
     given = cases[0].inputs;
     method = cases[0].method;
   }
-  for (auto& text : o.inputs) given.push_back(parse_input(text));
+  for (IValue& v : parse_inputs(o.inputs)) given.push_back(std::move(v));
   given = convert_inputs(m, method, given);
   const DeviceRuntime* device = find_device(Device::parse(o.device));
   // Inputs that the method writes are copied before each call; the others stay as warm as a
@@ -68,7 +70,17 @@ int bench(const Options& o) {
   if (writes) given = before;  // copied and moved before each call
   std::vector<double> times;
   auto begin = Clock::now();
-  while (times.size() < 3 || ms_since(begin) < o.min_time * 1000) times.push_back(once());
+  {
+    // Drawn between calls, so that none is slower for it.
+    Progress progress("bench", static_cast<uint64_t>(o.min_time * 1e3), Progress::Unit::Share);
+    uint64_t shown = 0;
+    while (times.size() < 3 || ms_since(begin) < o.min_time * 1000) {
+      times.push_back(once());
+      auto now = static_cast<uint64_t>(ms_since(begin));
+      progress.advance(now - shown, std::to_string(times.size()) + " calls");
+      shown = now;
+    }
+  }
   std::sort(times.begin(), times.end());
   auto quantile = [&](double q) {
     return times[static_cast<size_t>(q * static_cast<double>(times.size() - 1))];
@@ -95,9 +107,12 @@ int bench(const Options& o) {
 Command add_bench(CLI::App& app) {
   auto o = std::make_shared<Options>();
   auto* c = app.add_subcommand("bench", "time a method");
-  c->add_option("model", o->model, "archive")->required();
-  c->add_option("--io", o->io, "recorded cases: the first one's inputs are used");
-  c->add_option("--input", o->inputs, "as for run")->allow_extra_args(false);
+  c->add_option("model", o->model, "archive that torch.jit.save wrote")
+      ->required()
+      ->type_name("FILE");
+  c->add_option("--io", o->io, "recorded cases: the first one's inputs are used")
+      ->type_name("FILE");
+  add_input_options(*c, o->inputs);
   c->add_option("--method", o->method, "method")->capture_default_str();
   c->add_option("--threads", o->threads, "threads of one operator")->check(CLI::Range(1, 1024));
   c->add_option("--mode", o->mode, "interpret or optimized")
@@ -106,6 +121,10 @@ Command add_bench(CLI::App& app) {
   c->add_option("--device", o->device, "cpu or cuda[:N]")->capture_default_str();
   c->add_option("--min-time", o->min_time, "seconds to measure for")->capture_default_str();
   c->add_flag("--json", o->json, "as JSON");
+  c->footer(std::string(kInputHelp) +
+            "\n\nExamples:\n"
+            "  sconce bench resnet.pt --input 'randn(1,3,224,224)' --threads 2\n"
+            "  sconce bench model.pt --io model.io.pt --json");
   return [o] { return bench(*o); };
 }
 

@@ -50,7 +50,8 @@ template <class T>
 Difference compare_elements(const Tensor& a, const Tensor& e, ScalarType as, const Tolerance& tol,
                             const std::string& where) {
   Tensor x = a.to(as).contiguous(), y = e.to(as).contiguous();
-  const T *p = static_cast<const T*>(x.raw_data()), *q = static_cast<const T*>(y.raw_data());
+  const T *p = static_cast<const T*>(x.const_raw_data()),
+          *q = static_cast<const T*>(y.const_raw_data());
   for (int64_t i = 0, n = x.numel(); i < n; ++i)
     if (!close(p[i], q[i], tol))
       return differ(where, position(x, i), ": ", p[i], ", expected ", q[i]);
@@ -227,7 +228,7 @@ class Copier {
     auto& s = storages_[t.impl()->storage.get()];
     if (!s) {
       s = Storage::allocate(t.impl()->storage->nbytes());
-      if (s->nbytes()) std::memcpy(s->data(), t.impl()->storage->data(), s->nbytes());
+      if (s->nbytes()) std::memcpy(s->address(), t.impl()->storage->data(), s->nbytes());
     }
     return with_storage(t, s, t.storage_offset());
   }
@@ -253,8 +254,10 @@ std::vector<IValue> convert_inputs(const Module& m, const std::string& method,
   m.impl()->archive.cu->ensure_schema(f);
   auto& args = f.schema.arguments;
   std::vector<IValue> out;
+  size_t first = f.self ? 1 : 0;
   for (size_t i = 0; i < inputs.size(); ++i)
-    out.push_back(i + 1 < args.size() ? convert_argument(inputs[i], args[i + 1].type) : inputs[i]);
+    out.push_back(i + first < args.size() ? convert_argument(inputs[i], args[i + first].type)
+                                          : inputs[i]);
   return out;
 }
 

@@ -4,7 +4,9 @@
 #include <iterator>
 
 #include "commands.h"
+#include "compare.h"
 #include "inputs.h"
+#include "print_value.h"
 #include "sconce/sconce.h"
 
 namespace sconce::tool {
@@ -12,8 +14,8 @@ namespace sconce::tool {
 namespace {
 struct Options {
   std::string file, run;
-  std::vector<std::string> inputs;
-  bool graph = false;
+  InputOptions inputs;
+  bool graph = false, full = false;
 };
 
 int compile_file(const Options& o) {
@@ -25,13 +27,8 @@ int compile_file(const Options& o) {
   load_options.warnings = &std::cerr;
   Module m = compile(text, load_options);
   if (!o.run.empty()) {
-    std::vector<IValue> inputs;
-    for (auto& t : o.inputs) inputs.push_back(parse_input(t));
-    IValue out = m.run_method(o.run, std::move(inputs));
-    if (out.isTensor() && out.toTensorRef().defined())
-      std::cout << out.toTensorRef() << "\n";
-    else
-      std::cout << ivalue_str(out) << "\n";
+    std::vector<IValue> inputs = convert_inputs(m, o.run, parse_inputs(o.inputs));
+    print_value(std::cout, m.run_method(o.run, std::move(inputs)), o.full);
     return kDone;
   }
   for (auto& name : m.function_names()) {
@@ -47,10 +44,13 @@ int compile_file(const Options& o) {
 Command add_compile(CLI::App& app) {
   auto o = std::make_shared<Options>();
   auto* c = app.add_subcommand("compile", "compile plain TorchScript source, with no archive");
-  c->add_option("file", o->file, "functions in TorchScript")->required();
+  c->add_option("file", o->file, "functions in TorchScript")->required()->type_name("FILE");
   auto* graph = c->add_flag("--graph", o->graph, "print the graph of every function");
   c->add_option("--run", o->run, "function to call")->excludes(graph);
-  c->add_option("--input", o->inputs, "as for run; once for each argument");
+  add_input_options(*c, o->inputs);
+  c->add_flag("--full", o->full, "print large tensors whole");
+  c->footer(std::string(kInputHelp) +
+            "\n\nExample:\n  sconce compile functions.py --run f --input 3 --input 'ones(2,2)'");
   return [o] { return compile_file(*o); };
 }
 

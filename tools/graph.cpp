@@ -51,6 +51,9 @@ Command add_graph(CLI::App& app) {
       ->excludes(format);
   c->add_option("--passes", o->passes, "pipeline to run first, e.g. inline,dce");
   c->add_option("-o", o->out, "file to write");
+  c->footer(
+      "Examples:\n  sconce graph model.pt --inlined\n"
+      "  sconce graph model.pt --method encode --format dot -o encode.dot");
   return [o] {
     std::string text = text_of(*o);
     if (o->out.empty()) {

@@ -11,6 +11,7 @@
 #include "api/runtime.h"
 #include "backends/kernels.h"
 #include "ir/source.h"
+#include "progress.h"
 
 namespace sconce::tool {
 
@@ -60,6 +61,7 @@ GraphFile open_graph(const std::string& path, const std::string& method) {
   GraphFile f;
   f.context.ops = &op_table();
   if (in.gcount() == 2 && magic[0] == 'P' && magic[1] == 'K') {
+    read_ahead(path);
     f.module = load(path);
     std::lock_guard<std::recursive_mutex> lock(f.module.impl()->archive.cu->mutex());
     f.graph = f.module.impl()->method(method).ensure_graph().copy();

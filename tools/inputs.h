@@ -1,19 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
-// Inputs given on the command line.
+// Inputs given on the command line: Python's literals, generated tensors and files.
 #pragma once
+#include <CLI/CLI.hpp>
 #include <string>
+#include <vector>
 
+#include "image.h"
 #include "sconce/sconce.h"
 
 namespace sconce::tool {
 
-// FILE.npy, FILE.pt (torch.save), a literal (3, 2.5, true, "text", [1,2]) or
-// zeros/ones/randn/arange(sizes)[:dtype]. Throws FormatError for a bad file, CLI::ValidationError
-// for anything else that is none of these.
-IValue parse_input(const std::string& text);
-// As .npy, little endian. Throws FormatError when the file can't be written or the dtype has no
-// numpy form.
-void write_npy(const std::string& path, const Tensor& t);
-Tensor read_npy(const std::string& path);
+struct InputOptions {
+  std::vector<std::string> texts;  // one for each argument
+  ImageOptions image;
+};
+// Adds --input and the options of pictures.
+void add_input_options(CLI::App& c, InputOptions& o);
+// The grammar, for --help.
+extern const char* const kInputHelp;
+
+// Throws FormatError for a file that is bad or isn't there, CLI::ValidationError for text that the
+// grammar doesn't know.
+IValue parse_input(const std::string& text, const ImageOptions& image = {});
+std::vector<IValue> parse_inputs(const InputOptions& o);
 
 }  // namespace sconce::tool

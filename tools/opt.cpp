@@ -6,6 +6,7 @@
 
 #include "commands.h"
 #include "graph_file.h"
+#include "progress.h"
 #include "sconce/sconce.h"
 
 namespace sconce::tool {
@@ -25,7 +26,12 @@ int opt(const Options& o) {
   if (o.model.empty()) throw CLI::RequiredError("model");
   GraphFile g = open_graph(o.model, o.method);
   std::string last = o.diff ? print_graph(*g.graph) : "";
+  Progress progress("passes", 0);
   g.context.after_pass = [&](const Pass& p, Graph& graph, bool changed, double seconds) {
+    if (o.print_after_all || o.diff || o.time)
+      progress.clear();
+    else
+      progress.advance(1, p.name);
     if (o.print_after_all)
       std::cerr << "-- after " << p.name << (changed ? "" : " (nothing changed)") << "\n"
                 << print_graph(graph);
@@ -39,6 +45,7 @@ int opt(const Options& o) {
                 << std::setprecision(3) << seconds * 1e3 << " ms\n";
   };
   run_passes(g, o.passes);
+  progress.clear();
   std::string text = print_graph(*g.graph);
   if (o.out.empty()) {
     std::cout << text;
@@ -63,6 +70,9 @@ Command add_opt(CLI::App& app) {
   c->add_flag("--verify-each", o->verify_each, "check the graph after every pass (always done)");
   c->add_flag("--list", o->list, "the passes that there are");
   c->add_option("-o", o->out, "file to write the text to");
+  c->footer(
+      "Example:\n  sconce opt model.pt --passes 'inline,freeze,fixpoint(constant_propagation,dce)' "
+      "--diff");
   return [o] { return opt(*o); };
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <iostream>
@@ -9,6 +10,9 @@
 #include "commands.h"
 #include "compare.h"
 #include "inputs.h"
+#include "numpy.h"
+#include "print_value.h"
+#include "progress.h"
 #include "runtime/profile.h"
 #include "sconce/sconce.h"
 
@@ -18,10 +22,10 @@ namespace {
 
 struct Options {
   std::string model, method = "forward", out, device = "cpu", io, mode = "optimized";
-  std::vector<std::string> inputs;
+  InputOptions inputs;
   int threads = 1;
   int64_t seed = -1;
-  bool profile = false, strict = false;
+  bool profile = false, strict = false, full = false;
 };
 
 void print_profile(const Profile& p, double seconds) {
@@ -56,17 +60,6 @@ IValue run_profiled(const Module& m, const std::string& method, std::vector<IVal
   return out;
 }
 
-void print_value(const IValue& v) {
-  if (v.isTensor() && v.toTensorRef().defined())
-    std::cout << v.toTensorRef() << "\n";
-  else if (v.isTuple())
-    for (auto& e : v.toTupleRef().items) print_value(e);
-  else if (v.isList() && !v.toListRef().items.empty() && v.toListRef().items[0].isTensor())
-    for (auto& e : v.toListRef().items) print_value(e);
-  else
-    std::cout << ivalue_str(v) << "\n";
-}
-
 void save(const std::string& path, const IValue& v) {
   const Tensor* t = v.isTensor() ? &v.toTensorRef() : nullptr;
   if (!t) raise<Error>("--out writes one tensor as .npy; the method returned ", v.tag_name());
@@ -82,30 +75,31 @@ int run(const Options& o) {
   load_options.strict_device = o.strict;
   if (o.device != "cpu") load_options.device = Device::parse(o.device);
   load_options.mode = o.mode == "interpret" ? Mode::Interpret : Mode::Optimized;
+  read_ahead(o.model);
   Module m = load(o.model, load_options);
   if (!o.io.empty()) {
     // A recorded case: show the answer and whether it is PyTorch's.
     auto cases = read_cases(o.io);
-    if (cases.empty() || !cases[0].output) raise<Error>(o.io, " has no case with an output");
-    const Case& c = cases[0];
+    auto first = std::find_if(cases.begin(), cases.end(), [](const Case& c) { return !!c.output; });
+    if (first == cases.end()) raise<Error>(o.io, " has no case with an output");
+    const Case& c = *first;
     if (c.seed) manual_seed(static_cast<uint64_t>(*c.seed));
     std::vector<IValue> given = copy_values(c.inputs);
     move_values(given, o.device);
     IValue out = m.run_method(c.method, convert_inputs(m, c.method, given));
-    print_value(out);
+    print_value(std::cout, out, o.full);
     auto d = difference(out, *c.output, c.tolerance, "output");
     std::cout << (d ? "differs from PyTorch's answer: " + *d : "the same as PyTorch's answer")
               << "\n";
     return d ? kAnswerIsNo : kDone;
   }
-  std::vector<IValue> inputs;
-  for (auto& text : o.inputs) inputs.push_back(parse_input(text));
+  std::vector<IValue> inputs = parse_inputs(o.inputs);
   move_values(inputs, o.device);
   inputs = convert_inputs(m, o.method, inputs);
   IValue out = o.profile ? run_profiled(m, o.method, std::move(inputs))
                          : m.run_method(o.method, std::move(inputs));
   if (o.out.empty())
-    print_value(out);
+    print_value(std::cout, out, o.full);
   else
     save(o.out, out);
   return kDone;
@@ -116,14 +110,15 @@ int run(const Options& o) {
 Command add_run(CLI::App& app) {
   auto o = std::make_shared<Options>();
   auto* c = app.add_subcommand("run", "run a method of an archive");
-  c->add_option("model", o->model, "archive that torch.jit.save wrote")->required();
+  c->add_option("model", o->model, "archive that torch.jit.save wrote")
+      ->required()
+      ->type_name("FILE");
   c->add_option("--method", o->method, "method to call")->capture_default_str();
-  c->add_option("--input", o->inputs,
-                "FILE.npy, FILE.pt, a literal, or zeros/ones/randn/arange(sizes)[:dtype]; once for "
-                "each argument")
-      ->allow_extra_args(false);
-  c->add_option("--io", o->io, "recorded cases: run the first and check the answer");
-  c->add_option("--out", o->out, "write the answer as .npy");
+  add_input_options(*c, o->inputs);
+  c->add_option("--io", o->io, "recorded cases: run the first and check the answer")
+      ->type_name("FILE");
+  c->add_option("--out", o->out, "write the answer, one tensor, as .npy")->type_name("FILE");
+  c->add_flag("--full", o->full, "print large tensors whole");
   c->add_option("--device", o->device, "cpu or cuda[:N]")->capture_default_str();
   c->add_flag("--strict", o->strict, "a kernel that the device lacks is an error");
   c->add_option("--threads", o->threads, "threads of one operator")->check(CLI::Range(1, 1024));
@@ -133,6 +128,11 @@ Command add_run(CLI::App& app) {
   c->add_option("--mode", o->mode, "interpret or optimized")
       ->check(CLI::IsMember({"interpret", "optimized"}))
       ->capture_default_str();
+  c->footer(std::string(kInputHelp) +
+            "\n\nExamples:\n"
+            "  sconce run resnet.pt --input cat.jpg --imagenet\n"
+            "  sconce run bert.pt --input 'tensor([[101, 7592, 102]])' --input None --out y.npy\n"
+            "  sconce run detector.pt --input '{\"image\": photo.png, \"scale\": 0.5}'");
   return [o] { return run(*o); };
 }
 

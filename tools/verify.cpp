@@ -25,6 +25,7 @@
 #include "commands.h"
 #include "compare.h"
 #include "passes/passes.h"
+#include "progress.h"
 #include "sconce/sconce.h"
 #include "verify.h"
 
@@ -100,8 +101,11 @@ class ParameterCount {
     for (auto& c : cases) methods.insert(c.method == "__call__" ? "forward" : c.method);
     for (auto& name : methods) {
       if (!m.has_method(name)) continue;
-      auto left =
-          parameters_not_frozen(*impl.runnable_graph(impl.method(name), true), *impl.object);
+      const Unstable none;
+      Assumptions assumptions(none);
+      auto graph = impl.runnable_graph(impl.method(name), &assumptions);
+      if (!graph) graph = impl.runnable_graph(impl.method(name), nullptr);
+      auto left = parameters_not_frozen(*graph, *impl.object);
       open.insert(left.begin(), left.end());
     }
     for (auto& [storage, version] : versions_) {
@@ -305,65 +309,6 @@ Result finish(Worker& w, const Job& job) {
   return r;
 }
 
-// Which check a file of a folder is for. Archives are the rest.
-Job::Kind job_kind(const fs::path& f, const Options& o) {
-  std::string name = f.filename().string();
-  auto ends = [&](std::string_view e) {
-    return name.size() > e.size() && name.compare(name.size() - e.size(), e.size(), e) == 0;
-  };
-  if (o.passes && (ends(".before.ir") || (ends(".printed.ir")))) return Job::Kind::Pass;
-  if (o.round_trip && (ends(".ir") || ends(".graph.txt") || ends(".inlined.txt")))
-    return Job::Kind::RoundTrip;
-  return Job::Kind::Archive;
-}
-
-std::vector<Job> collect(const Options& o) {
-  std::vector<Job> jobs;
-  for (auto& text : o.paths) {
-    fs::path p(text);
-    if (!fs::exists(p)) raise<FormatError>(text, ": no such file");
-    if (!fs::is_directory(p)) {
-      jobs.push_back({p, job_kind(p, o), Expectation::Replay, true});
-      continue;
-    }
-    std::vector<fs::path> files;
-    for (auto& e : fs::recursive_directory_iterator(p))
-      if (e.is_regular_file()) files.push_back(e.path());
-    std::sort(files.begin(), files.end());
-    std::map<fs::path, Json> expected;
-    for (auto& f : files)
-      if (f.filename() == "expected.json") expected[f.parent_path()] = Json::parse(read_file(f));
-    std::set<fs::path> seen;
-    for (auto& f : files) {
-      std::string name = f.filename().string();
-      if (name.size() > 6 && name.compare(name.size() - 6, 6, ".io.pt") == 0) continue;
-      if (Job::Kind kind = job_kind(f, o); kind != Job::Kind::Archive) {
-        jobs.push_back({f, kind});
-        continue;
-      }
-      if (f.extension() != ".pt" && f.extension() != ".ptl" && f.extension() != ".pt2") continue;
-      Job job{f};
-      auto e = expected.find(f.parent_path());
-      if (e != expected.end()) {
-        std::string stem = f.stem().string();
-        auto entry = e->second.contains(stem)   ? e->second[stem]
-                     : e->second.contains(name) ? e->second[name]
-                                                : Json();
-        if (entry.is_string()) {
-          std::string what = entry;
-          job.expectation = what == "must raise" ? Expectation::MustRaise
-                            : what == "either"   ? Expectation::Either
-                                                 : Expectation::MustLoad;
-        }
-      }
-      bool replay = o.changes || job.expectation == Expectation::Replay;
-      if (replay && !fs::exists(with_suffix(f, ".io.pt"))) continue;
-      if (seen.insert(f).second) jobs.push_back(job);
-    }
-  }
-  return jobs;
-}
-
 std::string xml_escape(const std::string& s) {
   std::string r;
   for (char c : s)
@@ -424,12 +369,12 @@ void write_json(const std::string& path, const std::vector<Job>& jobs,
 }
 
 int verify(const Options& o) {
-  std::vector<Job> jobs = collect(o);
+  std::vector<Job> jobs = collect_jobs(o);
   std::vector<Result> results(jobs.size());
   op_table();  // shared by the workers
   std::vector<Worker> workers;
   size_t next = 0, done = 0;
-  bool terminal = isatty(2) != 0;
+  Progress progress("verify", jobs.size());
   while (done < jobs.size()) {
     while (next < jobs.size() && workers.size() < static_cast<size_t>(o.jobs)) {
       workers.push_back(start(jobs[next], next, o));
@@ -454,19 +399,17 @@ int verify(const Options& o) {
       }
       results[w.job] = finish(w, jobs[w.job]);
       const Result& r = results[w.job];
-      if (terminal) std::cerr << "\r\033[K";
-      std::string name = jobs[w.job].archive.string();
-      if (!r.error.empty()) std::cout << name << ": " << r.error << "\n";
-      for (auto& f : r.failures) std::cout << name << ": " << f << "\n";
+      std::string name = jobs[w.job].archive.string(), lines;
+      if (!r.error.empty()) lines += name + ": " + r.error + "\n";
+      for (auto& f : r.failures) lines += name + ": " + f + "\n";
+      if (!lines.empty()) progress.print(std::cout, lines);
+      progress.advance(1, jobs[w.job].archive.filename().string());
       workers.erase(workers.begin() + static_cast<long>(i));
       ++done;
-      if (terminal)
-        std::cerr << "[" << std::string(30 * done / jobs.size(), '#')
-                  << std::string(30 - 30 * done / jobs.size(), '.') << "] " << done << "/"
-                  << jobs.size() << std::flush;
     }
+    progress.advance(0);  // the time left goes on
   }
-  if (terminal) std::cerr << "\r\033[K";
+  progress.clear();
   Result total;
   for (auto& r : results) {
     total.passed += r.passed, total.failed += r.failed, total.skipped += r.skipped;
@@ -547,6 +490,12 @@ Command add_verify(CLI::App& app) {
       ->capture_default_str();
   c->add_option("--memory", o->memory_mb, "MiB of address space for one archive")
       ->capture_default_str();
+  c->footer(
+      "An archive NAME.pt has its recorded cases in NAME.io.pt beside it. Of several files that "
+      "are\n"
+      "named, those without cases are told on stderr and left out.\n\n"
+      "Examples:\n  sconce verify fixtures/ --jobs 2\n  sconce verify *.pt --graph --json "
+      "report.json");
   return [o] { return verify(*o); };
 }
 

@@ -15,7 +15,7 @@ struct Job {
   std::filesystem::path archive;  // or the graph text
   Kind kind = Kind::Archive;
   Expectation expectation = Expectation::Replay;
-  bool alone = false;  // given as an argument by itself
+  bool alone = false;  // the only argument
 };
 using Expectation = Job::Expectation;
 
@@ -42,6 +42,10 @@ struct Result {
   std::vector<std::string> failures;  // one line each
   bool bad_file = false;
 };
+
+// The files that the arguments name, each once. Archives that are named and have no cases are told
+// on stderr. Throws FormatError for a path that isn't there.
+std::vector<Job> collect_jobs(const Options& o);
 
 // archive's name with another ending: "a.pt" and ".io.pt" give "a.io.pt".
 std::filesystem::path with_suffix(const std::filesystem::path& archive, const char* suffix);

@@ -21,7 +21,7 @@ struct ComplexBox;
 struct ListBox;
 struct DictBox;
 struct TupleBox;
-struct Object;
+class Object;
 struct EnumBox;
 struct FutureBox;
 struct FunctionBox;
@@ -254,18 +254,32 @@ struct SCONCE_API DictBox final : RefCounted {
   void reindex();
   std::unordered_multimap<size_t, size_t> index_;
 };
-// An instance of a script class or module; slots follow the class's attributes.
-struct SCONCE_API Object final : RefCounted {
+// An instance of a script class or module; slots follow the class's attributes. Slots are read and
+// set under the object's lock: a reader sees the old value or the new one.
+class SCONCE_API Object final : public RefCounted {
+ public:
   static constexpr Tag kTag = Tag::Object;
   Object(const ClassType* t, std::shared_ptr<const void> keep);
-  const ClassType* type;
-  std::vector<IValue> slots;
-  std::shared_ptr<const void> owner;  // keeps the archive's types alive
-  std::atomic<uint64_t> state_version{0};
-  // Attributes that compiled code assigns are read and written under this.
-  std::mutex mutex;
+  const ClassType* const type;
+  const std::shared_ptr<const void> owner;  // keeps the archive's types alive
+
+  size_t size() const;
+  // Throws OpError when the slot isn't there.
+  IValue slot(size_t i) const;
+  void set_slot(size_t i, IValue v);
+  // A copy of all.
+  std::vector<IValue> slots() const;
+  void set_slots(std::vector<IValue> v);
+  // Throw Error when the class has no such attribute.
   IValue getattr(const std::string& name) const;
   void setattr(const std::string& name, IValue v);
+  // The value; from now on setting this or another slot moves the epoch (sconce/tensor.h).
+  IValue observe(size_t i) const;
+
+ private:
+  mutable std::mutex mutex_;
+  mutable bool observed_ = false;  // guarded by mutex_
+  std::vector<IValue> slots_;
 };
 struct EnumBox final : RefCounted {
   static constexpr Tag kTag = Tag::Enum;

@@ -62,8 +62,29 @@ class SCONCE_API Module {
   void eval() { train(false); }
   bool is_training() const;
   // Copies parameters, buffers and other tensors to the device; tensors and devices that are
-  // constants of the code follow. Throws OpError when the device isn't there.
+  // constants of the code follow. Throws OpError when the device isn't there. Exclusive use.
   void to(Device device);
+  // Parameters and buffers with fractions become this dtype (float16, bfloat16, float32, float64,
+  // or complex ones); each stays the tensor that it is, with other memory. Exclusive use.
+  void to(ScalarType dtype);
+
+  // A module of its own: objects, containers and tensors are copied, and what was shared among them
+  // is shared among the copies. The bytes of tensors are copied when either module first writes
+  // them. The code is shared: a method that is defined in one is there in both. No call may be
+  // running that writes this module.
+  Module clone() const;
+  // Parameters and buffers by name, each where it is held first, as state_dict() of PyTorch has
+  // them (buffers that aren't persistent are not marked in archives, so they are here too).
+  std::vector<Named<Tensor>> state_dict() const;
+  // Copies values into the parameters and buffers of these names; dtypes are converted. Throws
+  // Error, having written nothing, for a size that differs and, when strict, for names that are
+  // missing or not known. Exclusive use.
+  void load_state_dict(const std::vector<Named<Tensor>>& state, bool strict = true);
+
+  // Makes a method ready before its first call. It is also the caller's promise that no pointer
+  // that data_ptr() handed out writes this module from now on: weights that were filled through
+  // pointers are then folded as others are. Call it again after writing through a pointer.
+  void prepare(const std::string& method = "forward");
 
   IValue attr(const std::string& name) const;
   IValue attr(const std::string& name, IValue fallback) const;

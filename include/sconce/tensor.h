@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tensor: one pointer to a TensorImpl; views share a Storage and see each other's writes.
 #pragma once
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -14,40 +15,75 @@ namespace sconce {
 
 class DeviceRuntime;
 
-// Counted bytes. The version rises with every in-place write, so derived copies can be cached
-// safely.
+// Moves when something that a prepared module relies on was written (docs/prepared-modules.md).
+SCONCE_API uint64_t observed_epoch();
+SCONCE_API void move_observed_epoch();
+
+// Counted bytes. One atomic word tells what became of them: how often they were written, whether a
+// prepared module relies on them, whether the host may write them unseen, and whether another
+// storage holds the same bytes until one of the two is written. Everything but share() and the
+// destructor may be called from any thread; writing bytes while others read them is the caller's to
+// exclude.
 class SCONCE_API Storage final : public RefCounted {
  public:
   // Memory of the context's device, 64-byte aligned, not initialised. nbytes may be 0.
   static Ref<Storage> allocate(size_t nbytes);
-  // Borrowed memory; owner (may be null) is kept alive.
-  static Ref<Storage> borrow(void* data, size_t nbytes, std::shared_ptr<const void> owner);
+  // Borrowed memory; owner (may be null) is kept alive. exposed: somebody else may write it.
+  static Ref<Storage> borrow(void* data, size_t nbytes, std::shared_ptr<const void> owner,
+                             bool exposed = true);
 
-  // Of memory of another device than the CPU, this is an address there.
-  void* data() const { return data_; }
+  // Of memory of another device than the CPU, these are addresses there.
+  const void* data() const { return data_; }
+  // For a host that writes: from here on nothing is remembered of the bytes.
+  void* mutable_data() {
+    expose();
+    return data_;
+  }
+  // For kernels: what writes through it calls make_unique() before and note_write() after.
+  void* address() const { return data_; }
   // Null: the CPU's memory.
   const DeviceRuntime* device() const { return device_; }
   // All bytes, in memory of another device (null: the CPU) or in other memory of this one.
   Ref<Storage> copy_to(const DeviceRuntime* device) const;
+  // A storage with the same bytes, which are copied when either of the two is first written. Bytes
+  // that the host may write unseen are copied at once.
+  Ref<Storage> share();
   size_t nbytes() const { return nbytes_; }
-  uint64_t version() const { return version_.load(std::memory_order_relaxed); }
-  void bump_version() { version_.fetch_add(1, std::memory_order_relaxed); }
+
+  // Rises with every write.
+  uint64_t version() const { return state_.load(std::memory_order_acquire) / kWrite; }
+  // After the bytes were written.
+  void note_write() const {
+    if (state_.fetch_add(kWrite, std::memory_order_acq_rel) & kObserved) move_observed_epoch();
+  }
+  // From now on writes move the epoch. Returns the version.
+  uint64_t observe() const {
+    return state_.fetch_or(kObserved, std::memory_order_acq_rel) / kWrite;
+  }
+  bool observed() const { return state_.load(std::memory_order_relaxed) & kObserved; }
+  // From now on the bytes may be written unseen.
+  void expose();
+  bool exposed() const { return state_.load(std::memory_order_acquire) & kExposed; }
+  bool shared() const { return state_.load(std::memory_order_relaxed) & kShared; }
+  // Before the bytes are written: a storage that shares them gets its own. The address may change.
+  void make_unique() {
+    if (shared()) copy_shared();
+  }
   // Grows to at least nbytes, keeping the bytes (resize_, set_).
   void resize(size_t nbytes);
   ~Storage() override;
 
  private:
+  static constexpr uint64_t kObserved = 1, kExposed = 2, kShared = 4, kWrite = 8;
   Storage() = default;
+  void copy_shared();
   void* data_ = nullptr;
   size_t nbytes_ = 0;
   const DeviceRuntime* device_ = nullptr;
   bool owned_ = false;
   std::shared_ptr<const void> owner_;
-  std::atomic<uint64_t> version_{0};
-
- public:
-  // Index given by a recorder of slot calls; meaningless outside a recording.
-  uint32_t record_id = 0;
+  std::shared_ptr<const void> before_;  // shared bytes that a reader may still look at
+  mutable std::atomic<uint64_t> state_{0};
 };
 
 class Tensor;
@@ -76,6 +112,16 @@ class SCONCE_API TensorImpl final : public RefCounted {
   // Of a nested tensor, which is held padded as [batch, rows, features]: the rows that each has.
   // Null for ordinary tensors.
   std::shared_ptr<const std::vector<int64_t>> nested_rows;
+
+  // From now on a change of this form moves the epoch.
+  void observe() const { observed_.store(true, std::memory_order_seq_cst); }
+  // After a tensor that may be known elsewhere was given another form.
+  void form_changed() const {
+    if (observed_.load(std::memory_order_seq_cst)) move_observed_epoch();
+  }
+
+ private:
+  mutable std::atomic<bool> observed_{false};
 };
 
 class SCONCE_API Tensor {
@@ -84,7 +130,10 @@ class SCONCE_API Tensor {
   explicit Tensor(Ref<TensorImpl> impl) : impl_(std::move(impl)) {}
 
   bool defined() const { return static_cast<bool>(impl_); }
-  TensorImpl* impl() const { return impl_.get(); }
+  const TensorImpl* impl() const { return impl_.get(); }
+  // For operators that give the tensor another form: form_changed() is called afterwards, unless
+  // nobody else can know the tensor yet.
+  TensorImpl* mutable_impl() const { return impl_.get(); }
   const Ref<TensorImpl>& ref() const { return impl_; }
 
   int64_t dim() const { return static_cast<int64_t>(impl_->sizes.size()); }
@@ -108,16 +157,30 @@ class SCONCE_API Tensor {
   bool is_same(const Tensor& o) const { return impl_ == o.impl_; }
   const Quantizer* quantizer() const { return impl_->quantizer.get(); }
 
-  // Address of the first element.
+  // Address of the first element, for a host that writes: from here on nothing is remembered of the
+  // elements of this storage (a prepared module reads them anew in every call).
   void* raw_data() const {
-    return static_cast<char*>(impl_->storage->data()) +
+    impl_->storage->expose();
+    return element_address();
+  }
+  // Address of the first element, to read.
+  const void* const_raw_data() const { return element_address(); }
+  // For kernels: what writes through it calls Storage::make_unique() before, note_write() after.
+  void* element_address() const {
+    return static_cast<char*>(impl_->storage->address()) +
            impl_->offset * static_cast<int64_t>(element_size(impl_->dtype));
   }
-  // Throws OpError when T is not the dtype.
+  // Typed forms: data_ptr<const T>() reads, as const_data_ptr<T>(). Throws OpError when T is not
+  // the dtype.
   template <class T>
   T* data_ptr() const {
     check_type(sizeof(T), std::is_floating_point<T>::value);
-    return static_cast<T*>(raw_data());
+    if constexpr (!std::is_const<T>::value) impl_->storage->expose();
+    return static_cast<T*>(element_address());
+  }
+  template <class T>
+  const T* const_data_ptr() const {
+    return data_ptr<const T>();
   }
   // The only element converted to T. Throws OpError unless numel() is 1.
   template <class T>

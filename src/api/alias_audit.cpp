@@ -45,7 +45,7 @@ class Fingerprint {
         return;
       case Tag::Object:
         if (enter(v))
-          for (auto& x : v.toObjectRef().slots) add(x);
+          for (auto& x : v.toObjectRef().slots()) add(x);
         return;
       case Tag::Int:
       case Tag::Bool:

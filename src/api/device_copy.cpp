@@ -15,6 +15,14 @@ Tensor DeviceCopy::moved(const Tensor& t) {
   return known = with_storage(t, storage, from.offset);
 }
 
+void DeviceCopy::move_slots(Object& o) {
+  std::vector<IValue> slots = o.slots();
+  for (size_t i = 0; i < slots.size(); ++i) {
+    const RefCounted* before = slots[i].box();
+    move(slots[i]);
+    if (slots[i].box() != before) o.set_slot(i, slots[i]);
+  }
+}
 void DeviceCopy::move(IValue& v) {
   if (v.isTensor()) {
     v = IValue(moved(v.toTensor()));
@@ -28,30 +36,30 @@ void DeviceCopy::move(IValue& v) {
   else if (v.isDict())
     for (auto& e : v.toDictRef().items) move(e.second);
   else if (v.isObject())
-    for (IValue& e : v.toObjectRef().slots) move(e);
+    move_slots(v.toObjectRef());
   else
     return;
   keep_.push_back(v);
 }
 
 namespace {
-void remap_block(Block* b, const DeviceRuntime* device) {
+void remap_block(Block* b, DeviceCopy& copy) {
+  const DeviceRuntime* device = copy.device();
   static const Symbol value("value");
   for (Node* n : b->nodes()) {
-    for (Block* inner : n->blocks) remap_block(inner, device);
+    for (Block* inner : n->blocks) remap_block(inner, copy);
     if (n->kind != prim::Constant) continue;
     for (Attribute& a : n->attributes) {
       if (a.name != value) continue;
       if (a.value.isDevice() && a.value.toDevice().type != DeviceType::Meta)
         a.value = IValue(device ? device->device : Device{});
-      else if (a.value.isTensor() && a.value.toTensorRef().defined() &&
-               a.value.toTensorRef().device().type != DeviceType::Meta)
-        a.value = IValue(copy_extent(a.value.toTensorRef(), device));
+      else if (a.value.isTensor())
+        copy.move(a.value);
     }
   }
 }
 }  // namespace
 
-void remap_devices(Graph& g, const DeviceRuntime* device) { remap_block(g.block(), device); }
+void remap_devices(Graph& g, DeviceCopy& copy) { remap_block(g.block(), copy); }
 
 }  // namespace sconce

@@ -15,9 +15,11 @@ class DeviceCopy {
  public:
   explicit DeviceCopy(const DeviceRuntime* device) : device_(device) {}
   void move(IValue& v);
+  const DeviceRuntime* device() const { return device_; }
 
  private:
   Tensor moved(const Tensor& t);
+  void move_slots(Object& o);
   const DeviceRuntime* device_;
   std::unordered_map<const Storage*, Ref<Storage>> storages_;
   std::unordered_map<const TensorImpl*, Tensor> tensors_;
@@ -27,6 +29,6 @@ class DeviceCopy {
 
 // Constants of a graph: tensors are copied to the device, and a device that a trace has baked in
 // becomes this one.
-void remap_devices(Graph& g, const DeviceRuntime* device);
+void remap_devices(Graph& g, DeviceCopy& copy);
 
 }  // namespace sconce

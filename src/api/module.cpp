@@ -2,8 +2,11 @@
 #include "sconce/module.h"
 
 #include <iterator>
+#include <map>
 #include <set>
+#include <sstream>
 
+#include "api/clone_copy.h"
 #include "api/device_copy.h"
 #include "api/runtime.h"
 #include "backends/kernels.h"
@@ -176,14 +179,16 @@ std::vector<std::string> Module::argument_names(const std::string& name) const {
 }
 
 namespace {
+// f(name, attribute, object, slot, value) for the slots of o and of the modules below it.
 template <class F>
 void walk(Object& o, const std::string& prefix, bool recurse, std::set<const void*>& seen, F f) {
   if (!seen.insert(&o).second) return;
-  for (size_t i = 0; i < o.type->attributes.size() && i < o.slots.size(); ++i) {
+  const std::vector<IValue> slots = o.slots();
+  for (size_t i = 0; i < o.type->attributes.size() && i < slots.size(); ++i) {
     auto& a = o.type->attributes[i];
-    f(prefix + a.name, a, o, i);
-    if (recurse && o.slots[i].isObject() && o.slots[i].toObjectRef().type->is_module)
-      walk(o.slots[i].toObjectRef(), prefix + a.name + ".", true, seen, f);
+    f(prefix + a.name, a, o, i, slots[i]);
+    if (recurse && slots[i].isObject() && slots[i].toObjectRef().type->is_module)
+      walk(slots[i].toObjectRef(), prefix + a.name + ".", true, seen, f);
   }
 }
 }  // namespace
@@ -192,8 +197,8 @@ std::vector<Named<Tensor>> Module::named_parameters(bool recurse) const {
   std::vector<Named<Tensor>> r;
   std::set<const void*> seen;
   walk(*impl_->object, "", recurse, seen,
-       [&](const std::string& n, const ClassType::Attribute& a, Object& o, size_t i) {
-         if (a.is_parameter && o.slots[i].isTensor()) r.push_back({n, o.slots[i].toTensor()});
+       [&](const std::string& n, const ClassType::Attribute& a, Object&, size_t, const IValue& v) {
+         if (a.is_parameter && v.isTensor()) r.push_back({n, v.toTensor()});
        });
   return r;
 }
@@ -201,8 +206,8 @@ std::vector<Named<Tensor>> Module::named_buffers(bool recurse) const {
   std::vector<Named<Tensor>> r;
   std::set<const void*> seen;
   walk(*impl_->object, "", recurse, seen,
-       [&](const std::string& n, const ClassType::Attribute& a, Object& o, size_t i) {
-         if (a.is_buffer && o.slots[i].isTensor()) r.push_back({n, o.slots[i].toTensor()});
+       [&](const std::string& n, const ClassType::Attribute& a, Object&, size_t, const IValue& v) {
+         if (a.is_buffer && v.isTensor()) r.push_back({n, v.toTensor()});
        });
   return r;
 }
@@ -210,8 +215,8 @@ std::vector<Named<IValue>> Module::named_attributes(bool recurse) const {
   std::vector<Named<IValue>> r;
   std::set<const void*> seen;
   walk(*impl_->object, "", recurse, seen,
-       [&](const std::string& n, const ClassType::Attribute&, Object& o, size_t i) {
-         r.push_back({n, o.slots[i]});
+       [&](const std::string& n, const ClassType::Attribute&, Object&, size_t, const IValue& v) {
+         r.push_back({n, v});
        });
   return r;
 }
@@ -224,15 +229,11 @@ std::string Module::class_name() const { return impl_->object->type->name; }
 
 void Module::train(bool on) {
   std::set<const void*> seen;
-  bool changed = false;
-  walk(*impl_->object, "", true, seen,
-       [&](const std::string&, const ClassType::Attribute& a, Object& o, size_t i) {
-         if (a.name == "training" && o.slots[i].isBool() && o.slots[i].toBool() != on) {
-           o.slots[i] = on;
-           changed = true;
-         }
-       });
-  if (changed) impl_->invalidate();
+  walk(
+      *impl_->object, "", true, seen,
+      [&](const std::string&, const ClassType::Attribute& a, Object& o, size_t i, const IValue& v) {
+        if (a.name == "training" && v.isBool() && v.toBool() != on) o.set_slot(i, on);
+      });
 }
 bool Module::is_training() const { return attr("training", true).toBool(); }
 void Module::to(Device device) {
@@ -243,6 +244,102 @@ void Module::to(Device device) {
   impl_->device = device;
   impl_->invalidate();
 }
+void Module::to(ScalarType dtype) {
+  if (!is_floating(dtype) && !is_complex(dtype))
+    raise<OpError>("a module can be converted to a floating point or complex dtype, but not to ",
+                   scalar_type_name(dtype));
+  std::set<const void*> seen, converted;
+  Context c = default_context();
+  c.kernels = &cpu_kernels();
+  ContextScope scope(&c);
+  walk(*impl_->object, "", true, seen,
+       [&](const std::string&, const ClassType::Attribute& a, Object&, size_t, const IValue& v) {
+         if (!(a.is_parameter || a.is_buffer) || !v.isTensor() || !v.toTensorRef().defined())
+           return;
+         const Tensor& t = v.toTensorRef();
+         if (!(is_floating(t.dtype()) || is_complex(t.dtype())) || t.dtype() == dtype ||
+             !converted.insert(t.impl()).second)
+           return;
+         const Tensor fresh = t.to(dtype);
+         TensorImpl& form = *t.mutable_impl();
+         form.storage = fresh.impl()->storage;
+         form.sizes = fresh.impl()->sizes;
+         form.strides = fresh.impl()->strides;
+         form.offset = fresh.impl()->offset;
+         form.dtype = fresh.impl()->dtype;
+         form.form_changed();
+       });
+}
+
+Module Module::clone() const {
+  auto impl = new_impl(impl_->name, impl_->options);
+  if (impl_->engine.pool) impl->engine.pool = impl_->engine.pool;
+  impl->archive = impl_->archive;
+  impl->archive.root = CloneCopy().copy(impl_->archive.root);
+  impl->object = Ref<Object>(&impl->archive.root.toObjectRef());
+  impl->device = impl_->device;
+  impl->trusted = impl_->trusted;
+  return Module(std::move(impl));
+}
+
+std::vector<Named<Tensor>> Module::state_dict() const {
+  std::vector<Named<Tensor>> r;
+  std::set<const void*> seen;
+  walk(*impl_->object, "", true, seen,
+       [&](const std::string& n, const ClassType::Attribute& a, Object&, size_t, const IValue& v) {
+         if ((a.is_parameter || a.is_buffer) && v.isTensor() && v.toTensorRef().defined())
+           r.push_back({n, v.toTensor()});
+       });
+  return r;
+}
+
+void Module::load_state_dict(const std::vector<Named<Tensor>>& state, bool strict) {
+  std::map<std::string, Tensor> own;
+  for (auto& p : state_dict()) own.emplace(p.name, p.value);
+  std::vector<std::pair<Tensor, Tensor>> copies;
+  std::string unknown, wrong;
+  std::set<std::string> given;
+  for (auto& s : state) {
+    auto it = own.find(s.name);
+    if (it == own.end()) {
+      unknown += (unknown.empty() ? "" : ", ") + s.name;
+      continue;
+    }
+    given.insert(s.name);
+    if (!s.value.defined() || s.value.sizes() != it->second.sizes()) {
+      std::ostringstream text;
+      text << (wrong.empty() ? "" : ", ") << s.name << " (is " << it->second.sizes() << ", given ";
+      if (s.value.defined())
+        text << s.value.sizes() << ")";
+      else
+        text << "no tensor)";
+      wrong += text.str();
+      continue;
+    }
+    copies.emplace_back(it->second, s.value);
+  }
+  std::string missing;
+  for (auto& o : own)
+    if (!given.count(o.first)) missing += (missing.empty() ? "" : ", ") + o.first;
+  if (!wrong.empty()) raise<Error>("load_state_dict: sizes differ: ", wrong);
+  if (strict && !unknown.empty()) raise<Error>("load_state_dict: not in the module: ", unknown);
+  if (strict && !missing.empty()) raise<Error>("load_state_dict: not given: ", missing);
+  const Operator& copy = *op_table().find_overload("aten::copy_");
+  Context c = default_context();
+  c.kernels = &cpu_kernels();
+  ContextScope scope(&c);
+  for (auto& [to, from] : copies) run_operator(copy, {to, from, false});
+}
+
+void Module::prepare(const std::string& method) {
+  impl_->trusted = true;
+  impl_->invalidate();
+  Context c = default_context();
+  c.kernels = &cpu_kernels();
+  ContextScope scope(&c);
+  impl_->prepared(method);
+}
+
 IValue Module::attr(const std::string& name) const { return impl_->object->getattr(name); }
 IValue Module::attr(const std::string& name, IValue fallback) const {
   return hasattr(name) ? attr(name) : fallback;
@@ -252,7 +349,6 @@ bool Module::hasattr(const std::string& name) const {
 }
 void Module::setattr(const std::string& name, IValue value) {
   impl_->object->setattr(name, std::move(value));
-  impl_->invalidate();
 }
 
 std::string Module::graph_text(const std::string& method, const std::string& passes) const {
@@ -275,7 +371,7 @@ std::string Module::inlined_graph_text(const std::string& method) const {
   return print_graph(*g);
 }
 std::string Module::plan_text(const std::string& method) const {
-  return print_plan(*impl_->prepared(method).plan);
+  return print_plan(*impl_->prepared(method)->plan);
 }
 
 void Module::compile_all() const {
@@ -313,8 +409,8 @@ std::vector<std::pair<std::string, std::string>> Module::missing_operators() con
   for (size_t i = 0; i < list.size(); ++i) {
     try {
       find_missing(list[i]->ensure_graph().block(), out, seen);
-    } catch (const MissingOp&) {
-      // An unknown operator whose result doesn't fit; it is listed below.
+    } catch (const Error&) {
+      // An unknown operator whose result doesn't fit is listed below; other errors are the call's.
     }
   }
   for (auto& [name, range] : impl_->archive.cu->unknown_operators)

@@ -32,15 +32,32 @@ std::shared_ptr<Graph> interpreted_graph(Function& f) {
   return g;
 }
 
-std::shared_ptr<Graph> ModuleImpl::runnable_graph(Function& f, bool fold) {
+namespace {
+// The forms of the tensors that a graph holds.
+bool assume_constants(Block* b, Assumptions& a) {
+  for (Node* n : b->nodes()) {
+    if (n->kind == prim::Constant)
+      if (auto v = constant_value(n->output()); v && !a.form(*v)) return false;
+    for (Block* inner : n->blocks)
+      if (!assume_constants(inner, a)) return false;
+  }
+  return true;
+}
+}  // namespace
+
+std::shared_ptr<Graph> ModuleImpl::runnable_graph(Function& f, Assumptions* assumptions) {
   std::shared_ptr<Graph> g;
   {
     std::lock_guard<std::recursive_mutex> lock(archive.cu->mutex());
     g = interpreted_graph(f);
     g->owner = archive.cu;
-    if (device) remap_devices(*g, find_device(*device));
-    if (fold && f.self && f.self == object->type) {
-      PassContext c{&op_table(), object.get()};
+    if (device) {
+      if (!constants_) constants_ = std::make_unique<DeviceCopy>(find_device(*device));
+      remap_devices(*g, *constants_);
+    }
+    if (assumptions && !assume_constants(g->block(), *assumptions)) return nullptr;
+    if (assumptions && f.self && f.self == object->type) {
+      PassContext c{&op_table(), object.get(), assumptions};
       run_pipeline(*g, c, "freeze,constant_propagation,fold_frozen_conv_bn,constant_pooling,dce");
     }
   }
@@ -49,9 +66,14 @@ std::shared_ptr<Graph> ModuleImpl::runnable_graph(Function& f, bool fold) {
 }
 
 std::shared_ptr<Plan> ModuleImpl::plan_of(Function& f) {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (auto& p = plans_[&f]) return p;
+  }
+  auto fresh = make_plan(runnable_graph(f, nullptr), op_table(), f.qualified_name);
   std::lock_guard<std::mutex> lock(mutex_);
   auto& p = plans_[&f];
-  if (!p) p = make_plan(runnable_graph(f, false), op_table(), f.qualified_name);
+  if (!p) p = fresh;  // else another thread was first
   return p;
 }
 
@@ -62,39 +84,74 @@ Function& ModuleImpl::method(const std::string& name) {
   return *f;
 }
 
-Prepared& ModuleImpl::prepared(const std::string& name) {
-  for (Prepared* p = head_.load(std::memory_order_acquire); p;
-       p = p->next.load(std::memory_order_relaxed))
-    if (p->name == name) return *p;
-  Function& f = method(name);
-  auto graph = runnable_graph(f, options.mode == Mode::Optimized);
-  auto fresh = std::make_unique<Prepared>();
-  fresh->name = name;
-  fresh->plan = make_plan(graph, op_table(), f.qualified_name);
-  if (options.mode == Mode::Optimized && ShapePlanCache::suits(*graph))
-    fresh->shapes = std::make_unique<ShapePlanCache>(fresh->plan);
+Ref<Prepared> ModuleImpl::find(const std::string& name) {
   std::lock_guard<std::mutex> lock(mutex_);
-  for (Prepared* p = head_.load(std::memory_order_acquire); p;
-       p = p->next.load(std::memory_order_relaxed))
-    if (p->name == name) return *p;  // another thread was first
-  fresh->next.store(head_.load(std::memory_order_relaxed), std::memory_order_relaxed);
-  Prepared* raw = fresh.release();
-  head_.store(raw, std::memory_order_release);
-  return *raw;
+  for (auto& p : methods_)
+    if (p->name == name) return p;
+  return nullptr;
+}
+
+Ref<Prepared> ModuleImpl::prepared(const std::string& name) {
+  const uint64_t now = observed_epoch();
+  Ref<Prepared> p = find(name);
+  if (p && p->epoch.load(std::memory_order_relaxed) == now) return p;
+  // Something that a preparation relies on was written, perhaps of another module.
+  std::lock_guard<std::mutex> lock(preparing_);
+  p = find(name);
+  if (p && p->epoch.load(std::memory_order_relaxed) == now) return p;
+  const uint64_t before = observed_epoch();
+  if (p && p->assumptions.hold()) {
+    p->epoch.store(before, std::memory_order_relaxed);
+    return p;
+  }
+  if (p) p->assumptions.blame(unstable_);
+  return prepare(name);
+}
+
+Ref<Prepared> ModuleImpl::prepare(const std::string& name) {
+  Function& f = method(name);
+  Ref<Prepared> fresh;
+  // A write by another thread in the midst of it: again. One that writes all the time: unprepared.
+  for (int attempt = 0; attempt < 4; ++attempt) {
+    const bool assume = options.mode == Mode::Optimized && attempt < 3;
+    fresh = make_ref<Prepared>(f, unstable_, trusted);
+    fresh->name = name;
+    fresh->epoch.store(observed_epoch(), std::memory_order_relaxed);
+    auto graph = runnable_graph(f, assume ? &fresh->assumptions : nullptr);
+    if (!graph) continue;
+    if (assume) {
+      PassContext c{&op_table(), object.get(), &fresh->assumptions};
+      fresh->guard = write_guard(*graph, c);
+    }
+    fresh->plan = make_plan(graph, op_table(), f.qualified_name);
+    if (assume && ShapePlanCache::suits(*graph))
+      fresh->shapes = std::make_unique<ShapePlanCache>(fresh->plan);
+    if (fresh->assumptions.hold()) break;
+    fresh->assumptions.blame(unstable_);
+  }
+  Ref<Prepared> replaced;  // freed after the lock
+  std::lock_guard<std::mutex> lock(mutex_);
+  for (auto& p : methods_)
+    if (p->name == name) {
+      replaced = p;
+      p = fresh;
+      return fresh;
+    }
+  methods_.push_back(fresh);
+  return fresh;
 }
 
 void ModuleImpl::invalidate() {
-  std::lock_guard<std::mutex> lock(mutex_);
-  for (Prepared* p = head_.exchange(nullptr); p;) {
-    Prepared* next = p->next.load();
-    retired_.push_back(p);
-    p = next;
+  std::lock_guard<std::mutex> preparing(preparing_);
+  {
+    std::lock_guard<std::recursive_mutex> compiling(archive.cu->mutex());
+    constants_.reset();
   }
-}
-
-ModuleImpl::~ModuleImpl() {
-  invalidate();
-  for (Prepared* p : retired_) delete p;
+  std::vector<Ref<Prepared>> methods;
+  std::unordered_map<Function*, std::shared_ptr<Plan>> plans;
+  std::lock_guard<std::mutex> lock(mutex_);
+  methods.swap(methods_);
+  plans.swap(plans_);
 }
 
 IValue ModuleImpl::run(const std::string& name, std::vector<IValue> inputs) {
@@ -108,7 +165,8 @@ IValue ModuleImpl::run(const std::string& name, std::vector<IValue> inputs) {
   c.pool = engine.pool.get();
   c.num_threads = c.pool ? c.pool->size() : 1;
   ContextScope scope(&c);
-  Prepared& p = prepared(name);
+  const Ref<Prepared> held = prepared(name);
+  Prepared& p = *held;
   bool with_self = !archive.compiled || method(name).self;
   if (with_self) inputs.insert(inputs.begin(), IValue(object));
   if (inputs.size() < p.plan->n_inputs) {
@@ -120,6 +178,8 @@ IValue ModuleImpl::run(const std::string& name, std::vector<IValue> inputs) {
       inputs.push_back(*schema.arguments[i].default_value);
     }
   }
+  if (p.guard.may_break(p.assumptions, inputs))
+    return std::move(run_plan(*plan_of(p.function), std::move(inputs), engine).at(0));
   std::vector<IValue> again;
   auto out = p.shapes ? p.shapes->run(std::move(inputs), engine, &again)
                       : run_plan(*p.plan, std::move(inputs), engine);

@@ -5,7 +5,10 @@
 #include <memory>
 #include <mutex>
 
+#include "api/device_copy.h"
+#include "core/assumptions.h"
 #include "loader/archive.h"
+#include "passes/passes.h"
 #include "runtime/interpreter.h"
 #include "runtime/shape_plan.h"
 #include "sconce/module.h"
@@ -23,12 +26,18 @@ void run_composite_operator(Call& c);
 // Compiles all of them; throws the first ScriptError. For tests.
 void compile_composites();
 
-// A method made ready to run.
-struct Prepared {
+// A method made ready to run: immutable but for its plans and the epoch, counted by the calls that
+// use it.
+struct Prepared final : RefCounted {
+  explicit Prepared(Function& f, const Unstable& u, bool trusted)
+      : function(f), assumptions(u, trusted) {}
+  Function& function;
   std::string name;
   std::shared_ptr<const Plan> plan;
   std::unique_ptr<ShapePlanCache> shapes;  // null: the graph is not straight-line
-  std::atomic<Prepared*> next{nullptr};
+  Assumptions assumptions;                 // what plan and shapes rely on
+  WriteGuard guard;
+  std::atomic<uint64_t> epoch{0};  // at which the assumptions were last seen to hold
 };
 
 struct ModuleImpl {
@@ -40,22 +49,29 @@ struct ModuleImpl {
   Recorder* recorder = nullptr;  // sees every operator and slot; exclusive use
   std::optional<Device> device;  // where Module::to() put it; unset: where the archive says
   bool audit_alias = false;      // graphs report to the AliasAudit in force; Mode::Interpret only
+  bool trusted = false;          // the host writes no bytes unseen (Module::prepare)
 
-  // The prepared method; made once, under the mutex. Reading takes no lock.
-  Prepared& prepared(const std::string& method);
+  // The prepared method, as the module is now. Made by one thread at a time; a call that needs none
+  // made takes a lock for the time of a look-up.
+  Ref<Prepared> prepared(const std::string& method);
   std::shared_ptr<Plan> plan_of(Function& f);
   IValue run(const std::string& method, std::vector<IValue> inputs);
   Function& method(const std::string& name);
-  // The graph that runs: inlined, with PyTorch's run-time rewrite; folded when mode says so.
-  std::shared_ptr<Graph> runnable_graph(Function& f, bool fold);
+  // The graph that runs: inlined, with PyTorch's run-time rewrite. assumptions: folded as well, as
+  // far as they may be made. Null when a constant of the graph can't be assumed.
+  std::shared_ptr<Graph> runnable_graph(Function& f, Assumptions* assumptions);
+  // Forgets all that was prepared. Calls that run keep what they use.
   void invalidate();
-  ~ModuleImpl();
 
  private:
-  std::atomic<Prepared*> head_{nullptr};
-  std::vector<Prepared*> retired_;
-  std::mutex mutex_;
+  Ref<Prepared> find(const std::string& method);
+  Ref<Prepared> prepare(const std::string& method);
+  std::mutex mutex_;  // of the next two
+  std::vector<Ref<Prepared>> methods_;
   std::unordered_map<Function*, std::shared_ptr<Plan>> plans_;
+  std::mutex preparing_;  // of the next
+  Unstable unstable_;
+  std::unique_ptr<DeviceCopy> constants_;  // of graphs, on the module's device; under cu->mutex()
 };
 
 }  // namespace sconce

@@ -132,14 +132,9 @@ class Staged {
   std::array<Piece*, 16> moved_{};
 };
 
-// Which of a call's views the slot writes: the outputs, and what index_put puts into.
-template <class A>
-bool writes(const A&, int view) {
-  return view < A::kOutputs;
-}
-template <>
-bool writes(const IndexArgs& a, int view) {
-  return view == (a.put ? 1 : 0);
+void write_back(Staged& staged, uint32_t written) {
+  for (int i = 0; written; written >>= 1, ++i)
+    if (written & 1) staged.write_back(i);
 }
 
 template <class A>
@@ -152,8 +147,7 @@ void run_slot(const A& args, bool (*DevicePlugin::*on_device)(int, const A&),
     bool done = slot(device.device.index, a);
     device.check();
     if (done) {
-      for (int i = 0; i < A::kViews; ++i)
-        if (writes(a, i)) staged.write_back(i);
+      write_back(staged, written_views(a));
       return;
     }
     a = args;
@@ -164,8 +158,7 @@ void run_slot(const A& args, bool (*DevicePlugin::*on_device)(int, const A&),
   DeviceScope on_cpu(nullptr);
   Staged staged(a, device, true);
   (context().kernels->*on_host)(a);
-  for (int i = 0; i < A::kViews; ++i)
-    if (writes(a, i)) staged.write_back(i);
+  write_back(staged, written_views(a));
 }
 
 #define X(slot, Args)                                              \

@@ -30,6 +30,19 @@ SCONCE_DECLARE(avx2)
 SCONCE_DECLARE(avx512)
 #endif
 
+void detail::own_written(TensorView* views, uint32_t n, uint32_t written) {
+  for (uint32_t i = 0; i < n; ++i) {
+    if (!(written >> i & 1) || !views[i].storage || !views[i].storage->shared()) continue;
+    auto* storage = const_cast<Storage*>(views[i].storage);
+    const char* before = static_cast<const char*>(storage->data());
+    storage->make_unique();
+    for (uint32_t k = 0; k < n; ++k)
+      if (views[k].storage == storage && views[k].data)
+        views[k].data = static_cast<char*>(storage->address()) +
+                        (static_cast<const char*>(views[k].data) - before);
+  }
+}
+
 const Kernels& ref_kernels() {
   static const Kernels* table = [] {
     auto* k = new Kernels;

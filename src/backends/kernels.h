@@ -25,15 +25,42 @@ SCONCE_SLOTS(X)
 #undef X
 }  // namespace detail
 
+namespace detail {
+// Written views whose storage shares its bytes get bytes of their own; all views follow.
+void own_written(TensorView* views, uint32_t n, uint32_t written);
+inline bool any_shared(const TensorView* views, uint32_t written) {
+  for (; written; written >>= 1, ++views)
+    if ((written & 1) && views->storage && views->storage->shared()) return true;
+  return false;
+}
+// Tells the storages of written views, also when the slot throws half-way.
+struct NoteWrites {
+  const TensorView* views;
+  uint32_t written;
+  ~NoteWrites() {
+    for (uint32_t w = written, i = 0; w; w >>= 1, ++i)
+      if ((w & 1) && views[i].storage) views[i].storage->note_write();
+  }
+};
+}  // namespace detail
+
 // Calls the slot that takes A: the only way from an operator to elements.
 template <class A>
-void call_slot(const A& args) {
+void call_slot(const A& given) {
   static_assert(std::is_trivially_copyable<A>::value, "slot arguments are plain data");
+  const uint32_t written = written_views(given);
+  auto* views = reinterpret_cast<const TensorView*>(&given);
+  if (detail::any_shared(views, written)) {
+    A own = given;
+    detail::own_written(reinterpret_cast<TensorView*>(&own), A::kViews, written);
+    return call_slot(own);
+  }
+  detail::NoteWrites after{views, written};
   if (Recorder* r = context().recorder)
-    r->called({detail::SlotOf<A>::run, &args, sizeof(A), A::kViews, A::kOutputs,
-               detail::SlotOf<A>::kName});
+    r->called(
+        {detail::SlotOf<A>::run, &given, sizeof(A), A::kViews, written, detail::SlotOf<A>::kName});
   else
-    detail::SlotOf<A>::run(&args);
+    detail::SlotOf<A>::run(&given);
 }
 
 }  // namespace sconce

@@ -346,6 +346,13 @@ struct NonzeroArgs {  // out: [n, dims] int64; in: any
                                   X(linalg, LinalgArgs)
 // clang-format on
 
+// Bit i: the call writes view i.
+template <class A>
+constexpr uint32_t written_views(const A&) {
+  return (1u << A::kOutputs) - 1;
+}
+inline uint32_t written_views(const IndexArgs& a) { return a.put ? 2 : 1; }
+
 struct Kernels {
   uint32_t size = sizeof(Kernels), version = 1;
   const char* name = "";

@@ -164,20 +164,54 @@ void DictBox::reindex() {
 // ---- objects ----
 
 Object::Object(const ClassType* t, std::shared_ptr<const void> keep)
-    : type(t), slots(t->attributes.size()), owner(std::move(keep)) {}
+    : type(t), owner(std::move(keep)), slots_(t->attributes.size()) {}
+size_t Object::size() const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return slots_.size();
+}
+IValue Object::slot(size_t i) const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (i >= slots_.size()) raise<OpError>("attribute is not set");
+  return slots_[i];
+}
+IValue Object::observe(size_t i) const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  observed_ = true;
+  return i < slots_.size() ? slots_[i] : IValue();
+}
+void Object::set_slot(size_t i, IValue v) {
+  bool observed;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (i >= slots_.size()) slots_.resize(i + 1);
+    slots_[i].swap(v);
+    observed = observed_;
+  }
+  if (observed) move_observed_epoch();
+}
+std::vector<IValue> Object::slots() const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return slots_;
+}
+void Object::set_slots(std::vector<IValue> v) {
+  bool observed;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    slots_.swap(v);
+    observed = observed_;
+  }
+  if (observed) move_observed_epoch();
+}
 IValue Object::getattr(const std::string& name) const {
   int i = type->find_attribute(name);
-  if (i < 0 || static_cast<size_t>(i) >= slots.size())
+  if (i < 0 || static_cast<size_t>(i) >= size())
     raise<Error>("'", type->name, "' has no attribute '", name, "'");
-  return slots[static_cast<size_t>(i)];
+  return slot(static_cast<size_t>(i));
 }
 void Object::setattr(const std::string& name, IValue v) {
   int i = type->find_attribute(name);
   if (i < 0) raise<Error>("'", type->name, "' has no attribute '", name, "'");
-  if (slots.size() <= static_cast<size_t>(i)) slots.resize(static_cast<size_t>(i) + 1);
-  std::lock_guard<std::mutex> lock(mutex);
-  slots[static_cast<size_t>(i)] = std::move(v);
-  state_version.fetch_add(1, std::memory_order_relaxed);
+  set_slot(static_cast<size_t>(i), std::move(v));
 }
 int ClassType::find_attribute(const std::string& n) const {
   auto it = attribute_index.find(n);

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstring>
 #include <iomanip>
+#include <mutex>
 
 #include "core/device.h"
 #include "core/recorder.h"
@@ -60,15 +61,60 @@ Ref<Storage> Storage::copy_to(const DeviceRuntime* device) const {
   copy_memory(device, s->data_, device_, data_, nbytes_);
   return s;
 }
-Ref<Storage> Storage::borrow(void* data, size_t nbytes, std::shared_ptr<const void> owner) {
+Ref<Storage> Storage::borrow(void* data, size_t nbytes, std::shared_ptr<const void> owner,
+                             bool exposed) {
   Ref<Storage> s(new Storage);
   s->data_ = data;
   s->nbytes_ = nbytes;
   s->owner_ = std::move(owner);
+  if (exposed) s->state_ = kExposed;
   return s;
 }
+void Storage::expose() {
+  uint64_t before = state_.load(std::memory_order_relaxed);
+  if (before & kExposed) return;
+  make_unique();
+  before = state_.fetch_or(kExposed, std::memory_order_acq_rel);
+  if ((before & kObserved) && !(before & kExposed)) move_observed_epoch();
+}
+
 namespace {
-std::atomic<uint64_t> g_memory_epoch{0};
+std::atomic<uint64_t> g_memory_epoch{0}, g_observed_epoch{0};
+// Held while two storages begin or end to share bytes.
+std::mutex& sharing() {
+  static auto* m = new std::mutex;
+  return *m;
+}
+}  // namespace
+uint64_t observed_epoch() { return g_observed_epoch.load(std::memory_order_seq_cst); }
+void move_observed_epoch() { g_observed_epoch.fetch_add(1, std::memory_order_seq_cst); }
+
+Ref<Storage> Storage::share() {
+  std::lock_guard<std::mutex> lock(sharing());
+  if (exposed() || device_ || (!owned_ && !owner_)) return copy_to(device_);
+  if (owned_) {
+    owner_ = std::shared_ptr<const void>(
+        data_, [n = nbytes_](const void* p) { free_memory(nullptr, const_cast<void*>(p), n); });
+    owned_ = false;
+  }
+  Ref<Storage> s(new Storage);
+  s->data_ = data_;
+  s->nbytes_ = nbytes_;
+  s->owner_ = owner_;
+  s->state_ = kShared;
+  state_.fetch_or(kShared, std::memory_order_acq_rel);
+  return s;
+}
+void Storage::copy_shared() {
+  std::lock_guard<std::mutex> lock(sharing());
+  if (!(state_.load(std::memory_order_relaxed) & kShared)) return;
+  void* fresh = get_memory(nullptr, nbytes_);
+  copy_memory(nullptr, fresh, nullptr, data_, nbytes_);
+  before_ = std::move(owner_);
+  data_ = fresh;
+  owned_ = true;
+  bump_memory_epoch();
+  state_.fetch_and(~kShared, std::memory_order_acq_rel);
 }
 uint64_t memory_epoch() { return g_memory_epoch.load(std::memory_order_relaxed); }
 void bump_memory_epoch() { g_memory_epoch.fetch_add(1, std::memory_order_relaxed); }
@@ -85,6 +131,8 @@ void Storage::resize(size_t nbytes) {
   owned_ = true;
   data_ = fresh;
   nbytes_ = nbytes;
+  state_.fetch_and(~kShared, std::memory_order_acq_rel);
+  note_write();
 }
 Storage::~Storage() {
   if (owned_) free_memory(device_, data_, nbytes_);
@@ -172,13 +220,14 @@ Tensor with_storage(const Tensor& t, Ref<Storage> storage, int64_t offset) {
 Tensor copy_extent(const Tensor& t, const DeviceRuntime* device) {
   const DeviceRuntime* from = t.impl()->storage->device();
   if (from == device) return t;
+  if (Recorder* r = context().recorder) r->host_read(t.impl()->storage.get());
   auto es = static_cast<int64_t>(element_size(t.dtype()));
   Extent e = extent_of(t.sizes().data(), t.strides().data(), t.dim());
   auto bytes = static_cast<size_t>((e.end - e.begin) * es);
   DeviceScope scope(device);
   Ref<Storage> storage = Storage::allocate(bytes);
-  copy_memory(device, storage->data(), from, static_cast<const char*>(t.raw_data()) + e.begin * es,
-              bytes);
+  copy_memory(device, storage->address(), from,
+              static_cast<const char*>(t.const_raw_data()) + e.begin * es, bytes);
   return with_storage(t, std::move(storage), -e.begin);
 }
 Tensor from_blob(void* data, IntArrayRef sizes, ScalarType dtype) {

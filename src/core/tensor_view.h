@@ -16,7 +16,7 @@ struct TensorView {
   const int64_t* strides = nullptr;  // in elements
   int32_t ndim = 0;
   ScalarType dtype = ScalarType::Undefined;
-  const Storage* storage = nullptr;  // identity only, for recorders; kernels don't look at it
+  const Storage* storage = nullptr;  // for what calls slots; kernels don't look at it
   int64_t numel() const {
     int64_t n = 1;
     for (int32_t i = 0; i < ndim; ++i) n *= sizes[i];
@@ -28,13 +28,13 @@ struct TensorView {
   }
 };
 
-// args points to a trivially copyable struct that begins with n_views TensorViews, the first
-// n_outputs of them written.
+// args points to a trivially copyable struct that begins with n_views TensorViews.
 struct SlotCall {
   void (*run)(const void* args);
   const void* args;
   uint32_t args_size;
-  uint16_t n_views, n_outputs;
+  uint16_t n_views;
+  uint32_t written;  // bit i: view i is written
   const char* name;
 };
 

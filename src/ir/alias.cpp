@@ -54,6 +54,8 @@ AliasDb::AliasDb(const Graph& g) {
     spread_wildcard();
     first_pass_ = false;
   } while (changed_);
+  for (const Value* v : g.block()->outputs())
+    for (uint32_t l : closure(v)) returned_.insert(l);
 }
 
 uint32_t AliasDb::new_loc() {
@@ -290,6 +292,11 @@ bool AliasDb::has_writers(const Value* v) const {
   for (const Node* n : writers_)
     for (const Value* w : written(n))
       if (touches(of(w), mine)) return true;
+  return false;
+}
+bool AliasDb::may_escape(const Value* v) const {
+  for (uint32_t l : closure(v))
+    if (locs_[l].wildcard || returned_.count(l)) return true;
   return false;
 }
 bool AliasDb::writes_to_wildcard(const Node* n) const {

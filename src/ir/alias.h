@@ -22,6 +22,9 @@ class AliasDb {
   bool writes_to_wildcard(const Node* n) const;
   // n may write what one of the values refers to, contents included.
   bool writes_to_alias(const Node* n, const std::unordered_set<const Value*>& values) const;
+  // v, or something in it, may still be referred to when the graph has run: it is returned, stored
+  // in an attribute or handed to a call.
+  bool may_escape(const Value* v) const;
   bool may_alias(const Value* a, const Value* b) const;
   // a, or something in it, may be the same memory as b, or something in it.
   bool may_contain_alias(const Value* a, const Value* b) const;
@@ -53,6 +56,7 @@ class AliasDb {
   std::unordered_map<const Value*, uint32_t> fresh_;
   std::unordered_map<TypePtr, uint32_t> wildcards_;
   std::vector<const Node*> writers_;
+  LocSet returned_;  // what the graph's outputs refer to
   bool changed_ = false;
   bool first_pass_ = true;
 };

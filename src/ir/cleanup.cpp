@@ -298,15 +298,23 @@ bool same_constant(const Value* a, const Value* b) {
         s.strides() != t.strides() || s.device() != t.device() || s.impl()->storage->device())
       return false;
     return s.is_contiguous() && s.requires_grad() == t.requires_grad() &&
-           std::memcmp(s.raw_data(), t.raw_data(),
+           std::memcmp(s.const_raw_data(), t.const_raw_data(),
                        static_cast<size_t>(s.numel()) * element_size(s.dtype())) == 0;
   }
   return ivalue_equal(*p, *q);
 }
 
+// The same as far as a run can tell.
+bool same_to_run(const Value* a, const Value* b) {
+  if (!AliasDb::is_mutable_type(a->type)) return same_constant(a, b);
+  auto x = constant_value(a), y = constant_value(b);
+  return a->type == b->type && x && y && x->tag() == y->tag() && x->box() && x->box() == y->box();
+}
+
 class ConstantPropagator {
  public:
-  ConstantPropagator(Graph& g, bool aliasing) : g_(g), aliasing_(aliasing) {}
+  ConstantPropagator(Graph& g, bool aliasing, Assumptions* assumptions = nullptr)
+      : g_(g), aliasing_(aliasing), assumptions_(assumptions) {}
   bool run() {
     block(g_.block());
     if (changed_) eliminate_dead_code(g_);
@@ -372,7 +380,7 @@ class ConstantPropagator {
       for (Value* v : n->inputs)
         if (alias_->has_writers(v)) return false;
       for (Value* v : n->outputs)
-        if (alias_->has_writers(v)) return false;
+        if (alias_->has_writers(v) || (assumptions_ && alias_->may_escape(v))) return false;
       return true;
     }
     auto immutable = [](Value* v) { return !AliasDb::is_mutable_type(v->type); };
@@ -380,8 +388,10 @@ class ConstantPropagator {
            std::all_of(n->outputs.begin(), n->outputs.end(), immutable);
   }
   void fold(Node* n) {
+    std::optional<Folding> folding;
+    if (assumptions_) folding.emplace(*assumptions_);
     auto r = fold_node(n);
-    if (!r) return;
+    if (!r || (folding && !folding->succeeded())) return;
     InsertPoint at(g_, n);
     SourceRange saved = g_.current_range;
     g_.current_range = n->range;
@@ -410,7 +420,7 @@ class ConstantPropagator {
       if (a == b) {
         drop(i, a);
       } else if (a->node->kind == prim::Constant && b->node->kind == prim::Constant &&
-                 constant_value(a) && same_constant(a, b)) {
+                 constant_value(a) && (assumptions_ ? same_to_run(a, b) : same_constant(a, b))) {
         InsertPoint at(g_, n);
         drop(i, g_.insert_constant(*constant_value(a), a->type));
       } else {
@@ -435,14 +445,15 @@ class ConstantPropagator {
 
   Graph& g_;
   bool aliasing_;
+  Assumptions* assumptions_;
   std::unique_ptr<AliasDb> alias_;
   bool changed_ = false;
 };
 
-void pool(Block* b, Graph& g, std::unordered_multimap<size_t, Node*>& seen) {
+void pool(Block* b, Graph& g, bool to_run, std::unordered_multimap<size_t, Node*>& seen) {
   for (Node* n : b->nodes()) {
     if (!n->blocks.empty()) {
-      for (Block* inner : n->blocks) pool(inner, g, seen);
+      for (Block* inner : n->blocks) pool(inner, g, to_run, seen);
       continue;
     }
     if (n->kind != prim::Constant) continue;
@@ -452,7 +463,9 @@ void pool(Block* b, Graph& g, std::unordered_multimap<size_t, Node*>& seen) {
     Node* existing = nullptr;
     auto range = seen.equal_range(h);
     for (auto it = range.first; it != range.second; ++it)
-      if (same_constant(it->second->output(), n->output())) existing = it->second;
+      if (to_run ? same_to_run(it->second->output(), n->output())
+                 : same_constant(it->second->output(), n->output()))
+        existing = it->second;
     if (existing) {
       n->replace_all_uses_with(existing);
       n->destroy();
@@ -469,11 +482,13 @@ void pool(Block* b, Graph& g, std::unordered_multimap<size_t, Node*>& seen) {
 bool constant_propagation_immutable(Graph& g, const OpTable&) {
   return ConstantPropagator(g, false).run();
 }
-bool constant_propagation(Graph& g, const OpTable&) { return ConstantPropagator(g, true).run(); }
+bool constant_propagation(Graph& g, const OpTable&, Assumptions* assumptions) {
+  return ConstantPropagator(g, true, assumptions).run();
+}
 
-void constant_pooling(Graph& g) {
+void constant_pooling(Graph& g, bool to_run) {
   std::unordered_multimap<size_t, Node*> seen;
-  pool(g.block(), g, seen);
+  pool(g.block(), g, to_run, seen);
 }
 
 // ---- order of outputs ----

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The rewrites that PyTorch runs after compiling; the passes of the same names wrap them.
 #pragma once
+#include "core/assumptions.h"
 #include "core/op_table.h"
 #include "ir/graph.h"
 
@@ -14,10 +15,13 @@ bool eliminate_dead_code(Graph& g, bool analyze = true);
 void lower_simple_tuples(Graph& g);
 // Folds nodes whose inputs are constants and whose values are immutable; inlines decided Ifs.
 bool constant_propagation_immutable(Graph& g, const OpTable& ops);
-// The same for any type that the alias analysis proves unwritten.
-bool constant_propagation(Graph& g, const OpTable& ops);
-// Equal constants once, at the front.
-void constant_pooling(Graph& g);
+// The same for any type that the alias analysis proves unwritten. assumptions (may be null): of a
+// graph that is made to run; what is read is noted there, and a value that may leave the graph is
+// not folded, since every run owes its caller one of its own.
+bool constant_propagation(Graph& g, const OpTable& ops, Assumptions* assumptions = nullptr);
+// Equal constants once, at the front. to_run: two tensors, lists or dicts stay two, as they may
+// leave the graph or change.
+void constant_pooling(Graph& g, bool to_run = false);
 // Outputs of If and Loop in the order of their first use.
 void canonicalize_outputs(Graph& g);
 // Aliases of operators become the plain ones; rsub.Tensor becomes sub.

@@ -448,7 +448,7 @@ class GraphParser {
   static Tensor tensor_of(const std::vector<double>& values, const std::vector<int64_t>& sizes,
                           ScalarType dtype) {
     Tensor t = empty(sizes, dtype);
-    char* p = static_cast<char*>(t.raw_data());
+    char* p = static_cast<char*>(t.element_address());
     auto put = [&](auto v) {
       std::memcpy(p, &v, sizeof v);
       p += sizeof v;

@@ -47,7 +47,7 @@ std::string tensor_constant(const Tensor& original) {
   if (t.numel() == 1) {
     std::ostringstream os;
     if (is_complex(t.dtype())) {
-      const char* p = static_cast<const char*>(t.raw_data());
+      const char* p = static_cast<const char*>(t.const_raw_data());
       if (t.dtype() == kComplexDouble)
         os << *reinterpret_cast<const std::complex<double>*>(p);
       else

@@ -163,7 +163,7 @@ class Loader {
   IValue build(const ClassType* t, IValue state) {
     auto obj = make_ref<Object>(t, a_.cu);
     if (t->is_native) {
-      obj->slots[0] = std::move(state);
+      obj->set_slot(0, std::move(state));
       return obj;
     }
     Function* setstate = t->find_method("__setstate__");
@@ -175,8 +175,7 @@ class Loader {
       }
       run_(*setstate, {IValue(obj), std::move(state)});
       for (size_t i = 0; i < t->attributes.size(); ++i)
-        if ((i >= obj->slots.size() || obj->slots[i].isNone()) &&
-            !can_hold_none(t->attributes[i].type))
+        if ((i >= obj->size() || obj->slot(i).isNone()) && !can_hold_none(t->attributes[i].type))
           raise<FormatError>(a_.zip->file_name(), ": __setstate__ of ", t->name,
                              " leaves attribute ", t->attributes[i].name, " unset");
       return obj;
@@ -195,7 +194,7 @@ class Loader {
         raise<FormatError>(a_.zip->file_name(), ": attribute ", a.name, " of ", t->name,
                            " is declared ", a.type->annotation_str(), " but the file holds a ",
                            v->tag_name());
-      obj->slots[i] = *v;
+      obj->set_slot(i, *v);
     }
     return obj;
   }

@@ -123,7 +123,7 @@ class OldLoader {
     if (!storage) {
       Bytes bytes = a_.zip->read(key);
       storage = Storage::allocate(bytes.size);
-      if (bytes.size) std::memcpy(storage->data(), bytes.data, bytes.size);
+      if (bytes.size) std::memcpy(storage->address(), bytes.data, bytes.size);
     }
     impl->storage = storage;
     auto limit = static_cast<int64_t>(storage->nbytes() / element_size(impl->dtype));
@@ -226,7 +226,7 @@ class OldLoader {
       add(text(at, "name"), type, std::move(v), false, false);
     }
     auto object = make_ref<Object>(cls, a_.cu);
-    object->slots = std::move(slots);
+    object->set_slots(std::move(slots));
     if (def.contains("torchscriptArena")) {
       std::string record = text(def["torchscriptArena"], "key");
       a_.cu->define_text(a_.zip->read_text(record), file_ + ":" + record, path, cls);

@@ -418,7 +418,7 @@ class Unpickler {
       need(a, 2, 3, g);
       IValue t = arg(a, 0);
       if (!t.isTensor() || !arg(a, 1).isBool()) fail("_rebuild_parameter: wrong arguments");
-      t.toTensor().impl()->requires_grad = arg(a, 1).toBool();
+      t.toTensor().mutable_impl()->requires_grad = arg(a, 1).toBool();
       return t;
     }
     if (is(g, "torch._tensor", "_rebuild_from_type_v2")) {
@@ -499,7 +499,7 @@ class Unpickler {
     bool conj = set("conj") && is_complex(t.dtype), neg = set("neg");
     if (!conj && !neg) return;
     Ref<Storage> own = Storage::allocate(t.storage->nbytes());
-    std::memcpy(own->data(), t.storage->data(), t.storage->nbytes());
+    std::memcpy(own->address(), t.storage->data(), t.storage->nbytes());
     auto flip = [&](auto* p, size_t n) {
       for (size_t i = 0; i < n; ++i) {
         bool imaginary = is_complex(t.dtype) && i % 2 == 1;
@@ -507,9 +507,9 @@ class Unpickler {
       }
     };
     if (t.dtype == ScalarType::Float || t.dtype == ScalarType::ComplexFloat)
-      flip(static_cast<float*>(own->data()), own->nbytes() / sizeof(float));
+      flip(static_cast<float*>(own->address()), own->nbytes() / sizeof(float));
     else if (t.dtype == ScalarType::Double || t.dtype == ScalarType::ComplexDouble)
-      flip(static_cast<double*>(own->data()), own->nbytes() / sizeof(double));
+      flip(static_cast<double*>(own->address()), own->nbytes() / sizeof(double));
     else
       fail("a conjugated or negated tensor has an unexpected type");
     t.storage = own;
@@ -605,11 +605,11 @@ class Unpickler {
       std::vector<double> r;
       for (int64_t i = 0; i < t.numel(); ++i) {
         if (t.dtype() == kDouble)
-          r.push_back(t.data_ptr<double>()[i]);
+          r.push_back(t.const_data_ptr<double>()[i]);
         else if (t.dtype() == kFloat)
-          r.push_back(static_cast<double>(t.data_ptr<float>()[i]));
+          r.push_back(static_cast<double>(t.const_data_ptr<float>()[i]));
         else if (t.dtype() == kLong)
-          r.push_back(static_cast<double>(t.data_ptr<int64_t>()[i]));
+          r.push_back(static_cast<double>(t.const_data_ptr<int64_t>()[i]));
         else
           fail("a quantiser's scales have the wrong type");
       }
@@ -665,7 +665,7 @@ class Unpickler {
       }
     }
     if (bytes == 0 || s.device.type == DeviceType::Meta) {
-      s.storage = Storage::borrow(nullptr, 0, nullptr);
+      s.storage = Storage::borrow(nullptr, 0, nullptr, false);
     } else {
       Bytes b = o_.read_storage(key);
       if (b.size < static_cast<uint64_t>(bytes) && !o_.allow_short_storage)
@@ -674,9 +674,9 @@ class Unpickler {
       size_t n = std::min(b.size, static_cast<size_t>(bytes));
       if (!b.writable || reinterpret_cast<uintptr_t>(b.data) % 16 != 0) {
         s.storage = Storage::allocate(n);
-        if (n) std::memcpy(s.storage->data(), b.data, n);
+        if (n) std::memcpy(s.storage->address(), b.data, n);
       } else {
-        s.storage = Storage::borrow(const_cast<unsigned char*>(b.data), n, b.owner);
+        s.storage = Storage::borrow(const_cast<unsigned char*>(b.data), n, b.owner, false);
       }
     }
     if (o_.torch_save) storages_[key] = s.storage;

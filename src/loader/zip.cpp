@@ -44,7 +44,8 @@ void read_zip64_extra(ByteReader& r, size_t extra_size, Entry& e) {
 
 }  // namespace
 
-Archive::Archive(Bytes bytes, std::string name) : bytes_(std::move(bytes)), name_(std::move(name)) {
+Archive::Archive(Bytes bytes, std::string name, bool flat)
+    : bytes_(std::move(bytes)), name_(std::move(name)), flat_(flat) {
   auto fail = [&](const char* what) { raise<FormatError>(name_, ": ", what); };
   ByteReader r(bytes_.data, bytes_.size, name_.c_str());
   if (bytes_.size < 22)
@@ -99,25 +100,26 @@ Archive::Archive(Bytes bytes, std::string name) : bytes_(std::move(bytes)), name
     e.name.assign(reinterpret_cast<const char*>(r.take(name_size)), name_size);
     read_zip64_extra(r, extra, e);
     r.take(comment);
-    index_.emplace(lower(e.name), entries_.size());  // the first of equal names wins
+    index_.emplace(flat ? e.name : lower(e.name),
+                   entries_.size());  // the first of equal names wins
     entries_.push_back(std::move(e));
   }
   if (entries_.empty()) fail("the archive is empty");
+  if (flat) return;
   size_t slash = entries_[0].name.find('/');
   if (slash == std::string::npos) fail("the archive has no top folder");
-  folder_ = entries_[0].name.substr(0, slash);
+  folder_ = entries_[0].name.substr(0, slash) + "/";
 }
 
 const Entry* Archive::find(const std::string& record) const {
-  auto it = index_.find(lower(folder_ + "/" + record));
+  auto it = index_.find(flat_ ? record : lower(folder_ + record));
   return it == index_.end() ? nullptr : &entries_[it->second];
 }
 
 std::vector<std::string> Archive::records() const {
   std::vector<std::string> r;
   for (auto& e : entries_)
-    if (e.name.compare(0, folder_.size() + 1, folder_ + "/") == 0)
-      r.push_back(e.name.substr(folder_.size() + 1));
+    if (e.name.compare(0, folder_.size(), folder_) == 0) r.push_back(e.name.substr(folder_.size()));
   return r;
 }
 

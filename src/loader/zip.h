@@ -19,9 +19,9 @@ struct Entry {
 class Archive {
  public:
   // Throws FormatError when the bytes are no zip archive that PyTorch would read.
-  explicit Archive(Bytes bytes, std::string name);
+  // flat: records stand in no folder (a .npz).
+  explicit Archive(Bytes bytes, std::string name, bool flat = false);
 
-  const std::string& folder() const { return folder_; }
   const std::string& file_name() const { return name_; }
   bool has(const std::string& record) const { return find(record) != nullptr; }
   // Record without the folder; throws FormatError when it is missing or broken.
@@ -34,9 +34,10 @@ class Archive {
   const Entry* find(const std::string& record) const;
   Bytes payload(const Entry& e) const;
   Bytes bytes_;
-  std::string name_, folder_;
+  std::string name_, folder_;  // the folder with its slash
+  bool flat_;
   std::vector<Entry> entries_;
-  std::unordered_map<std::string, size_t> index_;  // lower-case full name
+  std::unordered_map<std::string, size_t> index_;  // full name, lower-case unless flat
 };
 
 }  // namespace sconce::zip

@@ -37,7 +37,7 @@ TensorView view_of(const Tensor& t) {
   constexpr int64_t kMostDims = 64;
   if (t.dim() > kMostDims) raise<OpError>("only tensors with up to 64 dims are supported");
   TensorView v;
-  v.data = t.raw_data();
+  v.data = t.element_address();
   // An empty tensor has an address too: null stands for an absent operand.
   static char nowhere[64];
   if (!v.data) v.data = nowhere;
@@ -290,7 +290,6 @@ void copy_to(const Tensor& out, const Tensor& in) {
       !(out.storage_offset() == src.storage_offset() && out.strides() == src.strides()))
     src = clone(src);  // overlapping views
   call_slot(CopyArgs{view_of(out), view_of(src)});
-  out.impl()->storage->bump_version();
 }
 Tensor cast(const Tensor& t, ScalarType dtype) {
   if (t.dtype() == dtype) return t;
@@ -302,13 +301,13 @@ Tensor cast(const Tensor& t, ScalarType dtype) {
 Tensor contiguous(const Tensor& t) {
   if (t.is_contiguous()) return t;
   Tensor r = empty(t.sizes(), t.dtype());
-  r.impl()->quantizer = t.impl()->quantizer;
+  r.mutable_impl()->quantizer = t.impl()->quantizer;
   copy_to(r, t);
   return r;
 }
 Tensor clone(const Tensor& t) {
   Tensor r = empty_like(t);
-  r.impl()->quantizer = t.impl()->quantizer;
+  r.mutable_impl()->quantizer = t.impl()->quantizer;
   if (t.numel()) call_slot(CopyArgs{view_of(r), view_of(t)});
   return r;
 }
@@ -340,7 +339,6 @@ void fill(const Tensor& out, const Scalar& v) {
     raise<OpError>("value cannot be converted to type ", scalar_type_name(out.dtype()),
                    " without overflow");
   call_slot(FillArgs{view_of(out), number(v)});
-  out.impl()->storage->bump_version();
 }
 Tensor scalar_tensor(const Scalar& v, ScalarType dtype) {
   Tensor t = empty({}, dtype);
@@ -418,7 +416,7 @@ Scalar item(const Tensor& t) {
     raise<OpError>("Tensor.item() cannot be called on meta tensors");
   host_read(t);
   const Tensor here = copy_extent(t, nullptr);
-  const void* p = here.raw_data();
+  const void* p = here.const_raw_data();
   auto read = [&](auto v) {
     std::memcpy(&v, p, sizeof v);
     return v;
@@ -459,7 +457,7 @@ std::vector<T> host_values(const Tensor& t, ScalarType dtype) {
   host_read(x);
   x = copy_extent(x, nullptr);
   std::vector<T> r(static_cast<size_t>(x.numel()));
-  if (!r.empty()) std::memcpy(r.data(), x.raw_data(), r.size() * sizeof(T));
+  if (!r.empty()) std::memcpy(r.data(), x.const_raw_data(), r.size() * sizeof(T));
   return r;
 }
 }  // namespace
@@ -490,9 +488,10 @@ namespace {
 // Gives out the sizes of r, as PyTorch resizes outputs.
 void resize_output(const Tensor& out, const Tensor& r) {
   if (out.sizes() == r.sizes()) return;
-  TensorImpl* i = out.impl();
+  TensorImpl* i = out.mutable_impl();
   i->sizes = r.sizes();
   i->strides = contiguous_strides(r.sizes());
+  i->form_changed();
   i->storage->resize(
       static_cast<size_t>((i->offset + r.numel()) * static_cast<int64_t>(element_size(i->dtype))));
 }
@@ -542,10 +541,7 @@ void derived_in_place(Call& c) {
       Target target(&self);
       result = run_operator(*c.op()->base, std::move(in)).at(0).toTensor();
     }
-    if (self.is_same(result))
-      self.impl()->storage->bump_version();
-    else
-      ops::copy_result(self, result);
+    if (!self.is_same(result)) ops::copy_result(self, result);
     c.out(0, self);
     return;
   }

@@ -655,12 +655,14 @@ Tensor resize_(const Tensor& t, IntVec size, OptInt) {
       raise<OpError>("resize_: invalid size ", IntArrayRef(size));
   }
   t.impl()->storage->resize(static_cast<size_t>((t.storage_offset() + n) * itemsize(t)));
-  t.impl()->sizes = size;
-  t.impl()->strides = contiguous_strides(size);
+  t.mutable_impl()->sizes = size;
+  t.mutable_impl()->strides = contiguous_strides(size);
+  t.impl()->form_changed();
   return t;
 }
 Tensor requires_grad_(const Tensor& t, bool on) {
-  t.impl()->requires_grad = on;
+  t.mutable_impl()->requires_grad = on;
+  t.impl()->form_changed();
   return t;
 }
 
@@ -672,10 +674,10 @@ void random_fill(const Tensor& t, Random op, double p, double q, int64_t lo, int
   if (is_complex(t.dtype()) && (op == Random::normal || op == Random::uniform)) {
     // Real and imaginary parts are drawn as numbers of their own, of half the variance each.
     Tensor parts = make_view(t, t.impl()->sizes, t.impl()->strides, t.storage_offset() * 2);
-    for (auto& s : parts.impl()->strides) s *= 2;
-    parts.impl()->sizes.push_back(2);
-    parts.impl()->strides.push_back(1);
-    parts.impl()->dtype = real_of(t.dtype());
+    for (auto& s : parts.mutable_impl()->strides) s *= 2;
+    parts.mutable_impl()->sizes.push_back(2);
+    parts.mutable_impl()->strides.push_back(1);
+    parts.mutable_impl()->dtype = real_of(t.dtype());
     return random_fill(parts, op, p, op == Random::normal ? q / std::sqrt(2.0) : q, lo, hi, g, in,
                        in2);
   }
@@ -686,7 +688,6 @@ void random_fill(const Tensor& t, Random op, double p, double q, int64_t lo, int
   call_slot(RandomArgs{view_of(target), in ? view_of(*in) : TensorView{},
                        in2 ? view_of(*in2) : TensorView{}, op, p, q, lo, hi,
                        &generator_or_default(g)});
-  t.impl()->storage->bump_version();
 }
 Tensor dropout(const Tensor& x, double p, bool train) {
   if (p < 0 || p > 1) raise<OpError>("dropout probability has to be between 0 and 1, but got ", p);

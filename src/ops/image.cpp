@@ -40,7 +40,7 @@ Tensor resize(const Tensor& x, Resize op, const IntVec& size, bool align, bool a
   bool cl = x.dim() == 4 && x.is_channels_last() && !x.is_contiguous();
   Tensor r = cl ? empty_strided(s, IntVec{s[1] * s[2] * s[3], 1, s[3] * s[1], s[1]}, x.dtype())
                 : empty(s, x.dtype());
-  r.impl()->quantizer = x.impl()->quantizer;
+  r.mutable_impl()->quantizer = x.impl()->quantizer;
   if (r.numel()) {
     ResizeArgs a{};
     a.out = view_of(r);

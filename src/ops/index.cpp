@@ -758,7 +758,6 @@ Tensor index_put_(const Tensor& t, const OptTensorList& given, const Tensor& val
   p.args.put = true;
   p.args.accumulate = accumulate;
   call_slot(p.args);
-  t.impl()->storage->bump_version();
   return t;
 }
 Tensor index_select(const Tensor& t, int64_t dim, const Tensor& index_) {
@@ -772,7 +771,7 @@ Tensor index_select(const Tensor& t, int64_t dim, const Tensor& index_) {
   IntVec s(t.sizes());
   s[z(d)] = idx.numel();
   Tensor r = empty(s, t.dtype());
-  r.impl()->quantizer = t.impl()->quantizer;
+  r.mutable_impl()->quantizer = t.impl()->quantizer;
   if (r.numel() == 0) return r;
   // Rows of the leading dim: [index, rest] through the index slot.
   Tensor out = d == 0 ? r : transpose(r, 0, d), in = d == 0 ? t : transpose(t, 0, d);

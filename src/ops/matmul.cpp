@@ -568,7 +568,7 @@ Tensor nested_from_mask(const Tensor& t, const Tensor& mask, bool) {
   auto rows = left_aligned(t, mask);
   if (!rows) raise<OpError>("Mask must be left-aligned without gaps");
   Tensor r = clone(t);
-  r.impl()->nested_rows = std::make_shared<const std::vector<int64_t>>(std::move(*rows));
+  r.mutable_impl()->nested_rows = std::make_shared<const std::vector<int64_t>>(std::move(*rows));
   return r;
 }
 // True where a row is padding, [batch, rows].
@@ -656,7 +656,7 @@ void encoder_layer_op(Call& c) {
   Tensor r = encoder_layer(t(0), c.in(1).toInt(), c.in(2).toInt(), t(3), t(4), t(5), t(6),
                            c.in(7).toBool(), c.in(8).toBool(), c.in(9).toDouble(), t(10), t(11),
                            t(12), t(13), t(14), t(15), t(16), t(17), mask, mask_type);
-  if (rows) r.impl()->nested_rows = rows;
+  if (rows) r.mutable_impl()->nested_rows = rows;
   c.out(0, r);
 }
 std::tuple<Tensor, Tensor> native_mha(const Tensor& q, const Tensor& k, const Tensor& v, int64_t E,

@@ -48,7 +48,7 @@ void convert(const Tensor& out, const Tensor& in, const Quantizer& q, bool dequa
 }
 Tensor quantize(const Tensor& x, std::shared_ptr<Quantizer> q, ScalarType t) {
   Tensor r = empty_like(x, t);
-  r.impl()->quantizer = q;
+  r.mutable_impl()->quantizer = q;
   convert(r, x, *q, false);
   return r;
 }
@@ -81,10 +81,10 @@ Tensor quantize_per_channel(const Tensor& x, const Tensor& s, const Tensor& zp, 
 }
 Tensor int_repr(const Tensor& x) {
   Tensor r = make_view(x, x.impl()->sizes, x.impl()->strides, x.storage_offset());
-  r.impl()->dtype = x.dtype() == ScalarType::QInt8    ? kChar
-                    : x.dtype() == ScalarType::QUInt8 ? kByte
-                                                      : kInt;
-  r.impl()->quantizer = nullptr;
+  r.mutable_impl()->dtype = x.dtype() == ScalarType::QInt8    ? kChar
+                            : x.dtype() == ScalarType::QUInt8 ? kByte
+                                                              : kInt;
+  r.mutable_impl()->quantizer = nullptr;
   return clone(r);
 }
 double q_scale(const Tensor& x) {
@@ -126,18 +126,17 @@ const ClassType* packed_class(const char* name) {
 }
 IValue packed(const char* cls, std::vector<IValue> state) {
   auto o = make_ref<Object>(packed_class(cls), nullptr);
-  o->slots[0] = make_ref<TupleBox>(std::move(state), nullptr);
+  o->set_slot(0, make_ref<TupleBox>(std::move(state), nullptr));
   return o;
 }
-const std::vector<IValue>& state_of(const IValue& v) {
-  if (!v.isObject() || v.toObjectRef().slots.empty() || !v.toObjectRef().slots[0].isTuple())
-    raise<OpError>("expected packed parameters but got a ", v.tag_name());
-  const IValue* s = &v.toObjectRef().slots[0];
+std::vector<IValue> state_of(const IValue& v) {
+  IValue state = v.isObject() && v.toObjectRef().size() ? v.toObjectRef().slot(0) : IValue();
+  if (!state.isTuple()) raise<OpError>("expected packed parameters but got a ", v.tag_name());
+  auto& items = state.toTupleRef().items;
   // __getstate__'s own value may stand in a tuple of (state, class name).
-  if (s->toTupleRef().items.size() == 2 && s->toTupleRef().items[0].isTuple() &&
-      s->toTupleRef().items[1].isString())
-    s = &s->toTupleRef().items[0];
-  return s->toTupleRef().items;
+  if (items.size() == 2 && items[0].isTuple() && items[1].isString())
+    return items[0].toTupleRef().items;
+  return items;
 }
 Tensor optional_tensor(const IValue& v) { return v.isTensor() ? v.toTensor() : Tensor(); }
 [[noreturn]] void bad_state() { raise<OpError>("packed parameters have an unknown form"); }
@@ -146,7 +145,7 @@ struct PackedLinear {
   Tensor w, b;
 };
 PackedLinear unpack_linear(const IValue& v) {
-  auto& s = state_of(v);
+  const auto s = state_of(v);
   if (s.empty() || !s[0].isTensor()) bad_state();
   return {s[0].toTensor(), s.size() > 1 ? optional_tensor(s[1]) : Tensor()};
 }
@@ -168,7 +167,7 @@ void read_config(const std::vector<int64_t>& c, PackedConv& p) {
   p.transposed = c[at] & 1;
 }
 PackedConv unpack_conv(const IValue& v) {
-  auto& s = state_of(v);
+  const auto s = state_of(v);
   PackedConv p;
   if (s.size() == 3 && s[0].isString() && s[1].isList() && s[2].isList()) {
     // Version 2: configuration and weight, then bias.
@@ -280,7 +279,7 @@ IValue embedding_prepack(const Tensor& w) {
                 {IValue(int64_t{1}), IValue(t), IValue(none), IValue(none)});
 }
 Tensor embedding_unpack(const IValue& v) {
-  auto& s = state_of(v);
+  const auto s = state_of(v);
   for (auto& x : s)
     if (x.isList() && !x.toListRef().items.empty() && x.toListRef().items[0].isTensor())
       return x.toListRef().items[0].toTensor();
@@ -456,7 +455,7 @@ struct Cell {
   }
 };
 Cell unpack_cell(const IValue& v) {
-  auto& s = state_of(v);
+  const auto s = state_of(v);
   if (s.size() != 5 || !s[0].isString() || !s[4].isList()) bad_state();
   Cell c;
   c.fp16 = s[0].toStringRef() == "quantized_fp16";
@@ -618,10 +617,10 @@ Tensor make_per_tensor(const Tensor& x, double scale, int64_t zp) {
   auto q = std::make_shared<Quantizer>();
   q->scale = scale;
   q->zero_point = zp;
-  r.impl()->dtype = x.dtype() == kByte   ? ScalarType::QUInt8
-                    : x.dtype() == kChar ? ScalarType::QInt8
-                                         : ScalarType::QInt32;
-  r.impl()->quantizer = q;
+  r.mutable_impl()->dtype = x.dtype() == kByte   ? ScalarType::QUInt8
+                            : x.dtype() == kChar ? ScalarType::QInt8
+                                                 : ScalarType::QInt32;
+  r.mutable_impl()->quantizer = q;
   return r;
 }
 
@@ -648,7 +647,7 @@ Tensor with_parameters(const Tensor& t, double scale, int64_t zero_point) {
   auto q = std::make_shared<Quantizer>(*t.quantizer());
   q->scale = scale;
   q->zero_point = zero_point;
-  r.impl()->quantizer = std::move(q);
+  r.mutable_impl()->quantizer = std::move(q);
   return r;
 }
 // An operator of real numbers on a quantised tensor: computed on the real values and quantised as
@@ -702,7 +701,7 @@ void on_real_values(Call& c) {
     }
     if (in_place) {
       call_slot(CopyArgs{view_of(first), view_of(q)});
-      first.impl()->quantizer = q.impl()->quantizer;
+      first.mutable_impl()->quantizer = q.impl()->quantizer;
       q = first;
     }
     c.out(i, q);

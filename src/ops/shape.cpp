@@ -80,7 +80,7 @@ Tensor view_dtype(const Tensor& t, int64_t dtype) {
   ScalarType to = to_scalar_type(dtype);
   size_t from_size = element_size(t.dtype()), to_size = element_size(to);
   Tensor r = make_view(t, t.impl()->sizes, t.impl()->strides, t.storage_offset());
-  r.impl()->dtype = to;
+  r.mutable_impl()->dtype = to;
   if (from_size == to_size) return r;
   if (t.dim() == 0)
     raise<OpError>("self.dim() cannot be 0 to view ", scalar_type_name(t.dtype()), " as ",
@@ -88,7 +88,7 @@ Tensor view_dtype(const Tensor& t, int64_t dtype) {
   size_t last = z(t.dim() - 1);
   if (t.strides()[last] != 1)
     raise<OpError>("self.stride(-1) must be 1 to view with a different element size");
-  auto& im = *r.impl();
+  auto& im = *r.mutable_impl();
   if (from_size > to_size) {
     auto f = static_cast<int64_t>(from_size / to_size);
     im.sizes[last] *= f;
@@ -111,10 +111,10 @@ Tensor view_dtype(const Tensor& t, int64_t dtype) {
 Tensor view_as_real(const Tensor& t) {
   if (!is_complex(t.dtype())) raise<OpError>("view_as_real is only supported for complex tensors");
   Tensor r = make_view(t, t.impl()->sizes, t.impl()->strides, t.storage_offset() * 2);
-  for (auto& s : r.impl()->strides) s *= 2;
-  r.impl()->sizes.push_back(2);
-  r.impl()->strides.push_back(1);
-  r.impl()->dtype = real_of(t.dtype());
+  for (auto& s : r.mutable_impl()->strides) s *= 2;
+  r.mutable_impl()->sizes.push_back(2);
+  r.mutable_impl()->strides.push_back(1);
+  r.mutable_impl()->dtype = real_of(t.dtype());
   return r;
 }
 Tensor view_as_complex(const Tensor& t) {
@@ -122,12 +122,12 @@ Tensor view_as_complex(const Tensor& t) {
       (t.dtype() != kFloat && t.dtype() != kDouble && t.dtype() != kHalf))
     raise<OpError>("view_as_complex: the last dimension must have size 2 and stride 1");
   Tensor r = make_view(t, t.impl()->sizes, t.impl()->strides, t.storage_offset() / 2);
-  r.impl()->sizes.pop_back();
-  r.impl()->strides.pop_back();
-  for (auto& s : r.impl()->strides) s /= 2;
-  r.impl()->dtype = t.dtype() == kDouble  ? kComplexDouble
-                    : t.dtype() == kFloat ? kComplexFloat
-                                          : ScalarType::ComplexHalf;
+  r.mutable_impl()->sizes.pop_back();
+  r.mutable_impl()->strides.pop_back();
+  for (auto& s : r.mutable_impl()->strides) s /= 2;
+  r.mutable_impl()->dtype = t.dtype() == kDouble  ? kComplexDouble
+                            : t.dtype() == kFloat ? kComplexFloat
+                                                  : ScalarType::ComplexHalf;
   return r;
 }
 Tensor real(const Tensor& t) { return is_complex(t.dtype()) ? select(view_as_real(t), -1, 0) : t; }
@@ -170,9 +170,10 @@ Tensor squeeze_dims(const Tensor& t, IntVec dims) {
 }
 // In-place forms change the tensor object itself.
 Tensor take_form(const Tensor& self, const Tensor& r) {
-  self.impl()->sizes = r.impl()->sizes;
-  self.impl()->strides = r.impl()->strides;
-  self.impl()->offset = r.impl()->offset;
+  self.mutable_impl()->sizes = r.impl()->sizes;
+  self.mutable_impl()->strides = r.impl()->strides;
+  self.mutable_impl()->offset = r.impl()->offset;
+  self.impl()->form_changed();
   return self;
 }
 Tensor squeeze_(const Tensor& t) { return take_form(t, squeeze(t)); }
@@ -416,13 +417,14 @@ Tensor set_storage(const Tensor& t, const Tensor& source, int64_t offset, IntVec
   if (same) check_in_storage(*source.impl()->storage, bytes, size, stride, offset);
   host_read(t);
   bump_memory_epoch();
-  TensorImpl& impl = *t.impl();
+  TensorImpl& impl = *t.mutable_impl();
   impl.storage = source.impl()->storage;
   impl.storage->resize(static_cast<size_t>(bytes));
   impl.device = source.device();
   impl.sizes = size;
   impl.strides = stride;
   impl.offset = offset;
+  impl.form_changed();
   return t;
 }
 Tensor set_tensor_view(const Tensor& t, const Tensor& source, int64_t offset, IntVec size,
@@ -485,7 +487,7 @@ Tensor cat_common(TensorList& list, int64_t dim) {
                         [](const Tensor& x) { return x.is_channels_last() && !x.is_contiguous(); });
   Tensor r = cl ? empty_strided(sz, IntVec{sz[1] * sz[2] * sz[3], 1, sz[3] * sz[1], sz[1]}, t)
                 : empty(sz, t);
-  if (is_quantized(used[0].dtype())) r.impl()->quantizer = used[0].impl()->quantizer;
+  if (is_quantized(used[0].dtype())) r.mutable_impl()->quantizer = used[0].impl()->quantizer;
   int64_t at = 0;
   for (auto& x : used) {
     if (x.numel()) copy_to(narrow(r, d, at, x.size(d)), x);
@@ -560,7 +562,7 @@ Tensor flip(const Tensor& t, IntVec dims) {
     strides[z(d)] = -strides[z(d)];
   }
   Tensor r = empty_like(t);
-  r.impl()->quantizer = t.impl()->quantizer;
+  r.mutable_impl()->quantizer = t.impl()->quantizer;
   if (r.numel() == 0) return r;
   // The same memory, walked backwards.
   in.data = static_cast<char*>(in.data) + start * static_cast<int64_t>(element_size(t.dtype()));

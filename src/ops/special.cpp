@@ -52,7 +52,7 @@ Tensor hash_tensor(const Tensor& x, IntVec dims, bool keepdim, int64_t mode) {
   if (is_floating(x.dtype())) {
     Tensor wide = contiguous(cast(x, kDouble));
     bits = make_view(wide, wide.impl()->sizes, wide.impl()->strides, wide.storage_offset());
-    bits.impl()->dtype = kLong;
+    bits.mutable_impl()->dtype = kLong;
   } else {
     bits = cast(x, kLong);
   }
@@ -71,7 +71,7 @@ Tensor hash_tensor(const Tensor& x, IntVec dims, bool keepdim, int64_t mode) {
     if (!gone || keepdim) sizes.push_back(gone ? 1 : x.size(i));
   }
   r = make_view(r, sizes, contiguous_strides(sizes), r.storage_offset());
-  r.impl()->dtype = ScalarType::UInt64;
+  r.mutable_impl()->dtype = ScalarType::UInt64;
   return r;
 }
 

@@ -59,6 +59,8 @@ bool fold_block(Block* b, PassContext& c, const AliasDb& alias) {
          {conv->inputs[1], conv->inputs[2], n->inputs[1], n->inputs[2], n->inputs[3], n->inputs[4]})
       written |= alias.has_writers(v);
     if (written || w.dtype() != mean.dtype()) continue;
+    std::optional<Folding> folding;
+    if (c.assumptions) folding.emplace(*c.assumptions);
     Arithmetic op(*c.ops);
     Tensor scale = op("aten::rsqrt", {op("aten::add.Scalar", {var, eps->toDouble(), int64_t{1}})});
     if (gamma.defined()) scale = op("aten::mul.Tensor", {scale, gamma});
@@ -69,6 +71,7 @@ bool fold_block(Block* b, PassContext& c, const AliasDb& alias) {
         bias.defined() ? op("aten::sub.Tensor", {bias, mean, int64_t{1}}) : op("aten::neg", {mean});
     shift = op("aten::mul.Tensor", {shift, scale});
     if (beta.defined()) shift = op("aten::add.Tensor", {shift, beta, int64_t{1}});
+    if (folding && !folding->succeeded()) continue;
     InsertPoint at(*n->graph, conv);
     conv->replace_input(1, n->graph->insert_constant(w2));
     conv->replace_input(2, n->graph->insert_constant(shift));

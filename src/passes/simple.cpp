@@ -6,9 +6,11 @@
 namespace sconce {
 
 bool dce(Graph& g, PassContext&) { return eliminate_dead_code(g, false); }
-bool constant_propagation_pass(Graph& g, PassContext& c) { return constant_propagation(g, *c.ops); }
-bool constant_pooling_pass(Graph& g, PassContext&) {
-  constant_pooling(g);
+bool constant_propagation_pass(Graph& g, PassContext& c) {
+  return constant_propagation(g, *c.ops, c.assumptions);
+}
+bool constant_pooling_pass(Graph& g, PassContext& c) {
+  constant_pooling(g, c.assumptions != nullptr);
   return false;
 }
 

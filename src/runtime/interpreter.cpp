@@ -219,20 +219,10 @@ class Interpreter {
     f.slots[x.a] = items[static_cast<size_t>(i)];
   }
   void get_attribute(Frame& f, const Instruction& x) {
-    Object& o = at(f, x.b).toObjectRef();
-    std::unique_lock<std::mutex> lock(o.mutex, std::defer_lock);
-    if (x.op == Op::GetAttrLocked) lock.lock();
-    if (x.c >= o.slots.size()) raise<OpError>("attribute is not set");
-    f.slots[x.a] = o.slots[x.c];
+    f.slots[x.a] = at(f, x.b).toObjectRef().slot(x.c);
   }
   void set_attribute(Frame& f, const Instruction& x) {
-    Object& o = at(f, x.a).toObjectRef();
-    IValue old;
-    std::lock_guard<std::mutex> lock(o.mutex);
-    if (x.c >= o.slots.size()) o.slots.resize(x.c + 1);
-    old = std::move(o.slots[x.c]);
-    o.slots[x.c] = at(f, x.b);
-    o.state_version.fetch_add(1, std::memory_order_relaxed);
+    at(f, x.a).toObjectRef().set_slot(x.c, at(f, x.b));
   }
 
   // Runs the top frame until a call or a return. True when the last frame has returned.
@@ -354,7 +344,6 @@ class Interpreter {
     SCONCE_SLOW(Len, slots[x->a].set_int_unchecked(
                          static_cast<int64_t>(at(f, x->b).toListRef().items.size())));
     SCONCE_SLOW(GetAttr, get_attribute(f, *x));
-    SCONCE_SLOW(GetAttrLocked, get_attribute(f, *x));
     SCONCE_SLOW(SetAttr, set_attribute(f, *x));
     SCONCE_SLOW(EnumName, slots[x->a] = at(f, x->b).toEnumRef().name);
     SCONCE_SLOW(EnumValue, slots[x->a] = at(f, x->b).toEnumRef().value);
@@ -564,7 +553,7 @@ class Interpreter {
         }
         int at_index = o.type->find_attribute(key);
         if (at_index < 0) raise<OpError>("KeyError: ", key);
-        set_output(f, s, 0, o.slots[static_cast<size_t>(at_index)]);
+        set_output(f, s, 0, o.slot(static_cast<size_t>(at_index)));
         break;
       }
       default: raise<Error>("instruction not known");

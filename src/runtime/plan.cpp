@@ -365,10 +365,9 @@ class Planner {
     int i = cls->find_attribute(n->s(Symbol("name")));
     if (n->inputs[0]->type->kind != TypeKind::Class || i < 0)
       raise<Error>("attribute ", n->s(Symbol("name")), " does not exist");
-    bool locked = cls->attributes[static_cast<size_t>(i)].written;
     if (n->kind == prim::GetAttr)
-      emit(locked ? Op::GetAttrLocked : Op::GetAttr, slot(n->outputs[0]),
-           operand(n->inputs[0], nullptr), static_cast<uint32_t>(i));
+      emit(Op::GetAttr, slot(n->outputs[0]), operand(n->inputs[0], nullptr),
+           static_cast<uint32_t>(i));
     else
       emit(Op::SetAttr, operand(n->inputs[0], nullptr), operand(n->inputs[1], nullptr),
            static_cast<uint32_t>(i));

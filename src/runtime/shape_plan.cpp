@@ -9,10 +9,12 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <mutex>
 #include <unordered_map>
 #include <unordered_set>
 
 #include "core/context.h"
+#include "core/device.h"
 #include "core/op_table.h"
 #include "ir/cleanup.h"
 
@@ -37,15 +39,46 @@ struct Key {
   bool tensor = false;
   ScalarType dtype = ScalarType::Undefined;
   DimVector sizes, strides;
+  int64_t offset = 0;  // this and the length of the storage: where the graph asks for them
+  size_t nbytes = 0;
+  int64_t low = 0, high = 0;  // the bytes that views of it span, from its first element
+  // An earlier input whose storage it shares, and the bytes between their first elements.
+  uint32_t shares = 0;
+  int64_t distance = 0;
   IValue value;
-  bool matches(const IValue& v) const {
-    if (!tensor) return !v.isTensor() && ivalue_is(v, value);
+  bool matches(const IValue& v, bool layout) const {
+    if (!tensor) return same_plain(v, value);
     if (!v.isTensor() || !v.box()) return false;
     const TensorImpl& t = *v.toTensorRef().impl();
-    return t.dtype == dtype && t.device.type == DeviceType::CPU && !t.quantizer &&
-           t.sizes == sizes && t.strides == strides;
+    if (t.dtype != dtype || t.device.type != DeviceType::CPU || t.quantizer || t.nested_rows ||
+        t.sizes != sizes || t.strides != strides)
+      return false;
+    if (layout && (t.offset != offset || t.storage->nbytes() != nbytes)) return false;
+    const int64_t first = t.offset * static_cast<int64_t>(element_size(dtype));
+    return first + low >= 0 && first + high <= static_cast<int64_t>(t.storage->nbytes());
+  }
+  static bool same_plain(const IValue& a, const IValue& b) {
+    if (a.tag() != b.tag() || a.isTensor()) return false;
+    if (!a.isDouble()) return ivalue_is(a, b);
+    double x = a.toDouble(), y = b.toDouble();
+    return std::memcmp(&x, &y, sizeof x) == 0;  // -0.0 is not 0.0
   }
 };
+size_t mix(size_t h, size_t v) { return (h ^ v) * 0x9e3779b97f4a7c15ull + (h >> 31); }
+// Of what Key::matches compares, sizes and plain values alone.
+size_t hash_of(const std::vector<IValue>& inputs) {
+  size_t h = inputs.size();
+  for (size_t i = 1; i < inputs.size(); ++i) {
+    const IValue& v = inputs[i];
+    h = mix(h, static_cast<size_t>(v.tag()));
+    if (v.isTensor() && v.box()) {
+      for (int64_t n : v.toTensorRef().sizes()) h = mix(h, static_cast<size_t>(n));
+    } else if (v.isInt() || v.isBool() || v.isDouble() || v.isString()) {
+      h = mix(h, ivalue_hash(v));
+    }
+  }
+  return h;
+}
 
 // The form of the result.
 struct Result {
@@ -55,6 +88,7 @@ struct Result {
   ScalarType dtype = ScalarType::Undefined;
   DimVector sizes, strides;
   int64_t offset = 0;
+  bool itself = false;  // the very tensor that was given
   TypePtr type = nullptr;
   std::vector<Result> items;
 };
@@ -82,74 +116,138 @@ class ShapePlan {
   std::vector<size_t> output_bytes;
   std::vector<uint32_t> written_inputs;
   size_t arena_bytes = 0;
-  bool writes_constants = false;
+  bool layout = false;  // the key has the inputs' offsets and the lengths of their storages
   Result result;
-  ShapePlan* next = nullptr;
+  std::atomic<uint64_t> last_used{0};
 
-  // What one running thread needs; one is kept for the next call.
+  size_t bytes() const {
+    return sizeof *this + arena_bytes + 2 * args.size() + calls.size() * sizeof(RecordedCall) +
+           dims.size() * 64 + (instance_fixups.size() + run_fixups.size()) * sizeof(Fixup);
+  }
+
+  // What one running thread needs; some are kept for the next calls.
   struct Instance {
     Ref<Storage> arena;
     std::vector<unsigned char> args;
     std::vector<Ref<Storage>> outputs;
   };
-  std::atomic<Instance*> spare{nullptr};
-  ~ShapePlan() { delete spare.load(); }
+  static constexpr int kSpares = 4;
+  std::atomic<Instance*> spares[kSpares] = {};
+  ~ShapePlan() {
+    for (auto& s : spares) delete s.load();
+  }
+  std::unique_ptr<Instance> take() {
+    for (auto& s : spares)
+      if (s.load(std::memory_order_relaxed))
+        if (Instance* in = s.exchange(nullptr, std::memory_order_acquire))
+          return std::unique_ptr<Instance>(in);
+    return make_instance();
+  }
+  void put_back(std::unique_ptr<Instance> in) {
+    for (auto& s : spares) {
+      Instance* none = nullptr;
+      if (!s.load(std::memory_order_relaxed) &&
+          s.compare_exchange_strong(none, in.get(), std::memory_order_release,
+                                    std::memory_order_relaxed)) {
+        in.release();
+        return;
+      }
+    }
+  }
 
-  uint64_t epoch = memory_epoch();  // of the constants' memory
+  // The constants' memory, and when it was last seen to be where it was.
+  std::vector<std::pair<const Storage*, const void*>> constants;
+  mutable std::atomic<uint64_t> epoch{memory_epoch()};
+  bool stale() const {
+    const uint64_t now = memory_epoch();
+    if (epoch.load(std::memory_order_relaxed) == now) return false;
+    for (auto& [storage, address] : constants)
+      if (storage->data() != address) return true;
+    epoch.store(now, std::memory_order_relaxed);
+    return false;
+  }
   bool matches(const std::vector<IValue>& inputs) const {
-    if (epoch != memory_epoch()) return false;
-    for (size_t i = 0; i < key.size(); ++i)
-      if (!key[i].matches(inputs[i + 1])) return false;
-    // Inputs that overlap are written in an order that the plan doesn't know.
-    for (size_t i = 0; i < key.size(); ++i)
-      for (size_t j = 0; key[i].tensor && j < i; ++j)
-        if (key[j].tensor && inputs[i + 1].toTensorRef().impl()->storage ==
-                                 inputs[j + 1].toTensorRef().impl()->storage)
+    if (stale() || inputs.size() != key.size() + 1) return false;
+    for (size_t i = 0; i < key.size(); ++i) {
+      const Key& k = key[i];
+      if (!k.matches(inputs[i + 1], layout)) return false;
+      if (!k.shares) continue;
+      const Tensor &t = inputs[i + 1].toTensorRef(), &other = inputs[k.shares].toTensorRef();
+      if (t.impl()->storage != other.impl()->storage || between(other, t) != k.distance)
+        return false;
+    }
+    // What overlaps a written input is written in an order that the plan doesn't know.
+    for (uint32_t w : written_inputs)
+      for (uint32_t i = 1; i < inputs.size(); ++i)
+        if (i != w && key[i - 1].tensor && root(i) != root(w) && overlap(w, i, inputs))
           return false;
     return true;
   }
+  // Bytes from a's first element to b's.
+  static int64_t between(const Tensor& a, const Tensor& b) {
+    return static_cast<const char*>(b.const_raw_data()) -
+           static_cast<const char*>(a.const_raw_data());
+  }
 
-  void prepare() { spare.store(make_instance().release(), std::memory_order_release); }
+  void prepare() { put_back(make_instance()); }
   std::vector<IValue> run(const std::vector<IValue>& inputs) {
-    std::unique_ptr<Instance> in(spare.exchange(nullptr, std::memory_order_acquire));
-    if (!in) in = make_instance();
+    std::unique_ptr<Instance> in = take();
+    for (uint32_t i : written_inputs) inputs[i].toTensorRef().impl()->storage->make_unique();
     for (size_t i = 0; i < output_bytes.size(); ++i)
       in->outputs[i] = Storage::allocate(output_bytes[i]);
     for (const Fixup& f : run_fixups) {
       char* base;
       if (f.place.kind == Place::Output) {
-        base = static_cast<char*>(in->outputs[f.place.index]->data());
+        base = static_cast<char*>(in->outputs[f.place.index]->address());
       } else {
-        base = static_cast<char*>(inputs[f.place.index].toTensorRef().raw_data());
+        base = static_cast<char*>(inputs[f.place.index].toTensorRef().element_address());
       }
       patch(*in, f.at, base + f.place.offset);
     }
-    for (const RecordedCall& c : calls) c.run(in->args.data() + c.args);
-    for (uint32_t i : written_inputs) inputs[i].toTensorRef().impl()->storage->bump_version();
+    {
+      struct Written {
+        const ShapePlan& plan;
+        const std::vector<IValue>& inputs;
+        ~Written() {
+          for (uint32_t i : plan.written_inputs)
+            inputs[i].toTensorRef().impl()->storage->note_write();
+        }
+      } written{*this, inputs};
+      for (const RecordedCall& c : calls) c.run(in->args.data() + c.args);
+    }
     std::vector<IValue> out{build(result, *in, inputs)};
     for (auto& o : in->outputs) o = Ref<Storage>();
-    delete spare.exchange(in.release(), std::memory_order_acq_rel);
+    put_back(std::move(in));
     return out;
   }
 
  private:
+  uint32_t root(uint32_t i) const { return key[i - 1].shares ? key[i - 1].shares : i; }
+  bool overlap(uint32_t a, uint32_t b, const std::vector<IValue>& inputs) const {
+    auto begin = [&](uint32_t i) {
+      return static_cast<const char*>(inputs[i].toTensorRef().const_raw_data()) + key[i - 1].low;
+    };
+    auto end = [&](uint32_t i) { return begin(i) + (key[i - 1].high - key[i - 1].low); };
+    return begin(a) < end(b) && begin(b) < end(a);
+  }
   static void patch(Instance& in, size_t at, void* data) {
     std::memcpy(in.args.data() + at + offsetof(TensorView, data), &data, sizeof data);
   }
   std::unique_ptr<Instance> make_instance() const {
     auto in = std::make_unique<Instance>();
     in->arena = Storage::allocate(arena_bytes);
-    std::memset(in->arena->data(), 0, arena_bytes);  // its pages are there before they are needed
+    std::memset(in->arena->address(), 0,
+                arena_bytes);  // its pages are there before they are needed
     in->args = args;
     in->outputs.resize(output_bytes.size());
     for (const Fixup& f : instance_fixups)
-      patch(*in, f.at, static_cast<char*>(in->arena->data()) + f.place.offset);
+      patch(*in, f.at, static_cast<char*>(in->arena->address()) + f.place.offset);
     return in;
   }
   IValue build(const Result& r, const Instance& in, const std::vector<IValue>& inputs) const {
     if (r.kind == Result::Plain) return r.plain;
     if (r.kind == Result::TensorResult) {
-      if (r.place.kind == Place::Input && r.offset < 0) return inputs[r.place.index];
+      if (r.itself) return inputs[r.place.index];
       auto t = make_ref<TensorImpl>();
       t->sizes = r.sizes;
       t->strides = r.strides;
@@ -175,8 +273,9 @@ namespace {
 
 class Recording final : public Recorder {
  public:
-  explicit Recording(const std::vector<IValue>& inputs) : plan_(std::make_unique<ShapePlan>()) {
-    std::unordered_set<const Storage*> seen;
+  // layout: the graph asks for the layout of storages.
+  Recording(const std::vector<IValue>& inputs, bool layout) : plan_(std::make_unique<ShapePlan>()) {
+    plan_->layout = layout;
     for (size_t i = 1; i < inputs.size(); ++i) {
       const IValue& v = inputs[i];
       Key k;
@@ -185,9 +284,16 @@ class Recording final : public Recorder {
         const TensorImpl& t = *v.toTensorRef().impl();
         k.tensor = true;
         k.dtype = t.dtype, k.sizes = t.sizes, k.strides = t.strides;
-        inputs_[t.storage.get()] = static_cast<uint32_t>(i);
-        input_bytes_[t.storage.get()] = t.offset * static_cast<int64_t>(element_size(t.dtype));
-        if (!seen.insert(t.storage.get()).second) give_up();
+        k.offset = t.offset, k.nbytes = t.storage->nbytes();
+        widen(k, extent_of(t.sizes.data(), t.strides.data(), static_cast<int64_t>(t.sizes.size())),
+              0, t.dtype);
+        auto [first, added] = inputs_.emplace(t.storage.get(), static_cast<uint32_t>(i));
+        if (added) {
+          input_bytes_[t.storage.get()] = t.offset * static_cast<int64_t>(element_size(t.dtype));
+        } else {
+          k.shares = first->second;
+          k.distance = ShapePlan::between(inputs[first->second].toTensorRef(), v.toTensorRef());
+        }
       } else if (plain(v)) {
         k.value = v;
       } else {
@@ -217,11 +323,13 @@ class Recording final : public Recorder {
                                     const std::unordered_set<const Storage*>& constants) {
     for (auto& kv : inputs_)
       if (constants.count(kv.first)) give_up();
-    for (const Storage* s : foreign_)
+    for (const Storage* s : foreign_) {
       if (!constants.count(s)) give_up();
+      plan_->constants.emplace_back(s, s->data());
+    }
     // unsqueeze_ and its like change the input itself.
     for (size_t i = 0; i < kept_.size(); ++i)
-      if (!plan_->key[i].matches(kept_[i])) give_up();
+      if (!plan_->key[i].matches(kept_[i], layout())) give_up();
     // Without a tensor or a kernel there is nothing to plan: it would only remember an answer.
     if (plan_->calls.empty() &&
         std::none_of(plan_->key.begin(), plan_->key.end(), [](const Key& k) { return k.tensor; }))
@@ -241,6 +349,13 @@ class Recording final : public Recorder {
   };
 
   void give_up() { given_up_ = true; }
+  bool layout() const { return plan_->layout; }
+  // The bytes that a view of input k spans, whose first element lies at `at` from k's.
+  static void widen(Key& k, Extent e, int64_t at, ScalarType dtype) {
+    const auto bytes = static_cast<int64_t>(element_size(dtype));
+    k.low = std::min(k.low, at + e.begin * bytes);
+    k.high = std::max(k.high, at + e.end * bytes);
+  }
 
   Place locate(const void* data, const Storage* s) {
     Place p;
@@ -281,7 +396,7 @@ class Recording final : public Recorder {
       v.sizes = dims.get(), v.strides = dims.get() + n, v.storage = nullptr;
       plan_->dims.push_back(std::move(dims));
       std::memcpy(args.data() + where, &v, sizeof v);
-      bool output = i < c.n_outputs;
+      const bool output = c.written >> i & 1;
       if (p.kind == Place::Arena) {
         Life& l = storages_[p.index];
         // Read before any slot wrote it: the host filled it.
@@ -291,10 +406,12 @@ class Recording final : public Recorder {
         l.last = std::max(l.last, plan_->calls.size());
       }
       if (output && p.kind == Place::Constant) give_up();
-      // The index slot may write what it otherwise reads.
-      bool written = output || std::strcmp(c.name, "index") == 0;
-      if (written && p.kind == Place::Constant) plan_->writes_constants = true;
-      if (written && p.kind == Place::Input) plan_->written_inputs.push_back(p.index);
+      if (p.kind == Place::Input) {
+        widen(plan_->key[p.index - 1], extent_of(v.sizes, v.strides, v.ndim), p.offset, v.dtype);
+        auto& written = plan_->written_inputs;
+        if (output && std::find(written.begin(), written.end(), p.index) == written.end())
+          written.push_back(p.index);
+      }
       if (p.kind != Place::Constant) fixups_.push_back({where, p});
     }
     plan_->calls.push_back({c.run, at});
@@ -319,7 +436,11 @@ class Recording final : public Recorder {
         r.place = {Place::Output, static_cast<uint32_t>(l.output), 0};
       } else if (auto in = inputs_.find(s); in != inputs_.end()) {
         r.place = {Place::Input, in->second, byte - input_bytes_[s]};
-        if (input_is(in->second, t)) r.offset = -1;  // the input itself
+        for (size_t i = 0; i < kept_.size(); ++i)
+          if (kept_[i].box() == v.box()) {  // the input itself
+            r.place.index = static_cast<uint32_t>(i + 1);
+            r.itself = true;
+          }
       } else {
         return false;  // a constant that escapes may be written outside
       }
@@ -334,12 +455,6 @@ class Recording final : public Recorder {
     }
     r.plain = v;
     return plain(v);
-  }
-  bool input_is(uint32_t i, const TensorImpl& t) const {
-    const Key& k = plan_->key[i - 1];
-    return k.sizes == t.sizes && k.strides == t.strides && k.dtype == t.dtype &&
-           input_bytes_.at(t.storage.get()) ==
-               t.offset * static_cast<int64_t>(element_size(t.dtype));
   }
 
   // Offsets in the arena: the largest first, each at the lowest place that is free during its life.
@@ -416,18 +531,70 @@ bool block_suits(Block* b) {
   }
   return true;
 }
+// The graph asks where in its storage a tensor lies.
+bool asks_for_layout(Block* b) {
+  for (const Node* n : b->nodes()) {
+    std::string_view name = n->kind.unqualified();
+    if (name.substr(0, 10) == "as_strided" || name == "storage_offset" || name == "set_")
+      return true;
+    for (Block* inner : n->blocks)
+      if (asks_for_layout(inner)) return true;
+  }
+  return false;
+}
 
 }  // namespace
 
 struct ShapePlanCache::State {
-  std::atomic<ShapePlan*> head{nullptr};
-  std::atomic<int> attempts{0};
+  std::mutex mutex;  // of the next three
+  std::unordered_multimap<size_t, std::shared_ptr<ShapePlan>> plans;
+  size_t bytes = 0;
+  // Graphs that can't be recorded: each failure doubles the calls until the next try.
+  uint32_t failures = 0, skip = 0;
+  std::atomic<uint64_t> clock{0};
+  size_t limit = size_t{16} << 20;
+  bool layout = false;
   std::unordered_set<const Storage*> constants;
-  ~State() {
-    for (ShapePlan* p = head.load(); p;) {
-      ShapePlan* next = p->next;
-      delete p;
-      p = next;
+
+  std::shared_ptr<ShapePlan> find(size_t hash, const std::vector<IValue>& inputs) {
+    std::lock_guard<std::mutex> lock(mutex);
+    auto range = plans.equal_range(hash);
+    for (auto it = range.first; it != range.second; ++it)
+      if (it->second->matches(inputs)) return it->second;
+    return nullptr;
+  }
+  // Whether to record this call.
+  bool attempt() {
+    std::lock_guard<std::mutex> lock(mutex);
+    if (!skip) return true;
+    --skip;
+    return false;
+  }
+  void failed() {
+    std::lock_guard<std::mutex> lock(mutex);
+    failures = std::min(failures + 1, 12u);
+    skip = (1u << failures) - 1;
+  }
+  void add(size_t hash, std::shared_ptr<ShapePlan> plan) {
+    std::vector<std::shared_ptr<ShapePlan>> dropped;  // freed after the lock
+    std::lock_guard<std::mutex> lock(mutex);
+    failures = 0;
+    for (auto it = plans.begin(); it != plans.end();) {
+      const bool stale = it->second->stale();
+      if (stale) bytes -= it->second->bytes(), dropped.push_back(std::move(it->second));
+      it = stale ? plans.erase(it) : std::next(it);
+    }
+    bytes += plan->bytes();
+    plans.emplace(hash, std::move(plan));
+    while (bytes > limit && plans.size() > 1) {
+      auto oldest = plans.begin();
+      for (auto it = plans.begin(); it != plans.end(); ++it)
+        if (it->second->last_used.load(std::memory_order_relaxed) <
+            oldest->second->last_used.load(std::memory_order_relaxed))
+          oldest = it;
+      bytes -= oldest->second->bytes();
+      dropped.push_back(std::move(oldest->second));
+      plans.erase(oldest);
     }
   }
 };
@@ -435,21 +602,29 @@ struct ShapePlanCache::State {
 ShapePlanCache::ShapePlanCache(std::shared_ptr<const Plan> plan)
     : plan_(std::move(plan)), state_(std::make_unique<State>()) {
   for (auto& c : plan_->constants) collect_storages(c, state_->constants);
+  size_t weights = 0;
+  for (const Storage* s : state_->constants) weights += s->nbytes();
+  state_->limit = std::max(state_->limit, weights / 8);
+  state_->layout = asks_for_layout(plan_->graph->block());
 }
 ShapePlanCache::~ShapePlanCache() = default;
 
 std::vector<IValue> ShapePlanCache::run(std::vector<IValue> inputs, const Engine& engine,
                                         std::vector<IValue>* again) {
-  if (inputs.size() == plan_->n_inputs)
-    for (ShapePlan* p = state_->head.load(std::memory_order_acquire); p; p = p->next)
-      if (p->matches(inputs)) return p->run(inputs);
-  // More sets of shapes than this are not worth their memory.
-  constexpr int kMaxAttempts = 16;
   Context& c = context();
-  if (inputs.size() != plan_->n_inputs || c.recorder || c.max_steps ||
-      state_->attempts.fetch_add(1, std::memory_order_relaxed) >= kMaxAttempts)
+  if (inputs.size() != plan_->n_inputs || c.recorder || c.max_steps)
     return run_plan(*plan_, std::move(inputs), engine);
-  Recording recording(inputs);
+  const size_t hash = hash_of(inputs);
+  auto used = [&](ShapePlan& p) {
+    p.last_used.store(state_->clock.fetch_add(1, std::memory_order_relaxed),
+                      std::memory_order_relaxed);
+  };
+  if (auto plan = state_->find(hash, inputs)) {
+    used(*plan);
+    return plan->run(inputs);
+  }
+  if (!state_->attempt()) return run_plan(*plan_, std::move(inputs), engine);
+  Recording recording(inputs, state_->layout);
   std::vector<IValue> given = inputs;
   std::vector<IValue> out;
   if (recording.given_up()) return run_plan(*plan_, std::move(inputs), engine);
@@ -461,18 +636,19 @@ std::vector<IValue> ShapePlanCache::run(std::vector<IValue> inputs, const Engine
     throw;
   }
   c.recorder = nullptr;
-  if (auto fresh = recording.finish(out.at(0), state_->constants)) {
-    // The arena is made here, so that the next call finds all the memory that it needs.
-    fresh->prepare();
-    constexpr size_t kSmall = 64 << 10;
-    // One that writes what it did not make must not run a second time.
-    bool pure = fresh->written_inputs.empty() && !fresh->writes_constants;
-    if (again && pure && fresh->arena_bytes <= kSmall && fresh->matches(given)) *again = given;
-    ShapePlan* raw = fresh.release();
-    raw->next = state_->head.load(std::memory_order_relaxed);
-    while (!state_->head.compare_exchange_weak(raw->next, raw, std::memory_order_release)) {
-    }
+  std::shared_ptr<ShapePlan> fresh = recording.finish(out.at(0), state_->constants);
+  if (!fresh) {
+    state_->failed();
+    return out;
   }
+  // The arena is made here, so that the next call finds all the memory that it needs.
+  fresh->prepare();
+  constexpr size_t kSmall = 64 << 10;
+  // One that writes what it did not make must not run a second time.
+  bool pure = fresh->written_inputs.empty();
+  if (again && pure && fresh->arena_bytes <= kSmall && fresh->matches(given)) *again = given;
+  used(*fresh);
+  state_->add(hash, std::move(fresh));
   return out;
 }
 

@@ -1,8 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tier 2, the plainest form: one run of a straight-line graph is recorded as kernel slot calls;
 // later runs with the same shapes replay them over one arena, with no shape arithmetic, no
-// reference counts and no allocation but the outputs. An operator function touches no element
-// itself, so the recorded slot calls are the whole computation.
+// reference counts and no allocation but the outputs.
+//
+// Why that is sound: an operator function touches no element itself, so the recorded slot calls are
+// the whole computation; what operators decide, they decide by the forms and plain values of their
+// arguments, which are the key of a plan (where the graph asks for a storage's layout, offset and
+// length belong to the form). An operator that looks at an element (host_read), draws a random
+// number or changes another tensor's memory ends the recording. Constants are read where they
+// stand, at every replay; their forms are what the prepared method assumes (core/assumptions.h),
+// and their addresses what memory_epoch() counts changes of. Inputs may be anywhere and may
+// overlap, unless the plan writes one.
 #pragma once
 #include <memory>
 #include <vector>
@@ -14,6 +22,7 @@ namespace sconce {
 
 class ShapePlan;
 
+// The plans of one method, the least recently used dropped first. Any number of threads may run.
 class ShapePlanCache {
  public:
   explicit ShapePlanCache(std::shared_ptr<const Plan> plan);
