@@ -593,6 +593,42 @@ void put_first(Side& s, const Place& p) {
 
 void nothing(Side&, const Place&) {}
 
+// ---- the whole module ----
+
+void to_double(Side& s, const Place&) { s.module.to(kDouble); }
+void to_float(Side& s, const Place&) { s.module.to(kFloat); }
+void round_to_half(Side& s, const Place&) {
+  s.module.to(kHalf);
+  s.module.to(kFloat);
+}
+void write_all(const Side& s, const Module& m) {
+  for (auto& slot : slots_of(m))
+    if (slot.value.isTensor()) write_into(s, slot.value);
+}
+void take_clone(Side& s, const Place&) { s.other = s.module.clone(); }
+void write_clone(Side& s, const Place&) {
+  if (!s.other.defined()) s.other = s.module.clone();
+  write_all(s, s.other);
+}
+void write_cloned(Side& s, const Place& p) {
+  if (!s.other.defined()) take_clone(s, p);
+  write_all(s, s.module);
+}
+// The calls that follow are the clone's.
+void become_clone(Side& s, const Place& p) {
+  if (!s.other.defined()) take_clone(s, p);
+  std::swap(s.module, s.other);
+}
+void load_changed(Side& s, const Place&) {
+  std::vector<Named<Tensor>> state = s.module.state_dict();
+  for (auto& t : state)
+    if (plain(t.value)) t.value = changed_tensor(t.value);
+  s.module.load_state_dict(state);
+}
+void write_state(Side& s, const Place&) {
+  for (auto& t : s.module.state_dict()) write_into(s, t.value);
+}
+
 // ---- inputs ----
 
 IValue& input(std::vector<IValue>& in, const Place& p) {
@@ -636,6 +672,10 @@ void give_none(Side& s, const Place& p, std::vector<IValue>& in) {
 void give_doubled(Side& s, const Place&, std::vector<IValue>& in) {
   for (auto& v : in)
     if (tensor_input(v) && v.toTensorRef().dim() > 0) v = host_call(s, "doubled", {v});
+}
+void give_double(Side&, const Place&, std::vector<IValue>& in) {
+  for (auto& v : in)
+    if (tensor_input(v) && is_floating(v.toTensorRef().dtype())) v = v.toTensorRef().to(kDouble);
 }
 void give_last_answer(Side& s, const Place& p, std::vector<IValue>& in) {
   for (size_t i = s.answers.size(); i-- > 0;)
@@ -694,6 +734,12 @@ const std::vector<Kind>& kinds_of_change() {
       {"gapped",               inputs,                nullptr,      nothing,           nothing,          give_gapped,      false},
       {"stretched",            input_rows,            nullptr,      nothing,           nothing,          give_stretched,   false},
       {"no rows",              input_rows,            nullptr,      nothing,           nothing,          give_none,        false},
+      {"to double",            everywhere,            nullptr,      to_double,         to_float,         give_double,      false},
+      {"to half and back",     everywhere,            nullptr,      round_to_half,     nullptr,          nullptr,          false},
+      {"clone written",        everywhere,            nullptr,      write_clone,       become_clone,     nullptr,          false},
+      {"cloned written",       everywhere,            take_clone,   write_cloned,      become_clone,     nullptr,          false},
+      {"clone called",         everywhere,            nullptr,      become_clone,      write_cloned,     nullptr,          false},
+      {"load_state_dict",      everywhere,            nullptr,      load_changed,      write_state,      nullptr,          false},
       {"batch doubled",        inputs,                nullptr,      nothing,           nothing,          give_doubled,     false},
   };
   return kinds;

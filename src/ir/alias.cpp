@@ -7,8 +7,6 @@
 
 namespace sconce {
 
-namespace {
-// Training moves the running statistics, inputs 3 and 4, though no schema says so.
 bool writes_statistics(const Node* n) {
   static const auto* kinds = new std::vector<Symbol>{
       Symbol("aten::batch_norm"), Symbol("aten::instance_norm"), Symbol("aten::native_batch_norm"),
@@ -18,7 +16,6 @@ bool writes_statistics(const Node* n) {
   auto training = constant_value(n->inputs[5]);
   return !training || !training->isBool() || training->toBool();
 }
-}  // namespace
 
 bool AliasDb::is_mutable_type(TypePtr t) {
   switch (t->kind) {

@@ -11,6 +11,10 @@
 
 namespace sconce {
 
+// A normalisation that may be training: it moves its running statistics, inputs 3 and 4, though no
+// schema says so.
+bool writes_statistics(const Node* n);
+
 class AliasDb {
  public:
   explicit AliasDb(const Graph& g);

@@ -95,7 +95,8 @@ class DeadCode {
       for (Node* m : b->nodes()) e |= effects(m);
     e |= alias_ ? alias_->writes_to_wildcard(n)
                 : n->kind == prim::SetAttr || n->kind == prim::CallMethod ||
-                      n->kind == prim::CallFunction || (n->op && n->op->schema().is_mutable());
+                      n->kind == prim::CallFunction || (n->op && n->op->schema().is_mutable()) ||
+                      writes_statistics(n);
     return effects_[n] = e;
   }
   bool mark(Node* n) {

@@ -314,6 +314,14 @@ Tensor batch_norm(const Tensor& x, const Tensor* w, const Tensor* b, const Tenso
     if (p && p->numel() != x.size(1))
       raise<OpError>("batch_norm: running_mean, running_var, weight and bias should contain ",
                      x.size(1), " elements not ", p->numel());
+  for (const Tensor* p : {rm, rv})
+    if (p && p->dim() != 1)
+      raise<OpError>("batch_norm: running_mean and running_var should have 1 dim, got ",
+                     p->sizes());
+  // PyTorch counts the elements of these two, in whatever sizes.
+  Tensor flat_w, flat_b;
+  if (w && w->dim() != 1) w = &(flat_w = reshape(*w, {-1}));
+  if (b && b->dim() != 1) b = &(flat_b = reshape(*b, {-1}));
   if (!training) {
     if (!rm || !rv)
       raise<OpError>("Expected running_mean and running_var to be defined when training=False");

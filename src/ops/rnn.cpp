@@ -159,19 +159,38 @@ std::tuple<Tensor, Tensor> rnn_packed(const Tensor& x, const Tensor& sizes, cons
   auto [y, hn, cn] = run({K, b, l, d, t, bi}, x, &s, h, Tensor(), p);
   return {y, hn};
 }
+// gates: how many rows of the weights belong to one hidden value.
+void check_cell(const Tensor& x, const Tensor& h, const Tensor& wi, const Tensor& wh, int64_t gates,
+                int number) {
+  if (x.dim() != 2 || h.dim() != 2)
+    raise<OpError>("a cell expects an input and hidden states of 2 dims, got ", x.sizes(), " and ",
+                   h.sizes());
+  if (x.size(1) != wi.size(1))
+    raise<OpError>("input has inconsistent input_size: got ", x.size(1), " expected ", wi.size(1));
+  if (x.size(0) != h.size(0))
+    raise<OpError>("Input batch size ", x.size(0), " doesn't match hidden", number, " batch size ",
+                   h.size(0));
+  if (h.size(1) * gates != wh.size(0))
+    raise<OpError>("hidden", number, " has inconsistent hidden_size: got ", h.size(1),
+                   ", expected ", wh.size(0) / gates);
+}
 std::tuple<Tensor, Tensor> lstm_cell(const Tensor& x, TensorList hx, const Tensor& wi,
                                      const Tensor& wh, const Tensor* bi, const Tensor* bh) {
+  if (hx.size() != 2) raise<OpError>("lstm_cell expects two hidden states");
+  for (int i : {0, 1}) check_cell(x, hx[static_cast<size_t>(i)], wi, wh, 4, i);
   State s = step(Kind::Lstm, linear(x, wi, bi), {hx.at(0), hx.at(1)}, {&wi, &wh, bi, bh, nullptr});
   return {s.h, s.c};
 }
 template <Kind K>
 Tensor rnn_cell(const Tensor& x, const Tensor& h, const Tensor& wi, const Tensor& wh,
                 const Tensor* bi, const Tensor* bh) {
+  check_cell(x, h, wi, wh, K == Kind::Gru ? 3 : 1, 0);
   return step(K, linear(x, wi, bi), {h, Tensor()}, {&wi, &wh, bi, bh, nullptr}).h;
 }
 std::tuple<Tensor, Tensor> pack_padded(const Tensor& input, const Tensor& lengths,
                                        bool batch_first) {
   Tensor x = batch_first ? transpose(input, 0, 1) : input;
+  if (input.numel() == 0) raise<OpError>("Cannot pack empty tensors.");
   auto len = host_ints(lengths);
   if (static_cast<int64_t>(len.size()) != x.size(1))
     raise<OpError>("Expected `len(lengths)` to be equal to batch_size, but got ", len.size(),

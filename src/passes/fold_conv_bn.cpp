@@ -54,6 +54,10 @@ bool fold_block(Block* b, PassContext& c, const AliasDb& alias) {
         !constant_tensor(n->inputs[2], &beta, true) ||
         !constant_tensor(n->inputs[3], &mean, false) || !constant_tensor(n->inputs[4], &var, false))
       continue;
+    // batch_norm takes them in whatever sizes; a convolution's bias has one dim.
+    bool flat = true;
+    for (const Tensor* t : {&gamma, &beta, &mean, &var}) flat &= !t->defined() || t->dim() == 1;
+    if (!flat) continue;
     bool written = false;
     for (Value* v :
          {conv->inputs[1], conv->inputs[2], n->inputs[1], n->inputs[2], n->inputs[3], n->inputs[4]})
