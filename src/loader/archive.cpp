@@ -5,6 +5,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "loader/file_kind.h"
+
 namespace sconce {
 
 namespace {
@@ -113,11 +115,9 @@ class Loader {
     zip::Archive& z = *a_.zip;
     if (!z.has("constants.pkl")) {
       if (z.has("model.json")) return load_model_json(a_, ops_, run_);
-      if (z.has("data.pkl"))
-        raise<FormatError>(z.file_name(),
-                           ": this file was written by torch.save, not by torch.jit.save; it has "
-                           "weights but no program (constants.pkl is missing)");
-      raise<FormatError>(z.file_name(), ": no TorchScript archive (constants.pkl is missing)");
+      std::string kind = kind_of_zip(z.names());
+      if (kind.empty()) kind = "no TorchScript archive (constants.pkl is missing)";
+      raise<FormatError>(z.file_name(), ": ", kind);
     }
     a_.version = read_version(z);
     auto zip = a_.zip;
@@ -148,7 +148,9 @@ class Loader {
     PickleOptions o;
     o.what = z.file_name() + ":" + name + ".pkl";
     std::string folder = constants ? "constants/" : "data/";
-    o.read_storage = [&z, folder](const std::string& key) { return z.read(folder + key); };
+    o.read_storage = [&z, folder](const std::string& key, uint64_t) {
+      return z.read(folder + key);
+    };
     auto cu = a_.cu;
     o.resolve_type = [cu](const std::string& n) { return cu->find_type(n); };
     o.parse_type = [cu](const std::string& text) { return cu->parse_type_text(text); };
@@ -212,6 +214,9 @@ class Loader {
           if (loose_match(v, e)) return true;
         return false;
       case TypeKind::Class:
+        // Packed parameters that nobody has packed yet are None.
+        if (v.isNone()) return static_cast<const ClassType*>(t)->is_native;
+        return v.isObject();
       case TypeKind::Interface: return v.isObject();
       case TypeKind::Float: return v.isDouble() || v.isInt();
       default: return ivalue_matches(v, t);
@@ -227,26 +232,11 @@ class Loader {
 
 LoadedArchive load_archive(Bytes bytes, const std::string& name, const OpTable& ops,
                            const RunFunction& run) {
+  refuse_other_files(bytes, name);
   LoadedArchive a;
   a.zip = std::make_shared<zip::Archive>(std::move(bytes), name);
   Loader(a, ops, run).load();
   return a;
-}
-
-IValue load_torch_save(Bytes bytes, const std::string& name) {
-  static constexpr unsigned char kMagic[] = {0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c,
-                                             0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19};
-  if (bytes.size >= sizeof kMagic && std::memcmp(bytes.data, kMagic, sizeof kMagic) == 0)
-    raise<FormatError>(name,
-                       ": the stream form of torch.save (before 1.6) can't be read yet; save it "
-                       "again with a newer torch");
-  zip::Archive z(std::move(bytes), name);
-  if (!z.has("data.pkl")) raise<FormatError>(name, ": no torch.save file (data.pkl is missing)");
-  PickleOptions o;
-  o.what = name + ":data.pkl";
-  o.read_storage = [&z](const std::string& key) { return z.read("data/" + key); };
-  o.torch_save = true;
-  return unpickle(z.read("data.pkl"), o);
 }
 
 }  // namespace sconce

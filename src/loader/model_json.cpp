@@ -115,7 +115,6 @@ class OldLoader {
 
   IValue tensor(const Json& t) {
     if (!t.is_object() || !t.contains("data")) fail("model.json: a tensor has no data");
-    if (truth(t, "isQuantized")) fail("quantised tensors of model.json can't be read");
     auto impl = make_ref<TensorImpl>();
     impl->dtype = dtype_of(text(t, "dataType"));
     std::string key = text(t["data"], "key");
@@ -152,7 +151,23 @@ class OldLoader {
         fail("model.json: a tensor exceeds its storage");
     }
     impl->requires_grad = truth(t, "requiresGrad");
+    if (truth(t, "isQuantized")) quantise(*impl, t);
     return IValue(Tensor(impl));
+  }
+
+  // The dataType is that of the stored numbers.
+  void quantise(TensorImpl& impl, const Json& t) const {
+    impl.dtype = impl.dtype == kByte   ? ScalarType::QUInt8
+                 : impl.dtype == kChar ? ScalarType::QInt8
+                 : impl.dtype == kInt  ? ScalarType::QInt32
+                                       : ScalarType::Undefined;
+    if (impl.dtype == ScalarType::Undefined)
+      fail("model.json: a quantised tensor's type is not known");
+    auto q = std::make_shared<Quantizer>();
+    if (t.contains("scale") && t["scale"].is_number()) q->scale = t["scale"].get<double>();
+    q->zero_point = integer(t, "zeroPoint", 0);
+    impl.quantizer = std::move(q);
+    impl.requires_grad = false;
   }
 
   void read_attributes() {
@@ -160,7 +175,9 @@ class OldLoader {
     o.what = file_ + ":attributes.pkl";
     auto cu = a_.cu;
     // Tensors are named by their place in the table.
-    o.read_storage = [this](const std::string& key) { return a_.zip->read("tensors/" + key); };
+    o.read_storage = [this](const std::string& key, uint64_t) {
+      return a_.zip->read("tensors/" + key);
+    };
     o.resolve_type = [cu](const std::string& n) { return cu->find_type(n); };
     o.parse_type = [cu](const std::string& t) { return cu->parse_type_text(t); };
     o.build_object = [this](const ClassType* t, IValue) -> IValue {

@@ -104,13 +104,19 @@ Archive::Archive(Bytes bytes, std::string name) : bytes_(std::move(bytes)), name
   }
   if (entries_.empty()) fail("the archive is empty");
   size_t slash = entries_[0].name.find('/');
-  if (slash == std::string::npos) fail("the archive has no top folder");
-  folder_ = entries_[0].name.substr(0, slash);
+  // Without a folder nothing is found: no name begins with '/'.
+  folder_ = slash == std::string::npos ? "" : entries_[0].name.substr(0, slash);
 }
 
 const Entry* Archive::find(const std::string& record) const {
   auto it = index_.find(lower(folder_ + "/" + record));
   return it == index_.end() ? nullptr : &entries_[it->second];
+}
+
+std::vector<std::string> Archive::names() const {
+  std::vector<std::string> r;
+  for (auto& e : entries_) r.push_back(e.name);
+  return r;
 }
 
 std::vector<std::string> Archive::records() const {

@@ -18,7 +18,8 @@ struct Entry {
 
 class Archive {
  public:
-  // Throws FormatError when the bytes are no zip archive that PyTorch would read.
+  // Throws FormatError when the bytes are no zip archive that PyTorch would read. Without a top
+  // folder it has names but no records.
   explicit Archive(Bytes bytes, std::string name);
 
   const std::string& folder() const { return folder_; }
@@ -27,6 +28,8 @@ class Archive {
   // Record without the folder; throws FormatError when it is missing or broken.
   Bytes read(const std::string& record) const;
   std::string read_text(const std::string& record) const;
+  // All names as the directory has them.
+  std::vector<std::string> names() const;
   // Names without the folder, in the directory's order.
   std::vector<std::string> records() const;
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "loader/script/emitter.h"
+#include "loader/script/native_classes.h"
 
 namespace sconce {
 
@@ -27,6 +28,8 @@ Function* ClassType::find_method(const std::string& n) const {
 namespace sconce::script {
 
 namespace {
+
+constexpr std::string_view kNativeClasses = "__torch__.torch.classes.";
 
 std::string demangle(const std::string& name) {
   std::string out;
@@ -82,7 +85,10 @@ TypePtr CompilationUnit::find_type(const std::string& name) {
   std::lock_guard<std::recursive_mutex> lock(mutex_);
   auto it = named_.find(name);
   if (it != named_.end()) return it->second;
-  if (name.rfind("__torch__.torch.classes.", 0) == 0) return native_class(name);
+  // "__torch__.torch.classes." namespace "." name
+  if (name.rfind(kNativeClasses, 0) == 0 &&
+      std::count(name.begin() + static_cast<long>(kNativeClasses.size()), name.end(), '.') == 1)
+    return native_class(name);
   load_source(prefix_of(name));
   auto p = pending_.find(name);
   if (p == pending_.end() || p->second->kind != Kind::ClassDef) return nullptr;
@@ -114,37 +120,15 @@ ClassType* CompilationUnit::create_class(const std::string& name, bool is_module
 }
 
 ClassType* CompilationUnit::native_class(const std::string& name) {
-  static constexpr const char* kKnown[] = {"quantized.LinearPackedParamsBase",
-                                           "quantized.Conv2dPackedParamsBase",
-                                           "quantized.Conv3dPackedParamsBase",
-                                           "quantized.EmbeddingPackedParamsBase",
-                                           "rnn.CellParamsBase",
-                                           "_nnapi.Compilation",
-                                           "profiler._RecordFunction"};
   auto it = named_.find(name);
   if (it != named_.end()) return const_cast<ClassType*>(static_cast<const ClassType*>(it->second));
-  std::string tail = name.substr(std::string("__torch__.torch.classes.").size());
-  for (const char* k : kKnown)
-    if (tail == k) {
-      ClassType* c = create_class(name, false);
-      c->is_native = true;
-      c->add_attribute({"state", types::any(), false, false, false});
-      if (tail == "_nnapi.Compilation") {
-        // Android's accelerator: modules that use it load, and say so when they reach it.
-        define_text(
-            "def __init__(self) -> None:\n  pass\n"
-            "def init(self, serialized: Tensor, weights: List[Tensor]) -> None:\n"
-            "  raise RuntimeError(\"NNAPI is not available\")\n"
-            "def init2(self, serialized: Tensor, weights: List[Tensor], preference: int, "
-            "relax: bool) -> None:\n"
-            "  raise RuntimeError(\"NNAPI is not available\")\n"
-            "def run(self, inputs: List[Tensor], outputs: List[Tensor]) -> None:\n"
-            "  raise RuntimeError(\"NNAPI is not available\")\n",
-            "<native>", name, c);
-      }
-      return c;
-    }
-  return nullptr;
+  ClassType* c = create_class(name, false);
+  c->is_native = true;
+  c->add_attribute({"state", types::any(), false, false, false});
+  const char* methods = native_methods(std::string_view(name).substr(kNativeClasses.size()));
+  c->is_absent = !methods;
+  if (methods) define_text(methods, "<native>", name, c);
+  return c;
 }
 
 void CompilationUnit::import_type(const std::string& name, const Tree& cls) {
@@ -292,8 +276,7 @@ void CompilationUnit::import_class(const std::string& name, const Tree& tree, bo
     TypePtr t = nullptr;
     if (a.name == "_packed_params" && a.type->kind == Kind::Var && a.type->text == "Tensor")
       if (const char* native = packed_params_class(plain))
-        t = native_class(std::string("__torch__.torch.classes.quantized.") + native +
-                         "PackedParamsBase");
+        t = native_class(std::string(kNativeClasses) + "quantized." + native + "PackedParamsBase");
     if (!t) t = parse_type(a.type);
     if (cls->find_attribute(a.name) >= 0)
       script_error(a.type->range, "attribute ", a.name, " is declared twice");
@@ -514,9 +497,8 @@ void CompilationUnit::compile(Function& f) {
     if (unknown_operators.size() == known) throw;
     auto& [name, range] = unknown_operators[known];
     throw MissingOp(
-        describe_error(range,
-                       "operator " + name + " is not registered, so what it returns isn't known") +
-        "\n" + e.what());
+        describe_error(range, unknown_call_text(name) + ", so what it returns isn't known") + "\n" +
+        e.what());
   } catch (...) {
     f.compiling = false;
     throw;
