@@ -122,12 +122,12 @@ ClassType* CompilationUnit::create_class(const std::string& name, bool is_module
 ClassType* CompilationUnit::native_class(const std::string& name) {
   auto it = named_.find(name);
   if (it != named_.end()) return const_cast<ClassType*>(static_cast<const ClassType*>(it->second));
+  const NativeClass* known = find_native_class(name);
   ClassType* c = create_class(name, false);
   c->is_native = true;
+  c->is_absent = !known;
   c->add_attribute({"state", types::any(), false, false, false});
-  const char* methods = native_methods(std::string_view(name).substr(kNativeClasses.size()));
-  c->is_absent = !methods;
-  if (methods) define_text(methods, "<native>", name, c);
+  if (known && known->methods) define_text(known->methods, "<native>", name, c);
   return c;
 }
 

@@ -5,85 +5,100 @@ namespace sconce::script {
 
 namespace {
 
-struct Row {
-  const char *name, *methods;
-};
+// Android's accelerator: modules that use it load, and say so when they reach it.
+constexpr char kNnapi[] = R"py(
+def __init__(self) -> None:
+  pass
+def init(self, serialized: Tensor, weights: List[Tensor]) -> None:
+  raise RuntimeError("NNAPI is not available")
+def init2(self, serialized: Tensor, weights: List[Tensor], preference: int, relax: bool) -> None:
+  raise RuntimeError("NNAPI is not available")
+def run(self, inputs: List[Tensor], outputs: List[Tensor]) -> None:
+  raise RuntimeError("NNAPI is not available")
+)py";
 
-#define SCONCE_CONV_METHODS(N)                             \
-  "def unpack(self) -> Tuple[Tensor, Optional[Tensor]]:\n" \
-  "  return ops.quantized.conv" N                          \
-  "_unpack(self)\n"                                        \
-  "def weight(self) -> Tensor:\n"                          \
-  "  return (ops.quantized.conv" N                         \
-  "_unpack(self))[0]\n"                                    \
-  "def bias(self) -> Optional[Tensor]:\n"                  \
-  "  return (ops.quantized.conv" N                         \
-  "_unpack(self))[1]\n"                                    \
-  "def stride(self) -> List[int]:\n"                       \
-  "  return ops.quantized.conv" N                          \
-  "_stride(self)\n"                                        \
-  "def padding(self) -> List[int]:\n"                      \
-  "  return ops.quantized.conv" N                          \
-  "_padding(self)\n"                                       \
-  "def output_padding(self) -> List[int]:\n"               \
-  "  return ops.quantized.conv" N                          \
-  "_output_padding(self)\n"                                \
-  "def dilation(self) -> List[int]:\n"                     \
-  "  return ops.quantized.conv" N                          \
-  "_dilation(self)\n"                                      \
-  "def groups(self) -> int:\n"                             \
-  "  return ops.quantized.conv" N                          \
-  "_groups(self)\n"                                        \
-  "def transpose(self) -> bool:\n"                         \
-  "  return torch.ne(ops.quantized.conv" N "_transpose(self), 0)\n"
+constexpr char kLinear[] = R"py(
+def unpack(self) -> Tuple[Tensor, Optional[Tensor]]:
+  return ops.quantized.linear_unpack(self)
+def bias(self) -> Optional[Tensor]:
+  return (ops.quantized.linear_unpack(self))[1]
+)py";
+constexpr char kConv2d[] = R"py(
+def unpack(self) -> Tuple[Tensor, Optional[Tensor]]:
+  return ops.quantized.conv2d_unpack(self)
+def weight(self) -> Tensor:
+  return (ops.quantized.conv2d_unpack(self))[0]
+def bias(self) -> Optional[Tensor]:
+  return (ops.quantized.conv2d_unpack(self))[1]
+def stride(self) -> List[int]:
+  return ops.quantized.conv2d_stride(self)
+def padding(self) -> List[int]:
+  return ops.quantized.conv2d_padding(self)
+def output_padding(self) -> List[int]:
+  return ops.quantized.conv2d_output_padding(self)
+def dilation(self) -> List[int]:
+  return ops.quantized.conv2d_dilation(self)
+def groups(self) -> int:
+  return ops.quantized.conv2d_groups(self)
+def transpose(self) -> bool:
+  return torch.ne(ops.quantized.conv2d_transpose(self), 0)
+)py";
+constexpr char kConv3d[] = R"py(
+def unpack(self) -> Tuple[Tensor, Optional[Tensor]]:
+  return ops.quantized.conv3d_unpack(self)
+def weight(self) -> Tensor:
+  return (ops.quantized.conv3d_unpack(self))[0]
+def bias(self) -> Optional[Tensor]:
+  return (ops.quantized.conv3d_unpack(self))[1]
+def stride(self) -> List[int]:
+  return ops.quantized.conv3d_stride(self)
+def padding(self) -> List[int]:
+  return ops.quantized.conv3d_padding(self)
+def output_padding(self) -> List[int]:
+  return ops.quantized.conv3d_output_padding(self)
+def dilation(self) -> List[int]:
+  return ops.quantized.conv3d_dilation(self)
+def groups(self) -> int:
+  return ops.quantized.conv3d_groups(self)
+def transpose(self) -> bool:
+  return torch.ne(ops.quantized.conv3d_transpose(self), 0)
+)py";
+// The number of quint8 is 13, of quint4x2 16.
+constexpr char kEmbedding[] = R"py(
+def unpack(self) -> Tensor:
+  return ops.quantized.embedding_bag_unpack(self)
+def bit_rate(self) -> int:
+  t = ops.prim.dtype(ops.quantized.embedding_bag_unpack(self))
+  if torch.eq(t, 13):
+    bits = 8
+  else:
+    if torch.eq(t, 16):
+      bits = 4
+    else:
+      bits = 2
+  return bits
+def version(self) -> int:
+  return 1
+)py";
 
-constexpr Row kRows[] = {
-    {"quantized.LinearPackedParamsBase",
-     "def unpack(self) -> Tuple[Tensor, Optional[Tensor]]:\n"
-     "  return ops.quantized.linear_unpack(self)\n"
-     "def bias(self) -> Optional[Tensor]:\n"
-     "  return (ops.quantized.linear_unpack(self))[1]\n"},
-    {"quantized.Conv2dPackedParamsBase", SCONCE_CONV_METHODS("2d")},
-    {"quantized.Conv3dPackedParamsBase", SCONCE_CONV_METHODS("3d")},
-    {"quantized.EmbeddingPackedParamsBase",
-     "def unpack(self) -> Tensor:\n"
-     "  return ops.quantized.embedding_bag_unpack(self)\n"
-     // quint8 is the number 13; quint4x2 and quint2x4 are 16 and 17.
-     "def bit_rate(self) -> int:\n"
-     "  t = ops.prim.dtype(ops.quantized.embedding_bag_unpack(self))\n"
-     "  if torch.eq(t, 13):\n"
-     "    bits = 8\n"
-     "  else:\n"
-     "    if torch.eq(t, 16):\n"
-     "      bits = 4\n"
-     "    else:\n"
-     "      bits = 2\n"
-     "  return bits\n"
-     "def version(self) -> int:\n"
-     "  return 1\n"},
-    {"rnn.CellParamsBase", ""},
-    {"xnnpack.LinearOpContext", ""},
-    {"xnnpack.Conv2dOpContext", ""},
-    {"xnnpack.TransposeConv2dOpContext", ""},
-    // Android's accelerator: modules that use it load, and say so when they reach it.
-    {"_nnapi.Compilation",
-     "def __init__(self) -> None:\n"
-     "  pass\n"
-     "def init(self, serialized: Tensor, weights: List[Tensor]) -> None:\n"
-     "  raise RuntimeError(\"NNAPI is not available\")\n"
-     "def init2(self, serialized: Tensor, weights: List[Tensor], preference: int, relax: bool) -> "
-     "None:\n"
-     "  raise RuntimeError(\"NNAPI is not available\")\n"
-     "def run(self, inputs: List[Tensor], outputs: List[Tensor]) -> None:\n"
-     "  raise RuntimeError(\"NNAPI is not available\")\n"},
-    {"profiler._RecordFunction", ""},
-};
+constexpr NativeClass kClasses[] = {{"quantized.LinearPackedParamsBase", kLinear},
+                                    {"quantized.Conv2dPackedParamsBase", kConv2d},
+                                    {"quantized.Conv3dPackedParamsBase", kConv3d},
+                                    {"quantized.EmbeddingPackedParamsBase", kEmbedding},
+                                    {"rnn.CellParamsBase", nullptr},
+                                    {"xnnpack.LinearOpContext", nullptr},
+                                    {"xnnpack.Conv2dOpContext", nullptr},
+                                    {"xnnpack.TransposeConv2dOpContext", nullptr},
+                                    {"_nnapi.Compilation", kNnapi},
+                                    {"profiler._RecordFunction", nullptr}};
 
 }  // namespace
 
-const char* native_methods(std::string_view name) {
-  for (const Row& r : kRows)
-    if (name == r.name) return r.methods;
+const NativeClass* find_native_class(std::string_view qualified_name) {
+  constexpr std::string_view kPrefix = "__torch__.torch.classes.";
+  if (qualified_name.substr(0, kPrefix.size()) != kPrefix) return nullptr;
+  for (const NativeClass& c : kClasses)
+    if (qualified_name.substr(kPrefix.size()) == c.name) return &c;
   return nullptr;
 }
 

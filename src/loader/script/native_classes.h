@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Classes of __torch__.torch.classes that PyTorch defines in C++: what of them code may call.
+// Classes that PyTorch has in C++ and archives only name: __torch__.torch.classes.NAMESPACE.NAME.
 #pragma once
 #include <string_view>
 
 namespace sconce::script {
 
-// The methods of class "quantized.LinearPackedParamsBase" as TorchScript, "" when it has none; null
-// when the class isn't known. An object has one attribute, "state" of type Any.
-const char* native_methods(std::string_view name);
+struct NativeClass {
+  std::string_view name;  // "cuda.Stream"
+  const char* methods;    // TorchScript definitions; null: none, operators alone know its state
+};
+
+// By qualified name; null for a class that nobody knows.
+const NativeClass* find_native_class(std::string_view qualified_name);
 
 }  // namespace sconce::script
