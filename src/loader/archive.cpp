@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "loader/file_kind.h"
+#include "loader/fit_types.h"
 
 namespace sconce {
 
@@ -86,24 +87,6 @@ void read_debug(const zip::Archive& z, const std::string& record, Source& s) {
 
 }  // namespace
 
-void restore_types(const IValue& v, TypePtr t, std::unordered_map<const void*, bool>& seen) {
-  if (t->kind == TypeKind::Optional) t = t->elems[0];
-  if (v.box() && !v.isTensor() && !seen.emplace(v.box(), true).second) return;
-  if (v.isList() && t->kind == TypeKind::List) {
-    v.toListRef().elem_type = t->elems[0];
-    for (auto& x : v.toListRef().items) restore_types(x, t->elems[0], seen);
-  } else if (v.isDict() && t->kind == TypeKind::Dict) {
-    v.toDictRef().key_type = t->elems[0];
-    v.toDictRef().value_type = t->elems[1];
-    for (auto& x : v.toDictRef().items) restore_types(x.second, t->elems[1], seen);
-  } else if (v.isTuple() && t->kind == TypeKind::Tuple &&
-             v.toTupleRef().items.size() == t->elems.size()) {
-    if (t->is_named_tuple()) v.toTupleRef().type = t;
-    for (size_t i = 0; i < t->elems.size(); ++i)
-      restore_types(v.toTupleRef().items[i], t->elems[i], seen);
-  }
-}
-
 namespace {
 
 class Loader {
@@ -159,6 +142,7 @@ class Loader {
     };
     o.types = &cu->types();
     o.saved_on = &a_.saved_on;
+    o.file_size = z.size();
     return unpickle(z.read(name + ".pkl"), o);
   }
 
@@ -172,8 +156,11 @@ class Loader {
     if (setstate) {
       a_.cu->ensure_schema(*setstate);
       if (setstate->schema.arguments.size() == 2) {
-        std::unordered_map<const void*, bool> seen;
-        restore_types(state, setstate->schema.arguments[1].type, seen);
+        FittedValues seen;
+        TypePtr wanted = setstate->schema.arguments[1].type;
+        if (!fit_types(state, wanted, seen))
+          raise<FormatError>(a_.zip->file_name(), ": the state of ", t->name, " is no ",
+                             wanted->annotation_str());
       }
       run_(*setstate, {IValue(obj), std::move(state)});
       for (size_t i = 0; i < t->attributes.size(); ++i)
@@ -185,42 +172,21 @@ class Loader {
     }
     if (!state.isDict())
       raise<FormatError>(a_.zip->file_name(), ": the state of ", t->name, " is no dict");
-    std::unordered_map<const void*, bool> seen;
+    FittedValues seen;
     for (size_t i = 0; i < t->attributes.size(); ++i) {
       auto& a = t->attributes[i];
       IValue* v = state.toDictRef().find(a.name);
       if (!v)
         raise<FormatError>(a_.zip->file_name(), ": attribute ", a.name, " of ", t->name,
                            " is not in the pickle");
-      restore_types(*v, a.type, seen);
-      if (!loose_match(*v, a.type))
+      if (!fit_types(*v, a.type, seen))
         raise<FormatError>(a_.zip->file_name(), ": attribute ", a.name, " of ", t->name,
                            " is declared ", a.type->annotation_str(), " but the file holds a ",
-                           v->tag_name());
+                           v->tag_name(),
+                           v->isList() || v->isDict() || v->isTuple() ? " of other elements" : "");
       obj->slots[i] = *v;
     }
     return obj;
-  }
-
-  // The kind must fit; container types were restored above.
-  static bool loose_match(const IValue& v, TypePtr t) {
-    switch (t->kind) {
-      case TypeKind::List: return v.isList();
-      case TypeKind::Dict: return v.isDict();
-      case TypeKind::Tuple: return v.isTuple();
-      case TypeKind::Optional: return v.isNone() || loose_match(v, t->elems[0]);
-      case TypeKind::Union:
-        for (TypePtr e : t->elems)
-          if (loose_match(v, e)) return true;
-        return false;
-      case TypeKind::Class:
-        // Packed parameters that nobody has packed yet are None.
-        if (v.isNone()) return static_cast<const ClassType*>(t)->is_native;
-        return v.isObject();
-      case TypeKind::Interface: return v.isObject();
-      case TypeKind::Float: return v.isDouble() || v.isInt();
-      default: return ivalue_matches(v, t);
-    }
   }
 
   LoadedArchive& a_;

@@ -11,6 +11,7 @@
 
 #include "ir/source.h"
 #include "loader/archive.h"
+#include "loader/fit_types.h"
 
 namespace sconce {
 
@@ -140,6 +141,7 @@ class OldLoader {
     impl->strides = contiguous_strides(impl->sizes);
     for (size_t i = 0; i < strides.size(); ++i) impl->strides[i] = integer(strides[i]);
     impl->offset = integer(t, "offset", 0);
+    if (impl->offset < 0 || impl->offset > limit) fail("model.json: a tensor exceeds its storage");
     if (count) {
       for (size_t i = 0; i < impl->sizes.size(); ++i) {
         int64_t st = impl->strides[i];
@@ -147,8 +149,7 @@ class OldLoader {
         extent += (impl->sizes[i] - 1) * st;
         if (extent > limit) fail("model.json: a tensor exceeds its storage");
       }
-      if (impl->offset < 0 || impl->offset > limit - extent)
-        fail("model.json: a tensor exceeds its storage");
+      if (impl->offset > limit - extent) fail("model.json: a tensor exceeds its storage");
     }
     impl->requires_grad = truth(t, "requiresGrad");
     if (truth(t, "isQuantized")) quantise(*impl, t);
@@ -184,6 +185,7 @@ class OldLoader {
       fail("attributes.pkl holds an object of ", t->name);
     };
     o.types = &cu->types();
+    o.file_size = a_.zip->size();
     o.tensor_table = &cu->constants;
     IValue v = unpickle(a_.zip->read("attributes.pkl"), o);
     if (v.isTuple())
@@ -238,8 +240,9 @@ class OldLoader {
       TypePtr type = a_.cu->parse_type_text(text(at, "type"));
       IValue v;
       if (at.contains("id") && integer(at["id"]) >= 0) v = attribute(integer(at["id"]));
-      std::unordered_map<const void*, bool> seen;
-      restore_types(v, type, seen);
+      FittedValues seen;
+      if (!fit_types(v, type, seen) && !v.isNone())
+        fail("model.json: attribute ", text(at, "name"), " is no ", type->annotation_str());
       add(text(at, "name"), type, std::move(v), false, false);
     }
     auto object = make_ref<Object>(cls, a_.cu);

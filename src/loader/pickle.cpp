@@ -23,6 +23,7 @@ IValue Unpickler::run() {
   for (;;) {
     uint8_t op = r_.u8();
     if (op == '.') break;
+    if (++steps_ > worth_) fail("the pickle unfolds to far more than its file holds");
     step(op);
   }
   if (!marks_.empty() || stack_.size() != 1) fail("the pickle does not leave one value");
@@ -150,7 +151,7 @@ void Unpickler::open(const IValue& container) const {
 }
 void Unpickler::spend(uint64_t n) {
   spent_ += n;
-  if (spent_ > 16 * bytes_ + 4096) fail("the pickle unfolds to far more than it holds");
+  if (spent_ > 16 * worth_ + 4096) fail("the pickle unfolds to far more than it holds");
 }
 std::optional<Unpickler::Items> Unpickler::elements(const Item& t, size_t at_most) {
   if (!t.is_value() || !t.value.isTuple()) return std::nullopt;

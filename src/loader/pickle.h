@@ -21,6 +21,9 @@ struct PickleOptions {
   std::function<TypePtr(const std::string& text)> parse_type;
   // Makes an object from its class and pickled state.
   std::function<IValue(const ClassType* type, IValue state)> build_object;
+  // Bytes of the file that the pickle comes from, which bound what is made of it; 0: those of the
+  // pickle.
+  uint64_t file_size = 0;
   // torch.save: Python's pickler wrote it; storages are shared by key, unknown globals are refused.
   bool torch_save = false;
   // Storage records may be shorter than needed (traced_inputs).

@@ -2,13 +2,14 @@
 // What the pickles of TorchScript archives call: archive-format.md sections 5 and 6.
 #include <cstring>
 
+#include "loader/fit_types.h"
 #include "loader/unpickler.h"
 
 namespace sconce {
 
 namespace {
 // A storage is read again when a file names it again without the memo; no writer does.
-constexpr int kMaxReads = 16;
+constexpr uint64_t kMaxReadAgain = uint64_t{64} << 20;
 }  // namespace
 
 void Unpickler::need(const Items& a, size_t at_least, size_t at_most, const Item& g) const {
@@ -154,14 +155,9 @@ IValue Unpickler::device(Items& a) {
 }
 
 void Unpickler::tag_type(IValue& v, TypePtr t) const {
-  if (v.isList() && t->kind == TypeKind::List) {
-    v.toListRef().elem_type = t->elems[0];
-  } else if (v.isDict() && t->kind == TypeKind::Dict) {
-    v.toDictRef().key_type = t->elems[0];
-    v.toDictRef().value_type = t->elems[1];
-  } else {
+  FittedValues seen;
+  if ((!v.isList() && !v.isDict()) || !fit_types(v, t, seen))
     fail("restore_type_tag: the value is no " + t->annotation_str());
-  }
 }
 
 // ---- tensors ----
@@ -382,13 +378,14 @@ void Unpickler::storage() {
   if (bytes == 0 || s.device.type == DeviceType::Meta) {
     s.storage = Storage::borrow(nullptr, 0, nullptr);
   } else {
+    if (!read_.insert(key).second) read_again_ += static_cast<uint64_t>(bytes);
+    if (read_again_ > kMaxReadAgain) fail("storage " + key + " is read again and again");
     Bytes b = o_.read_storage(key, static_cast<uint64_t>(bytes));
     if (b.size < static_cast<uint64_t>(bytes) && !o_.allow_short_storage)
       fail("storage " + key + " has " + std::to_string(b.size) + " bytes where " +
            std::to_string(bytes) + " are needed");
     size_t n = std::min(b.size, static_cast<size_t>(bytes));
     if (!b.writable || reinterpret_cast<uintptr_t>(b.data) % 16 != 0) {
-      if (++reads_[key] > kMaxReads) fail("storage " + key + " is read again and again");
       s.storage = Storage::allocate(n);
       if (n) std::memcpy(s.storage->data(), b.data, n);
     } else {

@@ -125,6 +125,7 @@ IValue load_torch_save(Bytes bytes, const std::string& name) {
   o.what = name + ":data.pkl";
   o.read_storage = [&z](const std::string& key, uint64_t) { return z.read("data/" + key); };
   o.torch_save = true;
+  o.file_size = z.size();
   return unpickle(z.read("data.pkl"), o);
 }
 

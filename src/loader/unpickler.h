@@ -4,6 +4,7 @@
 // files call besides in torch_save_globals.cpp. Nothing recurses by the input's will: containers
 // have a bounded depth.
 #pragma once
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <tuple>
@@ -52,7 +53,10 @@ class Unpickler {
   using Items = std::vector<Item>;
 
   Unpickler(const Bytes& b, const PickleOptions& o)
-      : r_(b.data, b.size, o.what.c_str()), o_(o), bytes_(b.size) {}
+      : r_(b.data, b.size, o.what.c_str()),
+        o_(o),
+        bytes_(b.size),
+        worth_(std::min<uint64_t>(b.size, kFree + 64 * (o.file_size ? o.file_size : b.size))) {}
   IValue run();
 
  private:
@@ -121,9 +125,12 @@ class Unpickler {
   std::string latin1(const std::string& utf8) const;
   [[noreturn]] void refuse(const Item& g, bool is_class) const;
 
+  // A deflated pickle may have that many opcodes, and some for every byte of the file.
+  static constexpr uint64_t kFree = 1 << 21;
+
   ByteReader r_;
   const PickleOptions& o_;
-  uint64_t bytes_, spent_ = 0;
+  uint64_t bytes_, worth_, steps_ = 0, spent_ = 0;
   Items stack_;
   std::vector<size_t> marks_;
   std::unordered_map<uint64_t, Item> memo_;
@@ -137,8 +144,9 @@ class Unpickler {
   // Storages with math bits applied, by storage, bits and dtype; the originals stay alive.
   std::map<std::tuple<const Storage*, bool, bool, ScalarType>, Ref<Storage>> flipped_;
   std::vector<Ref<Storage>> keep_storages_;
-  std::unordered_map<std::string, int> reads_;  // how often a storage was read
-  std::unordered_set<RefCounted*> arrays_;      // numpy arrays that BUILD has yet to fill
+  std::unordered_set<std::string> read_;     // keys of storages
+  uint64_t read_again_ = 0;                  // bytes of storages that are read more than once
+  std::unordered_set<RefCounted*> arrays_;   // numpy arrays that BUILD has yet to fill
   std::unordered_set<RefCounted*> records_;  // dicts that stand for objects whose state is a dict
 };
 

@@ -16,6 +16,8 @@ constexpr uint32_t kLocal = 0x04034b50, kCentral = 0x02014b50, kEnd = 0x06054b50
 // No deflated record may claim more than this many times its compressed size (deflate's limit is
 // 1032).
 constexpr uint64_t kMaxRatio = 1040;
+// torch stores its records; only crafted ones are large and shrink a hundredfold.
+constexpr uint64_t kLarge = uint64_t{64} << 20, kSuspicious = 200;
 
 std::string lower(std::string s) {
   for (char& c : s)
@@ -103,6 +105,19 @@ Archive::Archive(Bytes bytes, std::string name) : bytes_(std::move(bytes)), name
     entries_.push_back(std::move(e));
   }
   if (entries_.empty()) fail("the archive is empty");
+  // Records have bytes of their own, and all of them together are worth what the file is.
+  uint64_t stored = 0, inflated = 0;
+  for (auto& e : entries_) {
+    if (e.compressed_size > bytes_.size - stored)
+      fail("records overlap, or lie outside of the file");
+    stored += e.compressed_size;
+    if (e.method == 0) continue;
+    if (e.size > kMaxRatio * (e.compressed_size + 64)) continue;  // refused when it is read
+    inflated += e.size;
+  }
+  if (inflated > 4 * kLarge && inflated / kSuspicious > bytes_.size)
+    raise<FormatError>(name_, ": the records inflate from ", bytes_.size, " to ", inflated,
+                       " bytes, more than any real archive");
   size_t slash = entries_[0].name.find('/');
   // Without a folder nothing is found: no name begins with '/'.
   folder_ = slash == std::string::npos ? "" : entries_[0].name.substr(0, slash);
@@ -158,8 +173,6 @@ Bytes Archive::read(const std::string& record) const {
                        "; only stored and deflate are known");
   if (e->size / kMaxRatio > e->compressed_size)
     raise<FormatError>(name_, ": record ", record, " claims an impossible size");
-  // torch stores its records; only crafted ones are large and shrink a hundredfold.
-  constexpr uint64_t kLarge = uint64_t{64} << 20, kSuspicious = 200;
   if (e->size > kLarge && e->size / kSuspicious > e->compressed_size)
     raise<FormatError>(name_, ": record ", record, " inflates from ", e->compressed_size, " to ",
                        e->size, " bytes, more than any real archive");

@@ -24,6 +24,7 @@ class Archive {
 
   const std::string& folder() const { return folder_; }
   const std::string& file_name() const { return name_; }
+  size_t size() const { return bytes_.size; }  // of the file
   bool has(const std::string& record) const { return find(record) != nullptr; }
   // Record without the folder; throws FormatError when it is missing or broken.
   Bytes read(const std::string& record) const;
