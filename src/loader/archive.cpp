@@ -102,6 +102,7 @@ class Loader {
       if (kind.empty()) kind = "no TorchScript archive (constants.pkl is missing)";
       raise<FormatError>(z.file_name(), ": ", kind);
     }
+    if (z.has("bytecode.pkl")) refuse_bytecode_alone(z);
     a_.version = read_version(z);
     auto zip = a_.zip;
     std::string file = z.file_name();
@@ -126,6 +127,12 @@ class Loader {
   }
 
  private:
+  // Mobile archives have their sources too, unless someone stripped them.
+  static void refuse_bytecode_alone(const zip::Archive& z) {
+    for (auto& r : z.records())
+      if (r.rfind("code/", 0) == 0) return;
+    raise<FormatError>(z.file_name(), ": ", kind_of_zip(z.names()));
+  }
   IValue read(const std::string& name, bool constants) {
     zip::Archive& z = *a_.zip;
     PickleOptions o;

@@ -257,7 +257,7 @@ IValue Unpickler::rebuild_tensor(const Item& g, Items& a) {
   if (!q && !v1 && !v3 && a.size() > 6 && impl->device.type == DeviceType::CPU)
     apply_math_bits(a[6], *impl);
   if (q) {
-    impl->quantizer = quantizer(a[4]);
+    impl->quantizer = quantizer(a);
     const Quantizer& z = *impl->quantizer;
     if (z.per_channel &&
         (z.axis < 0 || z.axis >= static_cast<int64_t>(impl->sizes.size()) ||
@@ -272,7 +272,15 @@ IValue Unpickler::rebuild_tensor(const Item& g, Items& a) {
   return Tensor(std::move(impl));
 }
 
-std::shared_ptr<const Quantizer> Unpickler::quantizer(Item& item) {
+// Of _rebuild_qtensor's arguments the fifth: (scheme, ...).
+std::shared_ptr<const Quantizer> Unpickler::quantizer(Items& a) {
+  Item& item = a[4];
+  if (item.is_value() && item.value.isDouble()) {  // torch 1.2: scale and zero point are arguments
+    auto q = std::make_shared<Quantizer>();
+    q->scale = item.value.toDouble();
+    q->zero_point = integer(a, 5);
+    return q;
+  }
   auto tuple = elements(item, 4);
   if (!tuple || tuple->size() < 3 || (*tuple)[0].kind != Item::Kind::Global)
     fail("a quantiser is malformed");

@@ -212,6 +212,16 @@ std::optional<PickleItem> Unpickler::torch_save_call(const Item& g, Items& a) {
       return array;
     }
   }
+  if (name == "_frombuffer" &&
+      (module == "numpy.core.numeric" || module == "numpy._core.numeric")) {
+    // Protocol 5: (bytes, dtype, shape, order)
+    need(a, 4, 4, g);
+    if (!arg(a, 3).isString()) fail("numpy: an array's order is no text");
+    Items state{IValue(int64_t{1}), a[2], a[1], IValue(a[3].value.toStringRef() == "F"), a[0]};
+    auto t = make_ref<TensorImpl>();
+    build_array(*t, state);
+    return Item(IValue(Tensor(std::move(t))));
+  }
   if (module == "torch._utils") {
     if (name == "_rebuild_parameter_with_state") {
       need(a, 4, 4, g);

@@ -110,7 +110,7 @@ class Unpickler {
   IValue device(Items& a);
   IValue rebuild_tensor(const Item& g, Items& a);
   void apply_math_bits(Item& item, TensorImpl& t);
-  std::shared_ptr<const Quantizer> quantizer(Item& item);
+  std::shared_ptr<const Quantizer> quantizer(Items& a);
   void storage();
 
   // ---- what torch.save files call besides (torch_save_globals.cpp) ----

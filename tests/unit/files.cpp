@@ -165,7 +165,7 @@ TEST_CASE("lists and tensors as torch 1.1 pickled them, and its quantised tensor
 }
 
 TEST_CASE("what torch.save files hold") {
-  for (const char* name : {"values.pth", "values_protocol4.pth"}) {
+  for (const char* name : {"values.pth", "values_protocol4.pth", "values_protocol5.pth"}) {
     INFO(name);
     IValue v = load_pickle(file(name));
     CHECK(at(v, "version").toString() == "2.1.0");
@@ -207,6 +207,8 @@ TEST_CASE("what torch.save files hold") {
     CHECK(tensor_at(v, "float8").dtype() == ScalarType::Float8_e5m2);
     CHECK(at(v, "long").toInt() == int64_t{1} << 40);
     CHECK(at(v, "none").isNone());
+    CHECK(tensor_at(v, "quantised_1_2").quantizer()->zero_point == 1);
+    CHECK(tensor_at(v, "quantised_1_3").quantizer()->zero_points == std::vector<double>{0, 1});
     CHECK(tensor_at(v, "quantised").quantizer()->scales == std::vector<double>{0.5, 0.25});
   }
 }
@@ -321,6 +323,8 @@ TEST_CASE("a file that is something else is named") {
       {zip_of({"MAR-INF/MANIFEST.json", "model.pt"}),
        "a TorchServe archive (.mar); unpack it: the model is one of its files"},
       {zip_of({"m/bytecode.pkl", "m/data.pkl"}),
+       "a mobile archive with bytecode alone; save the model with torch.jit.save"},
+      {zip_of({"m/bytecode.pkl", "m/data.pkl", "m/constants.pkl"}),
        "a mobile archive with bytecode alone; save the model with torch.jit.save"},
       {zip_of({"data.pkl", "constants.pkl", "version"}),
        "an archive without its top folder (was it unpacked and zipped again?); zip the folder, not "
