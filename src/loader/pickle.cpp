@@ -132,19 +132,16 @@ void Unpickler::push_tuple(Items items) {
   push(std::move(t));
 }
 void Unpickler::hold(const IValue& container, const IValue& element) {
-  auto is_container = [](const IValue& v) { return v.isTuple() || v.isList() || v.isDict(); };
-  size_t d = 0;
-  if (is_container(element)) {
-    auto it = depth_.find(element.box());
-    d = it == depth_.end() ? 1 : it->second;
-    if (element.box() == container.box())
-      fail(element.isList() ? "a list contains itself" : "a dict contains itself");
-    if (!element.isTuple() && sealed_.insert(element.box()).second) keep_.push_back(element);
-  }
-  if (d + 1 > kMaxDepth) fail("values are nested too deeply");
-  auto [it, fresh] = depth_.emplace(container.box(), d + 1);
+  if (!element.isTuple() && !element.isList() && !element.isDict()) return;
+  if (element.box() == container.box())
+    fail(element.isList() ? "a list contains itself" : "a dict contains itself");
+  auto inner = depth_.find(element.box());
+  const size_t depth = (inner == depth_.end() ? 1 : inner->second) + 1;
+  if (depth > kMaxDepth) fail("values are nested too deeply");
+  if (!element.isTuple() && sealed_.insert(element.box()).second) keep_.push_back(element);
+  auto [at, fresh] = depth_.emplace(container.box(), depth);
   if (fresh) keep_.push_back(container);
-  it->second = std::max(it->second, d + 1);
+  at->second = std::max(at->second, depth);
 }
 void Unpickler::open(const IValue& container) const {
   if (sealed_.count(container.box())) fail("a container changes after it was put into another");
