@@ -105,19 +105,13 @@ Archive::Archive(Bytes bytes, std::string name) : bytes_(std::move(bytes)), name
     entries_.push_back(std::move(e));
   }
   if (entries_.empty()) fail("the archive is empty");
-  // Records have bytes of their own, and all of them together are worth what the file is.
-  uint64_t stored = 0, inflated = 0;
+  // Records have bytes of their own.
+  uint64_t taken = 0;
   for (auto& e : entries_) {
-    if (e.compressed_size > bytes_.size - stored)
+    if (e.compressed_size > bytes_.size - taken)
       fail("records overlap, or lie outside of the file");
-    stored += e.compressed_size;
-    if (e.method == 0) continue;
-    if (e.size > kMaxRatio * (e.compressed_size + 64)) continue;  // refused when it is read
-    inflated += e.size;
+    taken += e.compressed_size;
   }
-  if (inflated > 4 * kLarge && inflated / kSuspicious > bytes_.size)
-    raise<FormatError>(name_, ": the records inflate from ", bytes_.size, " to ", inflated,
-                       " bytes, more than any real archive");
   size_t slash = entries_[0].name.find('/');
   // Without a folder nothing is found: no name begins with '/'.
   folder_ = slash == std::string::npos ? "" : entries_[0].name.substr(0, slash);
@@ -159,6 +153,16 @@ Bytes Archive::payload(const Entry& e) const {
   return b;
 }
 
+// All records that are read together are worth what the file is.
+void Archive::count_inflated(const Entry& e) const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (!counted_.insert(&e).second) return;
+  inflated_ += e.size;
+  if (inflated_ > 4 * kLarge && inflated_ / kSuspicious > bytes_.size)
+    raise<FormatError>(name_, ": the records inflate from ", bytes_.size, " to ", inflated_,
+                       " bytes, more than any real archive");
+}
+
 Bytes Archive::read(const std::string& record) const {
   const Entry* e = find(record);
   if (!e) raise<FormatError>(name_, ": the archive has no record '", record, "'");
@@ -176,6 +180,7 @@ Bytes Archive::read(const std::string& record) const {
   if (e->size > kLarge && e->size / kSuspicious > e->compressed_size)
     raise<FormatError>(name_, ": record ", record, " inflates from ", e->compressed_size, " to ",
                        e->size, " bytes, more than any real archive");
+  count_inflated(*e);
   auto out = std::make_shared<std::vector<unsigned char>>(static_cast<size_t>(e->size));
   z_stream z{};
   if (inflateInit2(&z, -MAX_WBITS) != Z_OK) raise<OutOfMemory>("zlib cannot start");

@@ -2,8 +2,10 @@
 // Reads zip archives as PyTorch writes them: stored and deflated records, zip64; everything from
 // the central directory.
 #pragma once
+#include <mutex>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "support/platform.h"
@@ -37,10 +39,14 @@ class Archive {
  private:
   const Entry* find(const std::string& record) const;
   Bytes payload(const Entry& e) const;
+  void count_inflated(const Entry& e) const;
   Bytes bytes_;
   std::string name_, folder_;
   std::vector<Entry> entries_;
   std::unordered_map<std::string, size_t> index_;  // lower-case full name
+  mutable std::mutex mutex_;
+  mutable std::unordered_set<const Entry*> counted_;  // deflated records that were read
+  mutable uint64_t inflated_ = 0;                     // their bytes
 };
 
 }  // namespace sconce::zip
