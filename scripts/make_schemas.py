@@ -8,7 +8,19 @@ DATA_FOLDER holds schemas.txt, schemas-torchvision.txt and overload-order.txt.
 import re
 import sys
 
-KEPT = ("aten", "prim", "quantized", "torchvision", "inductor", "_caffe2", "sparse", "static", "profiler")
+# Operators of builds with XNNPACK, which the one that wrote schemas.txt was not.
+XNNPACK = "__torch__.torch.classes.xnnpack."
+PREPACKED = f"""
+prepacked::conv2d_clamp_prepack(Tensor W, Tensor? B, int[2] stride, int[2] padding, int[2] dilation, int groups, Scalar? output_min=None, Scalar? output_max=None) -> {XNNPACK}Conv2dOpContext
+prepacked::conv2d_clamp_run(Tensor X, {XNNPACK}Conv2dOpContext W_prepack) -> Tensor Y
+prepacked::conv2d_transpose_clamp_prepack(Tensor W, Tensor? B, int[2] stride, int[2] padding, int[2] output_padding, int[2] dilation, int groups, Scalar? output_min=None, Scalar? output_max=None) -> {XNNPACK}TransposeConv2dOpContext
+prepacked::conv2d_transpose_clamp_run(Tensor X, {XNNPACK}TransposeConv2dOpContext W_prepack) -> Tensor Y
+prepacked::linear_clamp_prepack(Tensor W, Tensor? B=None, Scalar? output_min=None, Scalar? output_max=None) -> {XNNPACK}LinearOpContext
+prepacked::linear_clamp_run(Tensor X, {XNNPACK}LinearOpContext W_prepack) -> Tensor Y
+prepacked::unpack_prepacked_sizes_conv2d(Any W_prepack) -> (int[], int[]?, int[], int[], int[], int)
+prepacked::unpack_prepacked_sizes_linear(Any W_prepack) -> (int[], int[]?)
+"""
+KEPT = ("aten", "prim", "quantized", "torchvision", "inductor", "_caffe2", "sparse", "static", "profiler", "prepacked")
 
 
 def main(folder):
@@ -18,8 +30,9 @@ def main(folder):
             name, overloads = line.strip().split(": ", 1)
             order[name] = [("" if o == "<default>" else o) for o in overloads.split()]
     rows = {}
-    for file in ("schemas.txt", "schemas-torchvision.txt"):
-        for line in open(f"{folder}/{file}"):
+    files = [open(f"{folder}/{file}").readlines() for file in ("schemas.txt", "schemas-torchvision.txt")]
+    for lines in [*files, PREPACKED.splitlines()]:
+        for line in lines:
             m = re.match(r"\s*(\w+::\w+)(?:\.(\w+))?\(.*\) -> ", line)
             if m and m.group(1).split("::")[0] in KEPT:
                 rows.setdefault(m.group(1), []).append((m.group(2) or "", line.strip()))

@@ -85,9 +85,10 @@ class Collector {
         collect(name + "[" + ivalue_str(kv.first) + "]", kv.second);
     } else if (v.isObject()) {
       Object& o = v.toObjectRef();
-      for (size_t i = 0; i < o.slots.size(); ++i)
+      const std::vector<IValue> slots = o.slots();
+      for (size_t i = 0; i < slots.size(); ++i)
         collect(i < o.type->attributes.size() ? name + "." + o.type->attributes[i].name : name,
-                o.slots[i]);
+                slots[i]);
     }
   }
 
@@ -103,9 +104,10 @@ class ModuleReader {
     n.name = name;
     n.class_name = short_class_name(o.type->name);
     if (open_.size() >= kDeepest || !open_.insert(&o).second) return n;  // it holds itself
-    for (size_t i = 0; i < o.type->attributes.size() && i < o.slots.size(); ++i) {
+    const std::vector<IValue> slots = o.slots();
+    for (size_t i = 0; i < o.type->attributes.size() && i < slots.size(); ++i) {
       auto& a = o.type->attributes[i];
-      const IValue& v = o.slots[i];
+      const IValue& v = slots[i];
       if (v.isObject() && v.toObjectRef().type->is_module) {
         Holdings below;
         n.children.push_back(read(a.name, v.toObjectRef(), below));

@@ -352,6 +352,7 @@ struct SCONCE_API ClassType final : Type {
   }
   bool is_module;
   bool is_native = false;  // __torch__.torch.classes.*
+  bool is_absent = false;  // such a class of a library that isn't here: only held, never used
   std::vector<Attribute> attributes;
   std::unordered_map<std::string, size_t> attribute_index;
   std::vector<std::pair<std::string, Function*>> methods;

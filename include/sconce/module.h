@@ -157,7 +157,10 @@ SCONCE_API Module load(std::istream& in, const LoadOptions& options = {});
 // ScriptError.
 SCONCE_API Module compile(const std::string& source_text, const LoadOptions& options = {});
 SCONCE_API Module load(const void* data, size_t size, const LoadOptions& options = {});
-// What torch.save wrote. Classes other than tensors and containers are refused.
+// What torch.save wrote, as a zip file or as the stream of torch before 1.6: tensors, numbers,
+// texts, containers, numpy's numbers and arrays. A set is a list, bytes are a text, a dtype or
+// layout is its number, a namespace a dict. Nothing is executed; what else a file holds is refused
+// by name. Throws FormatError.
 SCONCE_API IValue load_pickle(const std::string& path);
 
 }  // namespace sconce

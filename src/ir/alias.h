@@ -14,6 +14,9 @@ namespace sconce {
 // A normalisation that may be training: it moves its running statistics, inputs 3 and 4, though no
 // schema says so.
 bool writes_statistics(const Node* n);
+// An operator of a namespace that nobody has registered: it may write every argument, and what it
+// returns may be anything.
+bool is_unknown_operator(const Node* n);
 
 class AliasDb {
  public:
@@ -32,7 +35,7 @@ class AliasDb {
   bool may_alias(const Value* a, const Value* b) const;
   // a, or something in it, may be the same memory as b, or something in it.
   bool may_contain_alias(const Value* a, const Value* b) const;
-  // The values that n writes in place (also the arguments of calls).
+  // The values that n writes in place (also the arguments of calls and of unknown operators).
   std::vector<Value*> written(const Node* n) const;
 
  private:

@@ -297,6 +297,9 @@ std::string print_constant(const IValue& v, TypePtr type);
 std::shared_ptr<Graph> parse_graph(const std::string& text, const OpTable* ops,
                                    const std::string& name = "<graph>");
 std::string quote_string(const std::string& s);
+// Why a node of this kind can't run: "operator mylib::f is not registered", or what is absent of
+// the class that "__torch__.torch.classes.mylib.Thing::run" names.
+std::string unknown_call_text(std::string_view kind);
 // Throws Error when the graph breaks a rule of its structure.
 void verify_graph(const Graph& g);
 

@@ -5,6 +5,9 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "loader/file_kind.h"
+#include "loader/fit_types.h"
+
 namespace sconce {
 
 namespace {
@@ -84,24 +87,6 @@ void read_debug(const zip::Archive& z, const std::string& record, Source& s) {
 
 }  // namespace
 
-void restore_types(const IValue& v, TypePtr t, std::unordered_map<const void*, bool>& seen) {
-  if (t->kind == TypeKind::Optional) t = t->elems[0];
-  if (v.box() && !v.isTensor() && !seen.emplace(v.box(), true).second) return;
-  if (v.isList() && t->kind == TypeKind::List) {
-    v.toListRef().elem_type = t->elems[0];
-    for (auto& x : v.toListRef().items) restore_types(x, t->elems[0], seen);
-  } else if (v.isDict() && t->kind == TypeKind::Dict) {
-    v.toDictRef().key_type = t->elems[0];
-    v.toDictRef().value_type = t->elems[1];
-    for (auto& x : v.toDictRef().items) restore_types(x.second, t->elems[1], seen);
-  } else if (v.isTuple() && t->kind == TypeKind::Tuple &&
-             v.toTupleRef().items.size() == t->elems.size()) {
-    if (t->is_named_tuple()) v.toTupleRef().type = t;
-    for (size_t i = 0; i < t->elems.size(); ++i)
-      restore_types(v.toTupleRef().items[i], t->elems[i], seen);
-  }
-}
-
 namespace {
 
 class Loader {
@@ -113,12 +98,11 @@ class Loader {
     zip::Archive& z = *a_.zip;
     if (!z.has("constants.pkl")) {
       if (z.has("model.json")) return load_model_json(a_, ops_, run_);
-      if (z.has("data.pkl"))
-        raise<FormatError>(z.file_name(),
-                           ": this file was written by torch.save, not by torch.jit.save; it has "
-                           "weights but no program (constants.pkl is missing)");
-      raise<FormatError>(z.file_name(), ": no TorchScript archive (constants.pkl is missing)");
+      std::string kind = kind_of_zip(z.names());
+      if (kind.empty()) kind = "no TorchScript archive (constants.pkl is missing)";
+      raise<FormatError>(z.file_name(), ": ", kind);
     }
+    if (z.has("bytecode.pkl")) refuse_bytecode_alone(z);
     a_.version = read_version(z);
     auto zip = a_.zip;
     std::string file = z.file_name();
@@ -143,12 +127,20 @@ class Loader {
   }
 
  private:
+  // Mobile archives have their sources too, unless someone stripped them.
+  static void refuse_bytecode_alone(const zip::Archive& z) {
+    for (auto& r : z.records())
+      if (r.rfind("code/", 0) == 0) return;
+    raise<FormatError>(z.file_name(), ": ", kind_of_zip(z.names()));
+  }
   IValue read(const std::string& name, bool constants) {
     zip::Archive& z = *a_.zip;
     PickleOptions o;
     o.what = z.file_name() + ":" + name + ".pkl";
     std::string folder = constants ? "constants/" : "data/";
-    o.read_storage = [&z, folder](const std::string& key) { return z.read(folder + key); };
+    o.read_storage = [&z, folder](const std::string& key, uint64_t) {
+      return z.read(folder + key);
+    };
     auto cu = a_.cu;
     o.resolve_type = [cu](const std::string& n) { return cu->find_type(n); };
     o.parse_type = [cu](const std::string& text) { return cu->parse_type_text(text); };
@@ -157,6 +149,7 @@ class Loader {
     };
     o.types = &cu->types();
     o.saved_on = &a_.saved_on;
+    o.file_size = z.size();
     return unpickle(z.read(name + ".pkl"), o);
   }
 
@@ -170,8 +163,11 @@ class Loader {
     if (setstate) {
       a_.cu->ensure_schema(*setstate);
       if (setstate->schema.arguments.size() == 2) {
-        std::unordered_map<const void*, bool> seen;
-        restore_types(state, setstate->schema.arguments[1].type, seen);
+        FittedValues seen;
+        TypePtr wanted = setstate->schema.arguments[1].type;
+        if (!fit_types(state, wanted, seen))
+          raise<FormatError>(a_.zip->file_name(), ": the state of ", t->name, " is no ",
+                             wanted->annotation_str());
       }
       run_(*setstate, {IValue(obj), std::move(state)});
       for (size_t i = 0; i < t->attributes.size(); ++i)
@@ -182,39 +178,21 @@ class Loader {
     }
     if (!state.isDict())
       raise<FormatError>(a_.zip->file_name(), ": the state of ", t->name, " is no dict");
-    std::unordered_map<const void*, bool> seen;
+    FittedValues seen;
     for (size_t i = 0; i < t->attributes.size(); ++i) {
       auto& a = t->attributes[i];
       IValue* v = state.toDictRef().find(a.name);
       if (!v)
         raise<FormatError>(a_.zip->file_name(), ": attribute ", a.name, " of ", t->name,
                            " is not in the pickle");
-      restore_types(*v, a.type, seen);
-      if (!loose_match(*v, a.type))
+      if (!fit_types(*v, a.type, seen))
         raise<FormatError>(a_.zip->file_name(), ": attribute ", a.name, " of ", t->name,
                            " is declared ", a.type->annotation_str(), " but the file holds a ",
-                           v->tag_name());
+                           v->tag_name(),
+                           v->isList() || v->isDict() || v->isTuple() ? " of other elements" : "");
       obj->set_slot(i, *v);
     }
     return obj;
-  }
-
-  // The kind must fit; container types were restored above.
-  static bool loose_match(const IValue& v, TypePtr t) {
-    switch (t->kind) {
-      case TypeKind::List: return v.isList();
-      case TypeKind::Dict: return v.isDict();
-      case TypeKind::Tuple: return v.isTuple();
-      case TypeKind::Optional: return v.isNone() || loose_match(v, t->elems[0]);
-      case TypeKind::Union:
-        for (TypePtr e : t->elems)
-          if (loose_match(v, e)) return true;
-        return false;
-      case TypeKind::Class:
-      case TypeKind::Interface: return v.isObject();
-      case TypeKind::Float: return v.isDouble() || v.isInt();
-      default: return ivalue_matches(v, t);
-    }
   }
 
   LoadedArchive& a_;
@@ -226,26 +204,11 @@ class Loader {
 
 LoadedArchive load_archive(Bytes bytes, const std::string& name, const OpTable& ops,
                            const RunFunction& run) {
+  refuse_other_files(bytes, name);
   LoadedArchive a;
   a.zip = std::make_shared<zip::Archive>(std::move(bytes), name);
   Loader(a, ops, run).load();
   return a;
-}
-
-IValue load_torch_save(Bytes bytes, const std::string& name) {
-  static constexpr unsigned char kMagic[] = {0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c,
-                                             0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19};
-  if (bytes.size >= sizeof kMagic && std::memcmp(bytes.data, kMagic, sizeof kMagic) == 0)
-    raise<FormatError>(name,
-                       ": the stream form of torch.save (before 1.6) can't be read yet; save it "
-                       "again with a newer torch");
-  zip::Archive z(std::move(bytes), name);
-  if (!z.has("data.pkl")) raise<FormatError>(name, ": no torch.save file (data.pkl is missing)");
-  PickleOptions o;
-  o.what = name + ":data.pkl";
-  o.read_storage = [&z](const std::string& key) { return z.read("data/" + key); };
-  o.torch_save = true;
-  return unpickle(z.read("data.pkl"), o);
 }
 
 }  // namespace sconce

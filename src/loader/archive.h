@@ -25,13 +25,10 @@ using RunFunction = std::function<IValue(Function&, std::vector<IValue>)>;
 
 LoadedArchive load_archive(Bytes bytes, const std::string& name, const OpTable& ops,
                            const RunFunction& run);
-// The value of a torch.save file.
+// The value of a torch.save file, of its zip form or the stream that torch before 1.6 wrote.
 IValue load_torch_save(Bytes bytes, const std::string& name);
 
 // Archives of torch 1.0 to 1.2 (model.json instead of constants.pkl and data.pkl).
 void load_model_json(LoadedArchive& a, const OpTable& ops, const RunFunction& run);
-// Gives containers of old pickles (version 1, 2) their static types. Each shared value is walked
-// once.
-void restore_types(const IValue& v, TypePtr t, std::unordered_map<const void*, bool>& seen);
 
 }  // namespace sconce

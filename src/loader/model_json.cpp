@@ -11,6 +11,7 @@
 
 #include "ir/source.h"
 #include "loader/archive.h"
+#include "loader/fit_types.h"
 
 namespace sconce {
 
@@ -115,7 +116,6 @@ class OldLoader {
 
   IValue tensor(const Json& t) {
     if (!t.is_object() || !t.contains("data")) fail("model.json: a tensor has no data");
-    if (truth(t, "isQuantized")) fail("quantised tensors of model.json can't be read");
     auto impl = make_ref<TensorImpl>();
     impl->dtype = dtype_of(text(t, "dataType"));
     std::string key = text(t["data"], "key");
@@ -141,6 +141,7 @@ class OldLoader {
     impl->strides = contiguous_strides(impl->sizes);
     for (size_t i = 0; i < strides.size(); ++i) impl->strides[i] = integer(strides[i]);
     impl->offset = integer(t, "offset", 0);
+    if (impl->offset < 0 || impl->offset > limit) fail("model.json: a tensor exceeds its storage");
     if (count) {
       for (size_t i = 0; i < impl->sizes.size(); ++i) {
         int64_t st = impl->strides[i];
@@ -148,11 +149,26 @@ class OldLoader {
         extent += (impl->sizes[i] - 1) * st;
         if (extent > limit) fail("model.json: a tensor exceeds its storage");
       }
-      if (impl->offset < 0 || impl->offset > limit - extent)
-        fail("model.json: a tensor exceeds its storage");
+      if (impl->offset > limit - extent) fail("model.json: a tensor exceeds its storage");
     }
     impl->requires_grad = truth(t, "requiresGrad");
+    if (truth(t, "isQuantized")) quantise(*impl, t);
     return IValue(Tensor(impl));
+  }
+
+  // The dataType is that of the stored numbers.
+  void quantise(TensorImpl& impl, const Json& t) const {
+    impl.dtype = impl.dtype == kByte   ? ScalarType::QUInt8
+                 : impl.dtype == kChar ? ScalarType::QInt8
+                 : impl.dtype == kInt  ? ScalarType::QInt32
+                                       : ScalarType::Undefined;
+    if (impl.dtype == ScalarType::Undefined)
+      fail("model.json: a quantised tensor's type is not known");
+    auto q = std::make_shared<Quantizer>();
+    if (t.contains("scale") && t["scale"].is_number()) q->scale = t["scale"].get<double>();
+    q->zero_point = integer(t, "zeroPoint", 0);
+    impl.quantizer = std::move(q);
+    impl.requires_grad = false;
   }
 
   void read_attributes() {
@@ -160,13 +176,16 @@ class OldLoader {
     o.what = file_ + ":attributes.pkl";
     auto cu = a_.cu;
     // Tensors are named by their place in the table.
-    o.read_storage = [this](const std::string& key) { return a_.zip->read("tensors/" + key); };
+    o.read_storage = [this](const std::string& key, uint64_t) {
+      return a_.zip->read("tensors/" + key);
+    };
     o.resolve_type = [cu](const std::string& n) { return cu->find_type(n); };
     o.parse_type = [cu](const std::string& t) { return cu->parse_type_text(t); };
     o.build_object = [this](const ClassType* t, IValue) -> IValue {
       fail("attributes.pkl holds an object of ", t->name);
     };
     o.types = &cu->types();
+    o.file_size = a_.zip->size();
     o.tensor_table = &cu->constants;
     IValue v = unpickle(a_.zip->read("attributes.pkl"), o);
     if (v.isTuple())
@@ -221,8 +240,9 @@ class OldLoader {
       TypePtr type = a_.cu->parse_type_text(text(at, "type"));
       IValue v;
       if (at.contains("id") && integer(at["id"]) >= 0) v = attribute(integer(at["id"]));
-      std::unordered_map<const void*, bool> seen;
-      restore_types(v, type, seen);
+      FittedValues seen;
+      if (!fit_types(v, type, seen) && !v.isNone())
+        fail("model.json: attribute ", text(at, "name"), " is no ", type->annotation_str());
       add(text(at, "name"), type, std::move(v), false, false);
     }
     auto object = make_ref<Object>(cls, a_.cu);

@@ -13,14 +13,17 @@ namespace sconce {
 
 struct PickleOptions {
   std::string what;  // the record's name, for messages
-  // Bytes of the storage `key`.
-  std::function<Bytes(const std::string& key)> read_storage;
+  // Bytes of the storage `key`, of which `size` are wanted.
+  std::function<Bytes(const std::string& key, uint64_t size)> read_storage;
   // Class, enum or interface `qualified_name`; null when unknown.
   std::function<TypePtr(const std::string& qualified_name)> resolve_type;
   // Annotation text of restore_type_tag.
   std::function<TypePtr(const std::string& text)> parse_type;
   // Makes an object from its class and pickled state.
   std::function<IValue(const ClassType* type, IValue state)> build_object;
+  // Bytes of the file that the pickle comes from, which bound what is made of it; 0: those of the
+  // pickle.
+  uint64_t file_size = 0;
   // torch.save: Python's pickler wrote it; storages are shared by key, unknown globals are refused.
   bool torch_save = false;
   // Storage records may be shorter than needed (traced_inputs).
@@ -34,5 +37,9 @@ struct PickleOptions {
 
 // Throws FormatError for anything that is not a well-formed pickle of the dialect.
 IValue unpickle(const Bytes& bytes, const PickleOptions& options);
+
+// How many bytes the pickle at the front of bytes has; nothing is made of it. Throws FormatError
+// when it has no end.
+size_t pickle_size(const Bytes& bytes, const std::string& what);
 
 }  // namespace sconce

@@ -16,6 +16,8 @@ constexpr uint32_t kLocal = 0x04034b50, kCentral = 0x02014b50, kEnd = 0x06054b50
 // No deflated record may claim more than this many times its compressed size (deflate's limit is
 // 1032).
 constexpr uint64_t kMaxRatio = 1040;
+// torch stores its records; only crafted ones are large and shrink a hundredfold.
+constexpr uint64_t kLarge = uint64_t{64} << 20, kSuspicious = 200;
 
 std::string lower(std::string s) {
   for (char& c : s)
@@ -105,15 +107,28 @@ Archive::Archive(Bytes bytes, std::string name, bool flat)
     entries_.push_back(std::move(e));
   }
   if (entries_.empty()) fail("the archive is empty");
+  // Records have bytes of their own.
+  uint64_t taken = 0;
+  for (auto& e : entries_) {
+    if (e.compressed_size > bytes_.size - taken)
+      fail("records overlap, or lie outside of the file");
+    taken += e.compressed_size;
+  }
   if (flat) return;
+  // Without a folder nothing is found: no name begins with '/'.
   size_t slash = entries_[0].name.find('/');
-  if (slash == std::string::npos) fail("the archive has no top folder");
-  folder_ = entries_[0].name.substr(0, slash) + "/";
+  folder_ = (slash == std::string::npos ? "" : entries_[0].name.substr(0, slash)) + "/";
 }
 
 const Entry* Archive::find(const std::string& record) const {
   auto it = index_.find(flat_ ? record : lower(folder_ + record));
   return it == index_.end() ? nullptr : &entries_[it->second];
+}
+
+std::vector<std::string> Archive::names() const {
+  std::vector<std::string> r;
+  for (auto& e : entries_) r.push_back(e.name);
+  return r;
 }
 
 std::vector<std::string> Archive::records() const {
@@ -140,6 +155,16 @@ Bytes Archive::payload(const Entry& e) const {
   return b;
 }
 
+// All records that are read together are worth what the file is.
+void Archive::count_inflated(const Entry& e) const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (!counted_.insert(&e).second) return;
+  inflated_ += e.size;
+  if (inflated_ > 4 * kLarge && inflated_ / kSuspicious > bytes_.size)
+    raise<FormatError>(name_, ": the records inflate from ", bytes_.size, " to ", inflated_,
+                       " bytes, more than any real archive");
+}
+
 Bytes Archive::read(const std::string& record) const {
   const Entry* e = find(record);
   if (!e) raise<FormatError>(name_, ": the archive has no record '", record, "'");
@@ -154,11 +179,10 @@ Bytes Archive::read(const std::string& record) const {
                        "; only stored and deflate are known");
   if (e->size / kMaxRatio > e->compressed_size)
     raise<FormatError>(name_, ": record ", record, " claims an impossible size");
-  // torch stores its records; only crafted ones are large and shrink a hundredfold.
-  constexpr uint64_t kLarge = uint64_t{64} << 20, kSuspicious = 200;
   if (e->size > kLarge && e->size / kSuspicious > e->compressed_size)
     raise<FormatError>(name_, ": record ", record, " inflates from ", e->compressed_size, " to ",
                        e->size, " bytes, more than any real archive");
+  count_inflated(*e);
   auto out = std::make_shared<std::vector<unsigned char>>(static_cast<size_t>(e->size));
   z_stream z{};
   if (inflateInit2(&z, -MAX_WBITS) != Z_OK) raise<OutOfMemory>("zlib cannot start");

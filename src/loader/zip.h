@@ -2,8 +2,10 @@
 // Reads zip archives as PyTorch writes them: stored and deflated records, zip64; everything from
 // the central directory.
 #pragma once
+#include <mutex>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "support/platform.h"
@@ -18,26 +20,33 @@ struct Entry {
 
 class Archive {
  public:
-  // Throws FormatError when the bytes are no zip archive that PyTorch would read.
-  // flat: records stand in no folder (a .npz).
+  // Throws FormatError when the bytes are no zip archive that PyTorch would read. Without a top
+  // folder it has names but no records, unless it is flat: records that stand in no folder (a .npz).
   explicit Archive(Bytes bytes, std::string name, bool flat = false);
 
   const std::string& file_name() const { return name_; }
+  size_t size() const { return bytes_.size; }  // of the file
   bool has(const std::string& record) const { return find(record) != nullptr; }
   // Record without the folder; throws FormatError when it is missing or broken.
   Bytes read(const std::string& record) const;
   std::string read_text(const std::string& record) const;
+  // All names as the directory has them.
+  std::vector<std::string> names() const;
   // Names without the folder, in the directory's order.
   std::vector<std::string> records() const;
 
  private:
   const Entry* find(const std::string& record) const;
   Bytes payload(const Entry& e) const;
+  void count_inflated(const Entry& e) const;
   Bytes bytes_;
   std::string name_, folder_;  // the folder with its slash
   bool flat_;
   std::vector<Entry> entries_;
   std::unordered_map<std::string, size_t> index_;  // full name, lower-case unless flat
+  mutable std::mutex mutex_;
+  mutable std::unordered_set<const Entry*> counted_;  // deflated records that were read
+  mutable uint64_t inflated_ = 0;                     // their bytes
 };
 
 }  // namespace sconce::zip

@@ -3,10 +3,8 @@
 // exact integers in double precision and rounds once, as the integer kernels do.
 #include <algorithm>
 #include <cmath>
-#include <mutex>
-#include <unordered_map>
 
-#include "ops/tensor_ops.h"
+#include "ops/packed.h"
 
 namespace sconce::ops {
 
@@ -112,32 +110,6 @@ namespace {
 
 // ---- packed parameters ----
 
-const ClassType* packed_class(const char* name) {
-  static std::mutex mutex;
-  static auto* made = new std::unordered_map<std::string, ClassType*>;
-  std::lock_guard<std::mutex> lock(mutex);
-  ClassType*& c = (*made)[name];
-  if (!c) {
-    c = new ClassType(std::string("__torch__.torch.classes.") + name, false);
-    c->is_native = true;
-    c->add_attribute({"state", types::any(), false, false, false});
-  }
-  return c;
-}
-IValue packed(const char* cls, std::vector<IValue> state) {
-  auto o = make_ref<Object>(packed_class(cls), nullptr);
-  o->set_slot(0, make_ref<TupleBox>(std::move(state), nullptr));
-  return o;
-}
-std::vector<IValue> state_of(const IValue& v) {
-  IValue state = v.isObject() && v.toObjectRef().size() ? v.toObjectRef().slot(0) : IValue();
-  if (!state.isTuple()) raise<OpError>("expected packed parameters but got a ", v.tag_name());
-  auto& items = state.toTupleRef().items;
-  // __getstate__'s own value may stand in a tuple of (state, class name).
-  if (items.size() == 2 && items[0].isTuple() && items[1].isString())
-    return items[0].toTupleRef().items;
-  return items;
-}
 Tensor optional_tensor(const IValue& v) { return v.isTensor() ? v.toTensor() : Tensor(); }
 [[noreturn]] void bad_state() { raise<OpError>("packed parameters have an unknown form"); }
 

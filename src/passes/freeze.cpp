@@ -136,11 +136,12 @@ bool is_norm(const Node* n) {
 }
 bool any_write(Block* b) {
   for (Node* n : b->nodes()) {
-    if (is_norm(n)) return true;
+    if (is_norm(n) || is_unknown_operator(n)) return true;
     if (n->op)
       for (auto& a : n->op->schema().arguments)
         if (a.alias.is_write) return true;
-    if (n->kind == prim::CallMethod || n->kind == prim::CallFunction || n->kind == prim::fork)
+    if (n->kind == prim::CallMethod || n->kind == prim::CallFunction || n->kind == prim::fork ||
+        is_unknown_operator(n))
       return true;
     for (Block* inner : n->blocks)
       if (any_write(inner)) return true;

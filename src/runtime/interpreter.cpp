@@ -367,7 +367,10 @@ class Interpreter {
 #pragma GCC diagnostic pop
 
   [[noreturn]] void missing(const CallSite& s) {
-    raise<MissingOp>(trace(stack_), "operator ", s.op ? s.op->full_name() : s.node->kind.view(),
+    const std::string_view kind = s.node->kind.view();
+    if (!s.op && kind.substr(0, 10) == "__torch__.")
+      raise<MissingOp>(trace(stack_), unknown_call_text(kind));
+    raise<MissingOp>(trace(stack_), "operator ", s.op ? s.op->full_name() : kind,
                      " is not implemented in sconce");
   }
   void move(Frame& f, const Instruction& x) {

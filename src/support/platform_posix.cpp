@@ -19,9 +19,16 @@ Bytes map_file(const std::string& path) {
   int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) raise<FormatError>("cannot open ", path, ": ", std::strerror(errno));
   struct stat st;
-  if (fstat(fd, &st) != 0 || S_ISDIR(st.st_mode)) {
+  const bool known = fstat(fd, &st) == 0;
+  if (!known || S_ISDIR(st.st_mode)) {
     ::close(fd);
-    raise<FormatError>("cannot read ", path, ": not a regular file");
+    if (!known) raise<FormatError>("cannot read ", path, ": not a regular file");
+    raise<FormatError>(path, ": a directory; a model is one file",
+                       ::access((path + "/saved_model.pb").c_str(), F_OK) == 0
+                           ? " (this one is a TensorFlow SavedModel)"
+                       : ::access((path + "/constants.pkl").c_str(), F_OK) == 0
+                           ? " (this one is an unpacked archive: zip it)"
+                           : "");
   }
   Bytes b;
   b.size = static_cast<size_t>(st.st_size);

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "loader/script/emitter.h"
+#include "loader/script/native_classes.h"
 
 namespace sconce {
 
@@ -27,6 +28,8 @@ Function* ClassType::find_method(const std::string& n) const {
 namespace sconce::script {
 
 namespace {
+
+constexpr std::string_view kNativeClasses = "__torch__.torch.classes.";
 
 std::string demangle(const std::string& name) {
   std::string out;
@@ -82,7 +85,10 @@ TypePtr CompilationUnit::find_type(const std::string& name) {
   std::lock_guard<std::recursive_mutex> lock(mutex_);
   auto it = named_.find(name);
   if (it != named_.end()) return it->second;
-  if (name.rfind("__torch__.torch.classes.", 0) == 0) return native_class(name);
+  // "__torch__.torch.classes." namespace "." name
+  if (name.rfind(kNativeClasses, 0) == 0 &&
+      std::count(name.begin() + static_cast<long>(kNativeClasses.size()), name.end(), '.') == 1)
+    return native_class(name);
   load_source(prefix_of(name));
   auto p = pending_.find(name);
   if (p == pending_.end() || p->second->kind != Kind::ClassDef) return nullptr;
@@ -114,37 +120,15 @@ ClassType* CompilationUnit::create_class(const std::string& name, bool is_module
 }
 
 ClassType* CompilationUnit::native_class(const std::string& name) {
-  static constexpr const char* kKnown[] = {"quantized.LinearPackedParamsBase",
-                                           "quantized.Conv2dPackedParamsBase",
-                                           "quantized.Conv3dPackedParamsBase",
-                                           "quantized.EmbeddingPackedParamsBase",
-                                           "rnn.CellParamsBase",
-                                           "_nnapi.Compilation",
-                                           "profiler._RecordFunction"};
   auto it = named_.find(name);
   if (it != named_.end()) return const_cast<ClassType*>(static_cast<const ClassType*>(it->second));
-  std::string tail = name.substr(std::string("__torch__.torch.classes.").size());
-  for (const char* k : kKnown)
-    if (tail == k) {
-      ClassType* c = create_class(name, false);
-      c->is_native = true;
-      c->add_attribute({"state", types::any(), false, false, false});
-      if (tail == "_nnapi.Compilation") {
-        // Android's accelerator: modules that use it load, and say so when they reach it.
-        define_text(
-            "def __init__(self) -> None:\n  pass\n"
-            "def init(self, serialized: Tensor, weights: List[Tensor]) -> None:\n"
-            "  raise RuntimeError(\"NNAPI is not available\")\n"
-            "def init2(self, serialized: Tensor, weights: List[Tensor], preference: int, "
-            "relax: bool) -> None:\n"
-            "  raise RuntimeError(\"NNAPI is not available\")\n"
-            "def run(self, inputs: List[Tensor], outputs: List[Tensor]) -> None:\n"
-            "  raise RuntimeError(\"NNAPI is not available\")\n",
-            "<native>", name, c);
-      }
-      return c;
-    }
-  return nullptr;
+  const NativeClass* known = find_native_class(name);
+  ClassType* c = create_class(name, false);
+  c->is_native = true;
+  c->is_absent = !known;
+  c->add_attribute({"state", types::any(), false, false, false});
+  if (known && known->methods) define_text(known->methods, "<native>", name, c);
+  return c;
 }
 
 void CompilationUnit::import_type(const std::string& name, const Tree& cls) {
@@ -175,10 +159,22 @@ bool contains(const std::vector<std::string>& v, const std::string& s) {
 }  // namespace
 
 namespace {
+// ops.NS.NAME, where nobody has registered it or its schema has a written argument.
+bool writes_any_argument(const Tree& callee, const OpTable& ops) {
+  const Tree& space = *callee[0];
+  if (space.kind != Kind::Select) return false;
+  const Tree& root = *space[0];
+  bool of_torch = root.kind == Kind::Select && root.text == "ops";
+  if (!of_torch && (root.kind != Kind::Var || root.text != "ops")) return false;
+  auto overloads = ops.find(space.text + "::" + callee.text);
+  return overloads.empty() ||
+         std::any_of(overloads.begin(), overloads.end(),
+                     [](const Operator& op) { return op.schema().is_mutable(); });
+}
 // Which tensors that attributes hold does the method write in place? Followed through local names:
 // what is made from an attribute may be a view of it. Calls of other methods are not followed:
 // those are looked at themselves.
-void mark_mutated(ClassType& cls, const Tree& def) {
+void mark_mutated(ClassType& cls, const Tree& def, const OpTable& ops) {
   using Set = std::unordered_set<int>;
   std::unordered_map<std::string, Set> from;
   std::function<Set(const Tree&)> attributes_in = [&](const Tree& t) -> Set {
@@ -206,17 +202,26 @@ void mark_mutated(ClassType& cls, const Tree& def) {
     if (t.kind != Kind::Apply || t[0]->kind != Kind::Select) return;
     const std::string& name = t[0]->text;
     bool in_place = name.size() > 1 && name.back() == '_' && name[name.size() - 2] != '_';
-    if (!in_place) return;
-    Set written = attributes_in(*(*t[0])[0]);
-    if (t[1]->size())
-      for (int i : attributes_in(*(*t[1])[0])) written.insert(i);
+    Set written;
+    auto add = [&](const Tree& from) { written.merge(attributes_in(from)); };
+    if (writes_any_argument(*t[0], ops)) {
+      for (auto& a : t[1]->kids) add(*a);
+      for (auto& a : t[2]->kids) add(*a);
+    } else {
+      if (in_place) {
+        add(*(*t[0])[0]);
+        if (t[1]->size()) add(*(*t[1])[0]);
+      }
+      for (auto& a : t[2]->kids)
+        if (a->text == "out") add(*a);
+    }
     for (int i : written) cls.attributes[static_cast<size_t>(i)].mutated = true;
   };
   walk(def);
   walk(def);  // what a loop's end made is used at its start
 }
 // Which attributes do methods assign? The host may call them from several threads.
-void mark_writes(ClassType& cls, const std::vector<TreeRef>& defs) {
+void mark_writes(ClassType& cls, const std::vector<TreeRef>& defs, const OpTable& ops) {
   std::function<void(const Tree&)> find_writes = [&](const Tree& t) {
     if (t.kind == Kind::Assign || t.kind == Kind::AugAssign) {
       std::function<void(const TreeRef&)> target = [&](const TreeRef& l) {
@@ -233,7 +238,7 @@ void mark_writes(ClassType& cls, const std::vector<TreeRef>& defs) {
   for (auto& d : defs) {
     if (d->text == "__init__" || d->text == "__setstate__") continue;
     find_writes(*d);
-    mark_mutated(cls, *d);
+    mark_mutated(cls, *d, ops);
   }
 }
 
@@ -292,8 +297,7 @@ void CompilationUnit::import_class(const std::string& name, const Tree& tree, bo
     TypePtr t = nullptr;
     if (a.name == "_packed_params" && a.type->kind == Kind::Var && a.type->text == "Tensor")
       if (const char* native = packed_params_class(plain))
-        t = native_class(std::string("__torch__.torch.classes.quantized.") + native +
-                         "PackedParamsBase");
+        t = native_class(std::string(kNativeClasses) + "quantized." + native + "PackedParamsBase");
     if (!t) t = parse_type(a.type);
     if (cls->find_attribute(a.name) >= 0)
       script_error(a.type->range, "attribute ", a.name, " is declared twice");
@@ -322,7 +326,7 @@ void CompilationUnit::import_class(const std::string& name, const Tree& tree, bo
   };
   add_hooks(pre_hooks, cls->forward_pre_hooks);
   add_hooks(hooks, cls->forward_hooks);
-  mark_writes(*cls, defs);
+  mark_writes(*cls, defs, ops_);
 }
 
 void CompilationUnit::import_enum(const std::string& name, const Tree& tree) {
@@ -456,7 +460,7 @@ void CompilationUnit::define(const std::vector<TreeRef>& defs, const std::string
     Function* f = add_function(d, prefix, self);
     if (self) self->methods.emplace_back(d->text, f);
   }
-  if (self) mark_writes(*self, defs);
+  if (self) mark_writes(*self, defs, ops_);
 }
 
 void CompilationUnit::define_text(const std::string& text, const std::string& source_name,
@@ -514,9 +518,8 @@ void CompilationUnit::compile(Function& f) {
     if (unknown_operators.size() == known) throw;
     auto& [name, range] = unknown_operators[known];
     throw MissingOp(
-        describe_error(range,
-                       "operator " + name + " is not registered, so what it returns isn't known") +
-        "\n" + e.what());
+        describe_error(range, unknown_call_text(name) + ", so what it returns isn't known") + "\n" +
+        e.what());
   } catch (...) {
     f.compiling = false;
     throw;

@@ -27,7 +27,7 @@ class CompilationUnit : public std::enable_shared_from_this<CompilationUnit> {
   uint64_t version() const { return version_; }
   std::recursive_mutex& mutex() { return mutex_; }
   std::vector<IValue> constants;  // CONSTANTS.cN
-  // Operators of namespaces that nobody registered, as they were met.
+  // Operators of namespaces that nobody registered and methods of absent classes, as they were met.
   std::vector<std::pair<std::string, SourceRange>> unknown_operators;
 
   // Null when there is no such type / function.
@@ -44,7 +44,7 @@ class CompilationUnit : public std::enable_shared_from_this<CompilationUnit> {
   void define_text(const std::string& text, const std::string& source_name,
                    const std::string& prefix = "", ClassType* self = nullptr);
   ClassType* create_class(const std::string& qualified_name, bool is_module);
-  // Native classes of __torch__.torch.classes.
+  // The class of __torch__.torch.classes; one that isn't known comes without methods (is_absent).
   ClassType* native_class(const std::string& qualified_name);
 
   void ensure_schema(Function& f);

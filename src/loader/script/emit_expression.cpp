@@ -137,6 +137,8 @@ SugaredPtr Emitter::apply_special(const Tree& e, Symbol form, const SugaredPtr& 
     need(1, 1);
     SugaredPtr cls = sugared(in[0]);
     if (cls->kind != K::Class) error("Expected class value as argument to __new__");
+    if (static_cast<const ClassType*>(cls->type)->is_absent)
+      return simple(unknown_call(cls->type->name + "::__new__", nullptr, {}, {}, cls->type));
     Node* n = insert(prim::CreateObject, {});
     n->output()->type = cls->type;
     return simple(n->output());

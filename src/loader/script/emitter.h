@@ -216,6 +216,11 @@ class Emitter {
   Match match(const FunctionSchema& s, const std::vector<Arg>& args, const std::vector<Arg>& kwargs,
               Value* self);
   Value* try_convert(TypePtr wanted, Value* v, bool conversions);
+  // A call of what isn't here: an operator of the user's own that nobody registered, a method of an
+  // absent class. It raises when it is reached. What it returns isn't known; tensors are the
+  // likeliest, as many as the statement wants, unless result says better.
+  Value* unknown_call(const std::string& name, Value* self, const std::vector<Arg>& args,
+                      const std::vector<Arg>& kwargs, TypePtr result);
   Value* builtin_call(const std::string& name, const std::vector<Arg>& args,
                       const std::vector<Arg>& kwargs = {}, Value* self = nullptr);
   Value* builtin(const std::string& name, const std::vector<Value*>& inputs);

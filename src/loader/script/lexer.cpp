@@ -34,6 +34,15 @@ constexpr const char* kOperators[] = {
 bool ident_start(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 bool digit(char c) { return c >= '0' && c <= '9'; }
 bool ident_char(char c) { return ident_start(c) || digit(c); }
+// Bytes of the UTF-8 character beyond ASCII at `at`; 0 when there is none.
+size_t wide_char(const std::string& t, size_t at) {
+  const auto lead = static_cast<unsigned char>(t[at]);
+  const size_t n = lead >= 0xf0 && lead < 0xf5 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc2 ? 2 : 0;
+  if (n == 0 || lead >= 0xf5 || at + n > t.size()) return 0;
+  for (size_t i = 1; i < n; ++i)
+    if ((static_cast<unsigned char>(t[at + i]) & 0xc0) != 0x80) return 0;
+  return n;
+}
 
 class Lexer {
  public:
@@ -115,8 +124,25 @@ class Lexer {
 
   void token(char c) {
     size_t b = at_;
-    if (ident_start(c)) {
-      while (at_ < t_.size() && ident_char(t_[at_])) ++at_;
+    // "__torch__.hifi-gan.2d.Net": a name of a module is whatever its file was called.
+    const bool in_path = path_ == out_.size() && path_ > 0;
+    if (in_path && c == '.') {
+      ++at_;
+      add(Tok::Op, b, at_, ".");
+      path_ = out_.size();
+      return;
+    }
+    const bool segment = in_path && out_.back().text == "." && digit(c);
+    if (ident_start(c) || segment || wide_char(t_, at_)) {
+      while (at_ < t_.size()) {
+        if (ident_char(t_[at_]) ||
+            (in_path && t_[at_] == '-' && at_ + 1 < t_.size() && ident_char(t_[at_ + 1])))
+          ++at_;
+        else if (size_t n = wide_char(t_, at_))
+          at_ += n;
+        else
+          break;
+      }
       std::string w = t_.substr(b, at_ - b);
       Tok k = Tok::Ident;
       for (const Keyword& kw : kKeywords)
@@ -131,7 +157,9 @@ class Lexer {
         at_ += 4;
         k = Tok::IsNot;
       }
+      const bool begins = w == "__torch__";
       add(k, b, at_, std::move(w));
+      if (begins || (in_path && at_ < t_.size() && t_[at_] == '.')) path_ = out_.size();
       return;
     }
     if (digit(c) || (c == '.' && at_ + 1 < t_.size() && digit(t_[at_ + 1]))) return number();
@@ -175,6 +203,17 @@ class Lexer {
     add(Tok::Number, b, at_, t_.substr(b, at_ - b));
   }
 
+  // PyTorch writes a byte from 0x80 on, in a name that getattr looks up, as the "digits" of a
+  // negative number:
+  // "\0*." is 0xce. c stands before the two others; 0 when they are no such digits.
+  int garbled_byte(char c) const {
+    if (at_ + 1 >= t_.size() || c < '.' || c > '0') return 0;
+    const char d = t_[at_], e = t_[at_ + 1];
+    if (d < ')' || d > '0' || e < ')' || e > '0') return 0;
+    const int n = (c - '0') * 64 + (d - '0') * 8 + (e - '0');
+    return n < 0 && n >= -128 ? n + 256 : 0;
+  }
+
   void string(char q) {
     size_t b = at_;
     bool triple = t_.compare(at_, 3, std::string(3, q)) == 0;
@@ -205,7 +244,10 @@ class Lexer {
         case 'r': v += '\r'; break;  // PyTorch writes it and cannot read it back
         case '\n': break;
         default:
-          if (c >= '0' && c <= '7') {
+          if (int byte = garbled_byte(c)) {
+            v += static_cast<char>(byte);
+            at_ += 2;
+          } else if (c >= '0' && c <= '7') {
             int n = c - '0', digits = 1;
             while (digits < 3 && at_ < t_.size() && t_[at_] >= '0' && t_[at_] <= '7') {
               n = n * 8 + (t_[at_++] - '0');
@@ -227,6 +269,7 @@ class Lexer {
   const std::string& t_;
   size_t at_ = 0;
   int brackets_ = 0;
+  size_t path_ = 0;  // number of tokens when the last of them belongs to a "__torch__." path
   std::vector<size_t> indents_;
   std::vector<Token> out_;
 };

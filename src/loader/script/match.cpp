@@ -252,16 +252,7 @@ Value* Emitter::builtin_call(const std::string& name, const std::vector<Arg>& ar
   }
   for (Function* f : builtin_functions(cu_.ops(), name)) list.push_back({&f->schema, nullptr, f});
   if (list.empty() && !cu_.ops().has_namespace(name.substr(0, name.find("::")))) {
-    // An operator of the user's own that nobody has registered: raises when it is reached. What it
-    // returns isn't known; tensors are the likeliest.
-    std::vector<Value*> inputs;
-    if (self) inputs.push_back(self);
-    for (auto& a : args) inputs.push_back(a.value);
-    for (auto& a : kwargs) inputs.push_back(a.value);
-    Node* n = insert(Symbol(name), inputs, 0);
-    cu_.unknown_operators.emplace_back(name, n->range);
-    for (size_t i = 0; i < wanted_outputs_; ++i) n->add_output(types::tensor());
-    return pack(n->outputs, {});
+    return unknown_call(name, self, args, kwargs, nullptr);
   }
   if (list.empty())
     error("Unknown builtin op: ", name, ". This operator is not known to PyTorch or to sconce.");
@@ -285,6 +276,19 @@ Value* Emitter::builtin_call(const std::string& name, const std::vector<Arg>& ar
     text += "  " + c.schema->str() + ":\n    " + why;
   }
   error(text);
+}
+
+Value* Emitter::unknown_call(const std::string& name, Value* self, const std::vector<Arg>& args,
+                             const std::vector<Arg>& kwargs, TypePtr result) {
+  std::vector<Value*> inputs;
+  if (self) inputs.push_back(self);
+  for (auto& a : args) inputs.push_back(a.value);
+  for (auto& a : kwargs) inputs.push_back(a.value);
+  Node* n = insert(Symbol(name), inputs, 0);
+  cu_.unknown_operators.emplace_back(name, n->range);
+  if (result) return n->add_output(result);
+  for (size_t i = 0; i < wanted_outputs_; ++i) n->add_output(types::tensor());
+  return pack(n->outputs, {});
 }
 
 bool Emitter::builtin_exists(const std::string& name, Value* self) {

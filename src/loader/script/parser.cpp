@@ -154,8 +154,9 @@ TreeRef Parser::postfix(TreeRef e) {
     SourceRange from = e->range;
     if (eat_op(".")) {
       Token name = cur();
-      if (name.text.empty() ||
-          !(std::isalpha(static_cast<unsigned char>(name.text[0])) || name.text[0] == '_'))
+      // Keywords may name attributes.
+      if (name.kind != Tok::Ident && (name.kind == Tok::String || name.text.empty() ||
+                                      !std::isalpha(static_cast<unsigned char>(name.text[0]))))
         unexpected("a name");
       next();
       e = make(Kind::Select, from, {e}, name.text);

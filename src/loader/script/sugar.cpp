@@ -138,7 +138,7 @@ SugaredPtr Emitter::value_attr(Value* v, const std::string& name) {
       s->value = v;
       return s;
     };
-    if (cls->find_method(name)) return method();
+    if (cls->is_absent || cls->find_method(name)) return method();
     if (int i = cls->find_attribute(name); i >= 0) {
       Node* n = insert(prim::GetAttr, {v});
       n->set_s(Symbol("name"), name);
@@ -254,7 +254,10 @@ SugaredPtr Emitter::call_method(Value* self, const std::string& name, std::vecto
                                 std::vector<Arg> kwargs) {
   const FunctionSchema* schema = nullptr;
   if (self->type->kind == TypeKind::Class) {
-    sconce::Function* f = static_cast<const ClassType*>(self->type)->find_method(name);
+    auto* cls = static_cast<const ClassType*>(self->type);
+    if (cls->is_absent)
+      return simple(unknown_call(cls->name + "::" + name, self, args, kwargs, nullptr));
+    sconce::Function* f = cls->find_method(name);
     if (!f) error("class ", self->type->name, " has no method ", name);
     cu_.ensure_schema(*f);
     schema = &f->schema;
