@@ -53,3 +53,48 @@ TEST_CASE("equal elements are sorted where PyTorch leaves them") {
   CHECK(values<int64_t>(m.run_method("all", {false})) ==
         Ints{1, 19, 2, 17, 4, 16, 14, 7, 12, 9, 11, 0, 8, 13, 6, 10, 18, 3, 5, 15});
 }
+
+TEST_CASE("random numbers go where PyTorch's walk over the strides puts them") {
+  Module m = compile(
+      "def permuted() -> Tensor:\n"
+      "    return torch.empty([4, 5]).t().normal_(0., 1.)\n"
+      "def whole() -> Tensor:\n"
+      "    return torch.empty([2, 3]).t().random_(100)\n"
+      "def stepped() -> Tensor:\n"
+      "    return torch.slice(torch.empty([3, 4]), 1, 0, 4, 2).uniform_(0., 1.)\n"
+      "def nothing(n: int) -> Tensor:\n"
+      "    return torch.empty([3]).random_(n)\n");
+  auto run = [&](const char* f) {
+    manual_seed(0);
+    return m.run_method(f, {}).toTensor();
+  };
+  // 20 numbers, but not contiguous: one after the other, not in blocks of 16.
+  Tensor x = run("permuted");
+  CHECK(x[0][0].item<float>() == Approx(1.5409960746765137));
+  CHECK(x[1][0].item<float>() == Approx(-0.293428897857666));
+  CHECK(x[0][1].item<float>() == Approx(-1.3985954523086548));
+  CHECK(values<float>(run("whole")) == std::vector<float>{44, 60, 39, 63, 33, 79});
+  CHECK(run("stepped")[1][0].item<float>() == Approx(0.455627977848053));
+  CHECK_THROWS_AS(m.run_method("nothing", {int64_t{0}}), Error);
+}
+
+TEST_CASE("means between two integers are rounded as each of PyTorch's kernels does") {
+  Module m = compile(
+      "def number() -> Tensor:\n"
+      "    x = (torch.arange(48) * 7 % 11).reshape([1, 3, 4, 4])\n"
+      "    return torch._make_per_tensor_quantized_tensor(x.to(0), .5, 3)\n"
+      "def mean() -> Tensor:\n"
+      "    return torch.int_repr(torch.mean(number(), [2, 3]))\n"
+      "def pool() -> Tensor:\n"
+      "    return torch.int_repr(torch.avg_pool2d(number(), [2, 2]))\n"
+      "def adaptive() -> Tensor:\n"
+      "    return torch.int_repr(torch.adaptive_avg_pool2d(number(), [2, 2]))\n"
+      "def steps() -> Tensor:\n"
+      "    return torch.int_repr(torch.quantize_per_tensor(torch.arange(6) * .5, 1., 3, 13))\n");
+  using Bytes = std::vector<uint8_t>;
+  const Bytes pooled{4, 7, 5, 5, 6, 3, 7, 4, 5, 5, 3, 6};
+  CHECK(values<uint8_t>(m.run_method("mean", {})) == Bytes{5, 5, 5});
+  CHECK(values<uint8_t>(m.run_method("pool", {})) == pooled);
+  CHECK(values<uint8_t>(m.run_method("adaptive", {})) == pooled);
+  CHECK(values<uint8_t>(m.run_method("steps", {})) == Bytes{3, 4, 4, 4, 5, 6});
+}
