@@ -8,7 +8,17 @@ DATA_FOLDER holds schemas.txt, schemas-torchvision.txt and overload-order.txt.
 import re
 import sys
 
-KEPT = ("aten", "prim", "quantized", "torchvision", "inductor", "_caffe2", "sparse", "static", "profiler")
+KEPT = ("aten", "prim", "quantized", "torchaudio", "torchvision", "inductor", "_caffe2", "sparse", "static", "profiler")
+
+# torchaudio's of all versions: 2.11 has no _lfilter and no rnnt_loss any more.
+AUDIO = """
+torchaudio::_lfilter(Tensor waveform, Tensor a_coeffs, Tensor b_coeffs) -> Tensor
+torchaudio::_lfilter_core_loop(Tensor input_signal_windows, Tensor a_coeff_flipped, Tensor(a!) padded_output_waveform) -> Tensor(a!)
+torchaudio::_overdrive_core_loop(Tensor waveform, Tensor temp, Tensor(a!) last_in, Tensor(b!) last_out, Tensor(c!) output_waveform) -> (Tensor(a!), Tensor(b!), Tensor(c!))
+torchaudio::forced_align(Tensor log_probs, Tensor targets, Tensor input_lengths, Tensor target_lengths, int blank) -> (Tensor, Tensor)
+torchaudio::rnnt_loss(Tensor logits, Tensor targets, Tensor logit_lengths, Tensor target_lengths, int blank, float clamp, bool fused_log_softmax=True) -> (Tensor, Tensor?)
+torchaudio::rnnt_loss_forward(Tensor logits, Tensor targets, Tensor logit_lengths, Tensor target_lengths, int blank, float clamp, bool fused_log_softmax=True) -> (Tensor, Tensor)
+"""
 
 
 def main(folder):
@@ -18,8 +28,8 @@ def main(folder):
             name, overloads = line.strip().split(": ", 1)
             order[name] = [("" if o == "<default>" else o) for o in overloads.split()]
     rows = {}
-    for file in ("schemas.txt", "schemas-torchvision.txt"):
-        for line in open(f"{folder}/{file}"):
+    for lines in (open(f"{folder}/schemas.txt"), open(f"{folder}/schemas-torchvision.txt"), AUDIO.split("\n")):
+        for line in lines:
             m = re.match(r"\s*(\w+::\w+)(?:\.(\w+))?\(.*\) -> ", line)
             if m and m.group(1).split("::")[0] in KEPT:
                 rows.setdefault(m.group(1), []).append((m.group(2) or "", line.strip()))
