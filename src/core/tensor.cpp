@@ -76,14 +76,14 @@ void bump_memory_epoch() { g_memory_epoch.fetch_add(1, std::memory_order_relaxed
 
 void Storage::resize(size_t nbytes) {
   if (nbytes <= nbytes_) return;
+  // An archive's memory, and a caller's.
+  if (!owned_) raise<OpError>("Trying to resize storage that is not resizable");
   bump_memory_epoch();
   Context& c = context();
   if (c.recorder) c.recorder->host_read(this);  // its address changes
   void* fresh = get_memory(device_, nbytes);
   copy_memory(device_, fresh, device_, data_, nbytes_);
-  if (owned_) free_memory(device_, data_, nbytes_);
-  owner_.reset();
-  owned_ = true;
+  free_memory(device_, data_, nbytes_);
   data_ = fresh;
   nbytes_ = nbytes;
 }

@@ -212,6 +212,8 @@ class Loader {
           if (loose_match(v, e)) return true;
         return false;
       case TypeKind::Class:
+        // Packed parameters that nothing has made yet are None.
+        return v.isObject() || (v.isNone() && static_cast<const ClassType*>(t)->is_native);
       case TypeKind::Interface: return v.isObject();
       case TypeKind::Float: return v.isDouble() || v.isInt();
       default: return ivalue_matches(v, t);

@@ -166,11 +166,23 @@ void spaced(Call& c) {
   Named n(c);
   int64_t steps = n.integer("steps", 100);
   if (steps < 0) raise<OpError>("number of steps must be non-negative");
+  const Scalar start = n.scalar("start"), end = n.scalar("end");
+  if (start.is_complex() || end.is_complex()) {
+    // start + k * (end - start) / (steps - 1), as a power of the base.
+    Tensor first = scalar_tensor(start, kComplexDouble),
+           extent = sub(scalar_tensor(end, kComplexDouble), first, Scalar(1));
+    Tensor k = div_scalar(arange_ints(steps, kDouble),
+                          Scalar(static_cast<double>(std::max<int64_t>(steps - 1, 1))));
+    Tensor z = add(mul(k, extent), first, Scalar(1));
+    if (S == Sequence::logspace)
+      z = binary_scalar(Binary::pow, z, n.scalar("base", Scalar(10.0)), kComplexDouble,
+                        kComplexDouble, Scalar(1), true);
+    return c.out(0, cast(z, n.dtype(kComplexFloat)));
+  }
   Tensor r = empty({steps}, n.dtype(kFloat));
   Scalar base(S == Sequence::logspace ? n.scalar("base", Scalar(10.0)) : Scalar(0));
   if (r.numel())
-    call_slot(SequenceArgs{
-        view_of(r), {}, S, number(n.scalar("start")), number(n.scalar("end")), number(base)});
+    call_slot(SequenceArgs{view_of(r), {}, S, number(start), number(end), number(base)});
   c.out(0, r);
 }
 template <bool Upper>

@@ -115,6 +115,18 @@ Tensor dequantize(const Tensor& x) {
 
 namespace {
 
+Tensor make_per_tensor(const Tensor& x, double scale, int64_t zp) {
+  Tensor r = clone(x);
+  auto q = std::make_shared<Quantizer>();
+  q->scale = scale;
+  q->zero_point = zp;
+  r.impl()->dtype = x.dtype() == kByte   ? ScalarType::QUInt8
+                    : x.dtype() == kChar ? ScalarType::QInt8
+                                         : ScalarType::QInt32;
+  r.impl()->quantizer = q;
+  return r;
+}
+
 // ---- packed parameters ----
 
 const ClassType* packed_class(const char* name) {
@@ -469,6 +481,21 @@ Cell unpack_cell(const IValue& v) {
   if (s.size() != 5 || !s[0].isString() || !s[4].isList()) bad_state();
   Cell c;
   c.fp16 = s[0].toStringRef() == "quantized_fp16";
+  if (s[0].toStringRef() == "quantized") {
+    // The first form: weights as plain int8 tensors, [w_ih, w_hh, b_ih, b_hh, ...], scales, zero
+    // points.
+    auto items = [&](size_t i) -> const std::vector<IValue>& {
+      if (!s[i].isList()) bad_state();
+      return s[i].toListRef().items;
+    };
+    if (items(1).size() < 4 || items(2).size() < 2 || items(3).size() < 2) bad_state();
+    for (size_t i = 0; i < 2; ++i) {
+      PackedLinear& p = i == 0 ? c.ih : c.hh;
+      p.w = make_per_tensor(items(1)[i].toTensor(), items(2)[i].toDouble(), items(3)[i].toInt());
+      p.b = optional_tensor(items(1)[i + 2]);
+    }
+    return c;
+  }
   auto& p = s[4].toListRef().items;
   if (p.size() < 2) bad_state();
   c.ih = unpack_linear(p[0]);
@@ -622,18 +649,6 @@ TensorList dequantize_list(TensorList l) {
   for (auto& t : l) t = dequantize(t);
   return l;
 }
-Tensor make_per_tensor(const Tensor& x, double scale, int64_t zp) {
-  Tensor r = clone(x);
-  auto q = std::make_shared<Quantizer>();
-  q->scale = scale;
-  q->zero_point = zp;
-  r.impl()->dtype = x.dtype() == kByte   ? ScalarType::QUInt8
-                    : x.dtype() == kChar ? ScalarType::QInt8
-                                         : ScalarType::QInt32;
-  r.impl()->quantizer = q;
-  return r;
-}
-
 constexpr OpDef kOps[] = {
     // clang-format off
     op<quantize_per_tensor>("aten::quantize_per_tensor"), op<quantize_per_tensor_tensors>("aten::quantize_per_tensor.tensor_qparams"), op<quantize_per_channel>("aten::quantize_per_channel"), op<dequantize>("aten::dequantize.self"), op<int_repr>("aten::int_repr"), op<q_scale>("aten::q_scale"), op<q_zero_point>("aten::q_zero_point"),

@@ -113,6 +113,31 @@ ClassType* CompilationUnit::create_class(const std::string& name, bool is_module
   return p;
 }
 
+namespace {
+// The methods of packed parameters, in terms of operators.
+std::string packed_methods(const std::string& tail) {
+  if (tail == "quantized.LinearPackedParamsBase")
+    return "def unpack(self) -> Tuple[Tensor, Optional[Tensor]]:\n"
+           "  return ops.quantized.linear_unpack(self)\n"
+           "def bias(self) -> Optional[Tensor]:\n"
+           "  return (ops.quantized.linear_unpack(self))[1]\n";
+  if (tail != "quantized.Conv2dPackedParamsBase" && tail != "quantized.Conv3dPackedParamsBase")
+    return "";
+  const std::string conv = "ops.quantized." + tail.substr(10, 6);
+  std::string r = "def unpack(self) -> Tuple[Tensor, Optional[Tensor]]:\n  return " + conv +
+                  "_unpack(self)\ndef weight(self) -> Tensor:\n  return (" + conv +
+                  "_unpack(self))[0]\ndef bias(self) -> Optional[Tensor]:\n  return (" + conv +
+                  "_unpack(self))[1]\ndef groups(self) -> int:\n  return " + conv +
+                  "_groups(self)\ndef transpose(self) -> bool:\n  return bool(" + conv +
+                  "_transpose(self))\n";
+  for (const char* list : {"stride", "padding", "output_padding", "dilation"})
+    r += std::string("def ") + list + "(self) -> List[int]:\n  return " + conv + "_" + list +
+         "(self)\n";
+  for (size_t at; (at = r.find("Conv")) != std::string::npos;) r[at] = 'c';
+  return r;
+}
+}  // namespace
+
 ClassType* CompilationUnit::native_class(const std::string& name) {
   static constexpr const char* kKnown[] = {"quantized.LinearPackedParamsBase",
                                            "quantized.Conv2dPackedParamsBase",
@@ -129,6 +154,8 @@ ClassType* CompilationUnit::native_class(const std::string& name) {
       ClassType* c = create_class(name, false);
       c->is_native = true;
       c->add_attribute({"state", types::any(), false, false, false});
+      if (std::string methods = packed_methods(tail); !methods.empty())
+        define_text(methods, "<native>", name, c);
       if (tail == "_nnapi.Compilation") {
         // Android's accelerator: modules that use it load, and say so when they reach it.
         define_text(
