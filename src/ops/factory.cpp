@@ -168,16 +168,20 @@ void spaced(Call& c) {
   if (steps < 0) raise<OpError>("number of steps must be non-negative");
   const Scalar start = n.scalar("start"), end = n.scalar("end");
   if (start.is_complex() || end.is_complex()) {
-    // start + k * (end - start) / (steps - 1), as a power of the base.
-    Tensor first = scalar_tensor(start, kComplexDouble),
-           extent = sub(scalar_tensor(end, kComplexDouble), first, Scalar(1));
-    Tensor k = div_scalar(arange_ints(steps, kDouble),
-                          Scalar(static_cast<double>(std::max<int64_t>(steps - 1, 1))));
-    Tensor z = add(mul(k, extent), first, Scalar(1));
+    // From both ends to the middle, in steps of the result's dtype.
+    const ScalarType t = n.dtype(kComplexFloat);
+    Tensor first = scalar_tensor(start, t), last = scalar_tensor(end, t);
+    Tensor step = div_scalar(sub(last, first, Scalar(1)),
+                             Scalar(static_cast<double>(std::max<int64_t>(steps - 1, 1))));
+    Tensor up = arange_ints(steps / 2, t), down = arange_ints(steps - steps / 2, t);
+    // down: how far from the last one, the farthest first
+    down = binary_scalar(Binary::sub, down, Scalar(static_cast<double>(steps - steps / 2 - 1)), t,
+                         t, Scalar(1), true);
+    Tensor z =
+        cat({add(mul(up, step), first, Scalar(1)), sub(last, mul(down, step), Scalar(1))}, 0);
     if (S == Sequence::logspace)
-      z = binary_scalar(Binary::pow, z, n.scalar("base", Scalar(10.0)), kComplexDouble,
-                        kComplexDouble, Scalar(1), true);
-    return c.out(0, cast(z, n.dtype(kComplexFloat)));
+      z = binary_scalar(Binary::pow, z, n.scalar("base", Scalar(10.0)), t, t, Scalar(1), true);
+    return c.out(0, z);
   }
   Tensor r = empty({steps}, n.dtype(kFloat));
   Scalar base(S == Sequence::logspace ? n.scalar("base", Scalar(10.0)) : Scalar(0));

@@ -150,3 +150,42 @@ TEST_CASE("torchaudio's operators are built in") {
   CHECK(values<int64_t>(m.run_method("align", {})) == Ints{1, 0, 1, 2});
   CHECK(m.run_method("loss", {}).toTensor().item<float>() == Approx(2.9087772369384766));
 }
+
+TEST_CASE("embedding tables are packed and unpacked byte for byte") {
+  Module m = compile(
+      "def bytes(x: Tensor) -> Tensor:\n"
+      "    return ops.quantized.embedding_bag_byte_prepack(x)\n"
+      "def nibbles(x: Tensor) -> Tuple[Tensor, Tensor]:\n"
+      "    q = ops.quantized.embedding_bag_4bit_prepack(x)\n"
+      "    return (q, ops.quantized.embedding_bag_4bit_unpack(q))\n");
+  float row[] = {0, 1, 2, 15};
+  Tensor x = from_blob(row, {1, 4});
+  using Bytes = std::vector<uint8_t>;
+  CHECK(values<uint8_t>(m.run_method("bytes", {x})) ==
+        Bytes{0, 17, 34, 255, 241, 240, 112, 61, 0, 0, 0, 0});
+  IValue packed = m.run_method("nibbles", {x});
+  CHECK(values<uint8_t>(packed.toTuple()->elements()[0]) == Bytes{0x10, 0xf2, 0, 60, 0, 0});
+  CHECK(values<float>(packed.toTuple()->elements()[1]) == std::vector<float>{0, 1, 2, 15});
+}
+
+TEST_CASE("memory of others doesn't grow") {
+  Module m = compile(
+      "def f(x: Tensor) -> Tensor:\n"
+      "    return torch.resize_(x, [8])\n");
+  float row[4] = {};
+  CHECK_THROWS_AS(m.run_method("f", {from_blob(row, {4})}), Error);
+  CHECK(m.run_method("f", {zeros({4})}).toTensor().size(0) == 8);
+}
+
+TEST_CASE("gradients of convolutions are convolutions") {
+  Module m = compile(
+      "def f(x: Tensor, w: Tensor, g: Tensor) -> Tuple[Tensor, Tensor, Tensor]:\n"
+      "    return torch.convolution_backward(g, x, w, [1], [1], [0], [1], False, [0], 1, [True, "
+      "True, True])\n");
+  float x[] = {1, 2, 3}, w[] = {10, 20}, g[] = {1, 100};
+  auto r = m.run_method(
+      "f", {from_blob(x, {1, 1, 3}), from_blob(w, {1, 1, 2}), from_blob(g, {1, 1, 2})});
+  CHECK(values<float>(r.toTuple()->elements()[0]) == std::vector<float>{10, 1020, 2000});
+  CHECK(values<float>(r.toTuple()->elements()[1]) == std::vector<float>{201, 302});
+  CHECK(values<float>(r.toTuple()->elements()[2]) == std::vector<float>{101});
+}
