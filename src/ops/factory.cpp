@@ -767,7 +767,11 @@ void assert_async(Call& c) {
                        ? c.in(1).toStringRef()
                        : std::string("Expected Tensor with single nonzero value, but got zero"));
 }
-Tensor resize_(const Tensor& t, IntVec size, OptInt) {
+Tensor resize_(const Tensor& t, IntVec size, OptInt format) {
+  const bool last = format && *format == 2;
+  if (last && size.size() != 4)
+    raise<OpError>("required rank 4 tensor to use channels_last format");
+  if (!format && t.sizes() == IntArrayRef(size)) return t;  // strides stay as well
   int64_t n = 1;
   for (int64_t s : size) {
     if (s < 0 || __builtin_mul_overflow(n, s, &n))
@@ -775,7 +779,8 @@ Tensor resize_(const Tensor& t, IntVec size, OptInt) {
   }
   t.impl()->storage->resize(static_cast<size_t>((t.storage_offset() + n) * itemsize(t)));
   t.impl()->sizes = size;
-  t.impl()->strides = contiguous_strides(size);
+  t.impl()->strides = last ? IntVec{size[1] * size[2] * size[3], 1, size[3] * size[1], size[1]}
+                           : IntVec(contiguous_strides(size));
   return t;
 }
 Tensor requires_grad_(const Tensor& t, bool on) {
