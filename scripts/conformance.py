@@ -69,11 +69,15 @@ def main():
     options = parser.parse_args()
 
     def read_list(file):
-        return set(file.read_text().split("\n")) - {""} if file.exists() else None
+        """Archive -> why it fails, which stands behind the name."""
+        if not file.exists():
+            return None
+        return dict((line.split("  # ") + [""])[:2] for line in file.read_text().split("\n") if line)
 
     cpu_file = ROOT / "docs" / "known-failures.txt"
     known_file = ROOT / "docs" / f"known-failures-{options.device}.txt" if options.device else cpu_file
-    known, on_cpu = read_list(known_file), (read_list(cpu_file) or set()) if options.device else set()
+    reasons, on_cpu = read_list(known_file), set(read_list(cpu_file) or ()) if options.device else set()
+    known = None if reasons is None else set(reasons)
     failing, rows, total_cases, total_failed = set(), [], 0, 0
     for name in options.folders or FOLDERS:
         if not (options.corpus / name).is_dir():
@@ -96,7 +100,7 @@ def main():
         if known is not None and failing - known and not options.force:
             print("these would be new in the list:", *sorted(failing - known), sep="\n  ")
             return 1
-        known_file.write_text("".join(f"{f}\n" for f in sorted(failing)))
+        known_file.write_text("".join(f"{f}  # {reasons[f]}\n" if reasons and reasons.get(f) else f"{f}\n" for f in sorted(failing)))
         if options.device:
             return 0
         table = "\n".join(rows)

@@ -20,7 +20,17 @@ prepacked::linear_clamp_run(Tensor X, {XNNPACK}LinearOpContext W_prepack) -> Ten
 prepacked::unpack_prepacked_sizes_conv2d(Any W_prepack) -> (int[], int[]?, int[], int[], int[], int)
 prepacked::unpack_prepacked_sizes_linear(Any W_prepack) -> (int[], int[]?)
 """
-KEPT = ("aten", "prim", "quantized", "torchvision", "inductor", "_caffe2", "sparse", "static", "profiler", "prepacked")
+KEPT = ("aten", "prim", "quantized", "torchaudio", "torchvision", "inductor", "_caffe2", "sparse", "static", "profiler", "prepacked")
+
+# torchaudio's of all versions: 2.11 has no _lfilter and no rnnt_loss any more.
+AUDIO = """
+torchaudio::_lfilter(Tensor waveform, Tensor a_coeffs, Tensor b_coeffs) -> Tensor
+torchaudio::_lfilter_core_loop(Tensor input_signal_windows, Tensor a_coeff_flipped, Tensor(a!) padded_output_waveform) -> Tensor(a!)
+torchaudio::_overdrive_core_loop(Tensor waveform, Tensor temp, Tensor(a!) last_in, Tensor(b!) last_out, Tensor(c!) output_waveform) -> (Tensor(a!), Tensor(b!), Tensor(c!))
+torchaudio::forced_align(Tensor log_probs, Tensor targets, Tensor input_lengths, Tensor target_lengths, int blank) -> (Tensor, Tensor)
+torchaudio::rnnt_loss(Tensor logits, Tensor targets, Tensor logit_lengths, Tensor target_lengths, int blank, float clamp, bool fused_log_softmax=True) -> (Tensor, Tensor?)
+torchaudio::rnnt_loss_forward(Tensor logits, Tensor targets, Tensor logit_lengths, Tensor target_lengths, int blank, float clamp, bool fused_log_softmax=True) -> (Tensor, Tensor)
+"""
 
 
 def main(folder):
@@ -31,7 +41,7 @@ def main(folder):
             order[name] = [("" if o == "<default>" else o) for o in overloads.split()]
     rows = {}
     files = [open(f"{folder}/{file}").readlines() for file in ("schemas.txt", "schemas-torchvision.txt")]
-    for lines in [*files, PREPACKED.splitlines()]:
+    for lines in [*files, AUDIO.splitlines(), PREPACKED.splitlines()]:
         for line in lines:
             m = re.match(r"\s*(\w+::\w+)(?:\.(\w+))?\(.*\) -> ", line)
             if m and m.group(1).split("::")[0] in KEPT:

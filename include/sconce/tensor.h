@@ -69,7 +69,8 @@ class SCONCE_API Storage final : public RefCounted {
   void make_unique() {
     if (shared()) copy_shared();
   }
-  // Grows to at least nbytes, keeping the bytes (resize_, set_).
+  // Grows to at least nbytes, keeping the bytes (resize_, set_). Throws OpError for memory that was
+  // borrowed.
   void resize(size_t nbytes);
   ~Storage() override;
 
@@ -80,7 +81,7 @@ class SCONCE_API Storage final : public RefCounted {
   void* data_ = nullptr;
   size_t nbytes_ = 0;
   const DeviceRuntime* device_ = nullptr;
-  bool owned_ = false;
+  bool owned_ = false, resizable_ = false;
   std::shared_ptr<const void> owner_;
   std::shared_ptr<const void> before_;  // shared bytes that a reader may still look at
   mutable std::atomic<uint64_t> state_{0};

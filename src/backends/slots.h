@@ -217,8 +217,9 @@ enum class Random : uint8_t {
   geometric,
   cauchy,
   log_normal,
-  randint,
-  random_full,
+  randint,      // from lo to hi, both included
+  random_full,  // as many bits as the dtype tells apart
+  random_bits,  // 64 bits
   randperm,
   // of parameters in tensors, one for each element
   bernoulli_tensor,  // in: probability
@@ -325,6 +326,13 @@ struct RotatedIouArgs {
   TensorView out, a, b;
   SCONCE_VIEWS(1, 2);
 };
+// A recursive filter of rows: out[r, i + order - 1] = in[r, i] - sum over j of weight[c, j] *
+// out[r, i + j], where c is r mod the number of channels. The first order - 1 elements of a row are
+// what came before.
+struct RecurArgs {
+  TensorView out, in, weight;  // [rows, n + order - 1], [rows, n], [channels, order]
+  SCONCE_VIEWS(1, 2);
+};
 struct NonzeroArgs {  // out: [n, dims] int64; in: any
   TensorView out, in;
   SCONCE_VIEWS(1, 1);
@@ -342,7 +350,7 @@ struct NonzeroArgs {  // out: [n, dims] int64; in: any
                   X(index, IndexArgs) X(random, RandomArgs) X(sequence, SequenceArgs)              \
                       X(resize, ResizeArgs) X(grid_sample, GridSampleArgs) X(pad, PadArgs)         \
                           X(attention, AttentionArgs) X(rnn_cell, RnnCellArgs) X(fft, FftArgs)     \
-                              X(quantize, QuantizeArgs) X(nonzero, NonzeroArgs) X(search, SearchArgs) X(rotated_iou, RotatedIouArgs) \
+                              X(quantize, QuantizeArgs) X(nonzero, NonzeroArgs) X(search, SearchArgs) X(rotated_iou, RotatedIouArgs) X(recur, RecurArgs) \
                                   X(linalg, LinalgArgs)
 // clang-format on
 

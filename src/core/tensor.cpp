@@ -5,6 +5,7 @@
 #include <atomic>
 #include <algorithm>
 #include <cmath>
+#include <charconv>
 #include <cstring>
 #include <iomanip>
 #include <mutex>
@@ -51,7 +52,7 @@ Ref<Storage> Storage::allocate(size_t nbytes) {
   s->device_ = c.device;
   s->data_ = get_memory(c.device, nbytes);
   s->nbytes_ = nbytes;
-  s->owned_ = true;
+  s->owned_ = s->resizable_ = true;
   if (c.recorder) c.recorder->allocated(s);
   return s;
 }
@@ -101,6 +102,7 @@ Ref<Storage> Storage::share() {
   s->data_ = data_;
   s->nbytes_ = nbytes_;
   s->owner_ = owner_;
+  s->resizable_ = true;
   s->state_ = kShared;
   state_.fetch_or(kShared, std::memory_order_acq_rel);
   return s;
@@ -121,7 +123,8 @@ void bump_memory_epoch() { g_memory_epoch.fetch_add(1, std::memory_order_relaxed
 
 void Storage::resize(size_t nbytes) {
   if (nbytes <= nbytes_) return;
-  bump_memory_epoch();
+  // An archive's memory, and a caller's.
+  if (!resizable_) raise<OpError>("Trying to resize storage that is not resizable");
   Context& c = context();
   if (c.recorder) c.recorder->host_read(this);  // its address changes
   void* fresh = get_memory(device_, nbytes);
@@ -131,6 +134,7 @@ void Storage::resize(size_t nbytes) {
   owned_ = true;
   data_ = fresh;
   nbytes_ = nbytes;
+  bump_memory_epoch();
   state_.fetch_and(~kShared, std::memory_order_acq_rel);
   note_write();
 }
@@ -360,7 +364,7 @@ Format choose_format(const Tensor& t, double (*get)(const Tensor&, int64_t)) {
   double exp_min = exponent(min_abs), exp_max = exponent(max_abs);
   if (int_mode) {
     f.integral = true;
-    f.precision = 0;
+    f.precision = 6;  // a stream's own
     if (exp_max > 9) {
       f.scientific = true;
       f.integral = false;
@@ -383,14 +387,28 @@ Format choose_format(const Tensor& t, double (*get)(const Tensor&, int64_t)) {
   return f;
 }
 
+// The shortest digits that read back as v.
+std::string shortest(double v) {
+  if (std::isnan(v)) return std::signbit(v) ? "-nan" : "nan";
+  char buf[64];
+  const double a = std::fabs(v);
+  const bool plain = v == 0 || std::isinf(v) || (a >= 1e-4 && a < 1e16);
+  const auto end = std::to_chars(buf, buf + sizeof buf, v,
+                                 plain ? std::chars_format::fixed : std::chars_format::scientific);
+  return {buf, end.ptr};
+}
+
 void put(std::ostream& os, double v, const Format& f) {
   char buf[64];
   if (!std::isfinite(v))
-    std::snprintf(buf, sizeof buf, "%s", std::isnan(v) ? "nan" : v < 0 ? "-inf" : "inf");
+    std::snprintf(buf, sizeof buf, "%s",
+                  std::isnan(v) ? (std::signbit(v) ? "-nan" : "nan")
+                  : v < 0       ? "-inf"
+                                : "inf");
   else if (f.scientific)
     std::snprintf(buf, sizeof buf, "%.*e", f.precision, v);
   else if (f.integral)
-    std::snprintf(buf, sizeof buf, "%.0f", v);
+    std::snprintf(buf, sizeof buf, "%.*g", f.precision, v);
   else
     std::snprintf(buf, sizeof buf, "%.*f", f.precision, v);
   os << std::setw(f.width) << buf;
@@ -413,7 +431,7 @@ void put_matrix(std::ostream& os, const Tensor& t, int64_t base, int64_t linesiz
          << std::string(static_cast<size_t>(indent), ' ');
     }
     if (f.scale != 1)
-      os << detail::concat(f.scale) << " *\n" << std::string(static_cast<size_t>(indent), ' ');
+      os << shortest(f.scale) << " *\n" << std::string(static_cast<size_t>(indent), ' ');
     for (int64_t r = 0; r < rows; ++r) {
       // The first row follows what stands before it; only the others are indented.
       if (r > 0) os << std::string(static_cast<size_t>(indent), ' ') << (f.scale != 1 ? " " : "");
@@ -426,25 +444,50 @@ void put_matrix(std::ostream& os, const Tensor& t, int64_t base, int64_t linesiz
   }
 }
 
+// The tensor's numbers as a contiguous one of doubles, dequantised; of complex numbers the real
+// parts.
+Tensor doubles_of(const Tensor& t) {
+  Tensor r = empty(t.sizes(), ScalarType::Double);
+  double* to = r.data_ptr<double>();
+  const Quantizer* q = t.quantizer();
+  for_each_index(t.sizes(), [&](const std::vector<int64_t>& idx) {
+    double v = element(t, offset_of(t, idx));
+    if (q) {
+      const size_t channel =
+          q->per_channel ? static_cast<size_t>(idx[static_cast<size_t>(q->axis)]) : 0;
+      const double scale = q->per_channel ? q->scales[channel] : q->scale,
+                   zero_point = q->per_channel ? q->zero_points[channel]
+                                               : static_cast<double>(q->zero_point);
+      v = static_cast<double>(static_cast<float>(v - zero_point) * static_cast<float>(scale));
+    }
+    *to++ = v;
+  });
+  return r;
+}
+
+void put_list(std::ostream& os, const std::vector<double>& v, ScalarType t) {
+  Tensor r = empty({static_cast<int64_t>(v.size())}, ScalarType::Double);
+  std::copy(v.begin(), v.end(), r.data_ptr<double>());
+  int64_t at = 0;
+  if (t == ScalarType::Long) {
+    Tensor whole = empty(r.sizes(), t);
+    for (double x : v) whole.data_ptr<int64_t>()[at++] = static_cast<int64_t>(x);
+    r = whole;
+  }
+  os << r;
+}
+
 }  // namespace
 
-std::ostream& operator<<(std::ostream& os, const Tensor& original) {
-  if (!original.defined()) return os << "[ Tensor (undefined) ]";
-  const Tensor t = copy_extent(original, nullptr);
-  // LibTorch builds the numbers as double and prints in its own format.
-  std::string type = (is_quantized(t.dtype()) ? "Quantized" : "") +
-                     std::string(original.device().type == DeviceType::CUDA ? "CUDA" : "CPU") +
-                     scalar_type_name(t.dtype()) + "Type";
-  if (is_quantized(t.dtype()))
-    type = "QuantizedCPU" + std::string(scalar_type_name(t.dtype())) + "Type";
+std::ostream& operator<<(std::ostream& os, const Tensor& asked) {
+  if (!asked.defined()) return os << "[ Tensor (undefined) ]";
+  if (Recorder* r = context().recorder) r->host_read(asked.impl()->storage.get());
+  const Tensor original = copy_extent(asked, nullptr), t = doubles_of(original);
+  const std::string type = (original.quantizer() ? "Quantized" : "") +
+                           std::string(asked.device().type == DeviceType::CUDA ? "CUDA" : "CPU") +
+                           scalar_type_name(original.dtype()) + "Type";
   if (t.dim() == 0) {
-    double v = element(t, 0);
-    char buf[64];
-    if (is_complex(t.dtype()))
-      std::snprintf(buf, sizeof buf, "%g", v);
-    else
-      std::snprintf(buf, sizeof buf, "%g", v);
-    os << buf << "\n";
+    os << shortest(element(t, 0)) << "\n";
     os << "[ " << type << "{}";
   } else if (t.numel() == 0) {
     os << "[ " << type << "{";
@@ -453,7 +496,7 @@ std::ostream& operator<<(std::ostream& os, const Tensor& original) {
   } else {
     if (t.dim() == 1) {
       Format f = choose_format(t, element);
-      if (f.scale != 1) os << detail::concat(f.scale) << " *\n";
+      if (f.scale != 1) os << shortest(f.scale) << " *\n";
       for (int64_t i = 0; i < t.size(0); ++i) {
         put(os, element(t, i * t.strides()[0]) / f.scale, f);
         os << "\n";
@@ -479,10 +522,18 @@ std::ostream& operator<<(std::ostream& os, const Tensor& original) {
     for (size_t i = 1; i < t.sizes().size(); ++i) os << "," << t.sizes()[i];
     os << "}";
   }
-  if (const Quantizer* q = t.quantizer()) {
-    if (!q->per_channel)
+  if (const Quantizer* q = original.quantizer()) {
+    if (q->per_channel) {
+      os << ", qscheme: per_channel_affine" << (q->float_qparams ? "_float_qparams" : "")
+         << ", scales: ";
+      put_list(os, q->scales, ScalarType::Double);
+      os << ", zero_points: ";
+      put_list(os, q->zero_points, ScalarType::Long);
+      os << ", axis: " << q->axis;
+    } else {
       os << ", qscheme: per_tensor_affine, scale: " << q->scale
          << ", zero_point: " << q->zero_point;
+    }
   }
   return os << " ]";
 }

@@ -20,6 +20,8 @@ constexpr std::string_view kSources[] = {
 #include "ops/torchscript/quantized.inc"
     ,
 #include "ops/torchscript/vision.inc"
+    ,
+#include "ops/torchscript/audio.inc"
 };
 
 std::atomic<CompositeRunner> g_runner{nullptr};
@@ -39,7 +41,7 @@ const std::vector<std::string_view>& composite_sources() {
 
 std::string composite_operator(std::string_view function) {
   std::string name(function), ns = "aten";
-  for (const char* other : {"quantized", "torchvision"}) {
+  for (const char* other : {"quantized", "torchvision", "torchaudio"}) {
     std::string prefix = std::string("ns_") + other + "_";
     if (name.compare(0, prefix.size(), prefix) == 0) {
       ns = other;

@@ -166,11 +166,27 @@ void spaced(Call& c) {
   Named n(c);
   int64_t steps = n.integer("steps", 100);
   if (steps < 0) raise<OpError>("number of steps must be non-negative");
+  const Scalar start = n.scalar("start"), end = n.scalar("end");
+  if (start.is_complex() || end.is_complex()) {
+    // From both ends to the middle, in steps of the result's dtype.
+    const ScalarType t = n.dtype(kComplexFloat);
+    Tensor first = scalar_tensor(start, t), last = scalar_tensor(end, t);
+    Tensor step = div_scalar(sub(last, first, Scalar(1)),
+                             Scalar(static_cast<double>(std::max<int64_t>(steps - 1, 1))));
+    Tensor up = arange_ints(steps / 2, t), down = arange_ints(steps - steps / 2, t);
+    // down: how far from the last one, the farthest first
+    down = binary_scalar(Binary::sub, down, Scalar(static_cast<double>(steps - steps / 2 - 1)), t,
+                         t, Scalar(1), true);
+    Tensor z =
+        cat({add(mul(up, step), first, Scalar(1)), sub(last, mul(down, step), Scalar(1))}, 0);
+    if (S == Sequence::logspace)
+      z = binary_scalar(Binary::pow, z, n.scalar("base", Scalar(10.0)), t, t, Scalar(1), true);
+    return c.out(0, z);
+  }
   Tensor r = empty({steps}, n.dtype(kFloat));
   Scalar base(S == Sequence::logspace ? n.scalar("base", Scalar(10.0)) : Scalar(0));
   if (r.numel())
-    call_slot(SequenceArgs{
-        view_of(r), {}, S, number(n.scalar("start")), number(n.scalar("end")), number(base)});
+    call_slot(SequenceArgs{view_of(r), {}, S, number(start), number(end), number(base)});
   c.out(0, r);
 }
 template <bool Upper>
@@ -210,26 +226,113 @@ void blackman_window(Call& c) { c.out(0, window(Named(c), 0.42, 0.5, 0.08)); }
 
 // ---- random ----
 
+Tensor normal_(const Tensor& t, double mean, double std, Generator* g);
+Tensor uniform_(const Tensor& t, double lo, double hi, Generator* g);
+
 void rand_op(Call& c) {
   Named n(c);
   Tensor t = n.find("size") ? shaped(n, kFloat) : like(n);
-  random_fill(t, Random::uniform, 0, 1, 0, 0, n.generator());
-  c.out(0, t);
+  c.out(0, uniform_(t, 0, 1, n.generator()));
 }
 void randn_op(Call& c) {
   Named n(c);
   Tensor t = n.find("size") ? shaped(n, kFloat) : like(n);
-  random_fill(t, Random::normal, 0, 1, 0, 0, n.generator());
-  c.out(0, t);
+  c.out(0, normal_(t, 0, 1, n.generator()));
+}
+// Whole numbers from [lo, hi), or from lo to the dtype's greatest. Of floats only those count that
+// the dtype can tell apart: lo moves up and hi down to the next ones.
+template <class T>
+int64_t next_up(int64_t from, int digits) {
+  const auto next =
+      static_cast<int64_t>(static_cast<double>(static_cast<T>(static_cast<double>(from + 1))));
+  if (next >= from) return from;
+  int n = 0;
+  for (int64_t v = std::abs(from + 1); v >>= 1;) ++n;
+  return next + (int64_t{1} << (n - digits + 1));
+}
+template <class T>
+int64_t next_down(int64_t to, int digits) {
+  const auto next =
+      static_cast<int64_t>(static_cast<double>(static_cast<T>(static_cast<double>(to - 1))));
+  if (next < to) return to;
+  int n = 0;
+  for (int64_t v = std::abs(to - 1); v >>= 1;) ++n;
+  return next - (int64_t{1} << (n - digits + 1));
+}
+struct WholeRange {
+  double least, greatest;
+  int digits;  // of a float: all whole numbers below 2^digits are there
+};
+WholeRange whole_range(ScalarType t) {
+  switch (t) {
+    case kHalf: return {-65504, 65504, 11};
+    case kBFloat16: return {-3.3895313892515355e38, 3.3895313892515355e38, 8};
+    case kFloat: return {-3.4028234663852886e38, 3.4028234663852886e38, 24};
+    case kDouble: return {-1.7976931348623157e308, 1.7976931348623157e308, 53};
+    case kBool: return {0, 1, 0};
+    case kByte: return {0, 255, 0};
+    case kChar: return {-128, 127, 0};
+    case kShort: return {-32768, 32767, 0};
+    case kInt: return {-2147483648.0, 2147483647.0, 0};
+    case kLong: return {-9223372036854775808.0, 9223372036854775807.0, 0};
+    default: raise<OpError>("\"random_from_to\" not implemented for '", scalar_type_name(t), "'");
+  }
+}
+int64_t move_bound(ScalarType t, int64_t v, bool up, int digits) {
+  switch (t) {
+    case kHalf: return up ? next_up<Half>(v, digits) : next_down<Half>(v, digits);
+    case kBFloat16: return up ? next_up<BFloat16>(v, digits) : next_down<BFloat16>(v, digits);
+    case kFloat: return up ? next_up<float>(v, digits) : next_down<float>(v, digits);
+    default: return up ? next_up<double>(v, digits) : next_down<double>(v, digits);
+  }
+}
+Tensor random_from_(const Tensor& t, int64_t lo, OptInt to, Generator* g) {
+  const WholeRange r = whole_range(t.dtype());
+  const bool real = is_floating(t.dtype());
+  if (!to && lo == INT64_MIN) {
+    if (t.dtype() != kLong && !(real && t.dtype() != kHalf))
+      raise<OpError>("random_ of all 64 bits handles only int64, double, float and bfloat16");
+    random_fill(t, Random::random_bits, 0, 0, 0, 0, g);
+    return t;
+  }
+  int64_t last;  // the greatest number that may come
+  if (to) {
+    if (lo >= *to)
+      raise<OpError>("random_ expects 'from' to be less than 'to', but got from=", lo,
+                     " >= to=", *to);
+    int64_t hi = *to;
+    if (real) {
+      lo = move_bound(t.dtype(), lo, true, r.digits);
+      hi = move_bound(t.dtype(), hi, false, r.digits);
+      if (lo >= hi)
+        raise<OpError>(
+            "random_ expects 'from' casted to dtype to be less than 'to' casted to dtype, "
+            "but got from=",
+            lo, " >= to=", hi);
+    }
+    last = hi - 1;
+  } else if (real) {
+    last = int64_t{1} << r.digits;
+    lo = move_bound(t.dtype(), lo, true, r.digits);
+    if (lo >= last)
+      raise<OpError>(
+          "random_ expects 'from' casted to dtype to be less than or equal to 'to_inc' "
+          "casted to dtype, but got from=",
+          lo, " > to_inc=", last);
+  } else {
+    last = t.dtype() == kLong ? INT64_MAX : static_cast<int64_t>(r.greatest);
+  }
+  for (int64_t v : {lo, last})
+    if (static_cast<double>(v) < r.least || static_cast<double>(v) > r.greatest)
+      raise<OpError>(v == lo ? "from" : "to - 1", " is out of bounds for ",
+                     scalar_type_name(t.dtype()));
+  random_fill(t, Random::randint, 0, 0, lo, last, g);
+  return t;
 }
 void randint_op(Call& c) {
   Named n(c);
   Tensor t = n.find("size") ? shaped(n, kLong) : like(n);
-  int64_t lo = n.integer("low", 0), hi = n.integer("high");
-  if (lo >= hi)
-    raise<OpError>("random_ expects 'from' to be less than 'to', but got from=", lo, " >= to=", hi);
-  random_fill(t, Random::randint, 0, 0, lo, hi, n.generator());
-  c.out(0, t);
+  c.out(0, random_from_(t, n.integer("low", 0), n.integer("high"), n.generator()));
 }
 void randperm(Call& c) {
   Named n(c);
@@ -242,8 +345,7 @@ void randperm(Call& c) {
 void normal_floats(Call& c) {
   Named n(c);
   Tensor t = shaped(n, kFloat);
-  random_fill(t, Random::normal, n.scalar("mean").d, n.scalar("std").d, 0, 0, n.generator());
-  c.out(0, t);
+  c.out(0, normal_(t, n.scalar("mean").d, n.scalar("std").d, n.generator()));
 }
 void normal_tensors(Call& c) {
   Named n(c);
@@ -253,19 +355,29 @@ void normal_tensors(Call& c) {
   for (const IValue* v : {&m, &s})
     if (v->isTensor()) {
       size = broadcast(size, tensor_of(*v).sizes());
-      t = tensor_of(*v).dtype();
+      if (v == &m || !m.isTensor()) t = tensor_of(*v).dtype();
     }
-  Tensor r = empty(size, t);
-  random_fill(r, Random::normal, 0, 1, 0, 0, n.generator());
+  if (s.isTensor() && is_complex(tensor_of(s).dtype()))
+    raise<OpError>("normal expects standard deviation to be non-complex");
+  Tensor r = normal_(empty(size, t), 0, 1, n.generator());
   r = s.isTensor() ? mul(r, tensor_of(s)) : mul_scalar(r, Scalar(s));
-  c.out(0, m.isTensor() ? add(r, tensor_of(m), Scalar(1)) : add_scalar(r, Scalar(m), Scalar(1)));
+  r = m.isTensor() ? add(r, tensor_of(m), Scalar(1)) : add_scalar(r, Scalar(m), Scalar(1));
+  c.out(0, cast(r, t));
+}
+// Distributions of real numbers draw no others.
+void check_real(const Tensor& t, const char* name, bool complex) {
+  if (!is_floating(t.dtype()) && !(complex && is_complex(t.dtype())))
+    raise<OpError>("\"", name, "\" not implemented for '", scalar_type_name(t.dtype()), "'");
 }
 Tensor normal_(const Tensor& t, double mean, double std, Generator* g) {
-  if (std < 0) raise<OpError>("normal expects std >= 0.0, but found std ", std);
+  if (!(std >= 0)) raise<OpError>("normal expects std >= 0.0, but found std ", std);
+  if (t.numel() == 0) return t;
+  check_real(t, "normal_kernel_cpu", true);
   random_fill(t, Random::normal, mean, std, 0, 0, g);
   return t;
 }
 Tensor uniform_(const Tensor& t, double lo, double hi, Generator* g) {
+  check_real(t, "check_uniform_bounds", true);
   if (lo > hi)
     raise<OpError>("uniform_ expects to return a [from, to) range, but found from=", lo,
                    " > to=", hi);
@@ -274,17 +386,21 @@ Tensor uniform_(const Tensor& t, double lo, double hi, Generator* g) {
 }
 Tensor bernoulli_float_(const Tensor& t, double p, Generator* g) {
   if (!(p >= 0 && p <= 1)) raise<OpError>("bernoulli_ expects p to be in [0, 1], but got p=", p);
+  if (is_complex(t.dtype())) check_real(t, "bernoulli_scalar_cpu_", false);
   random_fill(t, Random::bernoulli, p, 0, 0, 0, g);
   return t;
 }
 Tensor bernoulli_tensor_(const Tensor& t, const Tensor& p, Generator* g) {
+  if (is_complex(t.dtype())) check_real(t, "bernoulli_tensor_cpu_self_", false);
   Tensor q = expand_to(p, t.sizes());
   random_fill(t, Random::bernoulli_tensor, 0, 0, 0, 0, g, &q);
   return t;
 }
-Tensor bernoulli(const Tensor& p, Generator* g) { return bernoulli_tensor_(empty_like(p), p, g); }
+Tensor bernoulli(const Tensor& p, Generator* g) {
+  return bernoulli_tensor_(empty(p.sizes(), p.dtype()), p, g);
+}
 Tensor bernoulli_p(const Tensor& t, double p, Generator* g) {
-  return bernoulli_float_(empty_like(t), p, g);
+  return bernoulli_float_(empty(t.sizes(), t.dtype()), p, g);
 }
 void check_floating(const Tensor& t, const char* name, bool halves = false) {
   if (t.dtype() != kFloat && t.dtype() != kDouble && !(halves && is_floating(t.dtype())))
@@ -324,18 +440,28 @@ Tensor sample_dirichlet(const Tensor& alpha, Generator* g) {
               alpha.dtype());
 }
 Tensor exponential_(const Tensor& t, double l, Generator* g) {
+  check_real(t, "exponential_cpu", false);
+  if (!(l > 0)) raise<OpError>("exponential_ expects lambda > 0.0, but found lambda=", l);
   random_fill(t, Random::exponential, l, 0, 0, 0, g);
   return t;
 }
 Tensor geometric_(const Tensor& t, double p, Generator* g) {
+  if (!(p > 0 && p < 1)) raise<OpError>("geometric_ expects p to be in (0, 1), but got p=", p);
+  if (t.numel() == 0) return t;
+  if (t.dtype() == kBool || is_complex(t.dtype())) check_real(t, "geometric_cpu", false);
   random_fill(t, Random::geometric, p, 0, 0, 0, g);
   return t;
 }
 Tensor cauchy_(const Tensor& t, double m, double s, Generator* g) {
+  if (!(s > 0)) raise<OpError>("cauchy_ expects sigma > 0.0, but found sigma=", s);
+  check_real(t, "cauchy_cpu", false);
   random_fill(t, Random::cauchy, m, s, 0, 0, g);
   return t;
 }
 Tensor log_normal_(const Tensor& t, double m, double s, Generator* g) {
+  if (!(s > 0)) raise<OpError>("log_normal_ expects std > 0.0, but found std=", s);
+  if (t.numel() == 0) return t;
+  check_real(t, "log_normal_cpu", false);
   random_fill(t, Random::log_normal, m, s, 0, 0, g);
   return t;
 }
@@ -343,14 +469,7 @@ Tensor random_(const Tensor& t, Generator* g) {
   random_fill(t, Random::random_full, 0, 0, 0, 0, g);
   return t;
 }
-Tensor random_to_(const Tensor& t, int64_t hi, Generator* g) {
-  random_fill(t, Random::randint, 0, 0, 0, hi, g);
-  return t;
-}
-Tensor random_from_(const Tensor& t, int64_t lo, OptInt hi, Generator* g) {
-  random_fill(t, Random::randint, 0, 0, lo, hi.value_or(INT64_MAX), g);
-  return t;
-}
+Tensor random_to_(const Tensor& t, int64_t hi, Generator* g) { return random_from_(t, 0, hi, g); }
 Tensor multinomial(const Tensor& p, int64_t n, bool replacement, Generator* g) {
   if (!is_floating(p.dtype()) || p.dim() < 1 || p.dim() > 2)
     raise<OpError>(
@@ -648,7 +767,11 @@ void assert_async(Call& c) {
                        ? c.in(1).toStringRef()
                        : std::string("Expected Tensor with single nonzero value, but got zero"));
 }
-Tensor resize_(const Tensor& t, IntVec size, OptInt) {
+Tensor resize_(const Tensor& t, IntVec size, OptInt format) {
+  const bool last = format && *format == 2;
+  if (last && size.size() != 4)
+    raise<OpError>("required rank 4 tensor to use channels_last format");
+  if (!format && t.sizes() == IntArrayRef(size)) return t;  // strides stay as well
   int64_t n = 1;
   for (int64_t s : size) {
     if (s < 0 || __builtin_mul_overflow(n, s, &n))
@@ -656,7 +779,9 @@ Tensor resize_(const Tensor& t, IntVec size, OptInt) {
   }
   t.impl()->storage->resize(static_cast<size_t>((t.storage_offset() + n) * itemsize(t)));
   t.mutable_impl()->sizes = size;
-  t.mutable_impl()->strides = contiguous_strides(size);
+  t.mutable_impl()->strides =
+      last ? IntVec{size[1] * size[2] * size[3], 1, size[3] * size[1], size[1]}
+           : IntVec(contiguous_strides(size));
   t.impl()->form_changed();
   return t;
 }
@@ -681,11 +806,7 @@ void random_fill(const Tensor& t, Random op, double p, double q, int64_t lo, int
     return random_fill(parts, op, p, op == Random::normal ? q / std::sqrt(2.0) : q, lo, hi, g, in,
                        in2);
   }
-  // Numbers go in memory order of the output.
-  Tensor target = t.dim() >= 2 && !t.is_contiguous() && is_dense(t) && !in
-                      ? make_view(t, {t.numel()}, {1}, t.storage_offset())
-                      : t;
-  call_slot(RandomArgs{view_of(target), in ? view_of(*in) : TensorView{},
+  call_slot(RandomArgs{view_of(t), in ? view_of(*in) : TensorView{},
                        in2 ? view_of(*in2) : TensorView{}, op, p, q, lo, hi,
                        &generator_or_default(g)});
 }

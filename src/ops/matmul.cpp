@@ -90,6 +90,9 @@ Tensor addmv(const Tensor& s, const Tensor& a, const Tensor& v, Scalar beta, Sca
 Tensor addr(const Tensor& s, const Tensor& a, const Tensor& b, Scalar beta, Scalar alpha) {
   Tensor r = outer(a, b);
   ScalarType t = result_type(s, r);
+  if (is_integral(t, true) && (beta.is_floating() || alpha.is_floating()))
+    raise<OpError>("For integral input tensors, argument ", beta.is_floating() ? "beta" : "alpha",
+                   " must not be a floating point number.");
   if (t == kBool) {
     bool use_self = beta.i != 0, use_outer = alpha.i != 0;
     Tensor x = expand_to(s, r.sizes());

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "ops/packed.h"
+#include "ops/quantized.h"
 
 namespace sconce::ops {
 
@@ -50,6 +51,8 @@ Tensor quantize(const Tensor& x, std::shared_ptr<Quantizer> q, ScalarType t) {
   convert(r, x, *q, false);
   return r;
 }
+}  // namespace
+
 Tensor quantize_per_tensor(const Tensor& x, double scale, int64_t zp, int64_t dt) {
   if (x.dtype() != kFloat)
     raise<OpError>("Quantize only works on Float Tensor, got ", scalar_type_name(x.dtype()));
@@ -61,6 +64,9 @@ Tensor quantize_per_tensor(const Tensor& x, double scale, int64_t zp, int64_t dt
   q->zero_point = zp;
   return quantize(x, q, to_scalar_type(dt));
 }
+
+namespace {
+
 Tensor quantize_per_tensor_tensors(const Tensor& x, const Tensor& s, const Tensor& zp, int64_t dt) {
   return quantize_per_tensor(x, item(s).d, item(zp).i, dt);
 }
@@ -107,6 +113,18 @@ Tensor dequantize(const Tensor& x) {
 }
 
 namespace {
+
+Tensor make_per_tensor(const Tensor& x, double scale, int64_t zp) {
+  Tensor r = clone(x);
+  auto q = std::make_shared<Quantizer>();
+  q->scale = scale;
+  q->zero_point = zp;
+  r.mutable_impl()->dtype = x.dtype() == kByte   ? ScalarType::QUInt8
+                    : x.dtype() == kChar ? ScalarType::QInt8
+                                         : ScalarType::QInt32;
+  r.mutable_impl()->quantizer = q;
+  return r;
+}
 
 // ---- packed parameters ----
 
@@ -291,10 +309,14 @@ Tensor centred(const Tensor& q, bool scaled) {
   Tensor sc = vector_of(z->scales, kDouble), zp = vector_of(z->zero_points, kDouble);
   return mul(sub(i, view(zp, s), Scalar(1)), view(sc, s));
 }
+// The product with the reciprocal scale is rounded to steps before the zero point is added.
 Tensor requantize(const Tensor& y, double scale, int64_t zero_point, bool relu, ScalarType t) {
   Tensor f = cast(y, kFloat);
   if (relu) f = unary(Unary::relu, f, kFloat);
-  return quantize_per_tensor(f, scale, zero_point, static_cast<int64_t>(t));
+  const float inverse = 1.0f / static_cast<float>(scale);
+  f = unary(Unary::round, mul_scalar(f, Scalar(static_cast<double>(inverse))), kFloat);
+  return with_parameters(quantize_per_tensor(f, 1, zero_point, static_cast<int64_t>(t)), scale,
+                         zero_point);
 }
 Tensor bias_of(const Tensor& b) { return b.defined() ? cast(b, kDouble) : Tensor(); }
 void check_quantized(const Tensor& x, const char* op) {
@@ -431,6 +453,21 @@ Cell unpack_cell(const IValue& v) {
   if (s.size() != 5 || !s[0].isString() || !s[4].isList()) bad_state();
   Cell c;
   c.fp16 = s[0].toStringRef() == "quantized_fp16";
+  if (s[0].toStringRef() == "quantized") {
+    // The first form: weights as plain int8 tensors, [w_ih, w_hh, b_ih, b_hh, ...], scales, zero
+    // points.
+    auto items = [&](size_t i) -> const std::vector<IValue>& {
+      if (!s[i].isList()) bad_state();
+      return s[i].toListRef().items;
+    };
+    if (items(1).size() < 4 || items(2).size() < 2 || items(3).size() < 2) bad_state();
+    for (size_t i = 0; i < 2; ++i) {
+      PackedLinear& p = i == 0 ? c.ih : c.hh;
+      p.w = make_per_tensor(items(1)[i].toTensor(), items(2)[i].toDouble(), items(3)[i].toInt());
+      p.b = optional_tensor(items(1)[i + 2]);
+    }
+    return c;
+  }
   auto& p = s[4].toListRef().items;
   if (p.size() < 2) bad_state();
   c.ih = unpack_linear(p[0]);
@@ -584,18 +621,6 @@ TensorList dequantize_list(TensorList l) {
   for (auto& t : l) t = dequantize(t);
   return l;
 }
-Tensor make_per_tensor(const Tensor& x, double scale, int64_t zp) {
-  Tensor r = clone(x);
-  auto q = std::make_shared<Quantizer>();
-  q->scale = scale;
-  q->zero_point = zp;
-  r.mutable_impl()->dtype = x.dtype() == kByte   ? ScalarType::QUInt8
-                            : x.dtype() == kChar ? ScalarType::QInt8
-                                                 : ScalarType::QInt32;
-  r.mutable_impl()->quantizer = q;
-  return r;
-}
-
 constexpr OpDef kOps[] = {
     // clang-format off
     op<quantize_per_tensor>("aten::quantize_per_tensor"), op<quantize_per_tensor_tensors>("aten::quantize_per_tensor.tensor_qparams"), op<quantize_per_channel>("aten::quantize_per_channel"), op<dequantize>("aten::dequantize.self"), op<int_repr>("aten::int_repr"), op<q_scale>("aten::q_scale"), op<q_zero_point>("aten::q_zero_point"),
@@ -614,6 +639,8 @@ constexpr OpDef kOps[] = {
 bool is_q(const IValue& v) {
   return v.isTensor() && v.toTensorRef().defined() && v.toTensorRef().quantizer();
 }
+}  // namespace
+
 Tensor with_parameters(const Tensor& t, double scale, int64_t zero_point) {
   Tensor r = make_view(t, t.impl()->sizes, t.impl()->strides, t.storage_offset());
   auto q = std::make_shared<Quantizer>(*t.quantizer());
@@ -622,12 +649,26 @@ Tensor with_parameters(const Tensor& t, double scale, int64_t zero_point) {
   r.mutable_impl()->quantizer = std::move(q);
   return r;
 }
+Tensor run_plain(Call& c, const Tensor& first) {
+  std::vector<IValue> in, out(c.n_out());
+  for (uint32_t i = 0; i < c.n_in(); ++i) in.push_back(i == 0 ? IValue(first) : c.in(i));
+  std::vector<IValue*> pi, po;
+  for (auto& v : in) pi.push_back(&v);
+  for (auto& v : out) po.push_back(&v);
+  Call inner(c.op(), pi.data(), nullptr, c.n_in(), po.data(), c.n_out());
+  c.op()->plain(inner);
+  return out[0].toTensor();
+}
+
+namespace {
+
 // An operator of real numbers on a quantised tensor: computed on the real values and quantised as
 // its input was; functions of known range have parameters of their own. Interpolation is one of the
 // stored numbers, rounded as steps from the zero point.
 void on_real_values(Call& c) {
   const Operator& op = *c.op();
   if (!is_q(c.in(0)) || c.in(0).toTensorRef().quantizer()->per_channel) return op.plain(c);
+  if (mean_of_stored_numbers(c)) return;
   Tensor first = c.in(0).toTensor();
   std::vector<IValue> in, out(c.n_out());
   std::string_view name = op.name();
@@ -666,8 +707,10 @@ void on_real_values(Call& c) {
     const auto dtype = static_cast<int64_t>(first.dtype());
     Tensor q;
     if (in_steps) {
+      // Less the zero point and plus it again, each rounded to float.
       Tensor steps = add_scalar(t, Scalar(static_cast<double>(-zp)), Scalar(1));
-      q = with_parameters(quantize_per_tensor(steps, 1, zp, dtype), scale, zp);
+      steps = add_scalar(steps, Scalar(static_cast<double>(zp)), Scalar(1));
+      q = with_parameters(quantize_per_tensor(steps, 1, 0, dtype), scale, zp);
     } else {
       q = quantize_per_tensor(t, scale, zp, dtype);
     }

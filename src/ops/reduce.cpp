@@ -301,9 +301,10 @@ Tensor diff(const Tensor& t, int64_t n, int64_t dim, const Tensor* pre, const Te
 
 // ---- order ----
 
-// k: how many, -1 for all; only_kth: the k-th from 0 alone.
+// k: how many, -1 for all; only_kth: the k-th from 0 alone; stable: equal elements keep their
+// order.
 std::tuple<Tensor, Tensor> order(const Tensor& t, int64_t dim, bool desc, int64_t k, bool sorted,
-                                 bool only_kth = false) {
+                                 bool only_kth = false, bool stable = true) {
   int64_t d = wrap_dim(dim, t.dim());
   if (is_complex(t.dtype())) raise<OpError>("Sort does not support complex dtypes on CPU");
   if (t.dim() == 0) {
@@ -319,21 +320,21 @@ std::tuple<Tensor, Tensor> order(const Tensor& t, int64_t dim, bool desc, int64_
   Tensor v = empty(s, t.dtype()), i = empty(s, kLong);
   if (v.numel()) {
     Tensor vv = transpose(v, d, -1), iv = transpose(i, d, -1), in = transpose(t, d, -1);
-    call_slot(SortArgs{view_of(vv), view_of(iv), view_of(in), desc, true, k, sorted, only_kth});
+    call_slot(SortArgs{view_of(vv), view_of(iv), view_of(in), desc, stable, k, sorted, only_kth});
   }
   return {v, i};
 }
+std::tuple<Tensor, Tensor> sort_stable(const Tensor& t, OptBool stable, int64_t d, bool desc) {
+  return order(t, d, desc, -1, true, false, stable.value_or(false));
+}
 std::tuple<Tensor, Tensor> sort(const Tensor& t, int64_t d, bool desc) {
-  return order(t, d, desc, -1, true);
+  return sort_stable(t, false, d, desc);
 }
-std::tuple<Tensor, Tensor> sort_stable(const Tensor& t, OptBool, int64_t d, bool desc) {
-  return order(t, d, desc, -1, true);
+Tensor argsort_stable(const Tensor& t, bool stable, int64_t d, bool desc) {
+  return std::get<1>(sort_stable(t, stable, d, desc));
 }
-Tensor argsort(const Tensor& t, int64_t d, bool desc) {
-  return std::get<1>(order(t, d, desc, -1, true));
-}
-Tensor argsort_stable(const Tensor& t, bool, int64_t d, bool desc) { return argsort(t, d, desc); }
-Tensor msort(const Tensor& t) { return std::get<0>(order(t, 0, false, -1, true)); }
+Tensor argsort(const Tensor& t, int64_t d, bool desc) { return argsort_stable(t, false, d, desc); }
+Tensor msort(const Tensor& t) { return std::get<0>(sort(t, 0, false)); }
 std::tuple<Tensor, Tensor> topk(const Tensor& t, int64_t k, int64_t d, bool largest, bool sorted) {
   if (k < 0) raise<OpError>("selected index k out of range");
   if (t.dim() == 0 && k > 1) raise<OpError>("selected index k out of range");
@@ -399,7 +400,7 @@ Tensor nanmedian(const Tensor& t) { return median_all(t, true); }
 std::tuple<Tensor, Tensor> mode(const Tensor& t, int64_t dim, bool keep) {
   int64_t d = wrap_dim(dim, t.dim());
   if (t.dim() == 0) return order(t, 0, false, -1, true);
-  auto [v, i] = order(contiguous(transpose(t, d, -1)), -1, false, -1, true);
+  auto [v, i] = sort(contiguous(transpose(t, d, -1)), -1, false);
   IntVec s(v.sizes());
   int64_t n = s[s.size() - 1], rows = n ? v.numel() / n : 0;
   auto vals = host_doubles(v);
@@ -468,7 +469,7 @@ Tensor mean_dim(const Tensor& t, OptInts dims, bool keepdim, OptInt dtype) {
   return reduce(Reduce::mean, cast(t, o), reduce_dims(dims, t.dim()), keepdim, o, o);
 }
 std::tuple<Tensor, Tensor> sort_impl(const Tensor& t, int64_t dim, bool descending) {
-  return order(t, dim, descending, -1, true);
+  return sort(t, dim, descending);
 }
 
 namespace {

@@ -651,9 +651,9 @@ Tensor block_diag(TensorList l) {
 Tensor narrow_tensor(const Tensor& t, int64_t d, const Tensor& start, int64_t n) {
   return narrow(t, d, item(start).i, n);
 }
-template <Tensor (*F)(const Tensor&, IntVec)>
-Tensor copied(const Tensor& t, IntVec s) {
-  return clone(F(t, s));
+template <auto F, class A = IntVec>
+Tensor copied(const Tensor& t, A a) {
+  return clone(F(t, a));
 }
 Tensor pixel_shuffle(const Tensor& t, int64_t r) {
   if (t.dim() < 3 || r <= 0 || t.size(-3) % (r * r))
@@ -861,7 +861,7 @@ constexpr OpDef kOps[] = {
     op<cat>("aten::cat"), op<stack>("aten::stack"), op<hstack>("aten::hstack"), op<vstack>("aten::vstack"), op<dstack>("aten::dstack"), op<column_stack>("aten::column_stack"), op<atleast<1>>("aten::atleast_1d"), op<atleast<2>>("aten::atleast_2d"), op<atleast<3>>("aten::atleast_3d"),
     op<atleast_list<1>>("aten::atleast_1d.Sequence"), op<atleast_list<2>>("aten::atleast_2d.Sequence"), op<atleast_list<3>>("aten::atleast_3d.Sequence"), op<repeat>("aten::repeat"), op<tile>("aten::tile"), op<flip>("aten::flip"), op<fliplr>("aten::fliplr"), op<flipud>("aten::flipud"), op<roll>("aten::roll"), op<rot90>("aten::rot90"),
     op<tril>("aten::tril"), op<triu>("aten::triu"), op<diag>("aten::diag"), op<diag_embed>("aten::diag_embed"), op<diagflat>("aten::diagflat"), op<block_diag>("aten::block_diag"),
-    op<copied<view>>("aten::view_copy"), op<copied<permute>>("aten::permute_copy"), op<pixel_shuffle>("aten::pixel_shuffle"), op<pixel_unshuffle>("aten::pixel_unshuffle"), op<channel_shuffle>("aten::channel_shuffle"),
+    op<copied<view>>("aten::view_copy"), op<copied<view_dtype, int64_t>>("aten::view_copy.dtype"), op<copied<permute>>("aten::permute_copy"), op<pixel_shuffle>("aten::pixel_shuffle"), op<pixel_unshuffle>("aten::pixel_unshuffle"), op<channel_shuffle>("aten::channel_shuffle"),
     // clang-format on
 };
 

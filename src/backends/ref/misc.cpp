@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sequences (arange, eye, triangles), Fourier transforms, quantisation.
+// Sequences (arange, eye, triangles), Fourier transforms, quantisation, recursive filters.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -299,12 +299,16 @@ void quantize(const QuantizeArgs& a) {
     load_tile(a.in.dtype, address(a.in, x), 0, 1, &v);
     if (a.dequantize)
       v = static_cast<double>(static_cast<float>(v - zp) * static_cast<float>(scale));
-    else
-      v = std::min(std::max(static_cast<double>(std::nearbyintf(
-                                static_cast<float>(v) * (1.0f / static_cast<float>(scale)))) +
-                                zp,
-                            lo),
-                   hi);
+    else {
+      // One rounding for product and sum in 8 bits (in double the product is exact), two by
+      // channels and in 32.
+      const float x32 = static_cast<float>(v), inverse = 1.0f / static_cast<float>(scale);
+      const float steps =
+          q == ScalarType::QInt32 || a.scales.data
+              ? x32 * inverse + static_cast<float>(zp)
+              : static_cast<float>(static_cast<double>(x32) * static_cast<double>(inverse) + zp);
+      v = std::min(std::max(static_cast<double>(std::nearbyintf(steps)), lo), hi);
+    }
     store_tile(a.out.dtype, address(a.out, o), 0, 1, &v);
     for (int d = a.out.ndim - 1; d >= 0; --d) {
       o += a.out.strides[d];
@@ -389,6 +393,28 @@ void rotated_iou(const RotatedIouArgs& a) {
     }
 }
 
+void recur(const RecurArgs& a) {
+  const int64_t n = a.in.sizes[1], channels = a.weight.sizes[0], order = a.weight.sizes[1];
+  auto run = [&](auto tag) {
+    using T = decltype(tag);
+    for (int64_t r = 0; r < a.in.sizes[0]; ++r) {
+      const T* in = a.in.ptr<T>() + r * a.in.strides[0];
+      const T* w = a.weight.ptr<T>() + r % channels * a.weight.strides[0];
+      T* out = a.out.ptr<T>() + r * a.out.strides[0];
+      const int64_t step = a.out.strides[1];
+      for (int64_t i = 0; i < n; ++i) {
+        T v = in[i * a.in.strides[1]];
+        for (int64_t j = 0; j < order; ++j) v -= out[(i + j) * step] * w[j * a.weight.strides[1]];
+        out[(i + order - 1) * step] = v;
+      }
+    }
+  };
+  if (a.out.dtype == kDouble)
+    run(double{});
+  else
+    run(float{});
+}
+
 }  // namespace
 
 void add_misc(Kernels& k) {
@@ -396,6 +422,7 @@ void add_misc(Kernels& k) {
   k.fft = fft;
   k.quantize = quantize;
   k.rotated_iou = rotated_iou;
+  k.recur = recur;
 }
 
 }  // namespace sconce::ref

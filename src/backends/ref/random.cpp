@@ -200,6 +200,29 @@ T any_binomial_number(T count, T p, Generator& g) {
   return p > T(0.5) ? count - binomial_number(count, 1 - p, g) : p;
 }
 
+// The dims of the output, fastest first, in the order in which PyTorch walks the views: by strides,
+// where the views before give none, by sizes.
+void walk_order(const RandomArgs& a, int* order) {
+  const int n = a.out.ndim;
+  auto compare = [&](int x, int y) {
+    for (const TensorView* v : {&a.out, &a.in, &a.in2}) {
+      if (!v->data || v->strides[x] == 0 || v->strides[y] == 0) continue;
+      if (v->strides[x] != v->strides[y]) return v->strides[x] < v->strides[y] ? -1 : 1;
+      if (a.out.sizes[x] > a.out.sizes[y]) return 1;
+    }
+    return 0;
+  };
+  for (int i = 0; i < n; ++i) order[i] = n - 1 - i;
+  for (int i = 1; i < n; ++i)
+    for (int at = i, k = i - 1; k >= 0; --k) {
+      const int c = compare(order[k], order[at]);
+      if (c < 0) break;
+      if (c == 0) continue;
+      std::swap(order[k], order[at]);
+      at = k;
+    }
+}
+
 void random(const RandomArgs& a) {
   Generator& g = *a.generator;
   std::lock_guard<std::mutex> lock(g.mutex);
@@ -248,8 +271,8 @@ void random(const RandomArgs& a) {
                a.out.strides[0] * static_cast<int64_t>(element_size(t)), n, p.data());
     return;
   }
-  auto uniform = [&] { return t == kDouble ? uniform_double(g) : uniform_float(g); };
-  // Elements in memory order of a dense output, else in logical order.
+  int order[kMaxDims];
+  walk_order(a, order);
   int64_t idx[kMaxDims] = {0}, at = 0, in_at = 0, in2_at = 0;
   auto parameter = [](const TensorView& v, int64_t i) {
     double p;
@@ -304,11 +327,12 @@ void random(const RandomArgs& a) {
       case Random::cauchy: put(a.p + a.q * std::tan(M_PI * (uniform_double(g) - 0.5))); break;
       case Random::log_normal: put(std::exp(normal_double(g) * a.q + a.p)); break;
       case Random::randint: {
-        auto range = static_cast<uint64_t>(a.hi - a.lo);
-        uint64_t r = range >= (uint64_t{1} << 28) ? g.random64() : g.random();
-        put_int(static_cast<int64_t>(r % range) + a.lo);
+        const uint64_t range = static_cast<uint64_t>(a.hi) - static_cast<uint64_t>(a.lo) + 1;
+        const uint64_t r = range >= (uint64_t{1} << 28) ? g.random64() : g.random();
+        put_int(static_cast<int64_t>(r % range + static_cast<uint64_t>(a.lo)));
         break;
       }
+      case Random::random_bits: put_int(static_cast<int64_t>(g.random64())); break;
       case Random::random_full:
         if (t == kLong)
           put_int(static_cast<int64_t>(g.random64() % (uint64_t{1} << 63)));
@@ -330,7 +354,8 @@ void random(const RandomArgs& a) {
         break;
       default: break;
     }
-    for (int d = a.out.ndim - 1; d >= 0; --d) {
+    for (int k = 0; k < a.out.ndim; ++k) {
+      const int d = order[k];
       at += a.out.strides[d];
       if (a.in.data) in_at += a.in.strides[d];
       if (a.in2.data) in2_at += a.in2.strides[d];
@@ -341,7 +366,6 @@ void random(const RandomArgs& a) {
       idx[d] = 0;
     }
   }
-  (void)uniform;
 }
 
 }  // namespace

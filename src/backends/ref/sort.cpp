@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sort and top-k along the last dim; nan is the greatest.
+// Sort and top-k along the last dim; nan is the greatest. Where equal elements end is PyTorch's:
+// its sort that needn't be stable is std::sort by key, but a long single row of integers goes
+// through a radix sort, which is stable.
 #include <algorithm>
 #include <numeric>
 #include <vector>
@@ -40,11 +42,16 @@ void quickselect(int64_t n, int64_t k, Greater greater, Swap swap) {
   }
 }
 
+constexpr int64_t kRadixFrom = 32768;
+
 template <class C>
 void sort_as(const SortArgs& a) {
   int last = a.in.ndim - 1;
   int64_t n = a.in.sizes[last], k = a.only_kth ? 1 : a.k < 0 ? n : a.k, rows = 1;
   for (int d = 0; d < last; ++d) rows *= a.in.sizes[d];
+  const bool radix =
+      last == 0 && !a.descending && n >= kRadixFrom && is_integral(a.in.dtype, false);
+  const bool stable = a.stable || radix;
   std::vector<C> row(static_cast<size_t>(n)), res(static_cast<size_t>(k));
   std::vector<int64_t> idx(static_cast<size_t>(n));
   int64_t at[kMaxDims] = {0}, ia = 0, va = 0, xa = 0;
@@ -64,7 +71,7 @@ void sort_as(const SortArgs& a) {
           n, a.k, [&](int64_t x, int64_t y) { return greater(at(x), at(y)); },
           [&](int64_t x, int64_t y) { std::swap(at(x), at(y)); });
       idx[0] = at(a.k);
-    } else if (a.k >= 0 && k < n) {
+    } else if (a.k >= 0) {
       // PyTorch's selection: partial sort when few are wanted, else nth_element and a sort of the
       // head.
       if (k * 64 <= n) {
@@ -81,10 +88,17 @@ void sort_as(const SortArgs& a) {
           if (a.sorted) std::sort(idx.begin(), idx.begin() + k - 1, less);
         }
       }
+    } else if (a.in.strides[last] == 0) {
+      // all elements are one: nothing moves
+    } else if (stable) {
+      if (a.descending)
+        std::stable_sort(idx.begin(), idx.end(), greater);
+      else
+        std::stable_sort(idx.begin(), idx.end(), less);
     } else if (a.descending) {
-      std::stable_sort(idx.begin(), idx.end(), greater);
+      std::sort(idx.begin(), idx.end(), greater);
     } else {
-      std::stable_sort(idx.begin(), idx.end(), less);
+      std::sort(idx.begin(), idx.end(), less);
     }
     for (int64_t i = 0; i < k; ++i) {
       res[static_cast<size_t>(i)] = row[static_cast<size_t>(idx[static_cast<size_t>(i)])];
