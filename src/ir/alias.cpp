@@ -18,7 +18,19 @@ bool writes_statistics(const Node* n) {
   auto training = constant_value(n->inputs[5]);
   return !training || !training->isBool() || training->toBool();
 }
+// Nodes that run code which the graph doesn't show: it may write whatever it reaches.
+bool runs_other_code(const Node* n) {
+  static const Symbol wait("aten::wait");
+  Symbol k = n->kind;
+  return k == prim::CallMethod || k == prim::CallFunction || k == prim::fork ||
+         k == prim::awaitable || k == prim::Enter || k == prim::Exit || k == wait ||
+         k == prim::awaitable_wait;
+}
 }  // namespace
+
+bool is_unknown_operator(const Node* n) {
+  return !n->op && !n->kind.is_prim() && !n->kind.is_aten();
+}
 
 bool AliasDb::is_mutable_type(TypePtr t) {
   switch (t->kind) {
@@ -187,11 +199,8 @@ void AliasDb::analyze(const Node* n) {
     fresh(n->outputs[0]);
     return;
   }
-  bool call = k == prim::CallMethod || k == prim::CallFunction || k == prim::fork ||
-              k == prim::awaitable || k == prim::Enter || k == prim::Exit ||
-              k == Symbol("aten::wait") || k == prim::awaitable_wait ||
-              k == prim::awaitable_nowait || k == prim::Closure || k == prim::forkClosure ||
-              k == prim::With;
+  bool call = runs_other_code(n) || k == prim::awaitable_nowait || k == prim::Closure ||
+              k == prim::forkClosure || k == prim::With;
   if (call || (!n->op && !n->outputs.empty() && k != prim::isinstance && k != prim::tolist &&
                k != prim::EnumName && k != prim::EnumValue)) {
     for (Block* b : n->blocks) analyze(b);
@@ -250,11 +259,8 @@ void AliasDb::analyze(const Node* n) {
 std::vector<Value*> AliasDb::written(const Node* n) const {
   std::vector<Value*> r;
   if (n->kind == prim::SetAttr) return {n->inputs[0]};
-  if (!n->op)
-    return n->kind.is_prim() && (n->kind == prim::CallMethod || n->kind == prim::CallFunction ||
-                                 n->kind == prim::fork)
-               ? n->inputs
-               : r;
+  if (runs_other_code(n) || is_unknown_operator(n)) return n->inputs;
+  if (!n->op) return r;
   const FunctionSchema& s = n->op->schema();
   for (size_t i = 0; i < s.arguments.size() && i < n->inputs.size(); ++i)
     if (s.arguments[i].alias.is_write || s.arguments[i].element_alias.is_write)

@@ -11,6 +11,10 @@
 
 namespace sconce {
 
+// An operator of a namespace that nobody has registered: it may write every argument, and what it
+// returns may be anything.
+bool is_unknown_operator(const Node* n);
+
 class AliasDb {
  public:
   explicit AliasDb(const Graph& g);
@@ -25,7 +29,7 @@ class AliasDb {
   bool may_alias(const Value* a, const Value* b) const;
   // a, or something in it, may be the same memory as b, or something in it.
   bool may_contain_alias(const Value* a, const Value* b) const;
-  // The values that n writes in place (also the arguments of calls).
+  // The values that n writes in place (also the arguments of calls and of unknown operators).
   std::vector<Value*> written(const Node* n) const;
 
  private:

@@ -20,6 +20,7 @@ bool has_side_effects(const Node* n) {
       k == prim::TimePoint || k == prim::CallFunction || k == prim::CallMethod ||
       k == prim::Enter || k == prim::Exit)
     return true;
+  if (is_unknown_operator(n)) return true;
   // What else would the host have it for?
   if (n->op && n->op->custom && n->op->schema().returns.empty()) return true;
   if (!k.is_aten()) return false;

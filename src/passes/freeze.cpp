@@ -92,7 +92,7 @@ bool is_norm(const Node* n) {
 }
 bool any_write(Block* b) {
   for (Node* n : b->nodes()) {
-    if (is_norm(n)) return true;
+    if (is_norm(n) || is_unknown_operator(n)) return true;
     if (n->op)
       for (auto& a : n->op->schema().arguments)
         if (a.alias.is_write) return true;

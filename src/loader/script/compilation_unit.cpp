@@ -175,10 +175,22 @@ bool contains(const std::vector<std::string>& v, const std::string& s) {
 }  // namespace
 
 namespace {
+// ops.NS.NAME, where nobody has registered it or its schema has a written argument.
+bool writes_any_argument(const Tree& callee, const OpTable& ops) {
+  const Tree& space = *callee[0];
+  if (space.kind != Kind::Select) return false;
+  const Tree& root = *space[0];
+  bool of_torch = root.kind == Kind::Select && root.text == "ops";
+  if (!of_torch && (root.kind != Kind::Var || root.text != "ops")) return false;
+  auto overloads = ops.find(space.text + "::" + callee.text);
+  return overloads.empty() ||
+         std::any_of(overloads.begin(), overloads.end(),
+                     [](const Operator& op) { return op.schema().is_mutable(); });
+}
 // Which tensors that attributes hold does the method write in place? Followed through local names:
 // what is made from an attribute may be a view of it. Calls of other methods are not followed:
 // those are looked at themselves.
-void mark_mutated(ClassType& cls, const Tree& def) {
+void mark_mutated(ClassType& cls, const Tree& def, const OpTable& ops) {
   using Set = std::unordered_set<int>;
   std::unordered_map<std::string, Set> from;
   std::function<Set(const Tree&)> attributes_in = [&](const Tree& t) -> Set {
@@ -206,17 +218,26 @@ void mark_mutated(ClassType& cls, const Tree& def) {
     if (t.kind != Kind::Apply || t[0]->kind != Kind::Select) return;
     const std::string& name = t[0]->text;
     bool in_place = name.size() > 1 && name.back() == '_' && name[name.size() - 2] != '_';
-    if (!in_place) return;
-    Set written = attributes_in(*(*t[0])[0]);
-    if (t[1]->size())
-      for (int i : attributes_in(*(*t[1])[0])) written.insert(i);
+    Set written;
+    auto add = [&](const Tree& from) { written.merge(attributes_in(from)); };
+    if (writes_any_argument(*t[0], ops)) {
+      for (auto& a : t[1]->kids) add(*a);
+      for (auto& a : t[2]->kids) add(*a);
+    } else {
+      if (in_place) {
+        add(*(*t[0])[0]);
+        if (t[1]->size()) add(*(*t[1])[0]);
+      }
+      for (auto& a : t[2]->kids)
+        if (a->text == "out") add(*a);
+    }
     for (int i : written) cls.attributes[static_cast<size_t>(i)].mutated = true;
   };
   walk(def);
   walk(def);  // what a loop's end made is used at its start
 }
 // Which attributes do methods assign? The host may call them from several threads.
-void mark_writes(ClassType& cls, const std::vector<TreeRef>& defs) {
+void mark_writes(ClassType& cls, const std::vector<TreeRef>& defs, const OpTable& ops) {
   std::function<void(const Tree&)> find_writes = [&](const Tree& t) {
     if (t.kind == Kind::Assign || t.kind == Kind::AugAssign) {
       std::function<void(const TreeRef&)> target = [&](const TreeRef& l) {
@@ -233,7 +254,7 @@ void mark_writes(ClassType& cls, const std::vector<TreeRef>& defs) {
   for (auto& d : defs) {
     if (d->text == "__init__" || d->text == "__setstate__") continue;
     find_writes(*d);
-    mark_mutated(cls, *d);
+    mark_mutated(cls, *d, ops);
   }
 }
 
@@ -322,7 +343,7 @@ void CompilationUnit::import_class(const std::string& name, const Tree& tree, bo
   };
   add_hooks(pre_hooks, cls->forward_pre_hooks);
   add_hooks(hooks, cls->forward_hooks);
-  mark_writes(*cls, defs);
+  mark_writes(*cls, defs, ops_);
 }
 
 void CompilationUnit::import_enum(const std::string& name, const Tree& tree) {
@@ -456,7 +477,7 @@ void CompilationUnit::define(const std::vector<TreeRef>& defs, const std::string
     Function* f = add_function(d, prefix, self);
     if (self) self->methods.emplace_back(d->text, f);
   }
-  if (self) mark_writes(*self, defs);
+  if (self) mark_writes(*self, defs, ops_);
 }
 
 void CompilationUnit::define_text(const std::string& text, const std::string& source_name,
