@@ -288,10 +288,8 @@ bool same_constant(const Value* a, const Value* b) {
   auto p = constant_value(a), q = constant_value(b);
   if (!p || !q || p->tag() != q->tag()) return false;
   if (p->isEnum()) return false;  // PyTorch compares the objects
-  if (p->isDouble()) {
-    double u = p->toDouble(), w = q->toDouble();
-    return std::memcmp(&u, &w, sizeof u) == 0;
-  }
+  // As numbers, which PyTorch has it: a NaN equals nothing, the zeros are one.
+  if (p->isDouble()) return p->toDouble() == q->toDouble();
   if (p->isTensor()) {
     if (p->box() == q->box()) return true;
     const Tensor &s = p->toTensorRef(), &t = q->toTensorRef();
