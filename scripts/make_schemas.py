@@ -8,7 +8,7 @@ DATA_FOLDER holds schemas.txt, schemas-torchvision.txt and overload-order.txt.
 import re
 import sys
 
-KEPT = ("aten", "prim", "quantized", "torchvision", "inductor", "_caffe2", "sparse", "static", "profiler")
+KEPT = ("aten", "prim", "quantized", "torchvision", "inductor", "_caffe2", "sparse", "static", "profiler", "cuda")
 
 
 def main(folder):
@@ -30,7 +30,7 @@ def main(folder):
         for overload, text in sorted(rows[name], key=lambda r: known.index(r[0]) if r[0] in known else len(known)):
             if (name, overload) not in seen:
                 seen.add((name, overload))
-                text = text.replace("\\", "\\\\").replace('"', '\\"')
+                text = re.sub(r"\bint64_t\b", "int", text).replace("\\", "\\\\").replace('"', '\\"')
                 print(f'"{text}",')
 
 

@@ -30,6 +30,8 @@ bool inline_block(Block* b, PassContext& c, Callee how, int depth) {
       callee = static_cast<const ClassType*>(n->inputs[0]->type)->find_method(n->s(Symbol("name")));
     }
     if (!callee) continue;
+    // PyTorch has no graph of a method of C++.
+    if (how == Callee::Optimized && callee->self && callee->self->is_native) continue;
     if (callee->compiling) raise<ScriptError>("function ", callee->name, " is called recursively");
     // All callers copy the same two forms.
     auto& body = how == Callee::Optimized ? callee->optimized : callee->inlined;

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "loader/script/emitter.h"
+#include "loader/script/native_classes.h"
 
 namespace sconce {
 
@@ -114,37 +115,15 @@ ClassType* CompilationUnit::create_class(const std::string& name, bool is_module
 }
 
 ClassType* CompilationUnit::native_class(const std::string& name) {
-  static constexpr const char* kKnown[] = {"quantized.LinearPackedParamsBase",
-                                           "quantized.Conv2dPackedParamsBase",
-                                           "quantized.Conv3dPackedParamsBase",
-                                           "quantized.EmbeddingPackedParamsBase",
-                                           "rnn.CellParamsBase",
-                                           "_nnapi.Compilation",
-                                           "profiler._RecordFunction"};
   auto it = named_.find(name);
   if (it != named_.end()) return const_cast<ClassType*>(static_cast<const ClassType*>(it->second));
-  std::string tail = name.substr(std::string("__torch__.torch.classes.").size());
-  for (const char* k : kKnown)
-    if (tail == k) {
-      ClassType* c = create_class(name, false);
-      c->is_native = true;
-      c->add_attribute({"state", types::any(), false, false, false});
-      if (tail == "_nnapi.Compilation") {
-        // Android's accelerator: modules that use it load, and say so when they reach it.
-        define_text(
-            "def __init__(self) -> None:\n  pass\n"
-            "def init(self, serialized: Tensor, weights: List[Tensor]) -> None:\n"
-            "  raise RuntimeError(\"NNAPI is not available\")\n"
-            "def init2(self, serialized: Tensor, weights: List[Tensor], preference: int, "
-            "relax: bool) -> None:\n"
-            "  raise RuntimeError(\"NNAPI is not available\")\n"
-            "def run(self, inputs: List[Tensor], outputs: List[Tensor]) -> None:\n"
-            "  raise RuntimeError(\"NNAPI is not available\")\n",
-            "<native>", name, c);
-      }
-      return c;
-    }
-  return nullptr;
+  const NativeClass* known = find_native_class(name);
+  if (!known) return nullptr;
+  ClassType* c = create_class(name, false);
+  c->is_native = true;
+  c->add_attribute({"state", types::any(), false, false, false});
+  if (known->methods) define_text(known->methods, "<native>", name, c);
+  return c;
 }
 
 void CompilationUnit::import_type(const std::string& name, const Tree& cls) {
