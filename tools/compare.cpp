@@ -315,7 +315,7 @@ class Numbers {
 std::string normalized_graph(const std::string& text) {
   // Names of values begin anew in each subgraph; warnings and addresses count through the process
   // that made the text.
-  Numbers names, warnings, objects;
+  Numbers names, objects;
   std::string out;
   size_t i = 0;
   auto word = [&](const char* more) {
@@ -347,7 +347,7 @@ std::string normalized_graph(const std::string& text) {
       out += "%" + names.of(word("_."));
     } else if (at("warn_id=")) {
       i += 8;
-      out += "warn_id=" + warnings.of(word(""));
+      word("");
     } else if (at("object(0x")) {
       i += 7;
       out += "object(" + objects.of(word(""));

@@ -112,6 +112,8 @@ IValue convert_argument(const IValue& v, TypePtr t) {
     }
     case TypeKind::Any: return infer(v);
     case TypeKind::Tensor:
+      if (v.isString() || v.isList() || v.isDict() || v.isTuple()) break;
+      return v;
     case TypeKind::Class:
     case TypeKind::Interface:
     case TypeKind::Number: return v;

@@ -206,16 +206,16 @@ IValue rsplit(S s, S sep, int64_t max) {
   std::reverse(r.begin(), r.end());
   return strings(r);
 }
+// By bytes, those of the line separators U+2028 and U+2029 among them; what ends a line is kept as
+// a piece of its own.
 IValue splitlines(S s, bool keep) {
+  constexpr std::string_view kEnds = "\n\r\v\f\x1c\x1d\x1e\x85\xe2\x80\xa8\xa9";
   std::vector<std::string> r;
   size_t at = 0;
-  for (size_t i = 0; i < s.size(); ++i) {
-    char c = s[i];
-    if (c == '\n' || c == '\r' || c == '\v' || c == '\f' || c == '\x1c' || c == '\x1d' ||
-        c == '\x1e') {
-      r.push_back(s.substr(at, i - at + (keep ? 1 : 0)));
-      at = i + 1;
-    }
+  for (size_t i = s.find_first_of(kEnds); i != std::string::npos; i = s.find_first_of(kEnds, at)) {
+    r.push_back(s.substr(at, i - at));
+    if (keep) r.push_back(s.substr(i, 1));
+    at = i + 1;
   }
   if (at < s.size()) r.push_back(s.substr(at));
   return strings(r);

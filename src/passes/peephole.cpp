@@ -72,7 +72,7 @@ class Containers {
   bool written(Value* v) {
     // Values made since the analysis are known by mark.
     if (fresh_.count(v)) return fresh_written_.count(v) != 0;
-    return alias_.has_writers(v);
+    return alias_.has_writers_itself(v);
   }
   Value* new_list(Node* at, const std::vector<Value*>& items) {
     InsertPoint point(graph_, at);
