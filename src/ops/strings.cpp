@@ -80,7 +80,13 @@ std::pair<int64_t, int64_t> clip(S s, int64_t start, int64_t end) {
   if (end < 0) end = std::max<int64_t>(0, end + n + 1);
   return {start, std::min(end, n)};
 }
+// Looking in a part that begins behind the end raises when the part isn't empty.
+void check_part(S s, int64_t start, int64_t end) {
+  if (start > static_cast<int64_t>(s.size()) && end > start)
+    raise<OpError>("string index ", start, " is beyond the end");
+}
 int64_t find(S s, S sub, int64_t start, int64_t end) {
+  check_part(s, start, end);
   auto [b, e] = clip(s, start, end);
   size_t at =
       b <= static_cast<int64_t>(s.size()) ? s.find(sub, static_cast<size_t>(b)) : std::string::npos;
@@ -89,6 +95,7 @@ int64_t find(S s, S sub, int64_t start, int64_t end) {
              : static_cast<int64_t>(at);
 }
 int64_t rfind(S s, S sub, int64_t start, int64_t end) {
+  check_part(s, start, end);
   auto [b, e] = clip(s, start, end);
   if (e - b < static_cast<int64_t>(sub.size())) return -1;
   size_t at = s.rfind(sub, static_cast<size_t>(e) - sub.size());

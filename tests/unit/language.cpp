@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What models write: autocast scopes, sorted objects, lines of text, devices that aren't there.
 #include <catch2/catch.hpp>
+#include <cmath>
 
 #include "api/runtime.h"
 #include "ir/alias.h"
@@ -134,4 +135,14 @@ TEST_CASE("autocast: inputs are cast between Enter and Exit") {
   CHECK(full != std::string::npos);
   CHECK(text.find("_autocast_to", full + 1) == std::string::npos);
   CHECK(text.find("aten::mm(%x, %x)") != std::string::npos);
+}
+
+TEST_CASE("the lesser of two is the second where one is a NaN; parts behind the end raise") {
+  const double nan = std::nan("");
+  const char* const least = "def f(a: float, b: float) -> float:\n  return min(a, b)\n";
+  CHECK(run(least, {nan, 1.0}).toDouble() == 1.0);
+  CHECK(std::isnan(run(least, {1.0, nan}).toDouble()));
+  const char* const find = "def f(s: str, i: int, j: int) -> int:\n  return s.find('x', i, j)\n";
+  CHECK(run(find, {IValue("abc"), int64_t{5}, int64_t{-1}}).toInt() == -1);
+  CHECK_THROWS_AS(run(find, {IValue("abc"), int64_t{5}, int64_t{7}}), OpError);
 }
