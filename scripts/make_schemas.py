@@ -20,7 +20,7 @@ prepacked::linear_clamp_run(Tensor X, {XNNPACK}LinearOpContext W_prepack) -> Ten
 prepacked::unpack_prepacked_sizes_conv2d(Any W_prepack) -> (int[], int[]?, int[], int[], int[], int)
 prepacked::unpack_prepacked_sizes_linear(Any W_prepack) -> (int[], int[]?)
 """
-KEPT = ("aten", "prim", "quantized", "torchaudio", "torchvision", "inductor", "_caffe2", "sparse", "static", "profiler", "prepacked")
+KEPT = ("aten", "prim", "quantized", "torchaudio", "torchvision", "inductor", "_caffe2", "sparse", "static", "profiler", "prepacked", "cuda")
 
 # torchaudio's of all versions: 2.11 has no _lfilter and no rnnt_loss any more.
 AUDIO = """
@@ -53,7 +53,7 @@ def main(folder):
         for overload, text in sorted(rows[name], key=lambda r: known.index(r[0]) if r[0] in known else len(known)):
             if (name, overload) not in seen:
                 seen.add((name, overload))
-                text = text.replace("\\", "\\\\").replace('"', '\\"')
+                text = re.sub(r"\bint64_t\b", "int", text).replace("\\", "\\\\").replace('"', '\\"')
                 print(f'"{text}",')
 
 

@@ -306,10 +306,36 @@ Difference run_case(const Module& m, const Case& c, std::string (*take_stdout)(v
   return {};
 }
 
+namespace {
+// Texts to "1", "2", ... in the order in which they come.
+class Numbers {
+ public:
+  const std::string& of(const std::string& text) {
+    auto& n = known_[text];
+    if (n.empty()) n = std::to_string(known_.size());
+    return n;
+  }
+  void clear() { known_.clear(); }
+
+ private:
+  std::unordered_map<std::string, std::string> known_;
+};
+}  // namespace
+
 std::string normalized_graph(const std::string& text) {
+  // Names of values begin anew in each subgraph; warnings and addresses count through the process
+  // that made the text.
+  Numbers names, objects;
   std::string out;
-  std::unordered_map<std::string, std::string> names;
   size_t i = 0;
+  auto word = [&](const char* more) {
+    size_t b = i;
+    while (i < text.size() &&
+           (std::isalnum(static_cast<unsigned char>(text[i])) || std::strchr(more, text[i])))
+      ++i;
+    return text.substr(b, i - b);
+  };
+  auto at = [&](const char* s) { return text.compare(i, std::strlen(s), s) == 0; };
   bool quoted = false;
   while (i < text.size()) {
     char ch = text[i];
@@ -320,22 +346,23 @@ std::string normalized_graph(const std::string& text) {
       else if (ch == '"')
         quoted = false;
       ++i;
-    } else if (ch == '"') {
-      quoted = true;
-      out += ch;
-      ++i;
-    } else if (ch == '#' || text.compare(i, 9, ", scope: ") == 0) {
+      continue;
+    }
+    if (ch == '"') quoted = true;
+    if (ch == '#' || at(", scope: ")) {
       while (i < text.size() && text[i] != '\n') ++i;
       while (!out.empty() && out.back() == ' ') out.pop_back();
     } else if (ch == '%') {
-      size_t b = ++i;
-      while (i < text.size() && (std::isalnum(static_cast<unsigned char>(text[i])) ||
-                                 text[i] == '_' || text[i] == '.'))
-        ++i;
-      auto& fresh = names[text.substr(b, i - b)];
-      if (fresh.empty()) fresh = std::to_string(names.size());
-      out += "%" + fresh;
+      ++i;
+      out += "%" + names.of(word("_."));
+    } else if (at("warn_id=")) {
+      i += 8;
+      word("");
+    } else if (at("object(0x")) {
+      i += 7;
+      out += "object(" + objects.of(word(""));
     } else {
+      if (at("\nwith prim::")) names.clear();
       out += ch;
       ++i;
     }

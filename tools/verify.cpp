@@ -180,6 +180,26 @@ Result check_archive(const Job& job, const Options& o) {
     else
       fail_all("operator " + missing[0].first + " is missing");
   }
+  if (o.graph) {
+    // Before anything runs: a generator among the constants shows its seed.
+    auto compare = [&](const char* suffix, bool inlined) {
+      fs::path file = with_suffix(job.archive, suffix);
+      if (!fs::exists(file)) return;
+      try {
+        std::string ours = inlined ? m.inlined_graph_text() : m.graph_text();
+        if (normalized_graph(ours) == normalized_graph(read_file(file))) {
+          ++r.graphs_equal;
+          return;
+        }
+      } catch (const Error&) {
+        // counted below
+      }
+      ++r.graphs_different;
+      r.failures.push_back(std::string(inlined ? "inlined graph" : "graph") + " differs");
+    };
+    compare(".graph.txt", false);
+    compare(".inlined.txt", true);
+  }
   ParameterCount parameters;
   if (audit) parameters.start(m);
   for (size_t i = 0; i < cases.size(); ++i) {
@@ -207,25 +227,6 @@ Result check_archive(const Job& job, const Options& o) {
     r.failures.push_back(cases[i].method + " #" + std::to_string(i) + ": " + one_line(*d));
   }
   if (audit) parameters.finish(m, cases, r);
-  if (o.graph) {
-    auto compare = [&](const char* suffix, bool inlined) {
-      fs::path file = with_suffix(job.archive, suffix);
-      if (!fs::exists(file)) return;
-      try {
-        std::string ours = inlined ? m.inlined_graph_text() : m.graph_text();
-        if (normalized_graph(ours) == normalized_graph(read_file(file))) {
-          ++r.graphs_equal;
-          return;
-        }
-      } catch (const Error&) {
-        // counted below
-      }
-      ++r.graphs_different;
-      r.failures.push_back(std::string(inlined ? "inlined graph" : "graph") + " differs");
-    };
-    compare(".graph.txt", false);
-    compare(".inlined.txt", true);
-  }
   return r;
 }
 

@@ -133,6 +133,8 @@ IValue convert_argument(const IValue& v, TypePtr t) {
     }
     case TypeKind::Any: return infer(v);
     case TypeKind::Tensor:
+      if (v.isString() || v.isList() || v.isDict() || v.isTuple()) break;
+      return v;
     case TypeKind::Class:
     case TypeKind::Interface: return v;
     case TypeKind::Number: return v.isBool() ? IValue(v.toInt()) : v;

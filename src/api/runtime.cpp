@@ -27,6 +27,8 @@ std::shared_ptr<Graph> interpreted_graph(Function& f) {
   PassContext c{&op_table(), nullptr};
   // One function, no calls but those of interfaces.
   inline_calls(*g, c);
+  autocast(*g, c);
+  drop_profiling(*g, c);
   // What PyTorch's executor does before anything else; from here on constants may be made.
   scalar_rewrite(*g, c);
   return g;

@@ -244,7 +244,7 @@ void FutureBox::fail(std::exception_ptr e) {
 // ---- text ----
 
 std::string float_str(double v) {
-  if (std::isnan(v)) return "nan";
+  if (std::isnan(v)) return std::signbit(v) ? "-nan" : "nan";
   if (std::isinf(v)) return v < 0 ? "-inf" : "inf";
   char buf[40];
   // A zero prints without its sign.

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/method_call.h"
+
 namespace sconce {
 
 std::string_view Operator::full_name() const {
@@ -188,6 +190,11 @@ void OpTable::derive(Operator& op) {
     op.kernel = in_place ? derived_in_place : derived_out;
     return;
   }
+}
+
+MethodCaller& method_caller() {
+  thread_local MethodCaller caller;
+  return caller;
 }
 
 std::vector<IValue> run_operator(const Operator& op, std::vector<IValue> inputs) {

@@ -2,6 +2,9 @@
 // Names and promotion of element types; device text.
 #include "sconce/scalar_type.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "sconce/error.h"
 
 namespace sconce {
@@ -104,32 +107,29 @@ ScalarType promote_types(ScalarType a, ScalarType b) {
       scalar_type_name(a), " and ", scalar_type_name(b));
 }
 
+namespace {
+// By the number of the type.
+constexpr const char* kDeviceNames[] = {"cpu", "cuda", "mkldnn",       "opengl", "opencl", "ideep",
+                                        "hip", "fpga", "maia",         "xla",    "vulkan", "metal",
+                                        "xpu", "mps",  "meta",         "hpu",    "ve",     "lazy",
+                                        "ipu", "mtia", "privateuseone"};
+}  // namespace
+
 std::string Device::str() const {
-  std::string s = type == DeviceType::CPU    ? "cpu"
-                  : type == DeviceType::CUDA ? "cuda"
-                  : type == DeviceType::Meta ? "meta"
-                                             : "other";
+  std::string s = kDeviceNames[static_cast<size_t>(type)];
   return index >= 0 ? s + ":" + std::to_string(index) : s;
 }
 
 Device Device::parse(const std::string& text) {
   size_t colon = text.find(':');
   std::string kind = text.substr(0, colon);
-  Device d;
-  if (kind == "cpu")
-    d.type = DeviceType::CPU;
-  else if (kind == "cuda")
-    d.type = DeviceType::CUDA;
-  else if (kind == "meta")
-    d.type = DeviceType::Meta;
-  else if (kind == "xpu" || kind == "mps" || kind == "xla" || kind == "hpu" || kind == "vulkan" ||
-           kind == "mkldnn" || kind == "opengl" || kind == "opencl" || kind == "ideep" ||
-           kind == "hip" || kind == "fpga" || kind == "ort" || kind == "ipu" || kind == "lazy" ||
-           kind == "ve" || kind == "mtia" || kind == "privateuseone" || kind == "maia")
-    d.type = DeviceType::Other;
-  else
+  if (kind == "ort") kind = "maia";  // its name until PyTorch 2.2
+  auto name = std::find(std::begin(kDeviceNames), std::end(kDeviceNames), kind);
+  if (name == std::end(kDeviceNames))
     raise<Error>("Expected one of cpu, cuda, meta, ... device type at start of device string: ",
                  text);
+  Device d;
+  d.type = static_cast<DeviceType>(name - std::begin(kDeviceNames));
   if (colon != std::string::npos) {
     std::string idx = text.substr(colon + 1);
     if (idx.empty() || idx.size() > 2 || idx.find_first_not_of("0123456789") != std::string::npos ||

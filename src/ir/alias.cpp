@@ -110,6 +110,17 @@ void AliasDb::fresh(const Value* v) {
   if (it == fresh_.end()) it = fresh_.emplace(v, new_loc()).first;
   add(v, it->second);
 }
+void AliasDb::constant(const Value* v) {
+  auto known = constant_value(v);
+  const bool tensor = known && known->isTensor() && known->toTensorRef().defined();
+  if (!tensor) return fresh(v);
+  auto [it, added] = constants_.emplace(known->toTensorRef().impl()->storage.get(), 0);
+  if (added) {
+    it->second = new_loc();
+    locs_[it->second].constant = true;
+  }
+  add(v, it->second);
+}
 void AliasDb::contain(const Value* container, const LocSet& locs) {
   LocSet copy = locs;
   for (uint32_t c : LocSet(of(container)))
@@ -168,7 +179,8 @@ void AliasDb::analyze(const Node* n) {
     }
     return;
   }
-  if (k == prim::Constant || k == prim::Uninitialized) {
+  if (k == prim::Constant) return constant(n->outputs[0]);
+  if (k == prim::Uninitialized) {
     fresh(n->outputs[0]);
     return;
   }
@@ -292,14 +304,15 @@ bool AliasDb::touches(const LocSet& a, const LocSet& b) const {
   return wa && wb;
 }
 
-bool AliasDb::has_writers(const Value* v) const {
-  LocSet mine = closure(v);
-  if (mine.empty()) return false;
+bool AliasDb::written_by_some(const LocSet& locs) const {
+  if (locs.empty()) return false;
   for (const Node* n : writers_)
     for (const Value* w : written(n))
-      if (touches(of(w), mine)) return true;
+      if (touches(of(w), locs)) return true;
   return false;
 }
+bool AliasDb::has_writers(const Value* v) const { return written_by_some(closure(v)); }
+bool AliasDb::has_writers_itself(const Value* v) const { return written_by_some(of(v)); }
 bool AliasDb::may_escape(const Value* v) const {
   for (uint32_t l : closure(v))
     if (locs_[l].wildcard || returned_.count(l)) return true;
@@ -308,7 +321,7 @@ bool AliasDb::may_escape(const Value* v) const {
 bool AliasDb::writes_to_wildcard(const Node* n) const {
   for (const Value* w : written(n))
     for (uint32_t l : of(w))
-      if (locs_[l].wildcard) return true;
+      if (locs_[l].wildcard || locs_[l].constant) return true;
   return false;
 }
 bool AliasDb::writes_to_alias(const Node* n, const std::unordered_set<const Value*>& values) const {

@@ -25,7 +25,9 @@ class AliasDb {
   static bool is_mutable_type(TypePtr t);
   // Some node may write memory that v, or something it contains, refers to.
   bool has_writers(const Value* v) const;
-  // n writes memory that outlives the graph: inputs, attributes, what calls may see.
+  // The same of v alone: elements that are written don't count.
+  bool has_writers_itself(const Value* v) const;
+  // n writes memory that outlives the graph: inputs, attributes, constants, what calls may see.
   bool writes_to_wildcard(const Node* n) const;
   // n may write what one of the values refers to, contents included.
   bool writes_to_alias(const Node* n, const std::unordered_set<const Value*>& values) const;
@@ -42,6 +44,7 @@ class AliasDb {
   using LocSet = std::unordered_set<uint32_t>;
   struct Loc {
     bool wildcard = false;
+    bool constant = false;  // memory of a tensor among the constants: it outlives the graph
     LocSet contains;
   };
   uint32_t new_loc();
@@ -51,6 +54,8 @@ class AliasDb {
   bool add(const Value* v, uint32_t loc);
   bool add_all(const Value* v, const LocSet& locs);
   void fresh(const Value* v);
+  void constant(const Value* v);
+  bool written_by_some(const LocSet& locs) const;
   void contain(const Value* container, const LocSet& locs);
   void make_wildcard(const Value* v);
   void spread_wildcard();
@@ -62,6 +67,7 @@ class AliasDb {
   std::unordered_map<const Value*, LocSet> points_;
   std::unordered_map<const Value*, uint32_t> fresh_;
   std::unordered_map<TypePtr, uint32_t> wildcards_;
+  std::unordered_map<const void*, uint32_t> constants_;  // by storage
   std::vector<const Node*> writers_;
   LocSet returned_;  // what the graph's outputs refer to
   bool changed_ = false;

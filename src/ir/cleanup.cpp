@@ -14,6 +14,19 @@ void inline_block_before(Node* n, Block* b) {
   for (Node* m : b->nodes()) m->move_before(n);
 }
 
+namespace {
+// Whether gradients are computed, whether numbers are cast: PyTorch asks at run time.
+bool asks_for_state(const Node* n) {
+  static constexpr const char* kNames[] = {"aten::is_grad_enabled", "aten::is_autocast_enabled",
+                                           "aten::is_autocast_cpu_enabled",
+                                           "aten::get_autocast_dtype"};
+  return std::any_of(std::begin(kNames), std::end(kNames),
+                     [&](const char* name) { return n->kind.view() == name; });
+}
+}  // namespace
+
+// What PyTorch's operators say of themselves, most of them by a schema without a return: it keeps
+// them where their results aren't used.
 bool has_side_effects(const Node* n) {
   Symbol k = n->kind;
   if (k == prim::Print || k == prim::RaiseException || k == prim::AddStatValue ||
@@ -23,10 +36,16 @@ bool has_side_effects(const Node* n) {
   if (is_unknown_operator(n)) return true;
   // What else would the host have it for?
   if (n->op && n->op->custom && n->op->schema().returns.empty()) return true;
-  if (!k.is_aten()) return false;
   std::string_view name = k.unqualified();
-  return name == "warn" || name == "save" || name == "manual_seed" || name == "wait" ||
-         name == "backward" || name == "set_grad_enabled" || name == "grad";
+  if (k.is_aten())
+    return name == "warn" || name == "save" || name == "manual_seed" || name == "wait" ||
+           name == "backward" || name == "set_grad_enabled" || name == "grad" ||
+           name == "_get_cpu_capability" || asks_for_state(n);
+  return k.view().substr(0, 10) == "profiler::" ||
+         (k.view().substr(0, 6) == "cuda::" &&
+          (name == "synchronize" || name == "set_stream" || name == "_set_device" ||
+           name == "_current_device" || name == "_exchange_device" ||
+           name == "_maybe_exchange_device"));
 }
 
 bool is_nondeterministic(const Node* n) {
@@ -266,7 +285,7 @@ TypePtr type_of_tensor(const Tensor& t) {
 }
 
 bool insertable(const IValue& v) {
-  if (v.isObject() || v.isFuture() || v.isFunction() || v.isGenerator()) return false;
+  if (v.isObject() || v.isFuture() || v.isFunction()) return false;
   if (v.isTensor()) return v.box() && !v.toTensorRef().requires_grad();
   if (v.isTuple())
     return std::all_of(v.toTupleRef().items.begin(), v.toTupleRef().items.end(), insertable);
@@ -289,10 +308,8 @@ bool same_constant(const Value* a, const Value* b) {
   auto p = constant_value(a), q = constant_value(b);
   if (!p || !q || p->tag() != q->tag()) return false;
   if (p->isEnum()) return false;  // PyTorch compares the objects
-  if (p->isDouble()) {
-    double u = p->toDouble(), w = q->toDouble();
-    return std::memcmp(&u, &w, sizeof u) == 0;
-  }
+  // As numbers, which PyTorch has it: a NaN equals nothing, the zeros are one.
+  if (p->isDouble()) return p->toDouble() == q->toDouble();
   if (p->isTensor()) {
     if (p->box() == q->box()) return true;
     const Tensor &s = p->toTensorRef(), &t = q->toTensorRef();
@@ -308,8 +325,12 @@ bool same_constant(const Value* a, const Value* b) {
 
 // The same as far as a run can tell.
 bool same_to_run(const Value* a, const Value* b) {
-  if (!AliasDb::is_mutable_type(a->type)) return same_constant(a, b);
   auto x = constant_value(a), y = constant_value(b);
+  if (x && y && x->isDouble() && y->isDouble()) {
+    const double u = x->toDouble(), w = y->toDouble();
+    return std::memcmp(&u, &w, sizeof u) == 0;
+  }
+  if (!AliasDb::is_mutable_type(a->type)) return same_constant(a, b);
   return a->type == b->type && x && y && x->tag() == y->tag() && x->box() && x->box() == y->box();
 }
 
@@ -368,13 +389,9 @@ class ConstantPropagator {
         k == Symbol("aten::dequantize") || k == prim::CreateObject || k == prim::fork ||
         k == prim::awaitable)
       return false;
-    if (has_side_effects(n) || is_nondeterministic(n)) return false;
-    // PyTorch asks for the state of autograd and autocast at run time; here it never changes, so
-    // only the graphs that are compared with PyTorch's keep the question.
-    if (!aliasing_ && n->kind.is_aten() &&
-        (n->kind.unqualified() == "is_grad_enabled" ||
-         n->kind.unqualified() == "is_autocast_enabled" ||
-         n->kind.unqualified() == "is_autocast_cpu_enabled"))
+    // That state never changes here, so only the graphs that are compared with PyTorch's keep the
+    // question.
+    if ((has_side_effects(n) && !(aliasing_ && asks_for_state(n))) || is_nondeterministic(n))
       return false;
     if (aliasing_) {
       if (!alias_) alias_ = std::make_unique<AliasDb>(g_);
@@ -407,6 +424,7 @@ class ConstantPropagator {
       changed_ = true;
     }
     g_.current_range = saved;
+    if (asks_for_state(n)) n->destroy();  // no dead code to others
   }
   void if_outputs(Node* n) {
     Block *t = n->blocks[0], *f = n->blocks[1];

@@ -98,10 +98,10 @@ bool Unpickler::torch_save_build(Item& target, Item& state) {
     return true;
   }
   if (!target.is_value()) return false;
-  if (target.value.isTensor() && arrays_.erase(target.value.toTensorRef().impl())) {
+  if (target.value.isTensor() && arrays_.erase(target.value.box())) {
     auto a = elements(state, 16);
     if (!a) fail("numpy.ndarray: malformed state");
-    build_array(*target.value.toTensorRef().impl(), *a);
+    build_array(*target.value.toTensorRef().mutable_impl(), *a);
     return true;
   }
   if (target.value.isDict()) {

@@ -13,7 +13,7 @@ namespace ops {
   X(kContainerOps)                                                                                \
   X(kStringOps)                                                                                   \
   X(kPointwiseOps) X(kShapeOps) X(kConvertOps) X(kReduceOps) X(kFactoryOps) X(kIndexOps) X(kMatmulOps) X(kNnOps) X(kEmbeddingOps) \
-      X(kRnnOps) X(kFftOps) X(kLinalgOps) X(kSpecialOps) X(kQuantizedOps) X(kPrepackedOps) X(kImageOps) X(kAudioOps)
+      X(kRnnOps) X(kFftOps) X(kLinalgOps) X(kSpecialOps) X(kQuantizedOps) X(kPrepackedOps) X(kImageOps) X(kAudioOps) X(kStreamOps)
 // clang-format on
 void add_quantized_forms(OpTable& table);
 void refuse_dtypes(OpTable& table);

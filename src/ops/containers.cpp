@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/method_call.h"
 #include "ops/op.h"
 #include "ops/tensor_ops.h"
 
@@ -175,19 +176,65 @@ bool less(const IValue& a, const IValue& b) {
     auto &x = a.toTupleRef().items, &y = b.toTupleRef().items;
     return std::lexicographical_compare(x.begin(), x.end(), y.begin(), y.end(), less);
   }
-  if (a.isObject())
-    raise<OpError>("objects are sorted by their __lt__, which is not supported yet");
+  if (a.isObject()) {
+    const MethodCaller& model = method_caller();
+    if (!model.call) raise<OpError>("objects are sorted while a model runs only");
+    return model.call(model.engine, a, "__lt__", {a, b}).toBool();
+  }
   return a.toInt() < b.toInt();
 }
+bool holds_object(const IValue& v) {
+  if (v.isTuple()) {
+    auto& parts = v.toTupleRef().items;
+    return std::any_of(parts.begin(), parts.end(), holds_object);
+  }
+  return v.isObject();
+}
+// As libstdc++'s std::sort leaves equal elements. A model's __lt__ may contradict itself and lead
+// the sort past an end: a null element stands there, at which it stops.
+void sort_objects(std::vector<IValue>& v, bool reverse) {
+  std::vector<const IValue*> order(v.size() + 2, nullptr);
+  for (size_t i = 0; i < v.size(); ++i) order[i + 1] = &v[i];
+  std::sort(order.begin() + 1, order.end() - 1, [&](const IValue* a, const IValue* b) {
+    if (!a || !b) raise<OpError>("__lt__ contradicts itself");
+    return reverse ? less(*b, *a) : less(*a, *b);
+  });
+  std::vector<IValue> sorted;
+  for (size_t i = 1; i + 1 < order.size(); ++i) sorted.push_back(*order[i]);
+  v = std::move(sorted);
+}
+void sort_values(std::vector<IValue>& v, bool reverse) {
+  if (!v.empty() && holds_object(v[0])) return sort_objects(v, reverse);
+  std::stable_sort(v.begin(), v.end(), [&](const IValue& a, const IValue& b) {
+    return reverse ? less(b, a) : less(a, b);
+  });
+}
+// A list whose element type orders nothing by itself: its values must be of one type.
+void check_sortable(const Call& c) {
+  if (c.op()->full_name().substr(c.op()->name().size()) != ".any") return;
+  TypePtr first = nullptr;
+  for (const IValue& v : items(c.in(0))) {
+    TypePtr t = unshaped(ivalue_type(v), TypeTable::global());
+    if (!first) first = t;
+    if (t != first && t->str() != first->str())
+      raise<OpError>("Only values of same type can be compared. Found ", first->annotation_str(),
+                     " and ", t->annotation_str());
+  }
+  if (first && first->kind != TypeKind::Tuple && first->kind != TypeKind::Class)
+    raise<OpError>("Only objects with __lt__ and tuples can be sorted in a list of ",
+                   first->annotation_str());
+}
 void sort(Call& c) {
+  check_sortable(c);
   auto& v = items(c.in(0));
-  bool rev = c.n_in() > 1 && c.in(1).toBool();
-  std::stable_sort(v.begin(), v.end(),
-                   [&](const IValue& a, const IValue& b) { return rev ? less(b, a) : less(a, b); });
+  std::vector<IValue> copy = v;  // __lt__ may write the list
+  sort_values(copy, c.n_in() > 1 && c.in(1).toBool());
+  v = std::move(copy);
 }
 void sorted(Call& c) {
+  check_sortable(c);
   IValue r = list_copy(c.in(0));
-  std::stable_sort(items(r).begin(), items(r).end(), less);
+  sort_values(items(r), false);
   c.out(0, std::move(r));
 }
 void slice(Call& c) {

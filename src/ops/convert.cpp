@@ -80,8 +80,32 @@ Tensor type_as(const Tensor& t, const Tensor& o) {
 Tensor to_cpu(const Tensor& t) { return on_device(t, nullptr); }
 Tensor to_cuda(const Tensor& t) { return on_device(t, find_device({DeviceType::CUDA, 0})); }
 
+// What the autocast pass inserts: the flag and the dtype of the tensor's device count.
+Tensor to_reduced_precision(const Tensor& t, bool cuda_enabled, bool cpu_enabled,
+                            int64_t cuda_dtype, int64_t cpu_dtype) {
+  bool cuda = t.device().type == DeviceType::CUDA, cpu = t.device().type == DeviceType::CPU;
+  if (t.dtype() != kFloat || !((cuda && cuda_enabled) || (cpu && cpu_enabled))) return t;
+  return cast(t, to_scalar_type(cuda ? cuda_dtype : cpu_dtype));
+}
+Tensor to_full_precision(const Tensor& t, bool cuda_enabled, bool cpu_enabled) {
+  bool cuda = t.device().type == DeviceType::CUDA, cpu = t.device().type == DeviceType::CPU;
+  bool half = t.dtype() == kHalf || t.dtype() == kBFloat16;
+  return half && ((cuda && cuda_enabled) || (cpu && cpu_enabled)) ? cast(t, kFloat) : t;
+}
+// The dtype that a device's operators are cast to when nobody says which.
+int64_t autocast_dtype(const std::string& device) {
+  std::string kind = device.substr(0, device.find(':'));
+  Device::parse(kind);
+  for (const char* half : {"cuda", "mps", "xpu", "ipu", "mtia", "privateuseone"})
+    if (kind == half) return static_cast<int64_t>(kHalf);
+  for (const char* brain : {"cpu", "xla", "hpu", "maia"})
+    if (kind == brain) return static_cast<int64_t>(kBFloat16);
+  return 46;  // PyTorch's number of no dtype
+}
+
 constexpr OpDef kOps[] = {
     // clang-format off
+    op<to_reduced_precision>("aten::_autocast_to_reduced_precision"), op<to_full_precision>("aten::_autocast_to_full_precision"), op<autocast_dtype>("aten::get_autocast_dtype"),
     op<contiguous_format>("aten::contiguous"), op<clone_format>("aten::clone"), op<is_contiguous>("aten::is_contiguous"), op<is_contiguous_format>("aten::is_contiguous.memory_format"),
     op<to_cpu>("aten::cpu"), op<to_cuda>("aten::cuda"),
     raw("aten::to.dtype", to), raw("aten::to.dtype_layout", to), raw("aten::to.device", to), raw("aten::to.other", to), raw("aten::to.prim_Device", to), raw("aten::to.prim_dtype", to), raw("aten::to.prim_other", to), raw("aten::_to_copy", to), op<type_as>("aten::type_as"),

@@ -354,7 +354,8 @@ void extreme(Call& c) {
     return c.out(0, kMax == a_less ? c.in(1) : c.in(0));
   }
   const IValue &a = c.in(0), &b = c.in(1);
-  const IValue& r = kMax ? (less(a, b) ? b : a) : (less(b, a) ? b : a);
+  // The second unless the first is beyond it: so where one is a NaN, and of two zeros.
+  const IValue& r = (kMax ? less(b, a) : less(a, b)) ? a : b;
   if (r.isDouble() || (!a.isDouble() && !b.isDouble())) return c.out(0, r);
   c.out(0, num(r));  // an int beside a float
 }

@@ -80,7 +80,13 @@ std::pair<int64_t, int64_t> clip(S s, int64_t start, int64_t end) {
   if (end < 0) end = std::max<int64_t>(0, end + n + 1);
   return {start, std::min(end, n)};
 }
+// Looking in a part that begins behind the end raises when the part isn't empty.
+void check_part(S s, int64_t start, int64_t end) {
+  if (start > static_cast<int64_t>(s.size()) && end > start)
+    raise<OpError>("string index ", start, " is beyond the end");
+}
 int64_t find(S s, S sub, int64_t start, int64_t end) {
+  check_part(s, start, end);
   auto [b, e] = clip(s, start, end);
   size_t at =
       b <= static_cast<int64_t>(s.size()) ? s.find(sub, static_cast<size_t>(b)) : std::string::npos;
@@ -89,6 +95,7 @@ int64_t find(S s, S sub, int64_t start, int64_t end) {
              : static_cast<int64_t>(at);
 }
 int64_t rfind(S s, S sub, int64_t start, int64_t end) {
+  check_part(s, start, end);
   auto [b, e] = clip(s, start, end);
   if (e - b < static_cast<int64_t>(sub.size())) return -1;
   size_t at = s.rfind(sub, static_cast<size_t>(e) - sub.size());
@@ -206,16 +213,16 @@ IValue rsplit(S s, S sep, int64_t max) {
   std::reverse(r.begin(), r.end());
   return strings(r);
 }
+// By bytes, those of the line separators U+2028 and U+2029 among them; what ends a line is kept as
+// a piece of its own.
 IValue splitlines(S s, bool keep) {
+  constexpr std::string_view kEnds = "\n\r\v\f\x1c\x1d\x1e\x85\xe2\x80\xa8\xa9";
   std::vector<std::string> r;
   size_t at = 0;
-  for (size_t i = 0; i < s.size(); ++i) {
-    char c = s[i];
-    if (c == '\n' || c == '\r' || c == '\v' || c == '\f' || c == '\x1c' || c == '\x1d' ||
-        c == '\x1e') {
-      r.push_back(s.substr(at, i - at + (keep ? 1 : 0)));
-      at = i + 1;
-    }
+  for (size_t i = s.find_first_of(kEnds); i != std::string::npos; i = s.find_first_of(kEnds, at)) {
+    r.push_back(s.substr(at, i - at));
+    if (keep) r.push_back(s.substr(i, 1));
+    at = i + 1;
   }
   if (at < s.size()) r.push_back(s.substr(at));
   return strings(r);

@@ -54,6 +54,8 @@ bool inline_calls(Graph&, PassContext&);
 bool inline_as_pytorch(Graph&, PassContext&);
 bool peephole(Graph&, PassContext&);
 bool scalar_rewrite(Graph&, PassContext&);
+bool autocast(Graph&, PassContext&);
+bool drop_profiling(Graph&, PassContext&);
 bool dce(Graph&, PassContext&);
 bool constant_propagation_pass(Graph&, PassContext&);
 bool constant_pooling_pass(Graph&, PassContext&);

@@ -4,10 +4,12 @@
 //   %b = aten::__is__(%x, %none)      =>   False, when %x's type can't be None
 //   %n = aten::len(%list_construct)   =>   its number of elements
 //   %i = aten::Int(prim::NumToTensor(%k))  =>   %k
+//   cat([cat([%x, %y]), %z])          =>   cat([%x, %y, %z])
 //
 // Order: after inlining, before constant propagation, which takes out the decided Ifs.
 #include <algorithm>
 #include <limits>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "ir/alias.h"
@@ -70,7 +72,7 @@ class Containers {
   bool written(Value* v) {
     // Values made since the analysis are known by mark.
     if (fresh_.count(v)) return fresh_written_.count(v) != 0;
-    return alias_.has_writers(v);
+    return alias_.has_writers_itself(v);
   }
   Value* new_list(Node* at, const std::vector<Value*>& items) {
     InsertPoint point(graph_, at);
@@ -381,6 +383,76 @@ bool other_idioms(Block* b) {
   return changed;
 }
 
+// ---- concatenations of concatenations ----
+
+// %a = aten::cat([%x, %y], 1); %b = aten::cat([%a, %z], 1)  =>  %b = aten::cat([%x, %y, %z], 1)
+// when %b is the only use of %a. A concatenation takes in one other at most, as PyTorch has it.
+class Concatenations {
+ public:
+  explicit Concatenations(Graph& g) : graph_(g), alias_(g) {}
+  bool run() {
+    collect(graph_.block());
+    if (pairs_.empty()) return false;
+    // By the outer concatenation: all that its list holds at last.
+    std::unordered_map<Node*, std::vector<Value*>> lists;
+    for (const Pair& p : pairs_) {
+      auto known = lists.find(p.inner);
+      std::vector<Value*> items =
+          known == lists.end() ? p.inner->inputs[0]->node->inputs : std::move(known->second);
+      if (known != lists.end()) lists.erase(known);
+      const auto& around = p.outer->inputs[0]->node->inputs;
+      auto place = around.begin() + static_cast<ptrdiff_t>(p.index);
+      items.insert(items.begin(), around.begin(), place);
+      items.insert(items.end(), place + 1, around.end());
+      lists.emplace(p.outer, std::move(items));
+    }
+    for (const Pair& p : pairs_) {
+      auto it = lists.find(p.outer);
+      if (it == lists.end()) continue;
+      Value* old = p.outer->inputs[0];
+      InsertPoint point(graph_, p.outer);
+      Node* list = graph_.insert_node(graph_.create_list(old->type->elems[0], it->second));
+      list->output()->type = old->type;
+      old->replace_all_uses_with(list->output());
+      lists.erase(it);
+    }
+    eliminate_dead_code(graph_);
+    return true;
+  }
+
+ private:
+  struct Pair {
+    Node *inner, *outer;
+    size_t index;  // of the inner one's result in the outer one's list
+  };
+  void collect(Block* b) {
+    for (Node* n : b->nodes()) {
+      if (is(n, "aten::cat")) consider(n);
+      for (Block* inner : n->blocks) collect(inner);
+    }
+  }
+  void consider(Node* n) {
+    auto dim = constant_int(n->inputs[1]);
+    if (!dim || n->inputs[0]->node->kind != prim::ListConstruct || n->output()->uses.size() != 1)
+      return;
+    Use in_list = n->output()->uses[0];
+    if (in_list.user->kind != prim::ListConstruct || in_list.user->output()->uses.size() != 1)
+      return;
+    Node* outer = in_list.user->output()->uses[0].user;
+    if (!is(outer, "aten::cat") || constant_int(outer->inputs[1]) != dim) return;
+    // What is joined must be the same at the list, here and at the outer one.
+    Node* list = n->inputs[0]->node;
+    if (list->owner != n->owner || outer->owner != n->owner) return;
+    for (Node* between = list->next; between != outer; between = between->next)
+      if (alias_.writes_to_alias(between, {n->inputs[0], in_list.user->output()})) return;
+    pairs_.push_back({n, outer, in_list.offset});
+  }
+
+  Graph& graph_;
+  AliasDb alias_;
+  std::vector<Pair> pairs_;
+};
+
 }  // namespace
 
 bool peephole(Graph& g, PassContext&) {
@@ -389,7 +461,9 @@ bool peephole(Graph& g, PassContext&) {
   changed |= Containers(g).run_dicts();
   changed |= AliasSensitive(g).run();
   changed |= other_idioms(g.block());
-  if (changed) eliminate_dead_code(g);
+  changed |= Concatenations(g).run();
+  // PyTorch's pass doesn't analyze here either: dead writes go with constant propagation.
+  if (changed) eliminate_dead_code(g, false);
   return changed;
 }
 

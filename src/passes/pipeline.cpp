@@ -13,6 +13,8 @@ const std::vector<Pass>& all_passes() {
       // From here on: one function; calls are left for interfaces only.
       {"peephole",             "checks of None, lengths of list literals, casts that change nothing",      peephole},
       {"scalar_rewrite",       "constant 0-dim operands of add, sub, mul, div become scalars, as PyTorch's executor has it", scalar_rewrite},
+      {"autocast",             "inputs are cast inside `with torch.autocast`, as PyTorch's executor has it", autocast},
+      {"drop_profiling",       "marks for PyTorch's profiler are removed",                                 drop_profiling},
       // From here on: folding may make constants without changing a dtype.
       {"freeze",               "attributes that nothing assigns become constants",                         freeze_attributes},
       {"constant_propagation", "nodes whose inputs are constants are run once",                            constant_propagation_pass},

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
+#include "core/method_call.h"
 #include "core/recorder.h"
 #include "ir/source.h"
 
@@ -69,7 +71,12 @@ int64_t floordiv_int(int64_t a, int64_t b) {
 
 class Interpreter {
  public:
-  explicit Interpreter(const Engine& e) : engine_(e), context_(context()) {}
+  explicit Interpreter(const Engine& e)
+      : engine_(e),
+        context_(context()),
+        outer_(std::exchange(method_caller(), {call_method, &e})) {}
+  ~Interpreter() { method_caller() = outer_; }
+  Interpreter(const Interpreter&) = delete;
 
   std::vector<IValue> run(const Plan& plan, std::vector<IValue> inputs) {
     push(plan, nullptr);
@@ -130,10 +137,15 @@ class Interpreter {
   }
 
   IValue call_now(const IValue& object, const std::string& method, std::vector<IValue> args) {
+    return call_method(&engine_, object, method, std::move(args));
+  }
+  static IValue call_method(const void* e, const IValue& object, const std::string& method,
+                            std::vector<IValue> args) {
+    const Engine& engine = *static_cast<const Engine*>(e);
     Function* f = object.toObjectRef().type->find_method(method);
     if (!f) raise<Error>("class ", object.toObjectRef().type->name, " has no method ", method);
-    auto plan = engine_.plan_of(*f);
-    return run_plan(*plan, std::move(args), engine_).at(0);
+    auto plan = engine.plan_of(*f);
+    return run_plan(*plan, std::move(args), engine).at(0);
   }
 
   IValue& at(Frame& f, uint32_t o) {
@@ -565,6 +577,7 @@ class Interpreter {
 
   const Engine& engine_;
   Context& context_;
+  MethodCaller outer_;  // whose plan called this one
   std::vector<Frame> stack_, failed_;
   std::vector<IValue> results_;
   uint64_t steps_ = 0;

@@ -349,6 +349,11 @@ class Planner {
     s.op = op;
     s.kernel = op ? op->kernel : nullptr;
     emit(s.kernel ? Op::Call : Op::Missing, last_site());
+    // Its kernel only looks whether the device is there.
+    if (s.kernel && (k == Symbol("cuda::current_stream") || k == Symbol("cuda::default_stream"))) {
+      site(n, {}, n->outputs);
+      emit(Op::Create, last_site());
+    }
   }
   void free_inputs(Node* n) {
     for (size_t i = 0; i < n->inputs.size(); ++i) {

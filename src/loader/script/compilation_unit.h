@@ -29,6 +29,7 @@ class CompilationUnit : public std::enable_shared_from_this<CompilationUnit> {
   std::vector<IValue> constants;  // CONSTANTS.cN
   // Operators of namespaces that nobody registered and methods of absent classes, as they were met.
   std::vector<std::pair<std::string, SourceRange>> unknown_operators;
+  int64_t next_warning = 0;  // number of the next aten::warn that is compiled
 
   // Null when there is no such type / function.
   TypePtr find_type(const std::string& qualified_name);

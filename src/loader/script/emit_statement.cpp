@@ -21,7 +21,7 @@ void Emitter::run(const Tree& def) {
   convert_to_ssa(*g);
   canonicalize_modified_loops(*g);
   normalize_ops(*g, cu_.ops());
-  clean_up(*g, cu_.ops());
+  clean_up(*g, cu_.ops(), cu_.next_warning);
   fn_.graph = std::move(g);
 }
 

@@ -81,6 +81,52 @@ def version(self) -> int:
   return 1
 )py";
 
+// A device's work is one queue here, so streams need not wait for each other.
+constexpr char kCudaStream[] = R"py(
+def __init__(self, device: Optional[Device]=None, priority: int=0) -> None:
+  self.state = ops.cuda._current_device()
+  if device is not None:
+    self.state = ops.cuda.device_index(device)
+def query(self) -> bool:
+  self.synchronize()
+  return True
+def record_event(self, event: __torch__.torch.classes.cuda.Event) -> __torch__.torch.classes.cuda.Event:
+  event.record(self)
+  return event
+def synchronize(self) -> None:
+  ops.cuda.synchronize(self.device_index())
+def wait_event(self, event: __torch__.torch.classes.cuda.Event) -> None:
+  pass
+def wait_stream(self, stream: __torch__.torch.classes.cuda.Stream) -> None:
+  pass
+def device_index(self) -> int:
+  state = self.state
+  if isinstance(state, int):
+    return state
+  return 0
+def device_getter(self) -> Device:
+  return torch.device("cuda", self.device_index())
+def id(self) -> int:
+  return 0
+)py";
+constexpr char kCudaEvent[] = R"py(
+def __init__(self, enable_timing: bool=False, blocking: bool=False, interprocess: bool=False) -> None:
+  self.state = None
+def elapsed_time(self, end: __torch__.torch.classes.cuda.Event) -> float:
+  raise RuntimeError("events take no times in sconce")
+def query(self) -> bool:
+  self.synchronize()
+  return True
+def record(self, stream: __torch__.torch.classes.cuda.Stream) -> None:
+  self.state = stream.device_index()
+def synchronize(self) -> None:
+  state = self.state
+  if isinstance(state, int):
+    ops.cuda.synchronize(state)
+def wait(self, stream: __torch__.torch.classes.cuda.Stream) -> None:
+  pass
+)py";
+
 constexpr NativeClass kClasses[] = {{"quantized.LinearPackedParamsBase", kLinear},
                                     {"quantized.Conv2dPackedParamsBase", kConv2d},
                                     {"quantized.Conv3dPackedParamsBase", kConv3d},
@@ -90,7 +136,9 @@ constexpr NativeClass kClasses[] = {{"quantized.LinearPackedParamsBase", kLinear
                                     {"xnnpack.Conv2dOpContext", nullptr},
                                     {"xnnpack.TransposeConv2dOpContext", nullptr},
                                     {"_nnapi.Compilation", kNnapi},
-                                    {"profiler._RecordFunction", nullptr}};
+                                    {"profiler._RecordFunction", nullptr},
+                                    {"cuda.Stream", kCudaStream},
+                                    {"cuda.Event", kCudaEvent}};
 
 }  // namespace
 

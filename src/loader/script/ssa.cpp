@@ -200,7 +200,7 @@ class EraseLoadStores {
 };
 
 // forkClosure(Closure) becomes fork with the captured values as inputs.
-void lift_forks(Graph& g, Block* b, const OpTable& ops) {
+void lift_forks(Graph& g, Block* b, const OpTable& ops, int64_t& warnings) {
   for (Node* n : b->nodes()) {
     if (n->kind == prim::forkClosure || n->kind == prim::awaitableClosure) {
       Node* closure = n->inputs[0]->node;
@@ -228,9 +228,11 @@ void lift_forks(Graph& g, Block* b, const OpTable& ops) {
       fork->set(Symbol("Subgraph"), Attribute::Kind::Graph).graph = sub;
       n->destroy();
       if (!closure->has_uses()) closure->destroy();
-      clean_up(*sub, ops);
+      clean_up(*sub, ops, warnings);
+      // PyTorch cleans it twice: as a closure and as a task. Each pooling turns constants round.
+      constant_pooling(*sub);
     } else {
-      for (Block* inner : n->blocks) lift_forks(g, inner, ops);
+      for (Block* inner : n->blocks) lift_forks(g, inner, ops, warnings);
     }
   }
 }
@@ -248,11 +250,12 @@ void erase_list_literals(Graph& g, Block* b) {
   }
 }
 
-void number_warnings(Block* b) {
+// PyTorch counts through the process, here each archive counts for itself.
+void number_warnings(Block* b, int64_t& next) {
+  static const Symbol warn("aten::warn"), id("warn_id");
   for (Node* n : b->nodes()) {
-    for (Block* inner : n->blocks) number_warnings(inner);
-    if (n->kind == Symbol("aten::warn") && !n->find(Symbol("warn_id")))
-      n->set_i(Symbol("warn_id"), 0);
+    for (Block* inner : n->blocks) number_warnings(inner, next);
+    if (n->kind == warn) n->set_i(id, next++);
   }
 }
 
@@ -321,15 +324,15 @@ void convert_to_ssa(Graph& g) {
 
 void canonicalize_modified_loops(Graph& g) { canonicalize_loops(g, g.block()); }
 
-void clean_up(Graph& g, const OpTable& ops) {
+void clean_up(Graph& g, const OpTable& ops, int64_t& warnings) {
   resolve_missing(g.block(), ops);
-  lift_forks(g, g.block(), ops);
+  lift_forks(g, g.block(), ops, warnings);
   erase_list_literals(g, g.block());
   lower_simple_tuples(g);
   constant_propagation_immutable(g, ops);
   constant_pooling(g);
   canonicalize_outputs(g);
-  number_warnings(g.block());
+  number_warnings(g.block(), warnings);
 }
 
 }  // namespace sconce::script
