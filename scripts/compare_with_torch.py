@@ -456,6 +456,7 @@ class Method:
     def __init__(self, index, schema, number, rng, refusals=False):
         self.calls = Calls(schema, rng)
         self.schema, self.name, self.refusals = schema, f"c{index}", refusals
+        self.pushes = refusals
         self.kinds = []
         self.given = [a for a in schema.arguments if not (refusals and unsaid(a))]
         for a in self.given:
@@ -498,7 +499,7 @@ class Method:
                 out.append(c.number(kind))
             else:
                 out.append(c.argument(a.name, kind, a))
-        return limit_calls.push(self, out) if self.refusals else tuple(out)
+        return limit_calls.push(self, out) if self.pushes else tuple(out)
 
 
 def copy(v):

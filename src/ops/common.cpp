@@ -558,18 +558,37 @@ void derived_in_place(Call& c) {
 }
 
 void derived_out(Call& c) {
-  const FunctionSchema& s = c.op()->schema();
+  const Operator& op = *c.op();
+  const FunctionSchema& s = op.schema();
   std::vector<IValue> in;
   std::vector<Tensor> targets;
+  std::vector<bool> exact;
   for (uint32_t i = 0; i < c.n_in(); ++i) {
-    if (s.arguments[i].alias.is_write)
-      targets.push_back(c.in(i).toTensor());
-    else
+    if (!s.arguments[i].alias.is_write) {
       in.push_back(c.in(i));
+      continue;
+    }
+    targets.push_back(c.in(i).toTensor());
+    exact.push_back(false);
+    for (uint32_t k = 0; k < op.checks.n_writes; ++k)
+      if (op.checks.writes[k].argument == i) exact.back() = op.checks.writes[k].exact_dtype;
   }
-  auto out = run_operator(*c.op()->base, std::move(in));
+  // A factory: what its out= form lacks comes from the tensor.
+  const auto& wanted = op.base->schema().arguments;
+  for (size_t i = 0; i < wanted.size() && in.size() < wanted.size(); ++i) {
+    const std::string& name = wanted[i].name;
+    if (name == "dtype")
+      in.insert(in.begin() + static_cast<long>(i),
+                IValue(static_cast<int64_t>(targets.at(0).dtype())));
+    else if (name == "layout" || name == "device" || name == "pin_memory")
+      in.insert(in.begin() + static_cast<long>(i), IValue());
+  }
+  auto out = run_operator(*op.base, std::move(in));
   for (size_t i = 0; i < targets.size() && i < out.size(); ++i) {
     Tensor r = out[i].toTensor();
+    if (exact[i] && r.dtype() != targets[i].dtype())
+      raise<OpError>("Expected out tensor to have dtype ", scalar_type_name(r.dtype()),
+                     ", but got ", scalar_type_name(targets[i].dtype()), " instead");
     ops::check_castable(r.dtype(), targets[i].dtype());
     ops::resize_output(targets[i], r);
     ops::copy_to(targets[i], r);
