@@ -396,7 +396,11 @@ Tensor binary_scalar(Binary op, const Tensor& a, const Scalar& b, ScalarType com
   TensorView v = view_of(a);
   Number s = number(b);
   // A number takes part as an element would: -1 is 255 beside uint8.
-  if (compute == kByte && s.i < 0) s.i &= 255;
+  s.i = compute == kByte    ? static_cast<uint8_t>(s.i)
+        : compute == kChar  ? static_cast<int8_t>(s.i)
+        : compute == kShort ? static_cast<int16_t>(s.i)
+        : compute == kInt   ? static_cast<int32_t>(s.i)
+                            : s.i;
   if (compute == kFloat || compute == kHalf || compute == kBFloat16)
     s.d = static_cast<double>(static_cast<float>(s.d));
   if (rounds_number(op, compute))

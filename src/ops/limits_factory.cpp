@@ -213,11 +213,18 @@ void randperm_limits(const Call& c) {
 
 void arange_limits(const Call& c) {
   Arguments a(c);
-  const ScalarType t = target_dtype(a, kFloat);
+  ScalarType t = kLong;
+  for (const char* name : {"start", "end", "step"})
+    if (const IValue* v = a.find(name); v && v->isDouble()) t = kFloat;
+  t = target_dtype(a, t);
   if ((a.find("dtype") || a.tensor("out")) && (t == kBool || is_complex(t)))
     raise<OpError>("\"arange_cpu\" not implemented for '", scalar_type_name(t), "'");
   for (const char* name : {"start", "end", "step"}) {
     auto x = a.number(name);
+    if (x && is_integral(t))
+      check_fits(
+          Scalar(*a.find(name)).is_floating() ? Scalar(std::trunc(*x)) : Scalar(*a.find(name)),
+          kLong);
     if (x && !std::isfinite(*x))
       raise<OpError>("unsupported range: ", a.number("start").value_or(0), " -> ",
                      a.number("end").value_or(0));
@@ -235,15 +242,6 @@ void range_limits(const Call& c) {
   const ScalarType t = target_dtype(a, kFloat);
   if (t == kBool || is_complex(t) || t == kHalf)
     raise<OpError>("\"range_cpu\" not implemented for '", scalar_type_name(t), "'");
-}
-void spaced_limits(const Call& c) {
-  Arguments a(c);
-  const char* name = a.name() == "aten::linspace" ? "linspace" : "logspace";
-  for (const char* which : {"start", "end"})
-    if (const Tensor* t = a.tensor(which); t && t->dim() != 0)
-      raise<OpError>(name, " only supports 0-dimensional start and end tensors, but got ", which,
-                     " with ", t->dim(), " dimension(s).");
-  if (a.integer("steps").value_or(0) < 0) raise<OpError>("number of steps must be non-negative");
 }
 // Of each kind of window.
 void window_limits(const Call& c) {
@@ -333,8 +331,6 @@ constexpr Limit kRows[] = {
     {"aten::randperm.*", randperm_limits},
     {"aten::arange.*", arange_limits},
     {"aten::range.*", range_limits},
-    {"aten::linspace.*", spaced_limits},
-    {"aten::logspace.*", spaced_limits},
     {"aten::hann_window.*", window_limits},
     {"aten::hamming_window.*", window_limits},
     {"aten::blackman_window.*", window_limits},

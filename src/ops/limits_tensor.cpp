@@ -32,10 +32,134 @@ void narrow_limits(const Call& c) {
     raise<OpError>("start must be an 0-dim integral Tensor.");
 }
 
+template <int N>
+void adaptive_limits(const Call& c) {
+  Arguments a(c);
+  const auto size = a.integers("output_size");
+  if (!size) return;
+  const std::string_view name = a.name().substr(6);
+  if (size->size() != N) raise<OpError>(name, ": output_size must be ", N);
+  for (int64_t n : *size)
+    if (n < 0)
+      raise<OpError>(name,
+                     ": elements of output_size must be greater than or equal to 0 but received ",
+                     IntArrayRef(*size));
+}
+void same_dtype(const Tensor* x, const Tensor* y) {
+  if (x && y && x->dtype() != y->dtype() && x->numel() && y->numel())
+    raise<OpError>("expected scalar type ", scalar_type_name(x->dtype()), " but found ",
+                   scalar_type_name(y->dtype()));
+}
+void cross_limits(const Call& c) {
+  Arguments a(c);
+  same_dtype(a.tensor("self"), a.tensor("other"));
+}
+void grid_limits(const Call& c) {
+  Arguments a(c);
+  const Tensor *x = a.tensor("input"), *grid = a.tensor("grid");
+  if (!x || !grid) return;
+  if (x->dim() == 5 && a.integer("interpolation_mode") == 2)
+    raise<OpError>("grid_sampler(): bicubic interpolation only supports 4D input");
+  same_dtype(x, grid);
+  if (!is_floating(x->dtype()) && x->numel() && grid->numel())
+    raise<OpError>("\"grid_sampler_2d_cpu\" not implemented for '", scalar_type_name(x->dtype()),
+                   "'");
+}
+void index_copy_limits(const Call& c) {
+  Arguments a(c);
+  const Tensor *x = a.tensor("self"), *source = a.tensor("source");
+  if (x && source && x->dtype() != source->dtype())
+    raise<OpError>(
+        "index_copy_(): self and source expected to have the same dtype, but got (self) ",
+        scalar_type_name(x->dtype()), " and (source) ", scalar_type_name(source->dtype()));
+}
+void prelu_limits(const Call& c) {
+  Arguments a(c);
+  const Tensor *x = a.tensor("self"), *w = a.tensor("weight");
+  if (!x || !w) return;
+  if (x->dtype() != w->dtype())
+    raise<OpError>("prelu: Type promoting not supported. Got ", scalar_type_name(x->dtype()),
+                   " and ", scalar_type_name(w->dtype()));
+}
+void embedding_bag_limits(const Call& c) {
+  Arguments a(c);
+  if (const Tensor* w = a.tensor("weight"); w && !is_floating(w->dtype()))
+    raise<OpError>(
+        "Expected tensor for argument #1 'weight' to have one of the following scalar types: Half, "
+        "BFloat16, Float, Double; but got ",
+        scalar_type_name(w->dtype()));
+}
+void cumulative_limits(const Call& c) {
+  Arguments a(c);
+  const Tensor* x = a.tensor("self");
+  if (auto t = a.integer("dtype"); x && t && to_scalar_type(*t) != x->dtype())
+    raise<OpError>("Bad in-place call: input tensor dtype ", scalar_type_name(x->dtype()),
+                   " and output tensor dtype ", scalar_type_name(to_scalar_type(*t)),
+                   " should match");
+}
+void fractional_limits(const Call& c) {
+  Arguments a(c);
+  const int64_t nd = a.name() == "aten::fractional_max_pool2d" ? 2 : 3;
+  const Tensor *x = a.tensor("self"), *samples = a.tensor("random_samples");
+  if (!x || !samples) return;
+  for (const char* name : {"kernel_size", "output_size"}) {
+    const auto v = a.integers(name);
+    if (v && v->size() != 1 && static_cast<int64_t>(v->size()) != nd)
+      raise<OpError>(a.name().substr(6), ": ", name,
+                     " must either be a single Int or tuple of Ints");
+    if (v)
+      for (int64_t n : *v)
+        if (n <= 0) raise<OpError>(a.name().substr(6), ": ", name, " must be greater than zero");
+  }
+  if (x->dtype() != samples->dtype())
+    raise<OpError>("Expect _random_samples to have the same dtype as input");
+  if (samples->dim() != 3)
+    raise<OpError>("Expect _random_samples to have 3 dimensions, got ", samples->dim());
+}
+void unpool_limits(const Call& c) {
+  Arguments a(c);
+  const int64_t nd = a.name() == "aten::max_unpool2d" ? 2 : 3;
+  const Tensor* x = a.tensor("self");
+  for (const char* name : {"output_size", "stride", "padding"})
+    if (const auto v = a.integers(name); v && static_cast<int64_t>(v->size()) != nd)
+      raise<OpError>("There should be exactly ", nd, " elements in ", name,
+                     ", but got: ", v->size(), " elements.");
+  if (const auto s = a.integers("stride"))
+    for (int64_t n : *s)
+      if (n <= 0)
+        raise<OpError>("strides should be greater than zero, but got stride: ", IntArrayRef(*s));
+  if (x && !is_floating(x->dtype()) && !is_integral(x->dtype()))
+    raise<OpError>("\"max_unpool", nd, "d\" not implemented for '", scalar_type_name(x->dtype()),
+                   "'");
+}
+
 constexpr Limit kRows[] = {
-    {"aten::bincount", bincount_limits},    {"aten::masked_fill_.*", masked_limits},
-    {"aten::masked_fill.*", masked_limits}, {"aten::masked_scatter_", masked_limits},
+    {"aten::bincount", bincount_limits},
+    {"aten::masked_fill_.*", masked_limits},
+    {"aten::masked_fill.*", masked_limits},
+    {"aten::masked_scatter_", masked_limits},
     {"aten::narrow.Tensor", narrow_limits},
+    {"aten::adaptive_avg_pool1d", adaptive_limits<1>},
+    {"aten::adaptive_avg_pool2d", adaptive_limits<2>},
+    {"aten::adaptive_avg_pool3d", adaptive_limits<3>},
+    {"aten::adaptive_max_pool1d", adaptive_limits<1>},
+    {"aten::adaptive_max_pool2d", adaptive_limits<2>},
+    {"aten::adaptive_max_pool3d", adaptive_limits<3>},
+    {"aten::cross", cross_limits},
+    {"aten::linalg_cross", cross_limits},
+    {"aten::grid_sampler", grid_limits},
+    {"aten::grid_sampler_2d", grid_limits},
+    {"aten::grid_sampler_3d", grid_limits},
+    {"aten::index_copy", index_copy_limits},
+    {"aten::index_copy_", index_copy_limits},
+    {"aten::prelu", prelu_limits},
+    {"aten::embedding_bag.*", embedding_bag_limits},
+    {"aten::cumsum_", cumulative_limits},
+    {"aten::cumprod_", cumulative_limits},
+    {"aten::fractional_max_pool2d", fractional_limits},
+    {"aten::fractional_max_pool3d", fractional_limits},
+    {"aten::max_unpool2d", unpool_limits},
+    {"aten::max_unpool3d", unpool_limits},
 };
 
 }  // namespace

@@ -10,7 +10,7 @@
 
 namespace sconce::ops {
 
-extern const LimitList kFactoryLimits, kLayerLimits, kTensorLimits;
+extern const LimitList kFactoryLimits, kLayerLimits, kNumberLimits, kTensorLimits;
 
 namespace {
 
@@ -143,7 +143,7 @@ void refuse(OpTable& table) {
       // The rows of an operator follow each other.
       if (checks->n_writes++ == 0) checks->writes = &w;
     }
-  for (const LimitList* list : {&kFactoryLimits, &kLayerLimits, &kTensorLimits})
+  for (const LimitList* list : {&kFactoryLimits, &kLayerLimits, &kNumberLimits, &kTensorLimits})
     add_limits(table, *list);
 }
 
