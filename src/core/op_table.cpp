@@ -193,7 +193,9 @@ void OpTable::derive(Operator& op) {
   std::string_view name = op.name();
   if (name.size() < 8 || name.substr(0, 6) != "aten::") return;
   bool in_place = name.back() == '_' && name[name.size() - 2] != '_';
-  bool out = std::strstr(op.text, "!) out") || (std::strstr(op.text, "*, Tensor(a!)") && !in_place);
+  // Written arguments that are given by name.
+  const char* named = std::strstr(op.text, "*, ");
+  bool out = std::strstr(op.text, "!) out") || (named && !in_place && std::strstr(named, "!) "));
   if (!in_place && !out) return;
   std::string wanted = parameters(op.text, out);
   for (const Operator& base : find(in_place ? name.substr(0, name.size() - 1) : name)) {

@@ -3,6 +3,7 @@
 #include <limits>
 #include <cstring>
 
+#include "ops/refusals.h"
 #include "ops/tensor_ops.h"
 
 #include <algorithm>
@@ -566,16 +567,16 @@ void derived_out(Call& c) {
   const FunctionSchema& s = op.schema();
   std::vector<IValue> in;
   std::vector<Tensor> targets;
-  std::vector<bool> exact;
+  std::vector<const WriteCheck*> checks;
   for (uint32_t i = 0; i < c.n_in(); ++i) {
     if (!s.arguments[i].alias.is_write) {
       in.push_back(c.in(i));
       continue;
     }
     targets.push_back(c.in(i).toTensor());
-    exact.push_back(false);
+    checks.push_back(nullptr);
     for (uint32_t k = 0; k < op.checks.n_writes; ++k)
-      if (op.checks.writes[k].argument == i) exact.back() = op.checks.writes[k].exact_dtype;
+      if (op.checks.writes[k].argument == i) checks.back() = &op.checks.writes[k];
   }
   // A factory: what its out= form lacks comes from the tensor.
   const auto& wanted = op.base->schema().arguments;
@@ -590,11 +591,12 @@ void derived_out(Call& c) {
   auto out = run_operator(*op.base, std::move(in));
   for (size_t i = 0; i < targets.size() && i < out.size(); ++i) {
     Tensor r = out[i].toTensor();
-    if (exact[i] && r.dtype() != targets[i].dtype())
+    if (checks[i] && checks[i]->exact_dtype && r.dtype() != targets[i].dtype())
       raise<OpError>("Expected out tensor to have dtype ", scalar_type_name(r.dtype()),
                      ", but got ", scalar_type_name(targets[i].dtype()), " instead");
     ops::check_castable(r.dtype(), targets[i].dtype());
     ops::resize_output(targets[i], r);
+    if (checks[i]) ops::check_writes(c, *checks[i]);
     ops::copy_to(targets[i], r);
     c.out(static_cast<uint32_t>(i), targets[i]);
   }

@@ -52,6 +52,9 @@ ScalarType target_dtype(const Arguments& a, ScalarType fallback) {
 void random_limits(const Call& c) {
   Arguments a(c);
   const Tensor* self = a.tensor("self");
+  if (self && is_complex(self->dtype()))
+    raise<OpError>("\"random_kernel_cpu\" not implemented for '", scalar_type_name(self->dtype()),
+                   "'");
   if (!self || !a.find("to")) return;
   check_random_range(self->dtype(), a.integer("from").value_or(0), *a.integer("to"));
 }

@@ -338,10 +338,9 @@ void bce_limits(const Call& c) {
   Arguments a(c);
   const Tensor* x = a.tensor("self");
   if (!x) return;
-  for (const char* name : {"target", "weight"})
-    if (const Tensor* t = a.tensor(name); t && t->dtype() != x->dtype() && x->numel())
-      raise<OpError>("Found dtype ", scalar_type_name(t->dtype()), " but expected ",
-                     scalar_type_name(x->dtype()));
+  if (const Tensor* t = a.tensor("target"); t && t->dtype() != x->dtype())
+    raise<OpError>("Found dtype ", scalar_type_name(t->dtype()), " but expected ",
+                   scalar_type_name(x->dtype()));
 }
 void bce_logits_limits(const Call& c) {
   Arguments a(c);
@@ -399,6 +398,32 @@ void cross_entropy_limits(const Call& c) {
   }
 }
 
+void cosine_embedding_limits(const Call& c) {
+  Arguments a(c);
+  const Tensor *x = a.tensor("input1"), *y = a.tensor("input2"), *t = a.tensor("target");
+  if (!x || !y || !t) return;
+  if (t->dim() > 1) raise<OpError>("0D or 1D target tensor expected, multi-target not supported");
+  if (x->dim() != t->dim() + 1 || y->dim() != t->dim() + 1)
+    raise<OpError>(t->dim(), "D target tensor expects ", t->dim() + 1,
+                   "D input tensors, but found inputs with sizes ", x->sizes(), " and ", y->sizes(),
+                   ".");
+}
+void cosine_similarity_limits(const Call& c) {
+  Arguments a(c);
+  if (auto eps = a.number("eps"); eps && !(*eps >= 0))
+    raise<OpError>("eps must be non-negative, got: ", *eps);
+}
+void multilabel_limits(const Call& c) {
+  Arguments a(c);
+  const Tensor *x = a.tensor("self"), *t = a.tensor("target");
+  if (!x || !t) return;
+  if (x->dtype() != kFloat && x->dtype() != kDouble)
+    raise<OpError>("\"multilabel_margin_loss_forward_out_frame\" not implemented for '",
+                   scalar_type_name(x->dtype()), "'");
+  if (x->dim() > 0 && x->sizes() != t->sizes())
+    raise<OpError>("inconsistent target size: ", t->sizes(), " for input of size: ", x->sizes());
+}
+
 constexpr Limit kRows[] = {
     {"aten::max_pool1d", max_pool1d_limits},
     {"aten::max_pool1d_with_indices", max_pool1d_limits},
@@ -422,6 +447,9 @@ constexpr Limit kRows[] = {
     {"aten::binary_cross_entropy", bce_limits},
     {"aten::binary_cross_entropy_with_logits", bce_logits_limits},
     {"aten::nll_loss", nll_limits},
+    {"aten::cosine_embedding_loss", cosine_embedding_limits},
+    {"aten::cosine_similarity", cosine_similarity_limits},
+    {"aten::multilabel_margin_loss", multilabel_limits},
     {"aten::nll_loss_nd", nll_nd_limits},
     {"aten::cross_entropy_loss", cross_entropy_limits},
 };

@@ -27,6 +27,23 @@ ScalarType computed(const Arguments& a, std::initializer_list<const char*> names
   return tensors.size() == 1 ? result_type(tensors[0], Scalar(*other)) : t;
 }
 
+void check_floating_only(const Call& c, ScalarType t) {
+  if (is_floating(t) || is_quantized(t)) return;
+  std::string_view name = c.op()->name();
+  raise<OpError>("\"", name.substr(name.find(':') + 2), "_cpu\" not implemented for '",
+                 scalar_type_name(t), "'");
+}
+// Also of tensors without elements.
+void floating_limits(const Call& c) {
+  Arguments a(c);
+  check_floating_only(c, computed(a, {"self", "target"}));
+}
+void no_complex_limits(const Call& c) {
+  Arguments a(c);
+  const ScalarType t = computed(a, {"self", "other"});
+  if (t == kBool || is_complex(t))
+    raise<OpError>("\"fmod_cpu\" not implemented for '", scalar_type_name(t), "'");
+}
 void add_limits(const Call& c) {
   Arguments a(c);
   check_number(a, "alpha", computed(a, {"self", "other"}));
@@ -47,6 +64,7 @@ void vector_product_limits(const Call& c) {
 }
 void activation_limits(const Call& c) {
   Arguments a(c);
+  check_floating_only(c, computed(a, {"self"}));
   const ScalarType t = wide(computed(a, {"self"}));
   for (const char* name : {"alpha", "scale", "input_scale", "negative_slope", "beta", "threshold"})
     check_number(a, name, t);
@@ -61,7 +79,7 @@ void threshold_limits(const Call& c) {
   const ScalarType t = computed(a, {"self"});
   if (t == kBool) raise<OpError>("\"threshold_cpu\" not implemented for 'Bool'");
   check_number(a, "threshold", wide(t));
-  check_number(a, "value", wide(t));
+  check_number(a, "value", t);
 }
 void hardtanh_limits(const Call& c) {
   Arguments a(c);
@@ -118,8 +136,8 @@ void spaced_numbers(const Call& c) {
     t = out->dtype();
   else if (auto given = a.integer("dtype"))
     t = to_scalar_type(*given);
-  if (steps == 0) return;
-  if (t == kBool && steps > 1) raise<OpError>("\"", name, "_cpu\" not implemented for 'Bool'");
+  if (steps <= 1) return;
+  if (t == kBool) raise<OpError>("\"", name, "_cpu\" not implemented for 'Bool'");
   if (is_complex(t)) return;
   for (const char* which : {"start", "end"}) {
     if (is_integral(t)) {
@@ -219,6 +237,19 @@ constexpr Limit kRows[] = {
     {"aten::elu", activation_limits},
     {"aten::leaky_relu", activation_limits},
     {"aten::softplus", activation_limits},
+    {"aten::selu", floating_limits},
+    {"aten::glu", floating_limits},
+    {"aten::hardsigmoid", floating_limits},
+    {"aten::hardswish", floating_limits},
+    {"aten::hardswish_", floating_limits},
+    {"aten::mish", floating_limits},
+    {"aten::gelu", floating_limits},
+    {"aten::softshrink", floating_limits},
+    {"aten::hardshrink", floating_limits},
+    {"aten::log_sigmoid", floating_limits},
+    {"aten::mse_loss", floating_limits},
+    {"aten::fmod.Scalar", no_complex_limits},
+    {"aten::fmod.Tensor", no_complex_limits},
     {"aten::celu", celu_limits},
     {"aten::celu_", celu_limits},
     {"aten::threshold", threshold_limits},

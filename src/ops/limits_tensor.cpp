@@ -80,6 +80,45 @@ void prelu_limits(const Call& c) {
   if (x->dtype() != w->dtype())
     raise<OpError>("prelu: Type promoting not supported. Got ", scalar_type_name(x->dtype()),
                    " and ", scalar_type_name(w->dtype()));
+  if (w->numel() == 1) return;
+  const int64_t channels = x->dim() == 0 ? 0 : x->dim() == 1 ? 1 : x->size(1);
+  if (w->dim() != 1 || w->numel() != channels)
+    raise<OpError>(
+        "Mismatch of parameter numbers and input channel size. Found parameter numbers = ",
+        w->numel(), " and channel size = ", channels, ".");
+}
+void one_hot_limits(const Call& c) {
+  Arguments a(c);
+  if (a.integer("num_classes").value_or(-1) < -1)
+    raise<OpError>("Class values must be smaller than num_classes.");
+}
+void index_select_limits(const Call& c) {
+  Arguments a(c);
+  const Tensor *x = a.tensor("self"), *i = a.tensor("index");
+  if (x && i && x->dim() == 0 && i->numel() != 1)
+    raise<OpError>("index_select(): Index to scalar can have only 1 value, got ", i->numel(),
+                   " value(s)");
+}
+void logsumexp_limits(const Call& c) {
+  Arguments a(c);
+  const Tensor* x = a.tensor("self");
+  const auto dims = a.integers("dim");
+  if (x && dims && dims->empty() && x->dim() > 0 && !a.flag("keepdim").value_or(false))
+    raise<OpError>("output with shape [] doesn't match the broadcast shape ",
+                   IntArrayRef(IntVec(static_cast<size_t>(x->dim()), 1)));
+}
+void weight_norm_limits(const Call& c) {
+  Arguments a(c);
+  const Tensor *v = a.tensor("v"), *g = a.tensor("g");
+  if (!v || !g) return;
+  if (v->dim() == 0)
+    raise<OpError>("Dimension specified as ", a.integer("dim").value_or(0),
+                   " but tensor has no dimensions");
+  wrap_dim(a.integer("dim").value_or(0), v->dim());
+  if (!is_floating(v->dtype()))
+    raise<OpError>("\"weight_norm_kernel\" not implemented for '", scalar_type_name(v->dtype()),
+                   "'");
+  same_dtype(v, g);
 }
 void embedding_bag_limits(const Call& c) {
   Arguments a(c);
@@ -107,9 +146,6 @@ void fractional_limits(const Call& c) {
     if (v && v->size() != 1 && static_cast<int64_t>(v->size()) != nd)
       raise<OpError>(a.name().substr(6), ": ", name,
                      " must either be a single Int or tuple of Ints");
-    if (v)
-      for (int64_t n : *v)
-        if (n <= 0) raise<OpError>(a.name().substr(6), ": ", name, " must be greater than zero");
   }
   if (x->dtype() != samples->dtype())
     raise<OpError>("Expect _random_samples to have the same dtype as input");
@@ -128,7 +164,7 @@ void unpool_limits(const Call& c) {
     for (int64_t n : *s)
       if (n <= 0)
         raise<OpError>("strides should be greater than zero, but got stride: ", IntArrayRef(*s));
-  if (x && !is_floating(x->dtype()) && !is_integral(x->dtype()))
+  if (x && !is_floating(x->dtype()))
     raise<OpError>("\"max_unpool", nd, "d\" not implemented for '", scalar_type_name(x->dtype()),
                    "'");
 }
@@ -153,6 +189,10 @@ constexpr Limit kRows[] = {
     {"aten::index_copy", index_copy_limits},
     {"aten::index_copy_", index_copy_limits},
     {"aten::prelu", prelu_limits},
+    {"aten::one_hot", one_hot_limits},
+    {"aten::index_select", index_select_limits},
+    {"aten::logsumexp", logsumexp_limits},
+    {"aten::_weight_norm", weight_norm_limits},
     {"aten::embedding_bag.*", embedding_bag_limits},
     {"aten::cumsum_", cumulative_limits},
     {"aten::cumprod_", cumulative_limits},

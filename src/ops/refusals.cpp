@@ -88,6 +88,8 @@ void for_each_tensor(const IValue& v, F f) {
   }
 }
 
+}  // namespace
+
 void check_writes(const Call& c, const WriteCheck& row) {
   const IValue& written = c.in(row.argument);
   if (!written.isTensor() || !written.toTensorRef().defined()) return;
@@ -103,6 +105,8 @@ void check_writes(const Call& c, const WriteCheck& row) {
   }
 }
 
+namespace {
+
 void checked(Call& c) {
   const Operator& op = *c.op();
   const Checks& checks = op.checks;
@@ -112,7 +116,9 @@ void checked(Call& c) {
       raise<OpError>("\"", op.full_name(), "\" not implemented for '", scalar_type_name(t), "'");
   }
   if (checks.limits) checks.limits(c);
-  for (uint32_t i = 0; i < checks.n_writes; ++i) check_writes(c, checks.writes[i]);
+  // The tensors of a derived out= form are judged when they have the result's sizes.
+  if (op.unchecked != derived_out)
+    for (uint32_t i = 0; i < checks.n_writes; ++i) check_writes(c, checks.writes[i]);
   op.unchecked(c);
 }
 
@@ -130,10 +136,6 @@ void add_limits(OpTable& table, const LimitList& list) {
 }
 
 }  // namespace
-
-void check_no_partial_overlap(const Tensor& a, const Tensor& b) {
-  if (overlap(a, b) == Overlap::Partial) refuse_overlap();
-}
 
 void refuse(OpTable& table) {
   for (const Refused& r : kRefused)

@@ -56,7 +56,7 @@ class Arguments {
   const FunctionSchema& schema_;
 };
 
-// Throws OpError where two tensors share memory in part.
-void check_no_partial_overlap(const Tensor& a, const Tensor& b);
+// Throws OpError where the written argument lies over what it may not.
+void check_writes(const Call& c, const WriteCheck& row);
 
 }  // namespace sconce::ops
