@@ -224,7 +224,8 @@ void randn_op(Call& c) {
 }
 void randint_op(Call& c) {
   Named n(c);
-  Tensor t = n.find("size") ? shaped(n, kLong) : like(n);
+  // The schema's dtype is long; None is the default dtype.
+  Tensor t = n.find("size") ? shaped(n, kFloat) : like(n);
   int64_t lo = n.integer("low", 0), hi = n.integer("high");
   if (lo >= hi)
     raise<OpError>("random_ expects 'from' to be less than 'to', but got from=", lo, " >= to=", hi);
@@ -283,6 +284,9 @@ Tensor bernoulli_tensor_(const Tensor& t, const Tensor& p, Generator* g) {
   return t;
 }
 Tensor bernoulli(const Tensor& p, Generator* g) { return bernoulli_tensor_(empty_like(p), p, g); }
+Tensor bernoulli_tensor(const Tensor& t, const Tensor& p, Generator* g) {
+  return bernoulli_tensor_(empty_like(t), p, g);
+}
 Tensor bernoulli_p(const Tensor& t, double p, Generator* g) {
   return bernoulli_float_(empty_like(t), p, g);
 }
@@ -348,7 +352,21 @@ Tensor random_to_(const Tensor& t, int64_t hi, Generator* g) {
   return t;
 }
 Tensor random_from_(const Tensor& t, int64_t lo, OptInt hi, Generator* g) {
-  random_fill(t, Random::randint, 0, 0, lo, hi.value_or(INT64_MAX), g);
+  // Up to the largest whole number that the dtype counts to without gaps.
+  int64_t last = INT64_MAX - 1;
+  switch (t.dtype()) {
+    case kBool: last = 1; break;
+    case kByte: last = UINT8_MAX; break;
+    case kChar: last = INT8_MAX; break;
+    case kShort: last = INT16_MAX; break;
+    case kInt: last = INT32_MAX; break;
+    case kBFloat16: last = int64_t{1} << 8; break;
+    case kHalf: last = int64_t{1} << 11; break;
+    case kFloat: last = int64_t{1} << 24; break;
+    case kDouble: last = int64_t{1} << 53; break;
+    default: break;
+  }
+  random_fill(t, Random::randint, 0, 0, lo, hi.value_or(last + 1), g);
   return t;
 }
 Tensor multinomial(const Tensor& p, int64_t n, bool replacement, Generator* g) {
@@ -744,7 +762,7 @@ constexpr OpDef kOps[] = {
     raw("aten::rand", rand_op), raw("aten::rand.generator", rand_op), raw("aten::rand_like", rand_op), raw("aten::rand_like.generator", rand_op), raw("aten::randn", randn_op), raw("aten::randn.generator", randn_op), raw("aten::randn_like", randn_op), raw("aten::randn_like.generator", randn_op),
     raw("aten::randint", randint_op), raw("aten::randint.low", randint_op), raw("aten::randint.generator", randint_op), raw("aten::randint.low_generator", randint_op), raw("aten::randint_like", randint_op), raw("aten::randint_like.low_dtype", randint_op), raw("aten::randint_like.Tensor", randint_op), raw("aten::randint_like.generator", randint_op),
     raw("aten::randperm", randperm), raw("aten::randperm.generator", randperm), raw("aten::normal.float_float", normal_floats), raw("aten::normal.Tensor_float", normal_tensors), raw("aten::normal.float_Tensor", normal_tensors), raw("aten::normal.Tensor_Tensor", normal_tensors),
-    op<normal_>("aten::normal_"), op<uniform_>("aten::uniform_"), op<bernoulli_float_>("aten::bernoulli_.float"), op<bernoulli_tensor_>("aten::bernoulli_.Tensor"), op<bernoulli>("aten::bernoulli"), op<bernoulli_p>("aten::bernoulli.p"), op<exponential_>("aten::exponential_"), op<geometric_>("aten::geometric_"),
+    op<normal_>("aten::normal_"), op<uniform_>("aten::uniform_"), op<bernoulli_float_>("aten::bernoulli_.float"), op<bernoulli_tensor_>("aten::bernoulli_.Tensor"), op<bernoulli>("aten::bernoulli"), op<bernoulli_p>("aten::bernoulli.p"), op<bernoulli_tensor>("aten::bernoulli.Tensor"), op<exponential_>("aten::exponential_"), op<geometric_>("aten::geometric_"),
     op<cauchy_>("aten::cauchy_"), op<log_normal_>("aten::log_normal_"), op<random_>("aten::random_"), op<random_to_>("aten::random_.to"), op<random_from_>("aten::random_.from"), op<multinomial>("aten::multinomial"), op<standard_gamma>("aten::_standard_gamma"), op<poisson>("aten::poisson"), op<binomial>("aten::binomial"), op<sample_dirichlet>("aten::_sample_dirichlet"), raw("aten::manual_seed", manual_seed_op),
     op<dropout>("aten::dropout"), op<feature_dropout>("aten::feature_dropout"), op<alpha_dropout>("aten::alpha_dropout"), op<native_dropout>("aten::native_dropout"),
     raw("aten::tensor", tensor_op), raw("aten::tensor.int", tensor_op), raw("aten::tensor.float", tensor_op), raw("aten::tensor.bool", tensor_op), raw("aten::tensor.complex", tensor_op), raw("aten::as_tensor", tensor_op), raw("aten::as_tensor.int", tensor_op), raw("aten::as_tensor.float", tensor_op),

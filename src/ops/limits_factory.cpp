@@ -55,12 +55,19 @@ void random_limits(const Call& c) {
   if (self && is_complex(self->dtype()))
     raise<OpError>("\"random_kernel_cpu\" not implemented for '", scalar_type_name(self->dtype()),
                    "'");
-  if (!self || !a.find("to")) return;
+  if (!self) return;
+  if (!a.find("to")) {
+    const double from = static_cast<double>(a.integer("from").value_or(0));
+    if (const auto [low, high] = range_of(self->dtype());
+        self->dtype() != kLong && (from < low || from > high))
+      raise<OpError>("from is out of bounds for ", scalar_type_name(self->dtype()));
+    return;
+  }
   check_random_range(self->dtype(), a.integer("from").value_or(0), *a.integer("to"));
 }
 void randint_limits(const Call& c) {
   Arguments a(c);
-  check_random_range(target_dtype(a, kLong), a.integer("low").value_or(0),
+  check_random_range(target_dtype(a, kFloat), a.integer("low").value_or(0),
                      a.integer("high").value_or(1));
 }
 

@@ -69,6 +69,11 @@ void activation_limits(const Call& c) {
   for (const char* name : {"alpha", "scale", "input_scale", "negative_slope", "beta", "threshold"})
     check_number(a, name, t);
 }
+void silu_limits(const Call& c) {
+  Arguments a(c);
+  const ScalarType t = computed(a, {"self"});
+  if (!is_complex(t)) check_floating_only(c, t);
+}
 void celu_limits(const Call& c) {
   Arguments a(c);
   if (a.number("alpha") == 0.0) raise<OpError>("ZeroDivisionError: alpha cannot be 0 for CELU");
@@ -152,8 +157,11 @@ void renorm_limits(const Call& c) {
   const double p = a.number("p").value_or(2), most = a.number("maxnorm").value_or(1);
   if (!(p > 0)) raise<OpError>("renorm: non-positive-norm not supported");
   if (!(most >= 0)) raise<OpError>("renorm: expected maxnorm to be >= 0 but got ", most);
-  if (const Tensor* self = a.tensor("self"); self && self->dim() < 2)
-    raise<OpError>("renorm: input needs at least 2 dimensions, got ", self->dim(), " dimensions");
+  if (const Tensor* self = a.tensor("self"); self) {
+    if (self->dim() < 2)
+      raise<OpError>("renorm: input needs at least 2 dimensions, got ", self->dim(), " dimensions");
+    wrap_dim(a.integer("dim").value_or(0), self->dim());
+  }
 }
 void histc_limits(const Call& c) {
   Arguments a(c);
@@ -238,6 +246,8 @@ constexpr Limit kRows[] = {
     {"aten::leaky_relu", activation_limits},
     {"aten::softplus", activation_limits},
     {"aten::selu", floating_limits},
+    {"aten::silu", silu_limits},
+    {"aten::silu_", silu_limits},
     {"aten::glu", floating_limits},
     {"aten::hardsigmoid", floating_limits},
     {"aten::hardswish", floating_limits},
@@ -264,6 +274,7 @@ constexpr Limit kRows[] = {
     {"aten::linspace.*", spaced_numbers},
     {"aten::logspace.*", spaced_numbers},
     {"aten::renorm", renorm_limits},
+    {"aten::renorm_", renorm_limits},
     {"aten::histc", histc_limits},
     {"aten::cdist", cdist_limits},
     {"aten::tensor.int", flag_limits},

@@ -115,6 +115,8 @@ void weight_norm_limits(const Call& c) {
     raise<OpError>("Dimension specified as ", a.integer("dim").value_or(0),
                    " but tensor has no dimensions");
   wrap_dim(a.integer("dim").value_or(0), v->dim());
+  const int64_t dim = a.integer("dim").value_or(0);
+  if (dim != 0 && dim != v->dim() - 1) return;
   if (!is_floating(v->dtype()))
     raise<OpError>("\"weight_norm_kernel\" not implemented for '", scalar_type_name(v->dtype()),
                    "'");
@@ -169,6 +171,50 @@ void unpool_limits(const Call& c) {
                    "'");
 }
 
+void padding_idx_limits(const Call& c) {
+  embedding_bag_limits(c);
+  Arguments a(c);
+  const Tensor* w = a.tensor("weight");
+  const auto i = a.integer("padding_idx");
+  if (w && i && w->dim() && (*i < -w->size(0) || *i >= w->size(0)))
+    raise<OpError>("padding_idx must be within the number of embeddings, ", -w->size(0),
+                   " through ", w->size(0) - 1, ", but got ", *i);
+}
+void hidden_limits(const Call& c) {
+  Arguments a(c);
+  if (const IValue* hx = a.find("hx"); hx && hx->isList() && hx->toListRef().items.size() != 2)
+    raise<OpError>("lstm_cell expects two hidden states");
+}
+void pad_limits(const Call& c) {
+  Arguments a(c);
+  const Tensor* x = a.tensor("self");
+  if (const IValue* v = a.find("value"); x && v && !is_quantized(x->dtype()))
+    check_fits(Scalar(*v), x->dtype());
+}
+void index_fill_limits(const Call& c) {
+  Arguments a(c);
+  if (const Tensor* i = a.tensor("index"); i && i->dim() > 1)
+    raise<OpError>("Index has to be a vector/scalar");
+  const Tensor* x = a.tensor("self");
+  if (const IValue* v = a.find("value"); x && v && !v->isTensor())
+    check_fits(Scalar(*v), x->dtype());
+}
+void slice_shape_limits(const Call& c) {
+  index_copy_limits(c);
+  Arguments a(c);
+  const Tensor *x = a.tensor("self"), *source = a.tensor("source"), *i = a.tensor("index");
+  if (!x || !source || !i) return;
+  if (x->dim() != source->dim() && x->dim() && source->dim())
+    raise<OpError>(
+        "index_copy_(): When source and destination are not scalars, their dimensionality must "
+        "match. Source dimensionality (",
+        source->dim(), "), destination dimensionality (", x->dim(), ")");
+  const int64_t dim = wrap_dim(a.integer("dim").value_or(0), x->dim());
+  for (int64_t d = 0; x->dim() && source->dim() && d < x->dim(); ++d)
+    if (d != dim && x->size(d) != source->size(d))
+      raise<OpError>("index_copy_(): Source/destination tensor must have same slice shapes.");
+}
+
 constexpr Limit kRows[] = {
     {"aten::bincount", bincount_limits},
     {"aten::masked_fill_.*", masked_limits},
@@ -186,14 +232,19 @@ constexpr Limit kRows[] = {
     {"aten::grid_sampler", grid_limits},
     {"aten::grid_sampler_2d", grid_limits},
     {"aten::grid_sampler_3d", grid_limits},
-    {"aten::index_copy", index_copy_limits},
-    {"aten::index_copy_", index_copy_limits},
+    {"aten::index_copy", slice_shape_limits},
+    {"aten::index_copy_", slice_shape_limits},
+    {"aten::index_fill.int_Scalar", index_fill_limits},
+    {"aten::index_fill_.int_Scalar", index_fill_limits},
+    {"aten::constant_pad_nd", pad_limits},
+    {"aten::lstm_cell", hidden_limits},
     {"aten::prelu", prelu_limits},
     {"aten::one_hot", one_hot_limits},
     {"aten::index_select", index_select_limits},
     {"aten::logsumexp", logsumexp_limits},
     {"aten::_weight_norm", weight_norm_limits},
-    {"aten::embedding_bag.*", embedding_bag_limits},
+    {"aten::embedding_bag", embedding_bag_limits},
+    {"aten::embedding_bag.padding_idx", padding_idx_limits},
     {"aten::cumsum_", cumulative_limits},
     {"aten::cumprod_", cumulative_limits},
     {"aten::fractional_max_pool2d", fractional_limits},
