@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes src/ops/write_checks.inc: for each operator that writes into an argument, what PyTorch refuses to write into.
+"""Writes src/ops/write_checks.inc and early_checks.inc: for each operator that writes into an argument, what PyTorch refuses to write into.
 
 usage: make_write_checks.py
 
@@ -72,16 +72,18 @@ def on(storage, like, offset):
 
 def learn(method, rows):
     name = method.schema.name + ("." + method.schema.overload_name if method.schema.overload_name else "")
-    for _ in range(8):
-        args = answered(method)
+    failed = 0
+    for _ in range(6):
+        args = answered(method) if failed < 2 else None
         if args is None:
+            failed += 1
             continue
         args = [torch.empty_strided(a.shape, torch.empty(a.shape).stride(), dtype=a.dtype).copy_(a) if isinstance(a, torch.Tensor) else a for a in args]
         for w, argument in enumerate(method.given):
             if argument.alias_info is None or not argument.alias_info.is_write:
                 continue
             index = next(i for i, a in enumerate(method.schema.arguments) if a.name == argument.name)
-            row = rows.setdefault((name, index), {"internal": False, "exact": False, "partial": 0, "full": 0})
+            row = rows.setdefault((name, index), {"internal": False, "exact": False, "partial": 0, "full": 0, "early": False})
             t = args[w]
             if argument.is_out and t.dtype in (torch.float32, torch.bfloat16, torch.int64, torch.bool):
                 other = t.to({torch.int64: torch.float32, torch.bool: torch.float32}.get(t.dtype, torch.float64))
@@ -91,6 +93,9 @@ def learn(method, rows):
                 continue
             spread = t.clone().narrow(d, 0, 1).expand(t.shape)  # on enough memory for kernels that write densely
             row["internal"] |= shares_memory(call(method.schema, method.given, args[:w] + [spread] + args[w + 1:]))
+            if argument.is_out and row["internal"]:
+                other = torch.zeros([1, *t.shape, 3], dtype=t.dtype)[..., :1].expand(1, *t.shape, 3)
+                row["early"] |= shares_memory(call(method.schema, method.given, args[:w] + [other] + args[w + 1:]))
             for r, x in enumerate(args):
                 several = isinstance(x, list) and x and all(isinstance(v, torch.Tensor) for v in x)
                 if r == w or not (isinstance(x, torch.Tensor) or several):
@@ -151,7 +156,11 @@ def main():
     file.write_text("// Made by scripts/make_write_checks.py: operator, written argument, whether its elements may not share memory, whether it\n"
                     "// must have the result's dtype, the arguments (bit n: the n-th) that it may not lie over in part, and not at all.\n" +
                     "\n".join(lines) + "\n")
-    print(len(lines), "rows of", len(rows))
+    early = [f'"{name}",' for name in sorted({name for (name, _), r in rows.items() if r["early"]})]
+    file.with_name("early_checks.inc").write_text(
+        "// Made by scripts/make_write_checks.py: out= forms that judge the memory of their target before they give it the result's sizes.\n" +
+        "\n".join(early) + "\n")
+    print(len(lines), "rows of", len(rows), "early", len(early))
 
 
 if __name__ == "__main__":

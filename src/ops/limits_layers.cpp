@@ -113,6 +113,10 @@ void max_pool1d_limits(const Call& c) {
   if (n <= 0) raise<OpError>("max_pool1d() Invalid computed output size: ", n);
 }
 
+void check_block_dtype(const Tensor& x, const char* kernel) {
+  if (is_integral(x.dtype()))
+    raise<OpError>("\"", kernel, "\" not implemented for '", scalar_type_name(x.dtype()), "'");
+}
 // im2col and col2im: blocks of an image.
 void check_blocks(const Arguments& a, const IntVec& image, int64_t blocks) {
   const IntVec k = per_dim(a, "kernel_size", 2, 1, "unfold"),
@@ -164,6 +168,7 @@ void im2col_limits(const Call& c) {
         "dimensions for input, but got: ",
         x->sizes());
   check_blocks(a, {x->size(-2), x->size(-1)}, -1);
+  check_block_dtype(*x, "im2col_out_cpu");
 }
 void col2im_limits(const Call& c) {
   Arguments a(c);
@@ -189,6 +194,7 @@ void col2im_limits(const Call& c) {
         "got input.size(1)=",
         x->size(-2), " and kernel_size=", IntArrayRef(k));
   check_blocks(a, size, x->size(-1));
+  check_block_dtype(*x, "col2im_out_cpu");
   if (size[0] < 1 || size[1] < 1)
     raise<OpError>("Expected output spatial size to be positive, but got: output_size=",
                    IntArrayRef(size));
@@ -422,6 +428,8 @@ void multilabel_limits(const Call& c) {
                    scalar_type_name(x->dtype()), "'");
   if (x->dim() > 0 && x->sizes() != t->sizes())
     raise<OpError>("inconsistent target size: ", t->sizes(), " for input of size: ", x->sizes());
+  if (t->dtype() != kLong)
+    raise<OpError>("expected scalar type Long but found ", scalar_type_name(t->dtype()));
 }
 
 constexpr Limit kRows[] = {

@@ -44,12 +44,19 @@ void no_complex_limits(const Call& c) {
   if (t == kBool || is_complex(t))
     raise<OpError>("\"fmod_cpu\" not implemented for '", scalar_type_name(t), "'");
 }
+void complex_limits(const Call& c) {
+  Arguments a(c);
+  if (const ScalarType t = computed(a, {"self", "other"}); is_complex(t))
+    raise<OpError>("\"atan2_cpu\" not implemented for '", scalar_type_name(t), "'");
+}
 void add_limits(const Call& c) {
   Arguments a(c);
   check_number(a, "alpha", computed(a, {"self", "other"}));
 }
 void addcmul_limits(const Call& c) {
   Arguments a(c);
+  if (computed(a, {"self", "tensor1", "tensor2"}) == kBool)
+    raise<OpError>("\"addcmul_cpu_out\" not implemented for 'Bool'");
   check_number(a, "value", wide(computed(a, {"self", "tensor1", "tensor2"})));
 }
 void product_limits(const Call& c) {
@@ -221,6 +228,7 @@ void flag_limits(const Call& c) {
   if (is_integral(t, true))
     raise<OpError>("Only Tensors of floating point and complex dtype can require gradients");
 }
+void as_tensor_limits(const Call& c) { check_number(Arguments(c), "t", kFloat); }
 void tensor_limits(const Call& c) {
   flag_limits(c);
   Arguments a(c);
@@ -259,6 +267,7 @@ constexpr Limit kRows[] = {
     {"aten::log_sigmoid", floating_limits},
     {"aten::mse_loss", floating_limits},
     {"aten::fmod.Scalar", no_complex_limits},
+    {"aten::atan2", complex_limits},
     {"aten::fmod.Tensor", no_complex_limits},
     {"aten::celu", celu_limits},
     {"aten::celu_", celu_limits},
@@ -280,6 +289,7 @@ constexpr Limit kRows[] = {
     {"aten::tensor.int", flag_limits},
     {"aten::tensor.bool", flag_limits},
     {"aten::tensor.float", tensor_limits},
+    {"aten::as_tensor.float", as_tensor_limits},
 };
 
 }  // namespace

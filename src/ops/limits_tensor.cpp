@@ -44,6 +44,14 @@ void adaptive_limits(const Call& c) {
       raise<OpError>(name,
                      ": elements of output_size must be greater than or equal to 0 but received ",
                      IntArrayRef(*size));
+  const Tensor* x = a.tensor("self");
+  if (name.substr(0, 12) != "adaptive_max" || !x) return;
+  for (int64_t d = 1; d < x->dim(); ++d)
+    if (x->size(d) == 0)
+      raise<OpError>(name,
+                     "(): Expected input to have non-zero size for non-batch dimensions, but "
+                     "input has sizes ",
+                     x->sizes(), " with dimension ", d, " being empty");
 }
 void same_dtype(const Tensor* x, const Tensor* y) {
   if (x && y && x->dtype() != y->dtype() && x->numel() && y->numel())

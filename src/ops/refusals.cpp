@@ -21,6 +21,9 @@ struct Refused {
 constexpr Refused kRefused[] = {
 #include "ops/refused_dtypes.inc"
 };
+constexpr const char* kEarlyChecks[] = {
+#include "ops/early_checks.inc"
+};
 constexpr WriteCheck kWriteChecks[] = {
 #include "ops/write_checks.inc"
 };
@@ -107,6 +110,7 @@ void check_writes(const Call& c, const WriteCheck& row) {
 
 namespace {
 
+template <bool Early>
 void checked(Call& c) {
   const Operator& op = *c.op();
   const Checks& checks = op.checks;
@@ -116,8 +120,8 @@ void checked(Call& c) {
       raise<OpError>("\"", op.full_name(), "\" not implemented for '", scalar_type_name(t), "'");
   }
   if (checks.limits) checks.limits(c);
-  // The tensors of a derived out= form are judged when they have the result's sizes.
-  if (op.unchecked != derived_out)
+  // Most derived out= forms judge their targets when these have the result's sizes.
+  if (Early || op.unchecked != derived_out)
     for (uint32_t i = 0; i < checks.n_writes; ++i) check_writes(c, checks.writes[i]);
   op.unchecked(c);
 }
@@ -127,9 +131,9 @@ void add_limits(OpTable& table, const LimitList& list) {
     const std::string_view name = list.rows[i].name;
     if (name.size() > 2 && name.substr(name.size() - 2) == ".*") {
       for (const Operator& op : table.find(name.substr(0, name.size() - 2)))
-        if (Checks* checks = table.check(op.full_name(), checked))
+        if (Checks* checks = table.check(op.full_name(), checked<false>))
           checks->limits = list.rows[i].check;
-    } else if (Checks* checks = table.check(name, checked)) {
+    } else if (Checks* checks = table.check(name, checked<false>)) {
       checks->limits = list.rows[i].check;
     }
   }
@@ -138,10 +142,11 @@ void add_limits(OpTable& table, const LimitList& list) {
 }  // namespace
 
 void refuse(OpTable& table) {
+  for (const char* name : kEarlyChecks) table.check(name, checked<true>);
   for (const Refused& r : kRefused)
-    if (Checks* checks = table.check(r.name, checked)) checks->refused_dtypes = r.dtypes;
+    if (Checks* checks = table.check(r.name, checked<false>)) checks->refused_dtypes = r.dtypes;
   for (const WriteCheck& w : kWriteChecks)
-    if (Checks* checks = table.check(w.name, checked)) {
+    if (Checks* checks = table.check(w.name, checked<false>)) {
       // The rows of an operator follow each other.
       if (checks->n_writes++ == 0) checks->writes = &w;
     }
