@@ -129,8 +129,9 @@ def main():
     torch.manual_seed(0)
     torch.set_num_threads(1)
     methods = []
-    options = type("Options", (), {"only": None, "all": True, "top": 0, "usage": "", "refusals": True})
-    for s in compare.operators(options):
+    options = {"only": None, "refusals": True, "usage": pathlib.Path(__file__).resolve().parents[2] / "shared/data/op-usage.txt"}
+    asked = [compare.operators(type("Options", (), {**options, "all": everything, "top": 1000})) for everything in (True, False)]
+    for s in {str(s): s for s in asked[0] + asked[1]}.values():
         if not compare.writes(s) or "sparse" in str(s) or s.name in LEFT_OUT:
             continue
         for number in (["float", "int"] if any("number" in str(a.type) for a in s.arguments) else ["float"]):

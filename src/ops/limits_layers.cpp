@@ -353,6 +353,7 @@ void bce_logits_limits(const Call& c) {
   const Tensor *x = a.tensor("self"), *t = a.tensor("target");
   if (!x || !t) return;
   const IntVec both = broadcast(x->sizes(), t->sizes());
+  if (t->dim() == 0 && x->dim() == 0) check_castable(x->dtype(), t->dtype());
   if (IntArrayRef(both) != t->sizes())
     raise<OpError>("output with shape ", t->sizes(), " doesn't match the broadcast shape ",
                    IntArrayRef(both));
