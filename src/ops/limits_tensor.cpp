@@ -193,6 +193,18 @@ void hidden_limits(const Call& c) {
   if (const IValue* hx = a.find("hx"); hx && hx->isList() && hx->toListRef().items.size() != 2)
     raise<OpError>("lstm_cell expects two hidden states");
 }
+// input: [T, B, ...], or [B, T, ...] with the batch first; one positive length a sequence.
+void packed_limits(const Call& c) {
+  Arguments a(c);
+  const Tensor *x = a.tensor("input"), *lengths = a.tensor("lengths");
+  if (!x || !lengths) return;
+  if (x->numel() == 0) raise<OpError>("Cannot pack empty tensors.");
+  if (x->dim() < 2) wrap_dim(1, x->dim());
+  const int64_t batch = x->size(a.flag("batch_first").value_or(false) ? 0 : 1);
+  if (lengths->dim() != 1 || lengths->size(0) != batch)
+    raise<OpError>("Expected `len(lengths)` to be equal to batch_size, but got ", lengths->numel(),
+                   " (batch_size=", batch, ")");
+}
 void pad_limits(const Call& c) {
   Arguments a(c);
   const Tensor* x = a.tensor("self");
@@ -246,6 +258,7 @@ constexpr Limit kRows[] = {
     {"aten::index_fill_.int_Scalar", index_fill_limits},
     {"aten::constant_pad_nd", pad_limits},
     {"aten::lstm_cell", hidden_limits},
+    {"aten::_pack_padded_sequence", packed_limits},
     {"aten::prelu", prelu_limits},
     {"aten::one_hot", one_hot_limits},
     {"aten::index_select", index_select_limits},

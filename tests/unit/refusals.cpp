@@ -100,6 +100,7 @@ TEST_CASE("losses, norms and counts have their limits") {
   CHECK(refused("torch.layer_norm(x, [4], x[0].to(7))", x));
   CHECK(refused("torch.bincount(x[0].to(4), x[0, :3])", x));
   CHECK(refused("torch.bincount(x[0].to(4), None, -1)", x));
+  CHECK(refused("torch._pack_padded_sequence(x[:, :0], torch.tensor([1, 1]), True)[0]", x));
   CHECK(refused("x.masked_fill_(x.to(0), 1.)", x));
   CHECK(refused("torch.cross_entropy_loss(x, torch.tensor([0, 4]))", x));
   CHECK_FALSE(refused("torch.cross_entropy_loss(x, torch.tensor([0, 3]))", x));
