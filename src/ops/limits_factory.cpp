@@ -189,6 +189,8 @@ void multinomial_limits(const Call& c) {
   if (!replacement && n > categories)
     raise<OpError>("cannot sample n_sample > prob_dist.size(-1) samples without replacement");
   if (categories > int64_t{1} << 24) raise<OpError>("number of categories cannot exceed 2^24");
+  if (categories == 0)
+    raise<OpError>("invalid multinomial distribution (sum of probabilities <= 0)");
   if (p->numel() == 0 || (replacement && n > 1)) return;  // judged row by row where it is sampled
   const std::vector<double> values = host_doubles(*p);
   for (size_t at = 0; at < values.size(); at += static_cast<size_t>(categories)) {

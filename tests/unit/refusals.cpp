@@ -75,6 +75,7 @@ TEST_CASE("random operators have their limits") {
   CHECK(refused("torch.normal(x, -x)", x));
   CHECK(refused("torch.bernoulli(x * 2)", x));
   CHECK(refused("torch.multinomial(x * 0, 1)", x));
+  CHECK(refused("torch.multinomial(x[:, :0], 2, True)", x));
   CHECK(refused("torch.multinomial(x, 4)", x));
   CHECK_FALSE(refused("torch.multinomial(x, 4, True)", x));
   CHECK(refused("torch.randperm(300, dtype=0)", x));
