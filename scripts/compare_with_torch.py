@@ -2,15 +2,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Random calls of operators, answered by PyTorch and by sconce.
 
-usage: compare_with_torch.py SCONCE [--calls N] [--top N | --only NAME... | --all] [--seed S] [--report FILE]
+usage: compare_with_torch.py SCONCE [--refusals] [--calls N] [--top N | --only NAME... | --all] [--seed S] [--report FILE]
 
 Calls are made from the schemas that the installed PyTorch tells: dtypes, 0-dim and empty tensors, strided, channels-last
 and overlapping views, NaN and infinities, numbers at the edges. Each batch becomes an archive with PyTorch's answers beside
 it, which `sconce verify` replays: values, dtypes, shapes, strides, whether the result shares the first tensor's memory,
 what happened to the inputs, and whether the call is refused. Differences are grouped by operator.
+
+With --refusals the calls stand at and beyond the limits of operators (limit_calls.py), factories, random operators and
+`out=` forms among them, and the differences are counted by their kind: answered here where PyTorch refuses, refused here
+where PyTorch answers, another answer.
 """
 import argparse
 import collections
+import copy as copies
 import json
 import math
 import os
@@ -18,12 +23,15 @@ import pathlib
 import random
 import re
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
 import warnings
 
 import torch
+
+import limit_calls
 
 warnings.filterwarnings("ignore")
 FLOATS = [torch.float32, torch.float32, torch.float32, torch.float64, torch.float16, torch.bfloat16]
@@ -428,21 +436,37 @@ def script_type(t):
     return s
 
 
+def unsaid(argument):
+    """Whether an argument is left to its default, because a recorded call can't hold its value."""
+    return argument.has_default_value() and (argument.name in ("layout", "device", "pin_memory") or
+                                             re.search(r"Device|Generator|Dimname|Storage", str(argument.type)) is not None)
+
+
+def holds(kind, value):
+    """Whether an argument of this TorchScript type takes the value."""
+    if value is None or kind.startswith("Optional["):
+        return kind.startswith("Optional[") and (value is None or holds(kind[9:-1], value))
+    types = {"Tensor": torch.Tensor, "int": int, "float": (int, float), "bool": bool, "str": str}
+    return isinstance(value, types.get(kind, (list, tuple)))
+
+
 class Method:
     """One scripted method: an overload with the kinds of its Scalar arguments chosen."""
 
-    def __init__(self, index, schema, number, rng):
+    def __init__(self, index, schema, number, rng, refusals=False):
         self.calls = Calls(schema, rng)
-        self.schema, self.name = schema, f"c{index}"
+        self.schema, self.name, self.refusals = schema, f"c{index}", refusals
+        self.pushes = refusals
         self.kinds = []
-        for a in schema.arguments:
+        self.given = [a for a in schema.arguments if not (refusals and unsaid(a))]
+        for a in self.given:
             kind = script_type(a.type)
             if kind == "Optional[number]":
                 kind = f"Optional[{number}]"
             self.kinds.append(number if kind == "number" else kind)
         op = schema.name.split("::")[1]
         params = ", ".join(f"a{i}: {k}" for i, k in enumerate(self.kinds))
-        given = ", ".join((f"{a.name}=" if a.kwarg_only else "") + f"a{i}" for i, a in enumerate(schema.arguments))
+        given = ", ".join((f"{a.name}=" if a.kwarg_only else "") + f"a{i}" for i, a in enumerate(self.given))
         returns = [script_type(r.type) for r in schema.returns]
         body = f"        r = torch.ops.aten.{op}({given})\n"
         first = next((i for i, k in enumerate(self.kinds) if k == "Tensor"), None)
@@ -458,12 +482,12 @@ class Method:
     def arguments(self):
         c = self.calls
         c.start()
-        fixed = special(c)
+        fixed = (limit_calls.usual(c) if self.refusals and c.rng.random() < 0.9 else None) or special(c)
         out = []
-        for a, kind in zip(self.schema.arguments, self.kinds):
-            if a.name in fixed and (fixed[a.name] is not None or kind.startswith("Optional")):
+        for a, kind in zip(self.given, self.kinds):
+            if a.name in fixed and holds(kind, fixed[a.name]):
                 c.first = False
-                out.append(fixed[a.name])
+                out.append(float(fixed[a.name]) if kind == "float" else fixed[a.name])
             elif a.has_default_value() and c.rng.random() < 0.6 and a.name != "self":
                 value = a.default_value
                 if value is not None and kind == "float":
@@ -475,7 +499,7 @@ class Method:
                 out.append(c.number(kind))
             else:
                 out.append(c.argument(a.name, kind, a))
-        return tuple(out)
+        return limit_calls.push(self, out) if self.pushes else tuple(out)
 
 
 def copy(v):
@@ -505,26 +529,48 @@ def equal(a, b):
                for x, y in zip(tensors_of(a), tensors_of(b)))
 
 
+def overlaps(t):
+    """Whether elements of t share memory."""
+    return t.numel() > extent(t)
+
+
+def lie_over(tensors):
+    """Whether two of the tensors share memory."""
+    spans = [(t.untyped_storage().data_ptr(), t.storage_offset() * t.element_size(), (t.storage_offset() + extent(t)) * t.element_size())
+             for t in tensors if t.numel()]
+    return any(a[0] == b[0] and a[1] < b[2] and b[1] < a[2] for i, a in enumerate(spans) for b in spans[:i])
+
+
+def writes(schema):
+    return any(a.alias_info is not None and a.alias_info.is_write for a in schema.arguments)
+
+
 def answer(module, method, inputs):
     """The case as PyTorch answers it."""
-    kept = copy(inputs)
+    # Tensors that share memory do so in a deep copy too.
+    again = copies.deepcopy if method.refusals else copy
+    kept = again(inputs)
     torch.manual_seed(0)
     case = {"method": method.name, "inputs": inputs, "same_seed": 0}
-    run = copy(inputs)
+    run = again(inputs)
     try:
         with torch.no_grad():
             case["output"] = getattr(module, method.name)(*run)
     except Exception as e:  # noqa: BLE001: every refusal is an answer
         text = str(e).strip().split("\n")[-1]
-        if "INTERNAL ASSERT" in str(e) or "alloc" in str(e):
+        if "INTERNAL ASSERT" in str(e) or "alloc" in str(e) or "backend fallback" in str(e):
             return None
         case["raises"] = f"{type(e).__name__}: {text}"
         case["check"] = "exact"
         return case
+    if method.refusals and sum(t.numel() for t in tensors_of(case["output"])) > 1000000:
+        return None
     dtypes = [t.dtype for t in tensors_of(case["output"])] + [t.dtype for t in tensors_of(inputs)]
     worst = max((TOLERANCE[d] for d in dtypes if d in TOLERANCE), default=(0.0, 0.0))
-    case.update(check="meta" if method.calls.name in UNDEFINED else "close", rtol=worst[0], atol=worst[1])
-    if not equal(run, kept) and method.calls.name not in UNDEFINED:
+    undefined = method.calls.name in UNDEFINED or (method.refusals and writes(method.schema) and
+                                                         (any(map(overlaps, tensors_of(inputs))) or lie_over(list(tensors_of(inputs)))))
+    case.update(check="meta" if undefined else "close", rtol=worst[0], atol=worst[1])
+    if not undefined and not equal(run, kept):
         case["inputs_after"] = run
     case["output"] = detach(case["output"])
     return case
@@ -547,6 +593,10 @@ def describe(v):
     return repr(v)
 
 
+def takes_tensors(schema):
+    return any("Tensor" in str(a.type) for a in [*schema.arguments, *schema.returns])
+
+
 def operators(options):
     """The schemas to call."""
     wanted = None
@@ -555,10 +605,13 @@ def operators(options):
     elif not options.all:
         usage = pathlib.Path(options.usage).read_text().split("\n")
         names = [line.split("\t")[0].split("::")[1].split(".")[0] for line in usage if line.startswith("aten::")]
-        wanted = set(list(dict.fromkeys(names))[: options.top])
+        names = list(dict.fromkeys(names))
+        if options.refusals:
+            names = [n for n in names if any(takes_tensors(s) for s in torch._C._jit_get_schemas_for_operator("aten::" + n))]
+        wanted = set(names[: options.top]) | set(limit_calls.LIMITED if options.refusals else [])
     out = []
     for s in torch._C._jit_get_all_schemas():
-        if not s.name.startswith("aten::") or any(a.is_out for a in s.arguments):
+        if not s.name.startswith("aten::") or (not options.refusals and any(a.is_out for a in s.arguments)):
             continue
         name = s.name.split("::")[1]
         if wanted is not None and name not in wanted:
@@ -566,6 +619,10 @@ def operators(options):
         if s.overload_name.startswith("prim_"):
             continue  # PyTorch reads the arguments of these off its stack in another order, and may die of it
         if options.all and SKIPPED.search(name):
+            continue
+        if options.refusals:
+            if takes_tensors(s) and name not in UNDEFINED and "Dimname" not in str(s):
+                out.append(s)
             continue
         if not any("Tensor" in str(a.type) for a in s.arguments) or any("Generator" in str(a.type) or "Dimname" in str(a.type)
                                                                            for a in s.arguments if not a.has_default_value()):
@@ -616,12 +673,32 @@ def inline_helpers(source):
     return source
 
 
-def compare_group(methods, number, per_method, options):
+def kind_of(case, difference):
+    """What a difference is, where refusals are asked."""
+    if "raises" in case:
+        return "answered" if difference.startswith("returned, expected") else "other"
+    return "other" if re.match(r"output|inputs_after|stdout", difference) else "refused"
+
+
+def crashes(cases, archive, options):
+    """The cases that sconce crashes or hangs on, each asked alone."""
+    found = []
+    for i, case in enumerate(cases):
+        one = archive.with_name("one.pt")
+        one.write_bytes(archive.read_bytes())
+        torch.save({"format": 1, "torch": str(torch.__version__), "cases": [case]}, one.with_suffix(".io.pt"))
+        run = subprocess.run([options.sconce, "verify", str(one), "--timeout", "20"], capture_output=True, text=True, check=False)
+        if re.search(r": (crashed|takes too long|the worker ended)", run.stdout):
+            found.append((i, run.stdout.splitlines()[0].split(": ", 1)[1]))
+    return found
+
+
+def compare_group(methods, number, per_method, options, progress):
     """The answers of both to calls of some methods, in one archive."""
     rng = random.Random(options.seed * 100003 + number)
     torch.manual_seed(options.seed * 100003 + number)
     module, good = module_of(methods)
-    result = {"differences": {}, "asked": collections.Counter(), "refused": 0}
+    result = {"differences": {}, "asked": collections.Counter(), "refused": 0, "crashes": 0, "lacking": 0}
     if not good:
         return result
     with tempfile.TemporaryDirectory() as temporary:
@@ -640,6 +717,8 @@ def compare_group(methods, number, per_method, options):
                     break
                 except (RuntimeError, IndexError, ValueError):
                     continue
+                if not progress.next():
+                    continue
                 case = answer(loaded, m, inputs)
                 if case:
                     cases.append(case)
@@ -647,52 +726,97 @@ def compare_group(methods, number, per_method, options):
                     result["asked"][m.schema.name] += 1
                     result["refused"] += "raises" in case
         torch.save({"format": 1, "torch": str(torch.__version__), "cases": cases}, archive.with_suffix(".io.pt"))
-        run = subprocess.run([options.sconce, "verify", str(archive), "--timeout", "600"], capture_output=True, text=True, check=False)
+        progress.done()
+        run = subprocess.run([options.sconce, "verify", str(archive), "--timeout", "60" if options.refusals else "600"], capture_output=True, text=True, check=False)
         found = False
-        for line in run.stdout.splitlines():
-            hit = re.search(r": (c\d+) #(\d+): (.*)$", line)
-            if not hit:
-                continue
+        lines = [hit.groups() for hit in (re.search(r": (c\d+) #(\d+): (.*)$", line) for line in run.stdout.splitlines()) if hit]
+        if not lines and run.returncode and options.refusals:
+            for i, why in crashes(cases, archive, options):
+                lines.append((cases[i]["method"], i, why))
+                result["crashes"] += 1
+        for hit in lines:
             found = True
-            i = int(hit[2])
+            i = int(hit[1])
+            if options.refusals and "is not implemented in sconce" in hit[2]:
+                result["lacking"] += 1
+                result["asked"][owners[i].schema.name] -= 1
+                continue
             schema = owners[i].schema
             name = schema.name + ("." + schema.overload_name if schema.overload_name else "")
             said = cases[i].get("raises")
             result["differences"].setdefault(name, []).append(
-                {"difference": hit[3][:300], "arguments": [describe(a) for a in cases[i]["inputs"]],
-                 "torch": said[:200] if said else describe(cases[i]["output"])[:300]})
+                {"difference": hit[2][:420], "arguments": [describe(a) for a in cases[i]["inputs"]],
+                 "kind": kind_of(cases[i], hit[2]), "torch": said[:200] if said else describe(cases[i]["output"])[:300]})
         if not found and run.returncode:
             result["failed"] = f"sconce failed on {archive}: {run.stdout[-300:]} {run.stderr[-300:]}"
     return result
 
 
+class Progress:
+    """Which calls a worker has come to, in a file: those that PyTorch died or hung on are left out next time."""
+
+    def __init__(self, file):
+        self.file, self.count = file, 0
+        self.fatal = set(json.loads(file.read_text())["fatal"]) if file.exists() else set()
+
+    def next(self):
+        """Whether to make the next call."""
+        signal.setitimer(signal.ITIMER_REAL, 20)
+        self.count += 1
+        if self.count - 1 in self.fatal:
+            return False
+        self.file.write_text(json.dumps({"fatal": sorted(self.fatal), "at": self.count - 1}))
+        return True
+
+    def done(self):
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        self.file.unlink(missing_ok=True)
+
+    @staticmethod
+    def died(file):
+        """Whether a worker that died made a call, which is then left out."""
+        if not file.exists():
+            return False
+        said = json.loads(file.read_text())
+        if said["at"] is None:
+            return False
+        file.write_text(json.dumps({"fatal": [*said["fatal"], said["at"]], "at": None}))
+        return True
+
+
 def in_workers(jobs, work):
-    """Results of work(job, number), each from a process of its own, two at a time: PyTorch may crash too."""
+    """Results of work(job, number, progress), each from a process of its own, two at a time: PyTorch may crash too."""
     waiting, running = list(enumerate(jobs)), {}
     with tempfile.TemporaryDirectory() as folder:
         while waiting or running:
             while waiting and len(running) < 2:
                 number, job = waiting.pop(0)
-                file = pathlib.Path(folder) / str(number)
+                file, at = pathlib.Path(folder) / str(number), pathlib.Path(folder) / f"{number}.at"
                 pid = os.fork()
                 if pid == 0:
                     try:
-                        file.write_text(json.dumps(work(job, number)))
+                        file.write_text(json.dumps(work(job, number, Progress(at))))
                     except BaseException as e:  # noqa: BLE001
                         file.write_text(json.dumps({"failed": f"{type(e).__name__}: {str(e)[:500]}"}))
                     os._exit(0)
-                running[pid] = (file, job)
+                running[pid] = (number, job, file, at)
             pid, status = os.wait()
-            file, job = running.pop(pid)
+            number, job, file, at = running.pop(pid)
             names = sorted({m.schema.name for m in job})
-            yield json.loads(file.read_text()) if file.exists() and status == 0 else {"failed": f"PyTorch died (status {status}) on one of {names}"}
+            if file.exists() and status == 0:
+                yield json.loads(file.read_text())
+            elif Progress.died(at):
+                waiting.append((number, job))
+            else:
+                yield {"failed": f"PyTorch died (status {status}) on one of {names}"}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sconce")
-    parser.add_argument("--calls", type=int, default=20000)
-    parser.add_argument("--top", type=int, default=150, help="operators by use in real models")
+    parser.add_argument("--refusals", action="store_true", help="calls at and beyond the limits of operators")
+    parser.add_argument("--calls", type=int, help="20000, or 50000 with --refusals")
+    parser.add_argument("--top", type=int, help="operators by use in real models: 150, or 200 with --refusals")
     parser.add_argument("--usage", default=str(pathlib.Path(__file__).resolve().parents[2] / "shared/data/op-usage.txt"))
     parser.add_argument("--only", nargs="*")
     parser.add_argument("--all", action="store_true")
@@ -703,24 +827,27 @@ def main():
                         default=str(pathlib.Path(__file__).resolve().parent.parent / "docs" / "operator-differences.txt"))
     parser.add_argument("--keep", help="folder for the archives")
     options = parser.parse_args()
+    options.calls = options.calls or (50000 if options.refusals else 20000)
+    options.top = options.top or (200 if options.refusals else 150)
     rng = random.Random(options.seed)
     torch.manual_seed(options.seed)
     torch.set_num_threads(1)
     # A call that wants all memory is refused, not fatal.
-    resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
+    most = (5 if options.refusals else 8) << 30
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
     methods = []
     for s in operators(options):
         numbers = ["float", "int"] if any("number" in str(a.type) for a in s.arguments) else ["float"]
         for number in numbers:
             try:
-                methods.append(Method(len(methods), s, number, rng))
+                methods.append(Method(len(methods), s, number, rng, options.refusals))
             except Skip:
                 pass
     print(f"{len({m.schema.name for m in methods})} operators, {len(methods)} forms", flush=True)
     per_method = max(1, options.calls // max(len(methods), 1))
-    differences, asked, refused = collections.defaultdict(list), collections.Counter(), 0
+    differences, asked, refused, crashed, lacking = collections.defaultdict(list), collections.Counter(), 0, 0, 0
     for result in in_workers([methods[i: i + GROUP] for i in range(0, len(methods), GROUP)],
-                             lambda group, number: compare_group(group, number, per_method, options)):
+                             lambda group, number, progress: compare_group(group, number, per_method, options, progress)):
         if "failed" in result:
             print(result["failed"], flush=True)
             continue
@@ -728,8 +855,11 @@ def main():
             differences[name] += found
         asked.update(result["asked"])
         refused += result["refused"]
+        crashed += result["crashes"]
+        lacking += result["lacking"]
     known = [line.split("\t") for line in pathlib.Path(options.known).read_text().splitlines() if line and line[0] != "#"]
     explained = collections.Counter()
+    every = collections.Counter(d["kind"] for found in differences.values() for d in found)
     for name in list(differences):
         left = []
         for d in differences[name]:
@@ -751,6 +881,10 @@ def main():
     for reason, count in explained.most_common():
         print(f"known, {count} calls: {reason}")
     print(f"\n{total} calls ({refused} refused by PyTorch), {wrong} differ without a known reason, in {len(differences)} operators of {len(asked)}")
+    if options.refusals and total:
+        print(f"{100 * (1 - sum(every.values()) / total):.2f} % of the calls as PyTorch's; answered where PyTorch refuses: "
+              f"{every['answered']} ({100 * every['answered'] / total:.2f} %), refused where PyTorch answers: {every['refused']} "
+              f"({100 * every['refused'] / total:.2f} %), another answer: {every['other']}, crashes and hangs: {crashed}; of forms that sconce lacks, left out: {lacking}")
     if options.report:
         pathlib.Path(options.report).write_text(json.dumps({"calls": total, "different": wrong, "operators": differences}, indent=1))
     return 1 if wrong else 0

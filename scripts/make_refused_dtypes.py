@@ -119,7 +119,7 @@ def main():
                 pass
     rows = collections.defaultdict(set)
     groups = [methods[i: i + compare.GROUP] for i in range(0, len(methods), compare.GROUP)]
-    for found in compare.in_workers(groups, lambda group, _: refused(group, sys.argv[1])):
+    for found in compare.in_workers(groups, lambda group, *_: refused(group, sys.argv[1])):
         if "failed" in found:
             print(found["failed"], file=sys.stderr)
             continue

@@ -74,7 +74,7 @@ std::string one_line(std::string s) {
   std::replace(s.begin(), s.end(), '\n', ' ');
   for (auto& ch : s)
     if (static_cast<unsigned char>(ch) < 32) ch = ' ';
-  if (s.size() > 400) s = s.substr(0, 400) + "...";
+  if (s.size() > 400) s = s.substr(0, 160) + "..." + s.substr(s.size() - 240);
   return s;
 }
 

@@ -68,12 +68,14 @@ void OpTable::wrap(std::string_view name, Kernel outer) {
   }
 }
 
-void OpTable::check(std::string_view full_name, uint32_t refused_dtypes, Kernel check) {
+Checks* OpTable::check(std::string_view full_name, Kernel check) {
   auto* op = const_cast<Operator*>(find_overload(full_name));
-  if (!op || !op->kernel || op->unchecked) return;
-  op->unchecked = op->kernel;
-  op->refused_dtypes = refused_dtypes;
-  op->kernel = check;
+  if (!op || !op->kernel) return nullptr;
+  if (!op->unchecked) {
+    op->unchecked = op->kernel;
+    op->kernel = check;
+  }
+  return &op->checks;
 }
 
 OpTable::Range OpTable::find(std::string_view name) const {
@@ -176,16 +178,32 @@ std::string parameters(const char* text, bool drop_out) {
 }
 }  // namespace
 
+namespace {
+// Without the options of factories, which their out= forms take from the tensor.
+std::string without_options(std::string list) {
+  static constexpr std::string_view kOptions =
+      "Layout? layout=None;Device? device=None;bool? pin_memory=None;";
+  const size_t at = list.find(kOptions);
+  if (at == std::string::npos) return list;
+  const size_t dtype = list.rfind("ScalarType? dtype=", at);
+  if (dtype == std::string::npos || list.find(';', dtype) + 1 != at) return list;
+  return list.erase(dtype, at - dtype + kOptions.size());
+}
+}  // namespace
+
 void OpTable::derive(Operator& op) {
   std::string_view name = op.name();
   if (name.size() < 8 || name.substr(0, 6) != "aten::") return;
   bool in_place = name.back() == '_' && name[name.size() - 2] != '_';
-  bool out = std::strstr(op.text, "!) out") || (std::strstr(op.text, "*, Tensor(a!)") && !in_place);
+  // Written arguments that are given by name.
+  const char* named = std::strstr(op.text, "*, ");
+  bool out = std::strstr(op.text, "!) out") || (named && !in_place && std::strstr(named, "!) "));
   if (!in_place && !out) return;
   std::string wanted = parameters(op.text, out);
   for (const Operator& base : find(in_place ? name.substr(0, name.size() - 1) : name)) {
     if (!base.kernel || base.base || &base == &op || std::strstr(base.text, "!)")) continue;
-    if (parameters(base.text, false) != wanted) continue;
+    const std::string has = parameters(base.text, false);
+    if (has != wanted && !(out && without_options(has) == wanted)) continue;
     op.base = &base;
     op.kernel = in_place ? derived_in_place : derived_out;
     return;

@@ -26,12 +26,31 @@ struct OpDef {
   std::string (*signature)() = nullptr;
 };
 
+class Call;
+
+// A tensor that an operator writes into, and what it may not lie over.
+struct WriteCheck {
+  const char* name;        // the operator
+  uint32_t argument;       // the written one
+  bool internal;           // its elements may not share memory
+  bool exact_dtype;        // an out= form that takes the result's dtype only
+  uint32_t partial, full;  // bit n: argument n may not share its memory in part, or not at all
+};
+
+// What is refused before a kernel runs.
+struct Checks {
+  uint32_t refused_dtypes = 0;  // bit n: the dtype with number n
+  void (*limits)(const Call& c) = nullptr;
+  const WriteCheck* writes = nullptr;
+  uint32_t n_writes = 0;
+};
+
 struct Operator {
-  const char* text = nullptr;      // the schema
-  Kernel kernel = nullptr;         // null: not implemented
-  Kernel plain = nullptr;          // what a wrapper around the kernel calls; null: no wrapper
-  Kernel unchecked = nullptr;      // what the check of refused_dtypes calls
-  uint32_t refused_dtypes = 0;     // bit n: the dtype with number n
+  const char* text = nullptr;  // the schema
+  Kernel kernel = nullptr;     // null: not implemented
+  Kernel plain = nullptr;      // what a wrapper around the kernel calls; null: no wrapper
+  Kernel unchecked = nullptr;  // what the checks stand in front of; null: no checks
+  Checks checks;
   bool custom = false;             // registered by the host: may look at elements itself
   const Operator* base = nullptr;  // for derived in-place and out= forms: the functional operator
   std::string_view full_name() const;  // "aten::add.Tensor"
@@ -71,8 +90,9 @@ class OpTable {
   void add(const CustomOp* rows, size_t count);
   // Puts outer around the kernel of every overload of "aten::relu" that has one.
   void wrap(std::string_view name, Kernel outer);
-  // Puts check in front of the kernel of "aten::add.Tensor", if there is one.
-  void check(std::string_view full_name, uint32_t refused_dtypes, Kernel check);
+  // Puts check in front of the kernel of "aten::add.Tensor", and gives the checks to fill in; null
+  // when there is no kernel.
+  Checks* check(std::string_view full_name, Kernel check);
   // Without those of the host.
   size_t size() const { return count_; }
   const Operator& at(size_t i) const { return ops_[i]; }

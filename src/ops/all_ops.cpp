@@ -16,7 +16,7 @@ namespace ops {
       X(kRnnOps) X(kFftOps) X(kLinalgOps) X(kSpecialOps) X(kQuantizedOps) X(kPrepackedOps) X(kImageOps) X(kAudioOps) X(kStreamOps)
 // clang-format on
 void add_quantized_forms(OpTable& table);
-void refuse_dtypes(OpTable& table);
+void refuse(OpTable& table);
 #define X(t) extern const OpTable::RowList t;
 SCONCE_OP_TABLES(X)
 #undef X
@@ -40,7 +40,7 @@ const OpTable* make_op_table() {
   auto* table = new OpTable(kSchemas, std::size(kSchemas),
                             {{composites.data(), composites.size()}, SCONCE_OP_TABLES(X)});
 #undef X
-  ops::refuse_dtypes(*table);
+  ops::refuse(*table);
   ops::add_quantized_forms(*table);
   return table;
 }

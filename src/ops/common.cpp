@@ -3,6 +3,7 @@
 #include <limits>
 #include <cstring>
 
+#include "ops/refusals.h"
 #include "ops/tensor_ops.h"
 
 #include <algorithm>
@@ -394,7 +395,11 @@ Tensor binary_scalar(Binary op, const Tensor& a, const Scalar& b, ScalarType com
   TensorView v = view_of(a);
   Number s = number(b);
   // A number takes part as an element would: -1 is 255 beside uint8.
-  if (compute == kByte && s.i < 0) s.i &= 255;
+  s.i = compute == kByte    ? static_cast<uint8_t>(s.i)
+        : compute == kChar  ? static_cast<int8_t>(s.i)
+        : compute == kShort ? static_cast<int16_t>(s.i)
+        : compute == kInt   ? static_cast<int32_t>(s.i)
+                            : s.i;
   if (compute == kFloat || compute == kHalf || compute == kBFloat16)
     s.d = static_cast<double>(static_cast<float>(s.d));
   if (rounds_number(op, compute))
@@ -554,20 +559,48 @@ void derived_in_place(Call& c) {
 }
 
 void derived_out(Call& c) {
-  const FunctionSchema& s = c.op()->schema();
+  const Operator& op = *c.op();
+  const FunctionSchema& s = op.schema();
   std::vector<IValue> in;
   std::vector<Tensor> targets;
+  std::vector<const WriteCheck*> checks;
   for (uint32_t i = 0; i < c.n_in(); ++i) {
-    if (s.arguments[i].alias.is_write)
-      targets.push_back(ops::tensor_of(c.in(i)));
-    else
+    if (!s.arguments[i].alias.is_write) {
       in.push_back(c.in(i));
+      continue;
+    }
+    targets.push_back(ops::tensor_of(c.in(i)));
+    checks.push_back(nullptr);
+    for (uint32_t k = 0; k < op.checks.n_writes; ++k)
+      if (op.checks.writes[k].argument == i) checks.back() = &op.checks.writes[k];
   }
-  auto out = run_operator(*c.op()->base, std::move(in));
+  // A factory: what its out= form lacks comes from the tensor.
+  const auto& wanted = op.base->schema().arguments;
+  for (size_t i = 0; i < wanted.size() && in.size() < wanted.size(); ++i) {
+    const std::string& name = wanted[i].name;
+    if (name == "dtype")
+      in.insert(in.begin() + static_cast<long>(i),
+                IValue(static_cast<int64_t>(targets.at(0).dtype())));
+    else if (name == "layout" || name == "device" || name == "pin_memory")
+      in.insert(in.begin() + static_cast<long>(i), IValue());
+  }
+  auto out = run_operator(*op.base, std::move(in));
+  const std::string_view name = op.name();
+  const bool sequence = name == "aten::linspace" || name == "aten::logspace" ||
+                        name == "aten::arange" || name == "aten::range";
   for (size_t i = 0; i < targets.size() && i < out.size(); ++i) {
     Tensor r = ops::tensor_of(out[i]);
+    // A sequence keeps the sizes of a target with as many elements.
+    if (sequence && r.numel() == targets[i].numel())
+      r = ops::reshape(r, ops::IntVec(targets[i].sizes()));
+    // Truth values go into bytes too.
+    const bool truth = r.dtype() == kBool && targets[i].dtype() == kByte;
+    if (checks[i] && checks[i]->exact_dtype && !truth && r.dtype() != targets[i].dtype())
+      raise<OpError>("Expected out tensor to have dtype ", scalar_type_name(r.dtype()),
+                     ", but got ", scalar_type_name(targets[i].dtype()), " instead");
     ops::check_castable(r.dtype(), targets[i].dtype());
     ops::resize_output(targets[i], r);
+    if (checks[i]) ops::check_writes(c, *checks[i]);
     ops::copy_to(targets[i], r);
     c.out(static_cast<uint32_t>(i), targets[i]);
   }

@@ -331,7 +331,8 @@ Tensor random_from_(const Tensor& t, int64_t lo, OptInt to, Generator* g) {
 }
 void randint_op(Call& c) {
   Named n(c);
-  Tensor t = n.find("size") ? shaped(n, kLong) : like(n);
+  // The schema's dtype is long; None is the default dtype.
+  Tensor t = n.find("size") ? shaped(n, kFloat) : like(n);
   c.out(0, random_from_(t, n.integer("low", 0), n.integer("high"), n.generator()));
 }
 void randperm(Call& c) {
@@ -398,6 +399,9 @@ Tensor bernoulli_tensor_(const Tensor& t, const Tensor& p, Generator* g) {
 }
 Tensor bernoulli(const Tensor& p, Generator* g) {
   return bernoulli_tensor_(empty(p.sizes(), p.dtype()), p, g);
+}
+Tensor bernoulli_tensor(const Tensor& t, const Tensor& p, Generator* g) {
+  return bernoulli_tensor_(empty(t.sizes(), t.dtype()), p, g);
 }
 Tensor bernoulli_p(const Tensor& t, double p, Generator* g) {
   return bernoulli_float_(empty(t.sizes(), t.dtype()), p, g);
@@ -866,7 +870,7 @@ constexpr OpDef kOps[] = {
     raw("aten::rand", rand_op), raw("aten::rand.generator", rand_op), raw("aten::rand_like", rand_op), raw("aten::rand_like.generator", rand_op), raw("aten::randn", randn_op), raw("aten::randn.generator", randn_op), raw("aten::randn_like", randn_op), raw("aten::randn_like.generator", randn_op),
     raw("aten::randint", randint_op), raw("aten::randint.low", randint_op), raw("aten::randint.generator", randint_op), raw("aten::randint.low_generator", randint_op), raw("aten::randint_like", randint_op), raw("aten::randint_like.low_dtype", randint_op), raw("aten::randint_like.Tensor", randint_op), raw("aten::randint_like.generator", randint_op),
     raw("aten::randperm", randperm), raw("aten::randperm.generator", randperm), raw("aten::normal.float_float", normal_floats), raw("aten::normal.Tensor_float", normal_tensors), raw("aten::normal.float_Tensor", normal_tensors), raw("aten::normal.Tensor_Tensor", normal_tensors),
-    op<normal_>("aten::normal_"), op<uniform_>("aten::uniform_"), op<bernoulli_float_>("aten::bernoulli_.float"), op<bernoulli_tensor_>("aten::bernoulli_.Tensor"), op<bernoulli>("aten::bernoulli"), op<bernoulli_p>("aten::bernoulli.p"), op<exponential_>("aten::exponential_"), op<geometric_>("aten::geometric_"),
+    op<normal_>("aten::normal_"), op<uniform_>("aten::uniform_"), op<bernoulli_float_>("aten::bernoulli_.float"), op<bernoulli_tensor_>("aten::bernoulli_.Tensor"), op<bernoulli>("aten::bernoulli"), op<bernoulli_p>("aten::bernoulli.p"), op<bernoulli_tensor>("aten::bernoulli.Tensor"), op<exponential_>("aten::exponential_"), op<geometric_>("aten::geometric_"),
     op<cauchy_>("aten::cauchy_"), op<log_normal_>("aten::log_normal_"), op<random_>("aten::random_"), op<random_to_>("aten::random_.to"), op<random_from_>("aten::random_.from"), op<multinomial>("aten::multinomial"), op<standard_gamma>("aten::_standard_gamma"), op<poisson>("aten::poisson"), op<binomial>("aten::binomial"), op<sample_dirichlet>("aten::_sample_dirichlet"), raw("aten::manual_seed", manual_seed_op),
     op<dropout>("aten::dropout"), op<feature_dropout>("aten::feature_dropout"), op<alpha_dropout>("aten::alpha_dropout"), op<native_dropout>("aten::native_dropout"),
     raw("aten::tensor", tensor_op), raw("aten::tensor.int", tensor_op), raw("aten::tensor.float", tensor_op), raw("aten::tensor.bool", tensor_op), raw("aten::tensor.complex", tensor_op), raw("aten::as_tensor", tensor_op), raw("aten::as_tensor.int", tensor_op), raw("aten::as_tensor.float", tensor_op),

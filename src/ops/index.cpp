@@ -406,9 +406,10 @@ Tensor bincount(const Tensor& t, const Tensor* w, int64_t min) {
     if (item(reduce(Reduce::min, t, {0}, false, kLong, kLong)).i < 0)
       raise<OpError>("bincount only supports 1-d non-negative integral inputs.");
   }
-  ScalarType out = w ? (w->dtype() == kFloat ? kFloat : kDouble) : kLong;
+  ScalarType out = w && t.numel() ? (w->dtype() == kFloat ? kFloat : kDouble) : kLong;
   Tensor r = empty({n}, out);
   fill(r, Scalar(0));
+  if (t.numel() == 0) return r;
   Tensor src = w ? cast(*w, out) : empty(t.sizes(), kLong);
   if (!w) fill(src, Scalar(1));
   return scatter_into(r, 0, cast(t, kLong), &src, Scalar(0), ScatterMode::add);

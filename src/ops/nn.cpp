@@ -164,7 +164,8 @@ Tensor conv_tbc(const Tensor& x, const Tensor& w, const Tensor& b, int64_t pad) 
 // ---- pooling ----
 
 int64_t pooled(int64_t in, int64_t k, int64_t p, int64_t s, int64_t d, bool ceil) {
-  int64_t o = (in + 2 * p - d * (k - 1) - 1 + (ceil ? s - 1 : 0)) / s + 1;
+  const int64_t span = in + 2 * p - d * (k - 1) - 1 + (ceil ? s - 1 : 0);
+  int64_t o = (span < 0 ? (span - s + 1) / s : span / s) + 1;
   if (ceil && (o - 1) * s >= in + p) --o;
   return o;
 }

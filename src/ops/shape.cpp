@@ -630,6 +630,7 @@ Tensor diag_embed(const Tensor& t, int64_t offset, int64_t d1, int64_t d2) {
 }
 Tensor diagflat(const Tensor& t, int64_t d) { return diag(reshape(t, {-1}), d); }
 Tensor block_diag(TensorList l) {
+  if (l.empty()) return empty({1, 0}, kFloat);
   int64_t rows = 0, cols = 0;
   for (auto& t : l) {
     if (t.dim() > 2)
@@ -638,7 +639,7 @@ Tensor block_diag(TensorList l) {
     rows += t.size(0);
     cols += t.size(1);
   }
-  Tensor r = empty({rows, cols}, l.empty() ? kFloat : result_type(l));
+  Tensor r = empty({rows, cols}, result_type(l));
   fill(r, Scalar(0));
   int64_t y = 0, x = 0;
   for (auto& t : l) {

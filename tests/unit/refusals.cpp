@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// What PyTorch refuses is refused: a small call on each side of a limit.
+#include <catch2/catch.hpp>
+#include <limits>
+
+#include "sconce/sconce.h"
+
+using namespace sconce;
+
+namespace {
+
+// Whether the expression of x, as TorchScript, is refused.
+bool refused(const std::string& expression, const Tensor& x) {
+  Module m = compile("def f(x: Tensor) -> Tensor:\n    return " + expression + "\n");
+  try {
+    m.run_method("f", {IValue(x.clone())});
+  } catch (const OpError&) {
+    return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+TEST_CASE("a window fits into the padded input") {
+  Tensor x = ones({1, 2, 3, 3});
+  CHECK_FALSE(refused("torch.max_pool2d(x, [3, 3])", x));
+  CHECK(refused("torch.max_pool2d(x, [4, 4])", x));
+  CHECK(refused("torch.max_pool2d(x, [5, 5], [4, 4])", x));
+  CHECK_FALSE(refused("torch.max_pool2d(x, [4, 4], padding=[1, 1])", x));
+  CHECK(refused("torch.max_pool2d(x, [2, 2], padding=[2, 2])", x));
+  CHECK(refused("torch.max_pool2d(x, [2, 2], dilation=[3, 3])", x));
+  CHECK(refused("torch.max_pool2d(x, [0, 2])", x));
+  CHECK(refused("torch.avg_pool2d(x, [2, 2], [0, 1])", x));
+  CHECK(refused("torch.avg_pool2d(x, [2, 2], padding=[-1, 0])", x));
+  CHECK(refused("torch.max_pool1d(x[0], [4])", x));
+  CHECK(refused("torch.max_pool3d(x, [4, 1, 1])", x));
+  CHECK(refused("torch.im2col(x, [4, 4], [1, 1], [0, 0], [1, 1])", x));
+  CHECK(refused("torch.im2col(x, [2, 2], [1, 1], [0, 0], [0, 1])", x));
+}
+
+TEST_CASE("nothing is written into elements that share memory") {
+  Tensor x = ones({6});
+  CHECK(refused("x[:1].expand([4]).add_(1)", x));
+  CHECK(refused("x[:1].expand([4]).copy_(x[1:5])", x));
+  CHECK(refused("x[1:].add_(x[:5])", x));
+  CHECK(refused("x[1:].copy_(x[:5])", x));
+  CHECK(refused("x[:4].view([2, 2]).add_(x[:4].view([2, 2]).t())", x));
+  CHECK_FALSE(refused("x.add_(x)", x));
+  CHECK_FALSE(refused("x[:3].copy_(x[3:])", x));
+  CHECK_FALSE(refused("x[:1].expand([1]).add_(1)", x));
+  CHECK(refused("torch.add(x[:5], x[:5], out=x[1:])", x));
+  CHECK_FALSE(refused("torch.add(x, x, out=x)", x));
+}
+
+TEST_CASE("outputs have a dtype that takes the result") {
+  Tensor x = ones({2, 2});
+  CHECK_FALSE(refused("torch.add(x, x, out=torch.zeros([2, 2], dtype=7))", x));
+  CHECK(refused("torch.mm(x, x, out=torch.zeros([2, 2], dtype=7))", x));
+  CHECK(refused("torch.add(x, x, out=torch.zeros([2, 2], dtype=4))", x));
+}
+
+TEST_CASE("random operators have their limits") {
+  Tensor x = ones({2, 3});
+  CHECK(refused("x.exponential_(-1.)", x));
+  CHECK(refused("x.geometric_(2.)", x));
+  CHECK(refused("x.random_(5, 3)", x));
+  CHECK(refused("x.random_(0)", x));
+  CHECK(refused("x.to(0).random_(0, 257)", x));
+  CHECK_FALSE(refused("x.to(0).random_(0, 256)", x));
+  CHECK(refused("x.cauchy_(0., 0.)", x));
+  CHECK(refused("x.log_normal_(0., 0.)", x));
+  CHECK(refused("x.uniform_(1., 0.)", x));
+  CHECK(refused("x.normal_(0., -1.)", x));
+  CHECK(refused("torch.normal(x, -x)", x));
+  CHECK(refused("torch.bernoulli(x * 2)", x));
+  CHECK(refused("torch.multinomial(x * 0, 1)", x));
+  CHECK(refused("torch.multinomial(x[:, :0], 2, True)", x));
+  CHECK(refused("torch.multinomial(x, 4)", x));
+  CHECK_FALSE(refused("torch.multinomial(x, 4, True)", x));
+  CHECK(refused("torch.randperm(300, dtype=0)", x));
+  CHECK(refused("torch.hann_window(-1)", x));
+}
+
+TEST_CASE("numbers fit the dtype that is computed with") {
+  Tensor x = ones({2}).to(kChar);
+  CHECK_FALSE(refused("torch.add(x, 300)", x));
+  CHECK(refused("torch.add(x, 1, alpha=300)", x));
+  CHECK(refused("torch.hardtanh(x, -1, 300)", x));
+  CHECK(refused("torch.linspace(0, 300, 3, dtype=0)", x));
+  Module m = compile("def f(x: Tensor) -> Tensor:\n    return torch.eq(x, 257)\n");
+  CHECK(m.run_method("f", {IValue(x)}).toTensor().data_ptr<bool>()[0]);
+}
+
+TEST_CASE("losses, norms and counts have their limits") {
+  Tensor x = ones({2, 4});
+  CHECK(refused("torch.huber_loss(x, x, 1, 0.)", x));
+  CHECK(refused("torch.smooth_l1_loss(x, x, 1, -1.)", x));
+  CHECK(refused("torch.group_norm(x, 3)", x));
+  CHECK(refused("torch.group_norm(x, 2, x[0, :3])", x));
+  CHECK(refused("torch.layer_norm(x, [4], x[0].to(7))", x));
+  CHECK(refused("torch.bincount(x[0].to(4), x[0, :3])", x));
+  CHECK(refused("torch.bincount(x[0].to(4), None, -1)", x));
+  CHECK(refused("torch._pack_padded_sequence(x[:, :0], torch.tensor([1, 1]), True)[0]", x));
+  CHECK(refused("x.masked_fill_(x.to(0), 1.)", x));
+  CHECK(refused("torch.cross_entropy_loss(x, torch.tensor([0, 4]))", x));
+  CHECK_FALSE(refused("torch.cross_entropy_loss(x, torch.tensor([0, 3]))", x));
+}
