@@ -140,7 +140,9 @@ Json traced_with(const LoadedArchive& a) {
   try {
     PickleOptions o;
     o.what = "traced_inputs.pkl";
-    o.read_storage = [&](const std::string& key) { return a.zip->read("traced_inputs/" + key); };
+    o.read_storage = [&](const std::string& key, uint64_t) {
+      return a.zip->read("traced_inputs/" + key);
+    };
     o.parse_type = [&](const std::string& text) { return a.cu->parse_type_text(text); };
     o.types = &a.cu->types();
     o.allow_short_storage = true;

@@ -209,8 +209,9 @@ class TreePrinter {
     Object& o = v.toObjectRef();
     os_ << start << o.type->name << "\n";
     if (!seen_.insert(&o).second) return;
-    for (size_t i = 0; i < o.slots.size() && i < o.type->attributes.size(); ++i)
-      value("." + o.type->attributes[i].name, o.slots[i], indent);
+    const std::vector<IValue> slots = o.slots();
+    for (size_t i = 0; i < slots.size() && i < o.type->attributes.size(); ++i)
+      value("." + o.type->attributes[i].name, slots[i], indent);
   }
 
   static std::string quoted(const std::string& s) {

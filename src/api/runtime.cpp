@@ -6,6 +6,7 @@
 #include "api/device_copy.h"
 #include "backends/device.h"
 #include "backends/kernels.h"
+#include "ir/cleanup.h"
 #include "ops/all_ops.h"
 #include "ops/composites.h"
 #include "passes/passes.h"
@@ -31,6 +32,8 @@ std::shared_ptr<Graph> interpreted_graph(Function& f) {
   drop_profiling(*g, c);
   // What PyTorch's executor does before anything else; from here on constants may be made.
   scalar_rewrite(*g, c);
+  // It drops what nobody can see before it runs a graph, so that what would raise there doesn't.
+  eliminate_dead_code(*g);
   return g;
 }
 

@@ -222,6 +222,28 @@ void lower_tuples(Block* b) {
 
 bool eliminate_dead_code(Graph& g, bool analyze) { return DeadCode(g, analyze).run(); }
 
+namespace {
+bool remove_unused(Block* b) {
+  static const auto* kinds = new std::unordered_set<std::string_view>{
+      "prim::Constant",       "prim::GetAttr",       "prim::ListConstruct",
+      "prim::TupleConstruct", "prim::DictConstruct", "prim::Uninitialized",
+      "prim::unchecked_cast", "prim::isinstance",    "prim::ModuleContainerIndex"};
+  bool changed = false;
+  for (Node* n = b->last(); n != b->param;) {
+    Node* before = n->prev;
+    for (Block* inner : n->blocks) changed |= remove_unused(inner);
+    if (!n->has_uses() && kinds->count(n->kind.view())) {
+      n->destroy();
+      changed = true;
+    }
+    n = before;
+  }
+  return changed;
+}
+}  // namespace
+
+bool remove_unused(Graph& g) { return remove_unused(g.block()); }
+
 void lower_simple_tuples(Graph& g) {
   lower_tuples(g.block());
   eliminate_dead_code(g);
@@ -340,7 +362,7 @@ class ConstantPropagator {
       : g_(g), aliasing_(aliasing), assumptions_(assumptions) {}
   bool run() {
     block(g_.block());
-    if (changed_) eliminate_dead_code(g_);
+    if (changed_) assumptions_ ? remove_unused(g_) : eliminate_dead_code(g_);
     return changed_;
   }
 
@@ -424,7 +446,8 @@ class ConstantPropagator {
       changed_ = true;
     }
     g_.current_range = saved;
-    if (asks_for_state(n)) n->destroy();  // no dead code to others
+    // No dead code to others, or folded: it can't raise.
+    if (asks_for_state(n) || (assumptions_ && !n->has_uses())) n->destroy();
   }
   void if_outputs(Node* n) {
     Block *t = n->blocks[0], *f = n->blocks[1];

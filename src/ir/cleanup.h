@@ -11,6 +11,9 @@ namespace sconce {
 // that nothing live can see is no effect; else every write is one, as PyTorch's pass of that name
 // has it.
 bool eliminate_dead_code(Graph& g, bool analyze = true);
+// Removes unused nodes that can't raise: what is left when a graph that is made to run was folded.
+// An operator whose result nobody needs any more is left: the program has asked for its error.
+bool remove_unused(Graph& g);
 // Removes unpack-after-construct pairs. Then dead code.
 void lower_simple_tuples(Graph& g);
 // Folds nodes whose inputs are constants and whose values are immutable; inlines decided Ifs.

@@ -156,6 +156,10 @@ void spaced_numbers(const Call& c) {
   else if (auto given = a.integer("dtype"))
     t = to_scalar_type(*given);
   if (steps <= 1) return;
+  // A complex end makes the numbers complex where no dtype is asked for.
+  if (!a.tensor("out") && !a.integer("dtype"))
+    for (const char* which : {"start", "end"})
+      if (const IValue* v = a.find(which); v && v->isComplexDouble()) return;
   if (t == kBool) raise<OpError>("\"", name, "_cpu\" not implemented for 'Bool'");
   if (is_complex(t)) return;
   for (const char* which : {"start", "end"}) {

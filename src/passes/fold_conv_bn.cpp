@@ -80,6 +80,7 @@ bool fold_block(Block* b, PassContext& c, const AliasDb& alias) {
     conv->replace_input(1, n->graph->insert_constant(w2));
     conv->replace_input(2, n->graph->insert_constant(shift));
     n->output()->replace_all_uses_with(conv->output());
+    n->destroy();
     changed = true;
   }
   return changed;
@@ -90,7 +91,7 @@ bool fold_block(Block* b, PassContext& c, const AliasDb& alias) {
 bool fold_frozen_conv_bn(Graph& g, PassContext& c) {
   AliasDb alias(g);
   bool changed = fold_block(g.block(), c, alias);
-  if (changed) eliminate_dead_code(g);
+  if (changed) remove_unused(g);
   return changed;
 }
 
