@@ -45,6 +45,7 @@ struct Key {
   // An earlier input whose storage it shares, and the bytes between their first elements.
   uint32_t shares = 0;
   int64_t distance = 0;
+  uint32_t same = 0;  // an earlier input that it is
   IValue value;
   bool matches(const IValue& v, bool layout) const {
     if (!tensor) return same_plain(v, value);
@@ -89,6 +90,7 @@ struct Result {
   DimVector sizes, strides;
   int64_t offset = 0;
   bool itself = false;  // the very tensor that was given
+  int64_t again = -1;   // the very tensor that stands in the result already, as its n-th
   TypePtr type = nullptr;
   std::vector<Result> items;
 };
@@ -116,7 +118,8 @@ class ShapePlan {
   std::vector<size_t> output_bytes;
   std::vector<uint32_t> written_inputs;
   size_t arena_bytes = 0;
-  bool layout = false;  // the key has the inputs' offsets and the lengths of their storages
+  // The key has the inputs' offsets, the lengths of their storages, and which are one tensor.
+  bool layout = false;
   Result result;
   std::atomic<uint64_t> last_used{0};
 
@@ -171,6 +174,7 @@ class ShapePlan {
     for (size_t i = 0; i < key.size(); ++i) {
       const Key& k = key[i];
       if (!k.matches(inputs[i + 1], layout)) return false;
+      if (layout && k.same != first_same(inputs, static_cast<uint32_t>(i + 1))) return false;
       if (!k.shares) continue;
       const Tensor &t = inputs[i + 1].toTensorRef(), &other = inputs[k.shares].toTensorRef();
       if (t.impl()->storage != other.impl()->storage || between(other, t) != k.distance)
@@ -182,6 +186,11 @@ class ShapePlan {
         if (i != w && key[i - 1].tensor && root(i) != root(w) && overlap(w, i, inputs))
           return false;
     return true;
+  }
+  static uint32_t first_same(const std::vector<IValue>& inputs, uint32_t i) {
+    for (uint32_t k = 1; k < i && inputs[i].isTensor(); ++k)
+      if (inputs[k].isTensor() && inputs[k].box() == inputs[i].box()) return k;
+    return 0;
   }
   // Bytes from a's first element to b's.
   static int64_t between(const Tensor& a, const Tensor& b) {
@@ -215,7 +224,7 @@ class ShapePlan {
       } written{*this, inputs};
       for (const RecordedCall& c : calls) c.run(in->args.data() + c.args);
     }
-    std::vector<IValue> out{build(result, *in, inputs)};
+    std::vector<IValue> tensors, out{build(result, *in, inputs, tensors)};
     for (auto& o : in->outputs) o = Ref<Storage>();
     put_back(std::move(in));
     return out;
@@ -244,10 +253,13 @@ class ShapePlan {
       patch(*in, f.at, static_cast<char*>(in->arena->address()) + f.place.offset);
     return in;
   }
-  IValue build(const Result& r, const Instance& in, const std::vector<IValue>& inputs) const {
+  // tensors: those that were built so far.
+  IValue build(const Result& r, const Instance& in, const std::vector<IValue>& inputs,
+               std::vector<IValue>& tensors) const {
     if (r.kind == Result::Plain) return r.plain;
     if (r.kind == Result::TensorResult) {
       if (r.itself) return inputs[r.place.index];
+      if (r.again >= 0) return tensors[static_cast<size_t>(r.again)];
       auto t = make_ref<TensorImpl>();
       t->sizes = r.sizes;
       t->strides = r.strides;
@@ -258,12 +270,14 @@ class ShapePlan {
       } else {
         const TensorImpl& base = *inputs[r.place.index].toTensorRef().impl();
         t->storage = base.storage;
-        t->offset = base.offset + r.place.offset / static_cast<int64_t>(element_size(r.dtype));
+        t->offset =
+            (base.offset * static_cast<int64_t>(element_size(base.dtype)) + r.place.offset) /
+            static_cast<int64_t>(element_size(r.dtype));
       }
-      return IValue(Tensor(t));
+      return tensors.emplace_back(Tensor(t));
     }
     std::vector<IValue> items;
-    for (auto& e : r.items) items.push_back(build(e, in, inputs));
+    for (auto& e : r.items) items.push_back(build(e, in, inputs, tensors));
     if (r.kind == Result::Tuple) return IValue(make_ref<TupleBox>(std::move(items), r.type));
     return IValue(make_ref<ListBox>(r.type, std::move(items)));
   }
@@ -285,6 +299,7 @@ class Recording final : public Recorder {
         k.tensor = true;
         k.dtype = t.dtype, k.sizes = t.sizes, k.strides = t.strides;
         k.offset = t.offset, k.nbytes = t.storage->nbytes();
+        k.same = ShapePlan::first_same(inputs, static_cast<uint32_t>(i));
         widen(k, extent_of(t.sizes.data(), t.strides.data(), static_cast<int64_t>(t.sizes.size())),
               0, t.dtype);
         auto [first, added] = inputs_.emplace(t.storage.get(), static_cast<uint32_t>(i));
@@ -423,6 +438,10 @@ class Recording final : public Recorder {
       const TensorImpl& t = *v.toTensorRef().impl();
       Storage* s = t.storage.get();
       r.kind = Result::TensorResult;
+      if (auto known = described_.find(&t); known != described_.end()) {
+        r.again = known->second;
+        return true;
+      }
       r.dtype = t.dtype, r.sizes = t.sizes, r.strides = t.strides, r.offset = t.offset;
       if (t.requires_grad) return false;
       int64_t byte = t.offset * static_cast<int64_t>(element_size(t.dtype));
@@ -440,10 +459,12 @@ class Recording final : public Recorder {
           if (kept_[i].box() == v.box()) {  // the input itself
             r.place.index = static_cast<uint32_t>(i + 1);
             r.itself = true;
+            return true;
           }
       } else {
         return false;  // a constant that escapes may be written outside
       }
+      described_.emplace(&t, static_cast<int64_t>(described_.size()));
       return true;
     }
     if (v.isTuple() || v.isList()) {
@@ -505,6 +526,7 @@ class Recording final : public Recorder {
   std::vector<Life> storages_;  // kept alive, so that no address is used twice
   std::unordered_map<const Storage*, uint32_t> index_, inputs_;
   std::unordered_map<const Storage*, int64_t> input_bytes_;
+  std::unordered_map<const TensorImpl*, int64_t> described_;  // tensors of the result
   std::unordered_set<const Storage*> foreign_;
   std::vector<Fixup> fixups_;
 };
@@ -531,11 +553,15 @@ bool block_suits(Block* b) {
   }
   return true;
 }
-// The graph asks where in its storage a tensor lies.
+// The graph asks where in its storage a tensor lies, or whether two tensors are one.
 bool asks_for_layout(Block* b) {
   for (const Node* n : b->nodes()) {
     std::string_view name = n->kind.unqualified();
-    if (name.substr(0, 10) == "as_strided" || name == "storage_offset" || name == "set_")
+    const bool identity = (name == "__is__" || name == "__isnot__") && n->inputs.size() == 2 &&
+                          n->inputs[0]->type->kind == TypeKind::Tensor &&
+                          n->inputs[1]->type->kind == TypeKind::Tensor;
+    if (identity || name.substr(0, 10) == "as_strided" || name == "storage_offset" ||
+        name == "set_")
       return true;
     for (Block* inner : n->blocks)
       if (asks_for_layout(inner)) return true;

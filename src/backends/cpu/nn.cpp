@@ -84,6 +84,19 @@ void softmax_row(const C* x, C* y, int64_t n, bool log) {
   for (int64_t i = 0; i < n; ++i) y[i] *= inv;
 }
 
+// The same along a dim that isn't the last, of halves that fill no block of 32 columns: there
+// PyTorch's kernel keeps the exponentials in the tensor, so they are rounded before they are divided.
+void softmax_row_in_place(const float* x, float* y, int64_t n, ScalarType dtype) {
+  float max = -std::numeric_limits<float>::infinity();
+  for (int64_t i = 0; i < n; ++i) max = x[i] > max || std::isnan(x[i]) ? x[i] : max;
+  const float sum = static_cast<float>(
+      long_sum<float>(n, [=](int64_t i) { return y[i] = vexp_negative(x[i] - max); }));
+  std::vector<uint16_t> rounded(static_cast<size_t>(n));
+  store_tile(dtype, reinterpret_cast<char*>(rounded.data()), 2, n, y);
+  load_tile(dtype, reinterpret_cast<const char*>(rounded.data()), 2, n, y);
+  for (int64_t i = 0; i < n; ++i) y[i] /= sum;
+}
+
 // The softmax of m columns of n elements, each row of them dense.
 void softmax_columns(const float* x, int64_t x_step, float* y, int64_t y_step, int64_t n, int64_t m,
                      bool log) {
@@ -139,9 +152,17 @@ void softmax(const SoftmaxArgs& a) {
     using C = decltype(tag);
     std::vector<C> in, out;
     const TensorView* v[] = {&a.out, &a.in};
+    const int64_t columns = a.in.strides[last];
+    const bool in_place = !a.log && columns > 1 && a.in.dtype == a.out.dtype &&
+                          (a.in.dtype == kHalf || a.in.dtype == kBFloat16);
     for_rows<2>(v, last, [&](const int64_t* at) {
       const C* x = row_of(a.in, at[1], n, in);
-      make_row(a.out, at[0], n, out, [&](C* y) { softmax_row(x, y, n, a.log); });
+      make_row(a.out, at[0], n, out, [&](C* y) {
+        if constexpr (std::is_same_v<C, float>)
+          if (in_place && at[1] % columns >= columns / 32 * 32)
+            return softmax_row_in_place(x, y, n, a.in.dtype);
+        softmax_row(x, y, n, a.log);
+      });
     });
   };
   if (a.out.dtype == kDouble)
