@@ -228,6 +228,12 @@ void AliasDb::analyze(const Node* n) {
     return;
   }
   const FunctionSchema& s = n->op->schema();
+  // The written tensor takes the other's memory, which no schema says.
+  static const Symbol set("aten::set_"), set_data("aten::set_data");
+  if ((k == set || k == set_data) && n->inputs.size() > 1) {
+    make_wildcard(n->inputs[0]);
+    make_wildcard(n->inputs[1]);
+  }
   if ((s.is_mutable() || writes_statistics(n)) && first_pass_) writers_.push_back(n);
   for (size_t i = 0; i < s.arguments.size() && i < n->inputs.size(); ++i)
     if (s.arguments[i].alias.after == "*") make_wildcard(n->inputs[i]);

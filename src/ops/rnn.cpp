@@ -87,6 +87,22 @@ struct Options {
   bool train, bidirectional;
 };
 
+// The weights are of the sizes that the states ask for.
+void check_layer(Kind kind, const State& s, const Weights& w) {
+  const int64_t gates = kind == Kind::Lstm ? 4 : kind == Kind::Gru ? 3 : 1;
+  const int64_t hidden = s.h.size(-1), cell = s.c.defined() ? s.c.size(-1) : hidden;
+  auto check = [&](const Tensor* t, IntArrayRef sizes, const char* name) {
+    if (t && t->defined() && t->sizes() != sizes)
+      raise<OpError>("RNN: expected ", name, " of sizes ", sizes, ", got ", t->sizes());
+  };
+  if (w.w_ih->dim() != 2) raise<OpError>("RNN: expected w_ih of 2 dims, got ", w.w_ih->sizes());
+  check(w.w_ih, {gates * cell, w.w_ih->size(1)}, "w_ih");
+  check(w.w_hh, {gates * cell, hidden}, "w_hh");
+  check(w.b_ih, {gates * cell}, "b_ih");
+  check(w.b_hh, {gates * cell}, "b_hh");
+  check(w.w_hr, {hidden, cell}, "w_hr");
+}
+
 std::tuple<Tensor, Tensor, Tensor> run(const Options& o, Tensor x,
                                        const std::vector<int64_t>* packed, const Tensor& h0,
                                        const Tensor& c0, const TensorList& params) {
@@ -109,6 +125,10 @@ std::tuple<Tensor, Tensor, Tensor> run(const Options& o, Tensor x,
         raise<OpError>("input.size(-1) must be equal to input_size. Expected ", w.w_ih->size(1),
                        ", got ", x.size(-1));
       State s{select(h0, 0, i), c0.defined() ? select(c0, 0, i) : Tensor()};
+      check_layer(o.kind, s, w);
+      const int64_t batch = packed ? (packed->empty() ? 0 : packed->front()) : x.size(1);
+      if (s.h.size(0) != batch || (s.c.defined() && s.c.size(0) != batch))
+        raise<OpError>("RNN: expected a hidden state of batch size ", batch, ", got ", h0.sizes());
       outs.push_back(packed ? run_packed(o.kind, x, *packed, s, w, d == 1)
                             : run_layer(o.kind, x, s, w, d == 1));
       hs.push_back(s.h);
