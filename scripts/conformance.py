@@ -6,6 +6,7 @@ usage: conformance.py SCONCE CORPUS [--update] [--jobs N] [--device D]
 
 Every archive is always run. Without --update: fails when an archive fails that docs/known-failures.txt does not name.
 With --update: rewrites the list (which may only get shorter once it exists; --force lets it grow) and the table.
+What fails of field/, re-creations of what users met, stands in docs/known-failures-field.txt.
 With --device: runs on that device; docs/known-failures-DEVICE.txt has what fails there and not on the CPU.
 """
 import argparse
@@ -15,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 
-FOLDERS = ["lang", "models", "ops", "pytorch_tests", "legacy"]
+FOLDERS = ["lang", "models", "ops", "pytorch_tests", "legacy", "field"]
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
@@ -28,7 +29,7 @@ def verify(sconce, folder, jobs, device):
 
 def graph_checks(sconce, corpus, jobs):
     """Reading what is printed, PyTorch's passes, the alias analysis: lines for docs/conformance.md, and whether all is well."""
-    graphs = [corpus / f for f in ("lang", "models", "pytorch_tests", "legacy") if (corpus / f).is_dir()]
+    graphs = [corpus / f for f in ("lang", "models", "pytorch_tests", "legacy", "field") if (corpus / f).is_dir()]
     passes = corpus / "pytorch_tests" / "passes"
 
     def report(*arguments):
@@ -74,9 +75,14 @@ def main():
             return None
         return dict((line.split("  # ") + [""])[:2] for line in file.read_text().split("\n") if line)
 
-    cpu_file = ROOT / "docs" / "known-failures.txt"
+    def read_lists(*files):
+        lists = [read_list(f) for f in files]
+        return None if all(x is None for x in lists) else {k: v for x in lists for k, v in (x or {}).items()}
+
+    cpu_file, field_file = ROOT / "docs" / "known-failures.txt", ROOT / "docs" / "known-failures-field.txt"
     known_file = ROOT / "docs" / f"known-failures-{options.device}.txt" if options.device else cpu_file
-    reasons, on_cpu = read_list(known_file), set(read_list(cpu_file) or ()) if options.device else set()
+    reasons = read_lists(known_file) if options.device else read_lists(cpu_file, field_file)
+    on_cpu = set(read_lists(cpu_file, field_file) or ()) if options.device else set()
     known = None if reasons is None else set(reasons)
     failing, rows, total_cases, total_failed = set(), [], 0, 0
     for name in options.folders or FOLDERS:
@@ -100,9 +106,15 @@ def main():
         if known is not None and failing - known and not options.force:
             print("these would be new in the list:", *sorted(failing - known), sep="\n  ")
             return 1
-        known_file.write_text("".join(f"{f}  # {reasons[f]}\n" if reasons and reasons.get(f) else f"{f}\n" for f in sorted(failing)))
+        def write_list(file, names):
+            file.write_text("".join(f"{f}  # {reasons[f]}\n" if reasons and reasons.get(f) else f"{f}\n" for f in sorted(names)))
+
         if options.device:
+            write_list(known_file, failing)
             return 0
+        met = {f for f in failing if f.startswith("field/")}
+        write_list(cpu_file, failing - met)
+        write_list(field_file, met)
         table = "\n".join(rows)
         (ROOT / "docs" / "conformance.md").write_text(
             "# Conformance\n\nWritten by `scripts/conformance.py --update`; PyTorch 2.13's own answers are the reference.\n\n"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Calls every take_NAME of boundary.pt with every argument and sets every field_NAME to it, through LibTorch's C++ API,
-// and prints which are accepted (see record_boundary.py, which compiles this).
+// Calls every take_NAME of boundary.pt with every argument and sets every field_NAME to it, through
+// LibTorch's C++ API, and prints which are accepted (see record_boundary.py, which compiles this).
 // usage: record boundary.pt NAME,NAME,...
 #include <torch/script.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
@@ -44,11 +44,13 @@ std::vector<Named> host_arguments() {
   r.emplace_back("host_generator", at::Generator(at::detail::getDefaultCPUGenerator()));
   r.emplace_back("host_int_vector", std::vector<int64_t>{1, 2});
   r.emplace_back("host_tensor_vector", std::vector<at::Tensor>{torch::ones({1}), at::Tensor()});
-  r.emplace_back("host_tuple", c10::ivalue::Tuple::create({c10::IValue(1), c10::IValue(torch::ones({1}))}));
+  r.emplace_back("host_tuple",
+                 c10::ivalue::Tuple::create({c10::IValue(1), c10::IValue(torch::ones({1}))}));
   r.emplace_back("host_list_any", any_ints);
   r.emplace_back("host_empty_list_any", c10::impl::GenericList(c10::AnyType::get()));
   r.emplace_back("host_dict_any", any_dict);
-  r.emplace_back("host_empty_dict_any", c10::impl::GenericDict(c10::AnyType::get(), c10::AnyType::get()));
+  r.emplace_back("host_empty_dict_any",
+                 c10::impl::GenericDict(c10::AnyType::get(), c10::AnyType::get()));
   return r;
 }
 
@@ -61,7 +63,8 @@ int main(int argc, char** argv) {
   std::vector<Named> arguments;
   std::vector<std::string> parameters, fields;
   for (auto& name : split(argv[2])) {
-    if (module.find_method("make_" + name)) arguments.emplace_back(name, module.get_method("make_" + name)({}));
+    if (module.find_method("make_" + name))
+      arguments.emplace_back(name, module.get_method("make_" + name)({}));
     if (module.find_method("take_" + name)) parameters.push_back(name);
     if (module.hasattr("field_" + name)) fields.push_back(name);
   }
@@ -71,20 +74,25 @@ int main(int argc, char** argv) {
   for (auto& a : arguments) std::cout << "argument|" << a.first << "|" << type_of(a.second) << "\n";
   for (auto& name : parameters) {
     auto& schema = module.get_method("take_" + name).function().getSchema();
-    std::cout << "parameter|" << name << "|" << schema.arguments()[1].type()->repr_str() << "|" << schema << "\n";
-    // '=': accepted, the value is the one given. '.': refused with the usual message. '!': another error, printed below.
+    std::cout << "parameter|" << name << "|" << schema.arguments()[1].type()->repr_str() << "|"
+              << schema << "\n";
+    // '=': accepted, the value is the one given. '.': refused with the usual message. '!': another
+    // error, printed below.
     std::string row, notes;
     for (auto& a : arguments) {
       std::ostringstream usual;
-      usual << "take_" << name << "() Expected a value of type '" << schema.arguments()[1].type()->repr_str()
-            << "' for argument 'a' but instead found type '" << type_of(a.second) << "'.\nPosition: 1\nDeclaration: " << schema;
+      usual << "take_" << name << "() Expected a value of type '"
+            << schema.arguments()[1].type()->repr_str()
+            << "' for argument 'a' but instead found type '" << type_of(a.second)
+            << "'.\nPosition: 1\nDeclaration: " << schema;
       try {
         c10::IValue r = module.get_method("take_" + name)({a.second});
         row += r.is(a.second) ? '=' : '~';
       } catch (const c10::Error& e) {
         std::string text = e.what_without_backtrace();
         row += text == usual.str() ? '.' : '!';
-        if (text != usual.str()) notes += "note|" + name + "|" + a.first + "|" + escaped(text) + "\n";
+        if (text != usual.str())
+          notes += "note|" + name + "|" + a.first + "|" + escaped(text) + "\n";
       }
     }
     std::cout << "call|" << name << "|" << row << "\n" << notes;
@@ -93,7 +101,8 @@ int main(int argc, char** argv) {
     std::string field = "field_" + name, row, notes;
     std::string type = module.type()->getAttribute(field)->repr_str();
     for (auto& a : arguments) {
-      std::string usual = "Expected a value of type '" + type + "' for field '" + field + "', but found '" + type_of(a.second) + "'";
+      std::string usual = "Expected a value of type '" + type + "' for field '" + field +
+                          "', but found '" + type_of(a.second) + "'";
       try {
         module.setattr(field, a.second);
         row += module.attr(field).is(a.second) ? '=' : '~';

@@ -15,7 +15,7 @@ namespace sconce {
 
 class DeviceRuntime;
 
-// Moves when something that a prepared module relies on was written (docs/prepared-modules.md).
+// Moves when something that a prepared module relies on was written (docs/design.md).
 SCONCE_API uint64_t observed_epoch();
 SCONCE_API void move_observed_epoch();
 

@@ -97,6 +97,18 @@ class SchemaParser {
     if (b == at_) fail("a name");
     return std::string(s_.substr(b, at_ - b));
   }
+  // A part of a class's name: its module's file may have letters beyond ASCII and dashes in its
+  // name.
+  std::string path_word() {
+    auto part = [this](size_t i) {
+      auto c = i < s_.size() ? static_cast<unsigned char>(s_[i]) : 0;
+      return std::isalnum(c) || c == '_' || c >= 0x80;
+    };
+    size_t b = at_;
+    while (part(at_) || (at_ > b && at_ < s_.size() && s_[at_] == '-' && part(at_ + 1))) ++at_;
+    if (b == at_) fail("a name");
+    return std::string(s_.substr(b, at_ - b));
+  }
   bool word_next() {
     blank();
     return at_ < s_.size() && (std::isalpha(static_cast<unsigned char>(s_[at_])) || s_[at_] == '_');
@@ -204,14 +216,14 @@ class SchemaParser {
     if (w == "InterfaceType" && eat("<")) return declared(TypeKind::Interface);
     if (w == "__torch__" || (at_ < s_.size() && s_[at_] == '.')) {
       std::string name = w;
-      while (eat(".")) name += "." + word();
+      while (eat(".")) name += "." + path_word();
       return (*declare_)(TypeKind::Class, name);
     }
     return nullptr;
   }
   TypePtr declared(TypeKind kind) {
     std::string name = word();
-    while (eat(".")) name += "." + word();
+    while (eat(".")) name += "." + path_word();
     expect(">");
     return (*declare_)(kind, name);
   }
@@ -287,7 +299,7 @@ class SchemaParser {
       std::string name = w;
       while (at_ < s_.size() && s_[at_] == '.') {
         ++at_;
-        name += "." + word();
+        name += "." + path_word();
       }
       if (name != w || w == "__torch__") {
         TypePtr t = resolve_ && *resolve_ ? (*resolve_)(name) : nullptr;

@@ -21,7 +21,8 @@ struct Entry {
 class Archive {
  public:
   // Throws FormatError when the bytes are no zip archive that PyTorch would read. Without a top
-  // folder it has names but no records, unless it is flat: records that stand in no folder (a .npz).
+  // folder it has names but no records, unless it is flat: records that stand in no folder (a
+  // .npz).
   explicit Archive(Bytes bytes, std::string name, bool flat = false);
 
   const std::string& file_name() const { return name_; }

@@ -120,8 +120,8 @@ Tensor make_per_tensor(const Tensor& x, double scale, int64_t zp) {
   q->scale = scale;
   q->zero_point = zp;
   r.mutable_impl()->dtype = x.dtype() == kByte   ? ScalarType::QUInt8
-                    : x.dtype() == kChar ? ScalarType::QInt8
-                                         : ScalarType::QInt32;
+                            : x.dtype() == kChar ? ScalarType::QInt8
+                                                 : ScalarType::QInt32;
   r.mutable_impl()->quantizer = q;
   return r;
 }

@@ -63,8 +63,8 @@ bool fold_block(Block* b, PassContext& c, const AliasDb& alias) {
          {conv->inputs[1], conv->inputs[2], n->inputs[1], n->inputs[2], n->inputs[3], n->inputs[4]})
       written |= alias.has_writers(v);
     if (written || w.dtype() != mean.dtype()) continue;
-    // Unasked, answers stay those of the unfolded graph: products of half precision would be rounded
-    // in other places.
+    // Unasked, answers stay those of the unfolded graph: products of half precision would be
+    // rounded in other places.
     if (c.assumptions && element_size(w.dtype()) < 4) continue;
     std::optional<Folding> folding;
     if (c.assumptions) folding.emplace(*c.assumptions);

@@ -85,7 +85,8 @@ void softmax_row(const C* x, C* y, int64_t n, bool log) {
 }
 
 // The same along a dim that isn't the last, of halves that fill no block of 32 columns: there
-// PyTorch's kernel keeps the exponentials in the tensor, so they are rounded before they are divided.
+// PyTorch's kernel keeps the exponentials in the tensor, so they are rounded before they are
+// divided.
 void softmax_row_in_place(const float* x, float* y, int64_t n, ScalarType dtype) {
   float max = -std::numeric_limits<float>::infinity();
   for (int64_t i = 0; i < n; ++i) max = x[i] > max || std::isnan(x[i]) ? x[i] : max;

@@ -9,8 +9,8 @@ namespace sconce::script {
 void convert_to_ssa(Graph& g);
 // Loops with a trip count and a condition become while loops.
 void canonicalize_modified_loops(Graph& g);
-// Forks and awaitables get their subgraphs; tuples, constants, dead code, canonical order. warnings:
-// the number of the next aten::warn.
+// Forks and awaitables get their subgraphs; tuples, constants, dead code, canonical order.
+// warnings: the number of the next aten::warn.
 void clean_up(Graph& g, const OpTable& ops, int64_t& warnings);
 
 }  // namespace sconce::script
