@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <set>
 #include <complex>
 #include <map>
 #include <unordered_map>
@@ -126,6 +127,18 @@ Difference compare_dicts(DictBox& a, DictBox& e, const Tolerance& tol, const std
   return {};
 }
 
+// Of two modules or of two clones; an object that leads to itself is compared once.
+Difference compare_objects(const Object& a, const Object& e, const Tolerance& tol,
+                           const std::string& where) {
+  static thread_local std::set<std::pair<const Object*, const Object*>> open;
+  if (a.type->name != e.type->name)
+    return differ(where, ": a ", a.type->name, ", expected a ", e.type->name);
+  if (!open.insert({&a, &e}).second) return {};
+  Difference d = compare_sequences(a.slots(), e.slots(), tol, where);
+  open.erase({&a, &e});
+  return d;
+}
+
 }  // namespace
 
 Difference difference(const IValue& a, const IValue& e, const Tolerance& tol,
@@ -161,6 +174,7 @@ Difference difference(const IValue& a, const IValue& e, const Tolerance& tol,
     case Tag::Tuple:
       return compare_sequences(a.toTupleRef().items, e.toTupleRef().items, tol, where);
     case Tag::Dict: return compare_dicts(a.toDictRef(), e.toDictRef(), tol, where);
+    case Tag::Object: return compare_objects(a.toObjectRef(), e.toObjectRef(), tol, where);
     default: return differ(where, ": a ", a.tag_name(), " can't be compared");
   }
 }

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <set>
 
+#include "api/runtime.h"
 #include "changes.h"
 #include "child.h"
 #include "verify.h"
@@ -81,9 +82,11 @@ class Trial {
   // Every case twice, so that what a second call remembers is there.
   Difference call_unchanged() {
     std::vector<IValue> held = state(), before = copy_values(held);
+    const auto versions = storage_versions(held);
     Difference d = calls(nullptr, Place{}, false);
     std::vector<IValue> after = state();
-    stateless_ = before.size() == after.size();
+    // Constants of the code may be written too, and a buffer written there and back.
+    stateless_ = before.size() == after.size() && versions == storage_versions(held);
     for (size_t i = 0; stateless_ && i < after.size(); ++i)
       if (!ivalue_is(after[i], held[i]) ||
           (after[i].tag() <= Tag::Tuple && difference(after[i], before[i], {"exact", 0, 0}, "")))
@@ -142,6 +145,17 @@ class Trial {
       case Tag::Generator: return false;
       default: return true;
     }
+  }
+  // Of the tensors of the module and of its code.
+  std::vector<uint64_t> storage_versions(const std::vector<IValue>& values) const {
+    std::vector<uint64_t> out;
+    auto add = [&](const IValue& v) {
+      if (v.isTensor() && v.toTensorRef().defined())
+        out.push_back(v.toTensorRef().impl()->storage->version());
+    };
+    for (auto& v : values) add(v);
+    for (auto& v : expected_.module.impl()->archive.cu->constants) add(v);
+    return out;
   }
   std::vector<IValue> state() const {
     std::vector<IValue> out;

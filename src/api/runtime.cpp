@@ -96,19 +96,25 @@ Ref<Prepared> ModuleImpl::find(const std::string& name) {
   return nullptr;
 }
 
-Ref<Prepared> ModuleImpl::prepared(const std::string& name) {
+namespace {
+// Valid now. The epoch is read before the list is looked through: what is written meanwhile moves it
+// again.
+bool valid(Prepared& p) {
   const uint64_t now = observed_epoch();
-  Ref<Prepared> p = find(name);
-  if (p && p->epoch.load(std::memory_order_relaxed) == now) return p;
+  if (p.epoch.load(std::memory_order_relaxed) == now) return true;
   // Something that a preparation relies on was written, perhaps of another module.
+  if (!p.assumptions.hold()) return false;
+  p.epoch.store(now, std::memory_order_relaxed);
+  return true;
+}
+}  // namespace
+
+Ref<Prepared> ModuleImpl::prepared(const std::string& name) {
+  Ref<Prepared> p = find(name);
+  if (p && valid(*p)) return p;
   std::lock_guard<std::mutex> lock(preparing_);
   p = find(name);
-  if (p && p->epoch.load(std::memory_order_relaxed) == now) return p;
-  const uint64_t before = observed_epoch();
-  if (p && p->assumptions.hold()) {
-    p->epoch.store(before, std::memory_order_relaxed);
-    return p;
-  }
+  if (p && valid(*p)) return p;  // another thread was first
   if (p) p->assumptions.blame(unstable_);
   return prepare(name);
 }

@@ -12,7 +12,7 @@ namespace ops {
   X(kScalarOps)                                                                                   \
   X(kContainerOps)                                                                                \
   X(kStringOps)                                                                                   \
-  X(kPointwiseOps) X(kShapeOps) X(kConvertOps) X(kReduceOps) X(kFactoryOps) X(kIndexOps) X(kMatmulOps) X(kNnOps) X(kEmbeddingOps) \
+  X(kPointwiseOps) X(kShapeOps) X(kConvertOps) X(kReduceOps) X(kFactoryOps) X(kIndexOps) X(kMatmulOps) X(kNnOps) X(kLossOps) X(kEmbeddingOps) \
       X(kRnnOps) X(kFftOps) X(kLinalgOps) X(kSpecialOps) X(kQuantizedOps) X(kPrepackedOps) X(kImageOps) X(kAudioOps) X(kStreamOps)
 // clang-format on
 void add_quantized_forms(OpTable& table);

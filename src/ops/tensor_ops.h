@@ -106,6 +106,9 @@ Tensor cat(TensorList list, int64_t dim);
 Tensor stack(TensorList list, int64_t dim);
 Tensor matmul(const Tensor& a, const Tensor& b);
 Tensor linear(const Tensor& x, const Tensor& w, const Tensor* b);
+Tensor cosine_similarity(const Tensor& a, const Tensor& b, int64_t dim, double eps);
+// The p-norm of a - b + eps along the last dim.
+Tensor pairwise_distance(const Tensor& a, const Tensor& b, double p, double eps, bool keep);
 Tensor softmax_impl(const Tensor& t, int64_t dim, ScalarType out, bool log);
 Tensor reduce(Reduce op, const Tensor& t, const IntVec& dims, bool keepdim, ScalarType compute,
               ScalarType out, double p = 0);
