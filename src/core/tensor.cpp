@@ -158,6 +158,7 @@ size_t checked_bytes(IntArrayRef sizes, IntArrayRef strides, ScalarType dtype) {
   for (size_t i = 0; i < sizes.size(); ++i) {
     if (sizes[i] < 0)
       raise<OpError>("Trying to create tensor with negative dimension ", sizes[i], ": ", sizes);
+    if (strides[i] < 0) raise<OpError>("negative strides are not supported: ", strides);
     if (sizes[i] == 0) return 0;
     int64_t step;
     if (__builtin_mul_overflow(sizes[i] - 1, strides[i], &step) ||

@@ -495,6 +495,8 @@ void verify_block(const Block* b, std::unordered_set<const Value*> seen) {
          n->inputs.size() != n->outputs.size() + 2))
       fail("Loop: carried values do not agree", n);
     if (const char* wrong = wrong_shape(n)) fail(wrong, n);
+    if ((n->kind == prim::fork || n->kind == prim::awaitable) && !n->find(Symbol("Subgraph")))
+      fail("a task without its Subgraph", n);
     for (size_t i = 0; i < n->outputs.size(); ++i) {
       if (n->outputs[i]->offset != i || n->outputs[i]->node != n)
         fail("an output does not know its node", n);

@@ -292,8 +292,11 @@ void get(Call& c) {
 }
 void setdefault(Call& c) {
   auto& d = c.in(0).toDictRef();
-  if (!d.find(c.in(1))) d.set(c.in(1), c.in(2));
-  c.out(0, *d.find(c.in(1)));
+  // A NaN is never found again.
+  IValue* found = d.find(c.in(1));
+  IValue value = found ? *found : c.in(2);
+  if (!found) d.set(c.in(1), value);
+  c.out(0, std::move(value));
 }
 void update(Call& c) {
   auto from = c.in(1).toDictRef().items;

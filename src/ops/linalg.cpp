@@ -119,6 +119,13 @@ std::tuple<Tensor, Tensor, Tensor> lu_unpack(const Tensor& LU, const Tensor& piv
         "torch.int32 dtype.");
   IntVec l = lead(LU, 2);
   int64_t m = LU.size(-2), n = LU.size(-1), k = std::min(m, n), b = count(l);
+  if (unpack_pivots) {
+    IntVec expected = l;
+    expected.push_back(k);
+    if (pivots.sizes() != IntArrayRef(expected))
+      raise<OpError>("torch.lu_unpack: expected LU_pivots of sizes ", IntArrayRef(expected),
+                     ", got ", pivots.sizes());
+  }
   Tensor P = empty({0}, LU.dtype()), L = empty({0}, LU.dtype()), U = empty({0}, LU.dtype());
   if (data) {
     L = triangle(contiguous(narrow(LU, -1, 0, k)), -1, false);

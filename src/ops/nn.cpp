@@ -71,6 +71,10 @@ Tensor convolution(const Tensor& x0, const Tensor& w, const Tensor* b, IntVec st
     if (s <= 0) raise<OpError>("non-positive stride is not supported");
     if (l <= 0) raise<OpError>("dilation should be greater than zero");
     if (p < 0) raise<OpError>("negative padding is not supported");
+    constexpr int64_t kMost = int64_t{1} << 31;  // products of two and sums of them fit
+    if (s >= kMost || l >= kMost || p >= kMost)
+      raise<OpError>("convolution: stride ", s, ", padding ", p, " or dilation ", l,
+                     " is too large");
     if (transposed && (out_padding[z(d)] < 0 || (out_padding[z(d)] >= s && out_padding[z(d)] >= l)))
       raise<OpError>("output padding must be smaller than either stride or dilation, but got ",
                      out_padding[z(d)]);

@@ -657,7 +657,8 @@ Tensor copied(const Tensor& t, A a) {
   return clone(F(t, a));
 }
 Tensor pixel_shuffle(const Tensor& t, int64_t r) {
-  if (t.dim() < 3 || r <= 0 || t.size(-3) % (r * r))
+  constexpr int64_t kMost = int64_t{1} << 31;  // its square fits
+  if (t.dim() < 3 || r <= 0 || r >= kMost || t.size(-3) % (r * r))
     raise<OpError>(
         "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of "
         "upscale_factor");

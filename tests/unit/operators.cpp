@@ -243,3 +243,23 @@ TEST_CASE("a padding mask makes a nested tensor, which is padded again") {
   CHECK_THROWS_AS(m.run_method("f", {x, keep}), Error);
   CHECK_THROWS_AS(m.run_method("dense", {x, keep}), Error);
 }
+
+TEST_CASE("sizes that overflow and numbers that no key finds are errors or answers, not crashes") {
+  Module m = compile(
+      "def shuffle(r: int) -> Tensor:\n    return torch.pixel_shuffle(torch.zeros([1, 4, 2, 2]), "
+      "r)\n"
+      "def conv(d: int) -> Tensor:\n"
+      "    return torch.conv1d(torch.zeros([1, 1, 64]), torch.zeros([1, 1, 4]), None, [1], [0], "
+      "[d], 1)\n"
+      "def strided(s: int) -> Tensor:\n    return torch.empty_strided([10, 10], [s, 10])\n"
+      "def unpack(n: int) -> Tensor:\n"
+      "    p = torch.ones([n, 5], dtype=3)\n"
+      "    a, b, c = torch.lu_unpack(torch.zeros([5, 5]), p)\n    return a\n"
+      "def default(k: float) -> int:\n"
+      "    d : Dict[float, int] = {}\n    return d.setdefault(k, 7)\n");
+  CHECK_THROWS_AS(m.run_method("shuffle", {IValue(int64_t{1} << 32)}), OpError);
+  CHECK_THROWS_AS(m.run_method("conv", {IValue(int64_t{6148914691236517206})}), OpError);
+  CHECK_THROWS_AS(m.run_method("strided", {IValue(int64_t{-10})}), OpError);
+  CHECK_THROWS_AS(m.run_method("unpack", {IValue(int64_t{100})}), OpError);
+  CHECK(m.run_method("default", {IValue(std::nan(""))}).toInt() == 7);
+}
