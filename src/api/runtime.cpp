@@ -97,8 +97,8 @@ Ref<Prepared> ModuleImpl::find(const std::string& name) {
 }
 
 namespace {
-// Valid now. The epoch is read before the list is looked through: what is written meanwhile moves it
-// again.
+// Valid now. The epoch is read before the list is looked through: what is written meanwhile moves
+// it again.
 bool valid(Prepared& p) {
   const uint64_t now = observed_epoch();
   if (p.epoch.load(std::memory_order_relaxed) == now) return true;
