@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/clone_copy.h"
 
+#include "core/device.h"
+
 namespace sconce {
 
 IValue CloneCopy::copy(const IValue& v) {
@@ -13,18 +15,10 @@ IValue CloneCopy::copy(const IValue& v) {
 IValue CloneCopy::tensor(const Tensor& t) {
   const TensorImpl& from = *t.impl();
   Ref<Storage>& storage = storages_[from.storage.get()];
-  if (!storage && from.storage) storage = from.storage->share();
-  auto to = make_ref<TensorImpl>();
-  to->storage = storage;
-  to->sizes = from.sizes;
-  to->strides = from.strides;
-  to->offset = from.offset;
-  to->dtype = from.dtype;
-  to->device = from.device;
-  to->requires_grad = from.requires_grad;
-  to->quantizer = from.quantizer;
-  to->nested_rows = from.nested_rows;
-  return boxes_[t.impl()] = IValue(Tensor(std::move(to)));
+  if (!storage) storage = from.storage->share();
+  const Tensor to = with_storage(t, storage, from.offset);
+  to.mutable_impl()->device = from.device;
+  return boxes_[t.impl()] = IValue(to);
 }
 
 // A container is known before its elements are copied: it may hold itself.

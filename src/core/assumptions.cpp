@@ -5,16 +5,13 @@
 
 namespace sconce {
 
-namespace {
-// The same box, or the same bits of a plain value.
-bool same_value(const IValue& a, const IValue& b) {
-  if (a.tag() != b.tag()) return false;
-  if (a.isDouble()) {
-    double x = a.toDouble(), y = b.toDouble();
-    return std::memcmp(&x, &y, sizeof x) == 0;
-  }
-  return a.box() || b.box() ? a.box() == b.box() : ivalue_is(a, b);
+bool identical(const IValue& a, const IValue& b) {
+  if (!a.isDouble() || !b.isDouble()) return ivalue_is(a, b);
+  const double x = a.toDouble(), y = b.toDouble();
+  return std::memcmp(&x, &y, sizeof x) == 0;
 }
+
+namespace {
 Ref<Storage> counted(const Storage& s) { return Ref<Storage>(const_cast<Storage*>(&s)); }
 }  // namespace
 
@@ -63,7 +60,7 @@ bool Assumptions::Form::same() const {
 
 bool Assumptions::hold() const {
   for (auto& [key, s] : slots_)
-    if (!same_value(s.object->observe(key.second), s.value)) return false;
+    if (!identical(s.object->observe(key.second), s.value)) return false;
   for (auto& [key, f] : forms_)
     if (!f.same()) return false;
   for (auto& [key, c] : contents_)
@@ -81,7 +78,7 @@ void Assumptions::blame(Unstable& unstable) const {
   for (auto& [key, s] : slots_) {
     // A program switches between training and evaluation now and then, not in every step.
     bool mode = s.object->type->attributes[key.second].name == "training";
-    if (!mode && !same_value(s.object->observe(key.second), s.value))
+    if (!mode && !identical(s.object->observe(key.second), s.value))
       unstable.slot_changed(s.object, key.second);
   }
   for (auto& [key, f] : forms_)

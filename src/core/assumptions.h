@@ -22,6 +22,9 @@
 
 namespace sconce {
 
+// The same box, or the same plain value to the bit: a NaN is itself, -0.0 is not 0.0.
+bool identical(const IValue& a, const IValue& b);
+
 // What changed under preparations of one module. Guarded by the module's lock for preparing.
 class Unstable {
  public:
@@ -79,7 +82,6 @@ class Assumptions {
     const TensorImpl& i = *t.impl();
     return (i.storage->observed() && contents_.count(i.storage.get())) || forms_.count(&i);
   }
-  bool any_contents() const { return !contents_.empty(); }
 
  private:
   struct Slot {

@@ -348,10 +348,7 @@ bool same_constant(const Value* a, const Value* b) {
 // The same as far as a run can tell.
 bool same_to_run(const Value* a, const Value* b) {
   auto x = constant_value(a), y = constant_value(b);
-  if (x && y && x->isDouble() && y->isDouble()) {
-    const double u = x->toDouble(), w = y->toDouble();
-    return std::memcmp(&u, &w, sizeof u) == 0;
-  }
+  if (x && y && x->isDouble() && y->isDouble()) return identical(*x, *y);
   if (!AliasDb::is_mutable_type(a->type)) return same_constant(a, b);
   return a->type == b->type && x && y && x->tag() == y->tag() && x->box() && x->box() == y->box();
 }

@@ -77,7 +77,7 @@ class Reader {
       return true;
     }
     if (!c_.assumptions->slot(o, i, v)) return false;
-    return seen == seen_.end() || ivalue_is(seen->second, *v);
+    return seen == seen_.end() || identical(seen->second, *v);
   }
   // The object that v stands for, when it is self or a chain of constant attributes from it.
   Object* object_of(const Value* v, const Value* self, bool noted) {

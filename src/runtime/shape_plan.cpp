@@ -13,6 +13,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "core/assumptions.h"
 #include "core/context.h"
 #include "core/device.h"
 #include "core/op_table.h"
@@ -48,7 +49,7 @@ struct Key {
   uint32_t same = 0;  // an earlier input that it is
   IValue value;
   bool matches(const IValue& v, bool layout) const {
-    if (!tensor) return same_plain(v, value);
+    if (!tensor) return !v.isTensor() && identical(v, value);
     if (!v.isTensor() || !v.box()) return false;
     const TensorImpl& t = *v.toTensorRef().impl();
     if (t.dtype != dtype || t.device.type != DeviceType::CPU || t.quantizer || t.nested_rows ||
@@ -57,12 +58,6 @@ struct Key {
     if (layout && (t.offset != offset || t.storage->nbytes() != nbytes)) return false;
     const int64_t first = t.offset * static_cast<int64_t>(element_size(dtype));
     return first + low >= 0 && first + high <= static_cast<int64_t>(t.storage->nbytes());
-  }
-  static bool same_plain(const IValue& a, const IValue& b) {
-    if (a.tag() != b.tag() || a.isTensor()) return false;
-    if (!a.isDouble()) return ivalue_is(a, b);
-    double x = a.toDouble(), y = b.toDouble();
-    return std::memcmp(&x, &y, sizeof x) == 0;  // -0.0 is not 0.0
   }
 };
 size_t mix(size_t h, size_t v) { return (h ^ v) * 0x9e3779b97f4a7c15ull + (h >> 31); }
