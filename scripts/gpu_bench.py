@@ -44,7 +44,7 @@ except ImportError as e:
 CASES = (("resnet50", 1), ("bert_base", 1), ("resnet50", 32), ("bert_base", 32), ("mlp", 1), ("lstm", 1), ("pointwise", 1))
 VARIANTS = ("eager", "torchscript", "optimized")
 GPU = "cuda"
-LATENCY_SECONDS, DEVICE_SECONDS, LEAST_CALLS, LONGEST = 0.3, 0.2, 10, 4  # slow calls: at most LONGEST times the seconds
+LATENCY_SECONDS, DEVICE_SECONDS, LEAST_CALLS, LONGEST = 0.25, 0.15, 10, 4  # slow calls: at most LONGEST times the seconds
 COMMAND_SECONDS, COMPILE_SECONDS, IMPORT_SECONDS = 30, 60, 40
 ERROR_CHARACTERS = 300
 
@@ -73,6 +73,10 @@ class Results:
             self.data["skipped"].append(reason)
             say("skipped:", reason)
         self.write()
+
+    def late(self, cases, what):
+        if cases:
+            self.skip(f"out of time: {what} of {', '.join(f'{name}:{batch}' for name, batch in cases)}")
 
 
 def say(*words, case=None, what=""):
@@ -175,8 +179,7 @@ def pytorch_rows(results, case, model, inputs, budget):
     for variant in VARIANTS:
         for tf32 in (False, True):
             if budget.left() < 0:
-                results.skip(f"{case[0]}:{case[1]} {variant}: out of time")
-                break
+                return results.late([case], f"{variant} with TF32 {'on' if tf32 else 'off'}, and what follows it,")
             try:
                 set_tf32(tf32)
                 call = model.variant(variant)
@@ -352,8 +355,8 @@ def compiled_rows(results, cases, budget, flags):
         if jobs and budget.left() > 0:
             results.row(*jobs[0][:1], "compiled", jobs[0][1], error=reason)
             jobs.pop(0)
-    for case, tf32 in jobs:
-        results.skip(f"{case[0]}:{case[1]} compiled, TF32 {'on' if tf32 else 'off'}: out of time")
+    for tf32 in (False, True):
+        results.late([case for case, on in jobs if on == tf32], f"compiled, TF32 {'on' if tf32 else 'off'}")
 
 
 # ---- the whole
@@ -403,11 +406,11 @@ def bench(options, results, cases, budget):
         results.write()
     models = {}
     with tempfile.TemporaryDirectory() as folder:
-        for case in cases:
+        for at, case in enumerate(cases):
             name, batch = case
             if budget.left() < 0:
-                results.skip(f"{name}:{batch}: out of time")
-                continue
+                results.late(cases[at:], "everything")
+                break
             try:
                 if name not in models:
                     models[name] = Model(name, folder, device, options.emulated)
