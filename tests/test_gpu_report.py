@@ -57,10 +57,10 @@ class Tables(unittest.TestCase):
                      "| many | 2 | b, c |\n| few | 1 | a |",
                      "Kernel slots that ran on the CPU, with their calls: `fft` 7, `sort` 4.",
                      "| memcheck | cases 12, errors 0 |\n| racecheck | - |",
-                     "| ResNet-50 | 1 | 8.00 / - | - / - | 2.00 / - | - / 0.50 | 4.00 / - | 2.00 / - |",
-                     "| ResNet-50 | 1 | 6.00 / - | - / - | 1.50 / - | - / 0.25 | 3.00 / - | 2.00 / - |",
+                     "| ResNet-50 | 1 | 8.00 / - | - / - | 2.00 / - | - / 0.500 | 4.00 / - | 2.00 / - |",
+                     "| ResNet-50 | 1 | 6.00 / - | - / - | 1.50 / - | - / 0.250 | 3.00 / - | 2.00 / - |",
                      "| ResNet-50 | 1 | 1.5e-06 | - | 5.0e-07 |",
-                     "| ResNet-50 | 1 | 2.75 | `gemm` 2.50 in 54 | `relu` 0.25 in 49 | - | - | - | - |",
+                     "| ResNet-50 | 1 | 2.75 | `gemm` 2.50 in 54 | `relu` 0.250 in 49 | - | - | - | - |",
                      "copy 3500 GB/s, FP32 50.0 TFLOP/s, TF32 - TFLOP/s, BF16 - TFLOP/s",
                      "- ResNet-50, batch 1, sconce, TF32: no such option",
                      "- lstm:1: out of time"):
