@@ -115,7 +115,7 @@ class Network(typing.NamedTuple):
 
 
 NETWORKS = {
-    "resnet50": Network(lambda small: resnet50((1, 1)) if small else resnet50(), lambda n, small: (torch.randn(n, 3, *([16, 16] if small else [224, 224])),)),
+    "resnet50": Network(lambda small: resnet50((1,)) if small else resnet50(), lambda n, small: (torch.randn(n, 3, *([16, 16] if small else [224, 224])),)),
     "bert_base": Network(lambda small: Bert(1, 48, 4, 100, 32) if small else Bert(), lambda n, small: bert_inputs(n, 16, 100) if small else bert_inputs(n, 128, 30522)),
     "mlp": Network(lambda small: Mlp(), lambda n, small: (torch.randn(n, 32),)),
     "lstm": Network(lambda small: Lstm(16) if small else Lstm(), lambda n, small: (torch.randn(5, n, 16) if small else torch.randn(100, n, 256),), scripted=True),
