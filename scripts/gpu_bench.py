@@ -167,11 +167,13 @@ class Model:
         return tuple(x.to(self.device) for x in inputs)
 
     def answers(self, inputs):
-        """Eager PyTorch's answer with TF32 off, and the float64 one."""
-        set_tf32(False)
-        here = self.on_device(inputs)
+        """Eager PyTorch's answers with TF32 off and on, and the float64 one."""
+        here, eager = self.on_device(inputs), []
+        for tf32 in (False, True):
+            set_tf32(tf32)
+            eager.append(self.module(*here).cpu())
         exact = copy.deepcopy(self.module).double()(*(x.double() if x.is_floating_point() else x for x in here))
-        return self.module(*here).cpu(), exact.cpu()
+        return *eager, exact.cpu()
 
 
 def pytorch_rows(results, case, model, inputs, budget):
@@ -268,23 +270,29 @@ def difference(ours, theirs):
 
 
 def output_rows(results, options, case, model, inputs, files, folder):
-    """sconce's answer beside PyTorch's two, and eager PyTorch's beside the float64 one, which says what to expect."""
+    """sconce's answer beside PyTorch's, and eager PyTorch's beside the float64 one, which says what to expect."""
 
-    def add(answer, against, **figures):
-        row = {"model": case[0], "batch": case[1], "answer": answer, "against": against, "max_abs": None, "max_rel": None, "error": None, **figures}
+    def add(answer, tf32, against, **figures):
+        row = {"model": case[0], "batch": case[1], "answer": answer, "tf32": tf32, "against": against, "max_abs": None, "max_rel": None, "error": None, **figures}
         results.data["outputs"].append(row)
-        say(*(f"{k} {v:.3g}" if isinstance(v, float) else v for k, v in figures.items()), case=case, what=f"{answer} against {against}")
+        say("TF32" if tf32 else "", *(f"{k} {v:.3g}" if isinstance(v, float) else v for k, v in figures.items()), case=case, what=f"{answer} against {against}")
+
+    def ours(tf32):
+        out = pathlib.Path(folder) / "answer.npy"
+        run_sconce(options, "run", model.path, files, "--out", str(out), *(["--tf32"] if tf32 else []))
+        return torch.from_numpy(numpy.load(out))
 
     try:
-        eager, exact = model.answers(inputs)
-        add("eager", "float64", **difference(eager, exact))
-        out = pathlib.Path(folder) / "answer.npy"
-        run_sconce(options, "run", model.path, files, "--out", str(out))
-        ours = torch.from_numpy(numpy.load(out))
-        add("sconce", "eager", **difference(ours, eager))
-        add("sconce", "float64", **difference(ours, exact))
+        eager, rounded, exact = model.answers(inputs)
+        add("eager", False, "float64", **difference(eager, exact))
+        answer = ours(False)
+        add("sconce", False, "eager", **difference(answer, eager))
+        add("sconce", False, "float64", **difference(answer, exact))
+        if case[1] == 1:  # a larger batch does the same
+            add("eager", True, "float64", **difference(rounded, exact))
+            add("sconce", True, "float64", **difference(ours(True), exact))
     except Exception as e:
-        add("sconce", "eager", error=short(e))
+        add("sconce", False, "eager", error=short(e))
     results.write()
 
 

@@ -15,8 +15,8 @@ def row(variant, tf32, latency, device, **more):
     return {"model": "resnet50", "batch": 1, "variant": variant, "tf32": tf32, "latency_ms": latency, "device_ms": device, "first_ms": None, "error": None, **more}
 
 
-def answer(whose, against, error):
-    return {"model": "resnet50", "batch": 1, "answer": whose, "against": against, "max_abs": error, "max_rel": error, "error": None}
+def answer(whose, against, error, tf32=False):
+    return {"model": "resnet50", "batch": 1, "answer": whose, "tf32": tf32, "against": against, "max_abs": error, "max_rel": error, "error": None}
 
 
 RESULT = {
@@ -29,7 +29,7 @@ RESULT = {
         "bench": {"device": "Some GPU", "torch": "2.11", "rows": [
             row("sconce", False, 4.0, 3.0), row("sconce", True, None, None, error="no such option"),
             row("eager", False, 8.0, 6.0), row("optimized", False, 2.0, 1.5), row("compiled", True, 0.5, 0.25)],
-            "outputs": [answer("sconce", "eager", 1.5e-6), answer("eager", "float64", 5e-7)],
+            "outputs": [answer("sconce", "eager", 1.5e-6), answer("eager", "float64", 5e-7), answer("sconce", "float64", 2e-3, True)],
             "profiles": {"resnet50:1": [{"name": "relu", "calls": 49, "ms": 0.25}, {"name": "gemm", "calls": 54, "ms": 2.5}]},
             "ceilings": {"copy_gb_s": 3500.0, "fp32_tflops": 50.0}, "skipped": ["lstm:1: out of time"]}}}
 
@@ -59,7 +59,7 @@ class Tables(unittest.TestCase):
                      "| memcheck | cases 12, errors 0 |\n| racecheck | - |",
                      "| ResNet-50 | 1 | 8.00 / - | - / - | 2.00 / - | - / 0.500 | 4.00 / - | 2.00 / - |",
                      "| ResNet-50 | 1 | 6.00 / - | - / - | 1.50 / - | - / 0.250 | 3.00 / - | 2.00 / - |",
-                     "| ResNet-50 | 1 | 1.5e-06 | - | 5.0e-07 |",
+                     "| ResNet-50 | 1 | 1.5e-06 | - | 5.0e-07 | 2.0e-03 | - |",
                      "| ResNet-50 | 1 | 2.75 | `gemm` 2.50 in 54 | `relu` 0.250 in 49 | - | - | - | - |",
                      "copy 3500 GB/s, FP32 50.0 TFLOP/s, TF32 - TFLOP/s, BF16 - TFLOP/s",
                      "- ResNet-50, batch 1, sconce, TF32: no such option",
