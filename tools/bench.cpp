@@ -4,13 +4,16 @@
 #include <algorithm>
 #include <chrono>
 #include <iostream>
+#include <map>
 #include <nlohmann/json.hpp>
 
+#include "api/runtime.h"
 #include "commands.h"
 #include "compare.h"
 #include "core/device.h"
 #include "inputs.h"
 #include "progress.h"
+#include "runtime/profile.h"
 #include "sconce/sconce.h"
 
 namespace sconce::tool {
@@ -22,7 +25,7 @@ struct Options {
   InputOptions inputs;
   int threads = 1;
   double min_time = 1;
-  bool json = false;
+  bool json = false, profile = false, tf32 = false;
 };
 
 using Clock = std::chrono::steady_clock;
@@ -30,7 +33,30 @@ double ms_since(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
+// What the device works on in one call, by kernel slot, the longest first.
+nlohmann::ordered_json profile_of(const Module& m, const std::string& method,
+                                  std::vector<IValue> inputs) {
+  Profile profile;
+  m.impl()->recorder = &profile;
+  m.run_method(method, std::move(inputs));
+  m.impl()->recorder = nullptr;
+  std::map<std::string, std::pair<int64_t, double>> slots;
+  for (auto& op : profile.rows())
+    for (auto& s : op.slots) {
+      slots[s.name].first += s.calls;
+      slots[s.name].second += s.device_seconds > 0 ? s.device_seconds : s.seconds;
+    }
+  std::vector<std::pair<std::string, std::pair<int64_t, double>>> rows(slots.begin(), slots.end());
+  std::sort(rows.begin(), rows.end(),
+            [](auto& a, auto& b) { return a.second.second > b.second.second; });
+  auto j = nlohmann::ordered_json::array();
+  for (auto& [name, s] : rows)
+    j.push_back({{"name", name}, {"calls", s.first}, {"ms", s.second * 1e3}});
+  return j;
+}
+
 int bench(const Options& o) {
+  set_allow_tf32(o.tf32);
   read_ahead(o.model);
   auto start = Clock::now();
   LoadOptions load_options;
@@ -53,13 +79,18 @@ int bench(const Options& o) {
   // Inputs that the method writes are copied before each call; the others stay as warm as a
   // caller's own.
   bool writes = false;
+  std::vector<double> device_times;
   auto once = [&] {
     auto inputs = writes ? copy_values(given) : given;
     if (writes) move_values(inputs, o.device);
     auto t = Clock::now();
+    DeviceRuntime::Mark from = device ? device->mark() : nullptr;
     IValue out = m.run_method(method, std::move(inputs));
+    DeviceRuntime::Mark to = device ? device->mark() : nullptr;
     if (device) device->synchronize();
-    return ms_since(t);
+    double ms = ms_since(t);
+    if (device) device_times.push_back(device->elapsed_ms(from, to));
+    return ms;
   };
   auto before = copy_values(given);
   move_values(given, o.device);
@@ -69,6 +100,7 @@ int bench(const Options& o) {
     writes |= difference(given[i], before[i], exact, "").has_value();
   if (writes) given = before;  // copied and moved before each call
   std::vector<double> times;
+  device_times.clear();
   auto begin = Clock::now();
   {
     // Drawn between calls, so that none is slower for it.
@@ -95,6 +127,15 @@ int bench(const Options& o) {
                            {"runs", times.size()},
                            {"peak_rss_mb", static_cast<double>(usage.ru_maxrss) / 1024},
                            {"threads", o.threads}};
+  if (device) {
+    std::sort(device_times.begin(), device_times.end());
+    j["device_median_ms"] = device_times[device_times.size() / 2];
+  }
+  if (o.profile) {
+    auto inputs = writes ? copy_values(given) : given;
+    if (writes) move_values(inputs, o.device);
+    j["profile"] = profile_of(m, method, std::move(inputs));
+  }
   if (o.json)
     std::cout << j.dump() << "\n";
   else
@@ -120,6 +161,8 @@ Command add_bench(CLI::App& app) {
       ->capture_default_str();
   c->add_option("--device", o->device, "cpu or cuda[:N]")->capture_default_str();
   c->add_option("--min-time", o->min_time, "seconds to measure for")->capture_default_str();
+  c->add_flag("--tf32", o->tf32, "on a CUDA device: products of floats may round to TF32");
+  c->add_flag("--profile", o->profile, "one more call, its time by kernel slot");
   c->add_flag("--json", o->json, "as JSON");
   c->footer(std::string(kInputHelp) +
             "\n\nExamples:\n"

@@ -16,6 +16,7 @@ Command add_graph(CLI::App& app);
 Command add_verify(CLI::App& app);
 Command add_bench(CLI::App& app);
 Command add_ops(CLI::App& app);
+Command add_devices(CLI::App& app);
 Command add_compile(CLI::App& app);
 Command add_opt(CLI::App& app);
 

@@ -25,15 +25,17 @@ struct Options {
   InputOptions inputs;
   int threads = 1;
   int64_t seed = -1;
-  bool profile = false, strict = false, full = false;
+  bool profile = false, strict = false, full = false, tf32 = false;
 };
 
-void print_profile(const Profile& p, double seconds) {
-  std::fprintf(stderr, "%-44s %8s %12s %7s\n", "operator, its kernel slots", "calls", "ms",
-               "share");
+void print_profile(Profile& p, double seconds, bool on_device) {
+  std::fprintf(stderr, "%-44s %8s %12s %7s%s\n", "operator, its kernel slots", "calls", "ms",
+               "share", on_device ? "   device ms" : "");
   auto line = [&](const char* indent, const Profile::Row& r) {
-    std::fprintf(stderr, "%s%-*s %8lld %12.3f %6.1f%%\n", indent, *indent ? 42 : 44, r.name.c_str(),
+    std::fprintf(stderr, "%s%-*s %8lld %12.3f %6.1f%%", indent, *indent ? 42 : 44, r.name.c_str(),
                  static_cast<long long>(r.calls), r.seconds * 1e3, 100 * r.seconds / seconds);
+    if (on_device) std::fprintf(stderr, " %11.3f", r.device_seconds * 1e3);
+    std::fprintf(stderr, "\n");
   };
   for (auto& r : p.rows()) {
     line("", r);
@@ -48,7 +50,8 @@ void print_profile(const Profile& p, double seconds) {
 }
 
 // The call, with what it spent its time on told on stderr.
-IValue run_profiled(const Module& m, const std::string& method, std::vector<IValue> inputs) {
+IValue run_profiled(const Module& m, const std::string& method, std::vector<IValue> inputs,
+                    bool on_device) {
   m.impl()->prepared(method);  // compiling is no part of it
   Profile profile;
   m.impl()->recorder = &profile;
@@ -56,7 +59,7 @@ IValue run_profiled(const Module& m, const std::string& method, std::vector<IVal
   IValue out = m.run_method(method, std::move(inputs));
   std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
   m.impl()->recorder = nullptr;
-  print_profile(profile, taken.count());
+  print_profile(profile, taken.count(), on_device);
   return out;
 }
 
@@ -67,6 +70,7 @@ void save(const std::string& path, const IValue& v) {
 }
 
 int run(const Options& o) {
+  set_allow_tf32(o.tf32);
   if (o.seed >= 0) manual_seed(static_cast<uint64_t>(o.seed));
   LoadOptions load_options;
   load_options.out = &std::cout;
@@ -96,7 +100,7 @@ int run(const Options& o) {
   std::vector<IValue> inputs = parse_inputs(o.inputs);
   move_values(inputs, o.device);
   inputs = method_inputs(m, o.method, inputs);
-  IValue out = o.profile ? run_profiled(m, o.method, std::move(inputs))
+  IValue out = o.profile ? run_profiled(m, o.method, std::move(inputs), o.device != "cpu")
                          : m.run_method(o.method, std::move(inputs));
   if (o.out.empty())
     print_value(std::cout, out, o.full);
@@ -121,6 +125,7 @@ Command add_run(CLI::App& app) {
   c->add_flag("--full", o->full, "print large tensors whole");
   c->add_option("--device", o->device, "cpu or cuda[:N]")->capture_default_str();
   c->add_flag("--strict", o->strict, "a kernel that the device lacks is an error");
+  c->add_flag("--tf32", o->tf32, "on a CUDA device: products of floats may round to TF32");
   c->add_option("--threads", o->threads, "threads of one operator")->check(CLI::Range(1, 1024));
   c->add_flag("--profile", o->profile,
               "what the time goes to, by operator and kernel slot, on stderr");

@@ -11,8 +11,10 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <deque>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <iostream>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -22,6 +24,8 @@
 
 #include "api/alias_audit.h"
 #include "api/runtime.h"
+#include "core/device.h"
+#include "core/recorder.h"
 #include "commands.h"
 #include "compare.h"
 #include "passes/passes.h"
@@ -45,6 +49,7 @@ Json to_json(const Result& r) {
           {"alias", {r.alias_findings, r.parameters, r.parameters_proved}},
           {"passes", {r.passes_equal, r.passes_different, r.passes_unknown}},
           {"changes", r.changes},
+          {"host_slots", r.host_slots},
           {"error", r.error},
           {"failures", r.failures},
           {"bad_file", r.bad_file}};
@@ -58,6 +63,7 @@ Result from_json(const Json& j) {
   r.passes_equal = j["passes"][0], r.passes_different = j["passes"][1];
   r.passes_unknown = j["passes"][2];
   r.changes = j["changes"].get<decltype(r.changes)>();
+  r.host_slots = j["host_slots"].get<decltype(r.host_slots)>();
   r.error = j["error"], r.failures = j["failures"].get<std::vector<std::string>>(),
   r.bad_file = j["bad_file"];
   return r;
@@ -118,6 +124,25 @@ class ParameterCount {
  private:
   std::map<const Storage*, uint64_t> versions_;
 };
+
+// Slots that the device lacks, with the times that they ran on the CPU.
+struct HostSlots final : Recorder {
+  std::map<std::string, int64_t> counts;
+  void allocated(const Ref<Storage>&) override {}
+  void called(const SlotCall& call) override { call.run(call.args); }
+  void host_read(const Storage*) override {}
+  void ran_on_host(const char* slot) override { ++counts[slot]; }
+};
+
+// Whether an error has left the device useless to this process.
+bool is_lost(const std::string& device) {
+  try {
+    const DeviceRuntime* d = find_device(Device::parse(device));
+    return d && d->lost();
+  } catch (const Error&) {
+    return false;  // there is none
+  }
+}
 
 // Runs in the worker.
 Result check_archive(const Job& job, const Options& o) {
@@ -202,14 +227,19 @@ Result check_archive(const Job& job, const Options& o) {
   }
   ParameterCount parameters;
   if (audit) parameters.start(m);
+  std::optional<HostSlots> slots;
+  if (o.host_slots) m.impl()->recorder = &slots.emplace();
   for (size_t i = 0; i < cases.size(); ++i) {
     if (cases[i].skip) {
       ++r.skipped;
       continue;
     }
     std::optional<std::string> d;
+    Case& c = cases[i];
+    c.tolerance.rtol = std::max(c.tolerance.rtol, o.rtol);
+    c.tolerance.atol = std::max(c.tolerance.atol, o.atol);
     try {
-      for (int k = 0; k < o.repeat; ++k) d = run_case(m, cases[i], Take::text, &printed);
+      for (int k = 0; k < o.repeat; ++k) d = run_case(m, c, Take::text, &printed);
     } catch (const std::exception& e) {
       d = e.what();
     }
@@ -227,19 +257,59 @@ Result check_archive(const Job& job, const Options& o) {
     r.failures.push_back(cases[i].method + " #" + std::to_string(i) + ": " + one_line(*d));
   }
   if (audit) parameters.finish(m, cases, r);
+  if (slots) {
+    m.impl()->recorder = nullptr;
+    r.host_slots = slots->counts;
+  }
   return r;
 }
 
+// A process that checks some jobs one after another, each under the limits of time and memory. It
+// tells a line a job. When it ends early the job that it was at has failed, and the rest is for
+// another worker.
 struct Worker {
   pid_t pid = -1;
   int fd = -1;
-  size_t job = 0;
-  std::string text;
-  std::chrono::steady_clock::time_point start;
+  std::vector<size_t> jobs;
+  size_t told = 0;                              // of jobs
+  std::string text;                             // the line that is not whole yet
+  std::chrono::steady_clock::time_point start;  // of the job in hand
   bool timed_out = false;
 };
 
-Worker start(const Job& job, size_t index, const Options& o) {
+void limit_worker(const Options& o) {
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+  // A GPU's driver reserves addresses far beyond what it uses.
+  if (o.device.empty()) {
+    rlim_t bytes = static_cast<rlim_t>(o.memory_mb) << 20;
+    struct rlimit limit {
+      bytes, bytes
+    };
+    setrlimit(RLIMIT_AS, &limit);
+  }
+#endif
+  struct rlimit no_core {
+    0, 0
+  };
+  setrlimit(RLIMIT_CORE, &no_core);
+}
+
+Result check(const Job& job, const Options& o) {
+  try {
+    return o.changes                        ? check_changes(job.archive, o)
+           : job.kind == Job::Kind::Archive ? check_archive(job, o)
+           : job.kind == Job::Kind::Pass    ? check_pass(job.archive)
+                                            : check_round_trip(job.archive);
+  } catch (const std::exception& e) {
+    Result r;
+    r.failed = 1;
+    r.bad_file = true;
+    r.error = one_line(e.what());
+    return r;
+  }
+}
+
+Worker start(const std::vector<Job>& all, std::vector<size_t> jobs, const Options& o) {
   int fds[2];
   if (pipe(fds) != 0) raise<Error>("pipe: ", std::strerror(errno));
   std::cout.flush();
@@ -248,50 +318,27 @@ Worker start(const Job& job, size_t index, const Options& o) {
   if (pid < 0) raise<Error>("fork: ", std::strerror(errno));
   if (pid == 0) {
     close(fds[0]);
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-    rlim_t bytes = static_cast<rlim_t>(o.memory_mb) << 20;
-    struct rlimit limit {
-      bytes, bytes
-    };
-    setrlimit(RLIMIT_AS, &limit);
-#endif
-    struct rlimit no_core {
-      0, 0
-    };
-    setrlimit(RLIMIT_CORE, &no_core);
-    Result r;
-    try {
-      r = o.changes                        ? check_changes(job.archive, o)
-          : job.kind == Job::Kind::Archive ? check_archive(job, o)
-          : job.kind == Job::Kind::Pass    ? check_pass(job.archive)
-                                           : check_round_trip(job.archive);
-    } catch (const std::exception& e) {
-      r = Result{};
-      r.failed = 1;
-      r.bad_file = true;
-      r.error = one_line(e.what());
-    }
-    std::string text = to_json(r).dump(-1, ' ', false, Json::error_handler_t::replace);
-    for (size_t at = 0; at < text.size();) {
-      ssize_t n = write(fds[1], text.data() + at, text.size() - at);
-      if (n <= 0) _exit(9);
-      at += static_cast<size_t>(n);
+    limit_worker(o);
+    for (size_t index : jobs) {
+      std::string text =
+          to_json(check(all[index], o)).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+      for (size_t at = 0; at < text.size();) {
+        ssize_t n = write(fds[1], text.data() + at, text.size() - at);
+        if (n <= 0) _exit(9);
+        at += static_cast<size_t>(n);
+      }
+      if (!o.device.empty() && is_lost(o.device)) break;  // the rest is for a fresh process
     }
     _exit(0);
   }
   close(fds[1]);
   Worker w;
-  w.pid = pid, w.fd = fds[0], w.job = index, w.start = std::chrono::steady_clock::now();
+  w.pid = pid, w.fd = fds[0], w.jobs = std::move(jobs), w.start = std::chrono::steady_clock::now();
   return w;
 }
 
-// The worker is gone: what it said, or what became of it.
-Result finish(Worker& w, const Job& job) {
-  int status = 0;
-  waitpid(w.pid, &status, 0);
-  close(w.fd);
-  Json j = Json::parse(w.text, nullptr, false);
-  if (!j.is_discarded() && WIFEXITED(status) && WEXITSTATUS(status) == 0) return from_json(j);
+// What became of the job at which a worker ended.
+Result unfinished(const Worker& w, int status, const Job& job) {
   Result r;
   r.failed = 1;
   if (w.timed_out)
@@ -309,6 +356,89 @@ Result finish(Worker& w, const Job& job) {
   }
   return r;
 }
+
+// Runs the jobs in worker processes and hands each result over as it comes.
+class Pool {
+ public:
+  Pool(const std::vector<Job>& jobs, const Options& o,
+       std::function<void(size_t, const Result&)> done)
+      : jobs_(jobs), o_(o), done_(std::move(done)), begin_(Clock::now()) {
+    for (size_t i = 0; i < jobs.size(); ++i) queue_.push_back(i);
+  }
+  // Until all are done, or no time is left; tick is called a few times a second.
+  void run(const std::function<void()>& tick) {
+    for (;;) {
+      while (!queue_.empty() && workers_.size() < static_cast<size_t>(o_.jobs) && !late())
+        workers_.push_back(start(jobs_, take(), o_));
+      if (workers_.empty()) return;
+      look();
+      tick();
+    }
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  bool late() const {
+    return o_.seconds > 0 && Clock::now() - begin_ > std::chrono::duration<double>(o_.seconds);
+  }
+  // A process each, so that none sees what another did; opening a device takes too long for that.
+  std::vector<size_t> take() {
+    size_t n = 1;
+    if (!o_.device.empty())
+      n = std::clamp<size_t>(queue_.size() / (4 * static_cast<size_t>(o_.jobs)), 1, 64);
+    std::vector<size_t> taken(queue_.begin(), queue_.begin() + static_cast<long>(n));
+    queue_.erase(queue_.begin(), queue_.begin() + static_cast<long>(n));
+    return taken;
+  }
+  void look() {
+    std::vector<pollfd> fds;
+    for (auto& w : workers_) fds.push_back({w.fd, POLLIN, 0});
+    poll(fds.data(), fds.size(), 200);
+    for (size_t i = workers_.size(); i-- > 0;) {
+      Worker& w = workers_[i];
+      if (!w.timed_out &&
+          Clock::now() - w.start > std::chrono::seconds(o_.timeout) * (o_.changes ? 100 : 1)) {
+        w.timed_out = true;
+        kill(w.pid, SIGKILL);
+      }
+      if (!(fds[i].revents & (POLLIN | POLLHUP | POLLERR))) continue;
+      char buffer[65536];
+      ssize_t n = read(w.fd, buffer, sizeof buffer);
+      if (n > 0) {
+        w.text.append(buffer, static_cast<size_t>(n));
+        read_lines(w);
+        continue;
+      }
+      end(w);
+      workers_.erase(workers_.begin() + static_cast<long>(i));
+    }
+  }
+  void read_lines(Worker& w) {
+    for (size_t end; (end = w.text.find('\n')) != std::string::npos; w.text.erase(0, end + 1)) {
+      if (w.told == w.jobs.size()) continue;
+      done_(w.jobs[w.told++], from_json(Json::parse(w.text.substr(0, end))));
+      w.start = Clock::now();
+    }
+  }
+  void end(Worker& w) {
+    int status = 0;
+    waitpid(w.pid, &status, 0);
+    close(w.fd);
+    const bool well = WIFEXITED(status) && WEXITSTATUS(status) == 0 && !w.timed_out;
+    if (w.told < w.jobs.size() && !(well && w.told > 0)) {
+      const size_t at = w.jobs[w.told++];
+      done_(at, unfinished(w, status, jobs_[at]));
+    }
+    queue_.insert(queue_.begin(), w.jobs.begin() + static_cast<long>(w.told), w.jobs.end());
+  }
+
+  const std::vector<Job>& jobs_;
+  const Options& o_;
+  std::function<void(size_t, const Result&)> done_;
+  Clock::time_point begin_;
+  std::deque<size_t> queue_;
+  std::vector<Worker> workers_;
+};
 
 std::string xml_escape(const std::string& s) {
   std::string r;
@@ -338,12 +468,14 @@ void write_junit(const std::string& path, const std::vector<Job>& jobs,
 }
 
 void write_json(const std::string& path, const std::vector<Job>& jobs,
-                const std::vector<Result>& results, const Result& total) {
+                const std::vector<Result>& results, const std::vector<bool>& ran,
+                const Result& total) {
   Json j{{"passed", total.passed},
          {"failed", total.failed},
          {"skipped", total.skipped},
          {"archives", Json::array()}};
   for (size_t i = 0; i < jobs.size(); ++i) {
+    if (!ran[i]) continue;
     auto& r = results[i];
     Json error = nullptr;
     if (!r.error.empty())
@@ -353,8 +485,10 @@ void write_json(const std::string& path, const std::vector<Job>& jobs,
     j["archives"].push_back({{"path", jobs[i].archive.string()},
                              {"passed", r.passed},
                              {"failed", r.failed},
-                             {"error", error}});
+                             {"error", error},
+                             {"host_slots", r.host_slots}});
   }
+  j["not_run"] = std::count(ran.begin(), ran.end(), false);
   j["graphs"] = {{"equal", total.graphs_equal}, {"different", total.graphs_different}};
   j["passes"] = {{"equal", total.passes_equal},
                  {"different", total.passes_different},
@@ -373,45 +507,21 @@ int verify(const Options& o) {
   std::vector<Job> jobs = collect_jobs(o);
   std::vector<Result> results(jobs.size());
   op_table();  // shared by the workers
-  std::vector<Worker> workers;
-  size_t next = 0, done = 0;
   Progress progress("verify", jobs.size());
-  while (done < jobs.size()) {
-    while (next < jobs.size() && workers.size() < static_cast<size_t>(o.jobs)) {
-      workers.push_back(start(jobs[next], next, o));
-      ++next;
-    }
-    std::vector<pollfd> fds;
-    for (auto& w : workers) fds.push_back({w.fd, POLLIN, 0});
-    poll(fds.data(), fds.size(), 200);
-    for (size_t i = workers.size(); i-- > 0;) {
-      Worker& w = workers[i];
-      if (!w.timed_out && std::chrono::steady_clock::now() - w.start >
-                              std::chrono::seconds(o.timeout) * (o.changes ? 100 : 1)) {
-        w.timed_out = true;
-        kill(w.pid, SIGKILL);
-      }
-      if (!(fds[i].revents & (POLLIN | POLLHUP | POLLERR))) continue;
-      char buffer[65536];
-      ssize_t n = read(w.fd, buffer, sizeof buffer);
-      if (n > 0) {
-        w.text.append(buffer, static_cast<size_t>(n));
-        continue;
-      }
-      results[w.job] = finish(w, jobs[w.job]);
-      const Result& r = results[w.job];
-      std::string name = jobs[w.job].archive.string(), lines;
-      if (!r.error.empty()) lines += name + ": " + r.error + "\n";
-      for (auto& f : r.failures) lines += name + ": " + f + "\n";
-      if (!lines.empty()) progress.print(std::cout, lines);
-      progress.advance(1, jobs[w.job].archive.filename().string());
-      workers.erase(workers.begin() + static_cast<long>(i));
-      ++done;
-    }
-    progress.advance(0);  // the time left goes on
-  }
+  std::vector<bool> ran(jobs.size());
+  Pool pool(jobs, o, [&](size_t i, const Result& r) {
+    results[i] = r;
+    ran[i] = true;
+    std::string name = jobs[i].archive.string(), lines;
+    if (!r.error.empty()) lines += name + ": " + r.error + "\n";
+    for (auto& f : r.failures) lines += name + ": " + f + "\n";
+    if (!lines.empty()) progress.print(std::cout, lines);
+    progress.advance(1, jobs[i].archive.filename().string());
+  });
+  pool.run([&] { progress.advance(0); });  // the time left goes on
   progress.clear();
   Result total;
+  const auto left = std::count(ran.begin(), ran.end(), false);
   for (auto& r : results) {
     total.passed += r.passed, total.failed += r.failed, total.skipped += r.skipped;
     total.graphs_equal += r.graphs_equal, total.graphs_different += r.graphs_different;
@@ -424,7 +534,7 @@ int verify(const Options& o) {
       total.changes[kind].second += count.second;
     }
   }
-  if (!o.json.empty()) write_json(o.json, jobs, results, total);
+  if (!o.json.empty()) write_json(o.json, jobs, results, ran, total);
   if (!o.junit.empty()) write_junit(o.junit, jobs, results, total);
   if (o.graph)
     std::cout << "graphs: " << total.graphs_equal << " equal, " << total.graphs_different
@@ -439,9 +549,11 @@ int verify(const Options& o) {
     std::cout << kind << ": " << count.first << " tries, " << count.second << " differences\n";
   std::cout << total.passed << " passed, " << total.failed << " failed, " << total.skipped
             << " skipped\n";
+  if (left) std::cout << left << " archives were not started: the time was over\n";
   if (jobs.size() == 1 && jobs[0].alone && results[0].bad_file) return kBadFile;
-  bool ran = total.passed + total.passes_equal > 0;
-  return total.failed == 0 && ran && total.graphs_different == 0 && total.passes_different == 0
+  bool any = total.passed + total.passes_equal > 0;
+  return total.failed == 0 && any && !left && total.graphs_different == 0 &&
+                 total.passes_different == 0
              ? kDone
              : kAnswerIsNo;
 }
@@ -466,6 +578,11 @@ Command add_verify(CLI::App& app) {
       ->capture_default_str();
   c->add_option("--device", o->device, "run on this device, e.g. cuda");
   c->add_flag("--strict", o->strict, "a kernel that the device lacks is a failure");
+  c->add_flag("--host-slots", o->host_slots,
+              "count in the report what ran on the CPU because the device lacks it");
+  c->add_option("--rtol", o->rtol, "the least relative tolerance of what is compared as close");
+  c->add_option("--atol", o->atol, "the least absolute tolerance");
+  c->add_option("--seconds", o->seconds, "no archive is started after these");
   c->add_option("--json", o->json, "file for a report");
   c->add_option("--junit", o->junit, "file for a JUnit report");
   c->add_option("--jobs", o->jobs, "worker processes")

@@ -21,10 +21,13 @@ using Expectation = Job::Expectation;
 
 struct Options {
   std::vector<std::string> paths;
-  bool strict = false, graph = false, passes = false, round_trip = false, audit_alias = false;
+  bool strict = false, host_slots = false, graph = false, passes = false, round_trip = false,
+       audit_alias = false;
   std::string mode = "optimized", device, json, junit;
   int jobs = 1, timeout = 120, repeat = 1;
   int64_t memory_mb = 8192;
+  double seconds = 0;         // after these no further archive is started; 0: no end
+  double rtol = 0, atol = 0;  // at least these for what is compared as close
   // verify --changes: the kind to try (empty: every one), where, and which modes are under test.
   bool changes = false, all = false;
   std::string kind, modes = "optimized";
@@ -38,8 +41,9 @@ struct Result {
   int64_t alias_findings = 0, parameters = 0, parameters_proved = 0;
   // verify --changes: of each kind, tries and differences.
   std::map<std::string, std::pair<int64_t, int64_t>> changes;
-  std::string error;                  // the archive's own failure
-  std::vector<std::string> failures;  // one line each
+  std::map<std::string, int64_t> host_slots;  // with --host-slots: what ran on the CPU, how often
+  std::string error;                          // the archive's own failure
+  std::vector<std::string> failures;          // one line each
   bool bad_file = false;
 };
 

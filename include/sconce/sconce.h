@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The whole public API.
 #pragma once
+#include "sconce/device.h"
 #include "sconce/error.h"
 #include "sconce/ivalue.h"
 #include "sconce/module.h"

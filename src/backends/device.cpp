@@ -4,6 +4,7 @@
 #include "backends/device.h"
 
 #include <array>
+#include <atomic>
 #include <cstdlib>
 #include <map>
 #include <mutex>
@@ -11,6 +12,7 @@
 
 #include "backends/device_plugin.h"
 #include "backends/kernels.h"
+#include "sconce/device.h"
 #include "support/platform.h"
 
 namespace sconce {
@@ -22,9 +24,9 @@ class PluginDevice final : public DeviceRuntime {
   PluginDevice(const DevicePlugin& p, Device d);
   const DevicePlugin& plugin;
   void* allocate(size_t nbytes) const override {
-    void* p = plugin.allocate(device.index, nbytes);
-    if (!p) raise<OutOfMemory>(device.str(), ": cannot allocate ", nbytes, " bytes");
-    return p;
+    if (void* p = plugin.allocate(device.index, nbytes)) return p;
+    check();
+    out_of_memory("cannot allocate " + std::to_string(nbytes) + " bytes");
   }
   void release(void* p, size_t nbytes) const noexcept override {
     plugin.release(device.index, p, nbytes);
@@ -37,9 +39,46 @@ class PluginDevice final : public DeviceRuntime {
     plugin.synchronize(device.index);
     check();
   }
-  void check() const {
-    if (const char* e = plugin.error(device.index)) raise<OpError>(device.str(), ": ", e);
+  std::string description() const override {
+    char text[256] = "";
+    plugin.describe(device.index, text, sizeof text);
+    check();
+    return text;
   }
+  std::pair<size_t, size_t> memory() const override {
+    size_t free = 0, total = 0;
+    plugin.memory(device.index, &free, &total);
+    check();
+    return {free, total};
+  }
+  bool lost() const override { return lost_; }
+  Mark mark() const override {
+    void* m = plugin.mark(device.index);
+    check();
+    return Mark(m, [this](void* p) { plugin.forget_mark(device.index, p); });
+  }
+  double elapsed_ms(const Mark& from, const Mark& to) const override {
+    double ms = plugin.elapsed_ms(device.index, from.get(), to.get());
+    check();
+    return ms;
+  }
+  // Raises what went wrong on this thread.
+  void check() const {
+    DeviceProblem kind = DeviceProblem::None;
+    const char* e = plugin.error(device.index, &kind);
+    if (!e) return;
+    if (kind == DeviceProblem::Memory) out_of_memory(e);
+    if (kind == DeviceProblem::Device) lost_ = true;
+    raise<OpError>(device.str(), ": ", e);
+  }
+
+ private:
+  [[noreturn]] void out_of_memory(const std::string& what) const {
+    size_t free = 0, total = 0;
+    plugin.memory(device.index, &free, &total);
+    raise<OutOfMemory>(device.str(), ": ", what, "; ", free, " of ", total, " bytes are free");
+  }
+  mutable std::atomic<bool> lost_{false};
 };
 
 // Elements that a slot touches behind those that its view spans.
@@ -68,9 +107,10 @@ class Staged {
     for (int i = 0; i < n; ++i)
       if (elsewhere(views[i])) add(views[i], reach(args, i));
     for (Piece& p : pieces_) {
-      p.copy = static_cast<char*>(
-          on_host ? context().allocator.allocate(context().allocator.self, p.bytes())
-                  : device.allocate(p.bytes()));
+      p.memory = static_cast<char*>(
+          on_host ? context().allocator.allocate(context().allocator.self, p.space())
+                  : device.allocate(p.space()));
+      p.copy = p.memory + p.misaligned();
       move(p.copy, p.begin, p.bytes(), !on_host);
     }
     for (int i = 0; i < n; ++i)
@@ -91,22 +131,30 @@ class Staged {
   ~Staged() {
     for (Piece& p : pieces_)
       if (on_host_)
-        context().allocator.deallocate(context().allocator.self, p.copy, p.bytes());
+        context().allocator.deallocate(context().allocator.self, p.memory, p.space());
       else
-        device_.release(p.copy, p.bytes());
+        device_.release(p.memory, p.space());
   }
 
  private:
   struct Piece {
     const Storage* storage;
     char *begin, *end;
-    char* copy = nullptr;
+    char *memory = nullptr, *copy = nullptr;
     bool written = false;
     size_t bytes() const { return static_cast<size_t>(end - begin); }
+    // Views of wider elements may start behind begin: the copy lies as its origin does.
+    size_t misaligned() const { return reinterpret_cast<uintptr_t>(begin) % 64; }
+    size_t space() const { return bytes() + misaligned(); }
   };
   bool elsewhere(const TensorView& v) const {
     if (!v.data || !v.storage || v.numel() == 0) return false;
-    return (v.storage->device() == nullptr) != on_host_;
+    const DeviceRuntime* where = v.storage->device();
+    if (where && where != &device_)
+      raise<OpError>(
+          "Expected all tensors to be on the same device, but found at least two devices, ",
+          device_.device.str(), " and ", where->device.str());
+    return (where == nullptr) != on_host_;
   }
   Piece& piece(const TensorView& v) {
     for (Piece& p : pieces_)
@@ -182,6 +230,8 @@ PluginDevice::PluginDevice(const DevicePlugin& p, Device d) : plugin(p) {
   kernels = &device_kernels(p.name);
 }
 
+std::atomic<bool> g_allow_tf32{false};
+
 const DevicePlugin& cuda_plugin() {
   static const DevicePlugin* plugin = [] {
     const char* named = std::getenv("SCONCE_CUDA_LIBRARY");
@@ -203,8 +253,14 @@ const DevicePlugin& cuda_plugin() {
     auto entry = reinterpret_cast<const DevicePlugin* (*)()>(
         library_symbol(library, "sconce_device_plugin"));
     const DevicePlugin* p = entry ? entry() : nullptr;
-    if (!p || p->version != kDevicePluginVersion || p->size != sizeof(DevicePlugin))
-      raise<OpError>("the library with the CUDA kernels is not of this version of sconce");
+    if (!p)
+      raise<OpError>("the CUDA kernels can't be loaded: the library has no sconce_device_plugin");
+    if (p->version != kDevicePluginVersion || p->size != sizeof(DevicePlugin))
+      raise<OpError>(
+          "the library with the CUDA kernels is of another version of sconce: its table is ",
+          p->version, " (", p->size, " bytes), needed is ", kDevicePluginVersion, " (",
+          sizeof(DevicePlugin), " bytes)");
+    p->allow_tf32(g_allow_tf32);
     return p;
   }();
   return *plugin;
@@ -216,8 +272,12 @@ const DeviceRuntime* open_device(Device d) {
   if (d.type != DeviceType::CUDA) raise<OpError>("device ", d.str(), " is not available");
   if (d.index < 0) d.index = 0;
   const DevicePlugin& plugin = cuda_plugin();
-  if (d.index >= plugin.count())
-    raise<OpError>("device ", d.str(), " is not available: there are ", plugin.count(), " devices");
+  const int count = plugin.count();
+  if (count == 0) raise<OpError>("device ", d.str(), " is not available: ", plugin.unavailable());
+  if (d.index >= count)
+    raise<OpError>("device ", d.str(),
+                   " is not available: ", count == 1 ? "there is one device" : "there are ",
+                   count == 1 ? "" : std::to_string(count), count == 1 ? "" : " devices");
   static std::mutex mutex;
   static std::map<int, const PluginDevice*> opened;
   std::lock_guard<std::mutex> lock(mutex);
@@ -225,5 +285,24 @@ const DeviceRuntime* open_device(Device d) {
   if (!device) device = new PluginDevice(plugin, d);
   return device;
 }
+
+int cuda_device_count() {
+  try {
+    return cuda_plugin().count();
+  } catch (const OpError&) {
+    return 0;  // no library with kernels
+  }
+}
+CudaDevice cuda_device(int index) {
+  set_device_opener(open_device);
+  const DeviceRuntime* device = find_device({DeviceType::CUDA, static_cast<int8_t>(index)});
+  auto [free, total] = device->memory();
+  return {device->description(), free, total};
+}
+void set_allow_tf32(bool allowed) {
+  g_allow_tf32 = allowed;
+  if (cuda_device_count() > 0) cuda_plugin().allow_tf32(allowed);
+}
+bool allow_tf32() { return g_allow_tf32; }
 
 }  // namespace sconce

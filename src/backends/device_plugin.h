@@ -8,21 +8,36 @@
 
 namespace sconce {
 
-constexpr uint32_t kDevicePluginVersion = 1;
+constexpr uint32_t kDevicePluginVersion = 2;
+
+// What kind of thing went wrong on a device.
+enum class DeviceProblem : int { None, Values, Memory, Device };
 
 struct DevicePlugin {
   uint32_t size = sizeof(DevicePlugin), version = kDevicePluginVersion;
   const char* name = "";
-  // 0 where there is no device.
+  // 0 where there is no device; unavailable() then says why.
   int (*count)() = nullptr;
-  // What went wrong since the last call, or null; work that went on meanwhile included.
-  const char* (*error)(int index) = nullptr;
+  const char* (*unavailable)() = nullptr;
+  // The device's name and the versions it works with, cut to size with its ending 0.
+  void (*describe)(int index, char* text, size_t size) = nullptr;
+  // What went wrong on this thread since its last call, or null; valid until the next call here.
+  // After a Problem::Device the process can't use the device again.
+  const char* (*error)(int index, DeviceProblem* kind) = nullptr;
+  // Bytes that can be allocated, and that the device has.
+  void (*memory)(int index, size_t* free, size_t* total) = nullptr;
   // 64-byte aligned, null when there is no memory.
   void* (*allocate)(int index, size_t nbytes) = nullptr;
   void (*release)(int index, void* p, size_t nbytes) = nullptr;
   // kind: 0 to the device, 1 to the host (waits), 2 within the device.
   void (*copy_bytes)(int index, void* to, const void* from, size_t nbytes, int kind) = nullptr;
   void (*synchronize)(int index) = nullptr;
+  // Whether products of floats may round their operands to TF32. Off at the start.
+  void (*allow_tf32)(bool allowed) = nullptr;
+  // A point in the device's work. elapsed_ms waits for the second; both stay the caller's.
+  void* (*mark)(int index) = nullptr;
+  double (*elapsed_ms)(int index, void* from, void* to) = nullptr;
+  void (*forget_mark)(int index, void* mark) = nullptr;
   // False: nothing was done, the plug-in has no kernel for this form; the CPU does it. Null: the
   // same for every form.
 #define X(slot, Args) bool (*slot)(int index, const Args&) = nullptr;

@@ -2,7 +2,10 @@
 // Devices other than the CPU: where memory comes from and which kernels an operator calls. An
 // operator runs on the device of its tensors; operands that are elsewhere are copied there.
 #pragma once
+#include <memory>
 #include <optional>
+#include <string>
+#include <utility>
 
 #include "core/context.h"
 
@@ -23,6 +26,15 @@ class DeviceRuntime {
   virtual void copy(void* to, const void* from, size_t nbytes, Copy kind) const = 0;
   // Waits for all that was started.
   virtual void synchronize() const = 0;
+  // Its name and the versions it works with; free and total bytes.
+  virtual std::string description() const = 0;
+  virtual std::pair<size_t, size_t> memory() const = 0;
+  // True after an error that leaves the device useless to this process.
+  virtual bool lost() const = 0;
+  // A point in the device's work; elapsed_ms waits for the second.
+  using Mark = std::shared_ptr<void>;
+  virtual Mark mark() const = 0;
+  virtual double elapsed_ms(const Mark& from, const Mark& to) const = 0;
 
  protected:
   ~DeviceRuntime() = default;

@@ -2,6 +2,7 @@
 // cuda:: operators: devices and streams as models name them. A device has one queue of work, so
 // choosing streams changes nothing; all that asks for a device raises where there is none.
 #include "ops/tensor_ops.h"
+#include "sconce/device.h"
 
 namespace sconce::ops {
 
@@ -29,15 +30,7 @@ void current_device(Call& c) {
   find_device(cuda_device(IValue()));
   c.out(0, int64_t{0});
 }
-void device_count(Call& c) {
-  int64_t n = 0;
-  try {
-    for (; n < 64; ++n) find_device({DeviceType::CUDA, static_cast<int8_t>(n)});
-  } catch (const Error&) {
-    // That was one too many.
-  }
-  c.out(0, n);
-}
+void device_count(Call& c) { c.out(0, int64_t{cuda_device_count()}); }
 void device_index(Call& c) { c.out(0, static_cast<int64_t>(cuda_device(c.in(0)).index)); }
 // Gives the device that was current before.
 void exchange_device(Call& c) {

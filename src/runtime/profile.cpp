@@ -13,6 +13,8 @@ void Profile::allocated(const Ref<Storage>& s) {
 }
 
 void Profile::called(const SlotCall& call) {
+  const DeviceRuntime* device = context().device;
+  DeviceRuntime::Mark from = device ? device->mark() : nullptr;
   Clock::time_point start = Clock::now();
   call.run(call.args);
   std::chrono::duration<double> taken = Clock::now() - start;
@@ -20,6 +22,7 @@ void Profile::called(const SlotCall& call) {
   Sum& s = entries_[open_.back().op].slots[call.name];
   ++s.calls;
   s.seconds += taken.count();
+  if (device) spans_.push_back({device, &s, std::move(from), device->mark()});
 }
 
 void Profile::operator_begins(const Operator& op) { open_.push_back({&op, Clock::now()}); }
@@ -32,15 +35,20 @@ void Profile::operator_ends() {
   open_.pop_back();
 }
 
-std::vector<Profile::Row> Profile::rows() const {
+std::vector<Profile::Row> Profile::rows() {
+  for (Span& s : spans_) s.sum->device_seconds += s.device->elapsed_ms(s.from, s.to) / 1e3;
+  spans_.clear();
   auto longest_first = [](std::vector<Row>& rows) {
     std::stable_sort(rows.begin(), rows.end(),
                      [](const Row& a, const Row& b) { return a.seconds > b.seconds; });
   };
   std::vector<Row> out;
   for (auto& [op, e] : entries_) {
-    Row r{std::string(op->full_name()), e.all.calls, e.all.seconds, {}};
-    for (auto& [name, s] : e.slots) r.slots.push_back({name, s.calls, s.seconds, {}});
+    Row r{std::string(op->full_name()), e.all.calls, e.all.seconds, 0, {}};
+    for (auto& [name, s] : e.slots) {
+      r.slots.push_back({name, s.calls, s.seconds, s.device_seconds, {}});
+      r.device_seconds += s.device_seconds;
+    }
     longest_first(r.slots);
     out.push_back(std::move(r));
   }

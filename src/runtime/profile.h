@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "core/device.h"
 #include "core/recorder.h"
 
 namespace sconce {
@@ -17,10 +18,11 @@ class Profile final : public Recorder {
     std::string name;  // "aten::conv2d", or a slot's
     int64_t calls = 0;
     double seconds = 0;  // an operator's include those of its slots and of operators that it calls
+    double device_seconds = 0;  // of a slot: what a device that isn't the CPU worked on it
     std::vector<Row> slots;
   };
-  // The longest first.
-  std::vector<Row> rows() const;
+  // The longest first. Waits for the device.
+  std::vector<Row> rows();
   int64_t allocations() const { return allocations_; }
   int64_t allocated_bytes() const { return allocated_bytes_; }
 
@@ -38,7 +40,13 @@ class Profile final : public Recorder {
   using Clock = std::chrono::steady_clock;
   struct Sum {
     int64_t calls = 0;
-    double seconds = 0;
+    double seconds = 0, device_seconds = 0;
+  };
+  // Work of a device, timed by itself.
+  struct Span {
+    const DeviceRuntime* device;
+    Sum* sum;
+    DeviceRuntime::Mark from, to;
   };
   struct Entry {
     Sum all;
@@ -50,6 +58,7 @@ class Profile final : public Recorder {
   };
   std::map<const Operator*, Entry> entries_;
   std::vector<Open> open_;
+  std::vector<Span> spans_;
   std::map<std::string, int64_t> on_host_;
   int64_t allocations_ = 0, allocated_bytes_ = 0;
 };

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A device that isn't the CPU, on the emulated CUDA library: its memory can't be read by anything
-// but its kernels, so these tests crash where the host touches an element.
+// but its kernels, so these tests crash where the host touches an element. scripts/gpu_check runs
+// them on a GPU.
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <sstream>
@@ -13,13 +15,17 @@ using namespace sconce;
 
 namespace {
 const Device kCuda{DeviceType::CUDA, 0};
-void use_emulation() { setenv("SCONCE_CUDA_LIBRARY", SCONCE_CUDA_EMULATED, 1); }
+// Unless the environment names another library: that of a GPU.
+void use_emulation() { setenv("SCONCE_CUDA_LIBRARY", SCONCE_CUDA_EMULATED, 0); }
 Tensor numbers(IntArrayRef sizes) {
   Tensor t = empty(sizes);
   for (int64_t i = 0; i < t.numel(); ++i) t.data_ptr<float>()[i] = static_cast<float>(i);
   return t;
 }
-std::string fixture(const std::string& name) { return std::string(SCONCE_FIXTURES) + "/" + name; }
+std::string fixture(const std::string& name) {
+  const char* moved = std::getenv("SCONCE_FIXTURES");  // on another machine
+  return std::string(moved ? moved : SCONCE_FIXTURES) + "/" + name;
+}
 void check_equal(const Tensor& a, const Tensor& b) {
   auto d = tool::difference(IValue(a), IValue(b), {"close", 1e-5, 1e-6}, "tensor");
   INFO(d.value_or(""));
@@ -27,7 +33,7 @@ void check_equal(const Tensor& a, const Tensor& b) {
 }
 }  // namespace
 
-TEST_CASE("tensors go to a device and back with their strides") {
+TEST_CASE("tensors go to a device and back with their strides", "[device]") {
   use_emulation();
   Tensor x = numbers({3, 4}).transpose(0, 1), there = x.to(kCuda);
   CHECK(there.device() == kCuda);
@@ -43,7 +49,7 @@ TEST_CASE("tensors go to a device and back with their strides") {
   CHECK(text.str().find("CUDAFloatType{4,3}") != std::string::npos);
 }
 
-TEST_CASE("operators run where their tensors are") {
+TEST_CASE("operators run where their tensors are", "[device]") {
   use_emulation();
   Tensor x = numbers({3, 4}), there = x.to(kCuda);
   Tensor sum = there + there.relu() * there;
@@ -56,7 +62,7 @@ TEST_CASE("operators run where their tensors are") {
   CHECK(there.sum().item<float>() == 24);
 }
 
-TEST_CASE("long rows are reduced in pieces") {
+TEST_CASE("long rows are reduced in pieces", "[device]") {
   use_emulation();
   // More than one piece, and a last one that is shorter.
   Tensor x = randn({3, 100001}), there = x.to(kCuda);
@@ -75,7 +81,7 @@ TEST_CASE("long rows are reduced in pieces") {
   }
 }
 
-TEST_CASE("source text makes tensors on a device, and reads them") {
+TEST_CASE("source text makes tensors on a device, and reads them", "[device]") {
   use_emulation();
   Module m = compile(
       "def made(n: int) -> Tensor:\n"
@@ -110,7 +116,7 @@ TEST_CASE("source text makes tensors on a device, and reads them") {
   CHECK(inverse.item<float>() == 0.25f);
 }
 
-TEST_CASE("a device that lacks a kernel says so when it must be strict") {
+TEST_CASE("a device that lacks a kernel says so when it must be strict", "[device]") {
   use_emulation();
   LoadOptions strict;
   strict.strict_device = true;
@@ -119,7 +125,7 @@ TEST_CASE("a device that lacks a kernel says so when it must be strict") {
                     Catch::Matchers::Contains("no kernel on cuda:0"));
 }
 
-TEST_CASE("devices that are not there are errors") {
+TEST_CASE("devices that are not there are errors", "[device]") {
   use_emulation();
   CHECK_THROWS_AS(ones({1}).to(Device::parse("cuda:9")), OpError);
   CHECK_THROWS_AS(ones({1}).to(Device::parse("xpu")), OpError);
@@ -127,7 +133,7 @@ TEST_CASE("devices that are not there are errors") {
   CHECK_THROWS_AS(m.to(Device::parse("cuda:9")), OpError);
 }
 
-TEST_CASE("a module moves with what it shares, and back") {
+TEST_CASE("a module moves with what it shares, and back", "[device]") {
   use_emulation();
   Tensor x = randn({1, 3, 32, 32});
   Module m = load(fixture("small_cnn.pt"));
@@ -145,7 +151,7 @@ TEST_CASE("a module moves with what it shares, and back") {
               before);
 }
 
-TEST_CASE("an archive saved on a device that is not there runs on the CPU") {
+TEST_CASE("an archive saved on a device that is not there runs on the CPU", "[device]") {
   use_emulation();
   Tensor x = randn({5, 4});
   // There: cuda:0 is emulated.
@@ -161,7 +167,7 @@ TEST_CASE("an archive saved on a device that is not there runs on the CPU") {
   check_equal(here.forward({x}).toTensor(), there.cpu());
 }
 
-TEST_CASE("threads share a device") {
+TEST_CASE("threads share a device", "[device]") {
   use_emulation();
   LoadOptions options;
   options.device = kCuda;
@@ -174,4 +180,109 @@ TEST_CASE("threads share a device") {
     threads.emplace_back([&, i] { answers[i] = m.forward({x}).toTensor().cpu(); });
   for (auto& t : threads) t.join();
   for (auto& a : answers) check_equal(a, expected);
+}
+
+TEST_CASE("memory that a device lacks is an error, and the module stays usable", "[device]") {
+  use_emulation();
+  LoadOptions options;
+  options.device = kCuda;
+  Module m = load(fixture("small_cnn.pt"), options);
+  Tensor x = randn({1, 3, 32, 32}).to(kCuda);
+  Tensor before = m.forward({x}).toTensor().cpu();
+  Module large = compile(
+      "def f(n: int) -> Tensor:\n"
+      "    return torch.zeros([n, 1024, 1024], device='cuda')\n");
+  CHECK_THROWS_AS(large.run_method("f", {IValue(int64_t{1} << 24)}), OutOfMemory);
+  CHECK_THROWS_WITH(large.run_method("f", {IValue(int64_t{1} << 24)}),
+                    Catch::Matchers::Contains("cannot allocate 70368744177664 bytes") &&
+                        Catch::Matchers::Contains("bytes are free"));
+  check_equal(m.forward({x}).toTensor().cpu(), before);
+}
+
+TEST_CASE("a device tells what it is", "[device]") {
+  use_emulation();
+  REQUIRE(cuda_device_count() > 0);
+  CudaDevice d = cuda_device();
+  CHECK_FALSE(d.description.empty());
+  CHECK(d.free_bytes <= d.total_bytes);
+  CHECK_THROWS_WITH(cuda_device(63), Catch::Matchers::Contains("cuda:63 is not available"));
+  CHECK_FALSE(allow_tf32());
+  set_allow_tf32(true);
+  CHECK(allow_tf32());
+  set_allow_tf32(false);
+}
+
+TEST_CASE("two devices keep their tensors apart", "[device]") {
+  use_emulation();
+  if (cuda_device_count() < 2) return;
+  const Device second{DeviceType::CUDA, 1};
+  Tensor x = randn({3, 4}), here = x.to(kCuda), there = here.to(second);
+  CHECK(there.device() == second);
+  check_equal((there + there).cpu(), x + x);
+  CHECK_THROWS_WITH(here + there, Catch::Matchers::Contains("on the same device"));
+  Module m = load(fixture("small_cnn.pt"));
+  Tensor picture = randn({1, 3, 32, 32}), expected = m.forward({picture}).toTensor();
+  m.to(second);
+  Tensor out = m.forward({picture.to(second)}).toTensor();
+  CHECK(out.device() == second);
+  check_equal(out.cpu(), expected);
+}
+
+TEST_CASE("a fault is told to the thread whose kernel found it", "[device]") {
+  use_emulation();
+  Module m = compile(
+      "def f(x: Tensor, i: int) -> Tensor:\n"
+      "    return x[torch.tensor([0, i], device=x.device)]\n");
+  Tensor x = numbers({4}).to(kCuda);
+  std::atomic<int> raised{0}, right{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 6; ++t)
+    threads.emplace_back([&, t] {
+      for (int k = 0; k < 30; ++k) {
+        const bool wrong = t % 2;
+        Tensor y = m.run_method("f", {x, IValue(int64_t{wrong ? 7 : 3})}).toTensor();
+        try {
+          right += y.cpu().sum().item<float>() == 3;
+        } catch (const OpError&) {
+          ++raised;
+        }
+      }
+    });
+  for (auto& t : threads) t.join();
+  CHECK(raised == 90);
+  CHECK(right == 90);
+}
+
+TEST_CASE("products and convolutions of many forms are the CPU's", "[device]") {
+  use_emulation();
+  Module m = compile(
+      "def product(a: Tensor, b: Tensor) -> Tensor:\n    return a @ b\n"
+      "def conv(x: Tensor, w: Tensor, b: Tensor, stride: int, pad: int, dilation: int, groups: "
+      "int) -> Tensor:\n"
+      "    return torch.conv2d(x, w, b, [stride, stride], [pad, pad], [dilation, dilation], "
+      "groups)\n");
+  auto same = [&](const char* method, std::vector<IValue> inputs) {
+    Tensor expected = m.run_method(method, inputs).toTensor();
+    for (IValue& v : inputs)
+      if (v.isTensor()) v = IValue(v.toTensor().to(kCuda));
+    Tensor out = m.run_method(method, inputs).toTensor().cpu();
+    auto d = tool::difference(IValue(out), IValue(expected), {"close", 1e-4, 1e-4}, method);
+    INFO(d.value_or(""));
+    CHECK_FALSE(d);
+  };
+  for (int64_t n : {1, 7, 64, 130}) {
+    Tensor a = randn({n, 33}), b = randn({33, 65});
+    same("product", {a, b});
+    same("product", {a.transpose(0, 1), randn({n, 5})});
+    same("product", {randn({3, n, 33}), b});
+    same("product", {randn({3, 33, n}).transpose(1, 2), randn({3, 33, 9})});
+  }
+  const int64_t forms[][7] = {// images, channels out, groups, taps, stride, pad, dilation
+                              {1, 16, 1, 1, 1, 0, 1},  {2, 16, 1, 1, 2, 0, 1},
+                              {2, 16, 1, 3, 1, 1, 1},  {3, 32, 1, 3, 2, 1, 1},
+                              {2, 16, 16, 3, 1, 1, 1}, {2, 32, 4, 3, 1, 2, 2},
+                              {1, 24, 1, 7, 2, 3, 1},  {5, 16, 1, 5, 3, 0, 1}};
+  for (auto& f : forms)
+    same("conv", {randn({f[0], 16, 19, 21}), randn({f[1], 16 / f[2], f[3], f[3]}), randn({f[1]}),
+                  IValue(f[4]), IValue(f[5]), IValue(f[6]), IValue(f[2])});
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Products by cuBLAS: one handle a device, on its stream. Sums of halves are in float; TF32 is off
-// (the default math mode), as in PyTorch for products.
+// Products by cuBLAS: one handle a device, on its stream. Sums of halves are in float to their end;
+// TF32 only where it was allowed, as in PyTorch for products.
 #include "backends/cuda/blas.h"
 
 #include <cublas_v2.h>
@@ -11,6 +11,8 @@
 namespace sconce::cuda {
 
 namespace {
+
+std::atomic<bool> g_tf32{false};
 
 cublasHandle_t handle(Gpu& g) {
   static std::mutex mutex;
@@ -24,6 +26,8 @@ cublasHandle_t handle(Gpu& g) {
       return h;
     }
     cublasSetStream(h, g.stream);
+    // Parts of a long sum are not rounded to half.
+    cublasSetMathMode(h, CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION);
   }
   return h;
 }
@@ -37,7 +41,14 @@ cudaDataType_t data_type(ScalarType t) {
   }
 }
 
+cublasComputeType_t compute_type(ScalarType t) {
+  if (t == ScalarType::Double) return CUBLAS_COMPUTE_64F;
+  return t == ScalarType::Float && g_tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
+}
+
 }  // namespace
+
+void allow_tf32(bool allowed) { g_tf32 = allowed; }
 
 void multiply(Gpu& g, ScalarType t, int64_t m, int64_t n, int64_t k, double alpha, const Matrix& a,
               const Matrix& b, double beta, const Matrix& c, int64_t batch) {
@@ -53,7 +64,7 @@ void multiply(Gpu& g, ScalarType t, int64_t m, int64_t n, int64_t k, double alph
       h, a.transposed ? CUBLAS_OP_T : CUBLAS_OP_N, b.transposed ? CUBLAS_OP_T : CUBLAS_OP_N, m, n,
       k, wide ? static_cast<const void*>(&alpha) : &falpha, a.data, type, a.ld, a.stride, b.data,
       type, b.ld, b.stride, wide ? static_cast<const void*>(&beta) : &fbeta, c.data, type, c.ld,
-      c.stride, batch, wide ? CUBLAS_COMPUTE_64F : CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT);
+      c.stride, batch, compute_type(t), CUBLAS_GEMM_DEFAULT);
   if (status != CUBLAS_STATUS_SUCCESS) g.failed(cublasGetStatusString(status));
 }
 

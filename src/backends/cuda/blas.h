@@ -17,4 +17,7 @@ struct Matrix {
 void multiply(Gpu& g, ScalarType t, int64_t m, int64_t n, int64_t k, double alpha, const Matrix& a,
               const Matrix& b, double beta, const Matrix& c, int64_t batch);
 
+// Whether floats may be rounded to TF32 on the way in; off at the start.
+void allow_tf32(bool allowed);
+
 }  // namespace sconce::cuda

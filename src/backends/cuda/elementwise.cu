@@ -293,7 +293,7 @@ bool binary(int index, const BinaryArgs& args) {
     m.number_b = number_b;
     m.number = number_as<T>(args.scalar);
     Gpu& g = gpu(index);
-    m.f = {args.op, number_as<T>(args.scale), reachable(g.fault)};
+    m.f = {args.op, number_as<T>(args.scale), reachable(g.fault())};
     for_each(g, m.s.total, m);
     return true;
   });

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The device that the kernels run on where there is no GPU: for tests. Its addresses can't be read
 // or written, only what reachable() makes of them, so a test fails when anything but a kernel or
-// copy_bytes() touches a device's memory.
+// copy_bytes() touches a device's memory, or a kernel that of another device.
 #include <sys/mman.h>
 
+#include <chrono>
 #include <cstring>
 #include <map>
 #include <mutex>
@@ -15,7 +16,12 @@ namespace sconce::cuda {
 
 namespace {
 
+using Clock = std::chrono::steady_clock;
 constexpr size_t kBytes = size_t{1} << 30;
+
+constexpr int kDevices = 2;
+// The device that this thread's kernels run on.
+thread_local int g_current = 0;
 
 struct Memory {
   char *hidden, *open;  // the device's addresses, and where their bytes are
@@ -28,10 +34,11 @@ struct Memory {
         open(static_cast<char*>(mmap(nullptr, kBytes, PROT_READ | PROT_WRITE,
                                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0))) {}
 };
-Memory& memory() {
-  static auto* m = new Memory;
-  return *m;
+Memory& memory_of(int index) {
+  static auto* m = new Memory[kDevices];
+  return m[index];
 }
+bool holds(const Memory& m, const char* at) { return at >= m.hidden && at < m.hidden + kBytes; }
 size_t rounded(size_t n) {
   size_t r = 256;
   while (r < n) r *= 2;
@@ -41,7 +48,7 @@ size_t rounded(size_t n) {
 }  // namespace
 
 void* Gpu::allocate(size_t nbytes) {
-  Memory& m = memory();
+  Memory& m = memory_of(index);
   if (m.hidden == MAP_FAILED || m.open == MAP_FAILED || nbytes > kBytes) return nullptr;
   const size_t n = rounded(nbytes);
   std::lock_guard<std::mutex> lock(m.mutex);
@@ -56,24 +63,31 @@ void* Gpu::allocate(size_t nbytes) {
   return m.hidden + m.used - n;
 }
 void Gpu::release(void* p, size_t nbytes) {
-  Memory& m = memory();
+  Memory& m = memory_of(index);
   std::lock_guard<std::mutex> lock(m.mutex);
   m.free[rounded(nbytes)].push_back(p);
 }
 
 char* reachable_address(const void* p) {
-  Memory& m = memory();
   auto* at = static_cast<char*>(const_cast<void*>(p));
-  return at < m.hidden || at >= m.hidden + kBytes ? at : m.open + (at - m.hidden);
+  const Memory& m = memory_of(g_current);
+  if (holds(m, at)) return m.open + (at - m.hidden);
+  return at;  // the host's, or hidden memory of another device, where the kernel crashes
 }
 
-Gpu& gpu(int) {
-  static Gpu* g = [] {
-    auto* fresh = new Gpu;
-    fresh->fault = static_cast<int*>(fresh->allocate(sizeof(int)));
+Gpu& gpu(int index) {
+  static Gpu* opened = [] {
+    auto* fresh = new Gpu[kDevices];
+    for (int i = 0; i < kDevices; ++i) {
+      g_current = fresh[i].index = i;
+      constexpr size_t bytes = Gpu::kFaultWords * sizeof(int);
+      fresh[i].faults = static_cast<int*>(fresh[i].allocate(bytes));
+      std::memset(reachable(fresh[i].faults), 0, bytes);
+    }
     return fresh;
   }();
-  return *g;
+  g_current = index;
+  return opened[index];
 }
 
 void multiply(Gpu&, ScalarType t, int64_t m, int64_t n, int64_t k, double alpha, const Matrix& a,
@@ -100,11 +114,34 @@ void multiply(Gpu&, ScalarType t, int64_t m, int64_t n, int64_t k, double alpha,
   t == kDouble ? run(double{}) : run(float{});
 }
 
-int device_count() { return 1; }
-void copy_bytes(int, void* to, const void* from, size_t nbytes, int) {
-  std::memcpy(reachable_address(to), reachable_address(from), nbytes);
+void allow_tf32(bool) {}
+
+int device_count() { return kDevices; }
+const char* unavailable() { return "there is always one"; }
+void describe(int, char* text, size_t size) { std::snprintf(text, size, "emulated on the CPU"); }
+void memory(int index, size_t* free, size_t* total) {
+  Memory& m = memory_of(index);
+  std::lock_guard<std::mutex> lock(m.mutex);
+  *free = kBytes - m.used;
+  *total = kBytes;
 }
-void synchronize(int) {}
+void synchronize(int index) {
+  int& fault = *reachable(gpu(index).fault());
+  Gpu::fault_found(fault);
+  fault = Gpu::None;
+}
+void copy_bytes(int index, void* to, const void* from, size_t nbytes, int kind) {
+  gpu(index);
+  std::memcpy(reachable_address(to), reachable_address(from), nbytes);
+  if (kind == 1) synchronize(index);
+}
+void* mark(int) { return new Clock::time_point(Clock::now()); }
+double elapsed_ms(int, void* from, void* to) {
+  return std::chrono::duration<double, std::milli>(*static_cast<Clock::time_point*>(to) -
+                                                   *static_cast<Clock::time_point*>(from))
+      .count();
+}
+void forget_mark(int, void* m) { delete static_cast<Clock::time_point*>(m); }
 const char* plugin_name() { return "cuda-emulated"; }
 
 }  // namespace sconce::cuda

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cmath>
 #include <cstdint>
+#include <cstdio>
 #include <limits>
 
 #include "backends/device_plugin.h"
@@ -27,23 +28,51 @@
 
 namespace sconce::cuda {
 
-// One device: its stream and what went wrong on it.
+// What went wrong for this thread; the first is remembered until it is told.
+struct Failure {
+  DeviceProblem kind = DeviceProblem::None;
+  char text[256] = "";
+};
+inline Failure& failure() {
+  static thread_local Failure f;
+  return f;
+}
+
+// One device: its stream, on which the work of all threads goes, and the faults that kernels found.
 class Gpu {
  public:
-  // Errors that kernels find; the message is told when the host next looks.
+  // Errors of the values that kernels find; told when the host next waits for the device.
   enum Fault : int { None, IndexRange, ZeroDivision };
+  int index = 0;
 #ifdef __CUDACC__
   cudaStream_t stream = nullptr;
+  int* host_faults = nullptr;  // pinned
 #endif
-  int* fault = nullptr;  // in device memory
+  int* faults = nullptr;  // in device memory: a word for each thread, shared beyond kFaultWords
+  static constexpr int kFaultWords = 1024;
+  // This thread's word.
+  int* fault() const { return faults + thread_number() % kFaultWords; }
+  static int thread_number() {
+    static std::atomic<int> threads{0};
+    static thread_local int mine = threads.fetch_add(1) & 0x7fffffff;
+    return mine;
+  }
   void* allocate(size_t nbytes);
   void release(void* p, size_t nbytes);
-  void failed(const char* what) {  // the first is remembered
-    const char* none = nullptr;
-    message.compare_exchange_strong(none, what);
+  static void failed(DeviceProblem kind, const char* what) {
+    Failure& f = failure();
+    if (f.kind != DeviceProblem::None) return;
+    f.kind = kind;
+    std::snprintf(f.text, sizeof f.text, "%s", what);
   }
-  std::atomic<const char*> message{nullptr};
+  static void failed(const char* what) { failed(DeviceProblem::Device, what); }
+  static void fault_found(int fault) {
+    if (fault == IndexRange) failed(DeviceProblem::Values, "index out of range");
+    if (fault == ZeroDivision) failed(DeviceProblem::Values, "ZeroDivisionError");
+  }
 };
+// The device with this number, for work that this thread is about to give it. Null members where it
+// couldn't be opened: failure() says why.
 Gpu& gpu(int index);
 
 // Memory of the device until the end of the scope.
@@ -52,7 +81,12 @@ class Temporary {
  public:
   Temporary(Gpu& g, int64_t n)
       : gpu_(g), n_(n), data_(static_cast<T*>(g.allocate(static_cast<size_t>(n) * sizeof(T)))) {
-    if (!data_) g.failed("out of memory");
+    if (!data_) {
+      char text[80];
+      std::snprintf(text, sizeof text, "cannot allocate %lld bytes",
+                    static_cast<long long>(n) * static_cast<long long>(sizeof(T)));
+      Gpu::failed(DeviceProblem::Memory, text);
+    }
   }
   ~Temporary() {
     if (data_) gpu_.release(data_, static_cast<size_t>(n_) * sizeof(T));

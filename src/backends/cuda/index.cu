@@ -64,7 +64,7 @@ bool along(int index, const TensorView& ix, int64_t dim, const TensorView& data,
   if (!is_index(ix) || !view(ix, a.index) || ix.ndim != data.ndim) return false;
   a.dim = static_cast<int>(dim);
   a.n = data.ndim ? data.sizes[dim] : 1;
-  a.fault = reachable(gpu(index).fault);
+  a.fault = reachable(gpu(index).fault());
   return true;
 }
 
@@ -201,7 +201,7 @@ bool index(int device, const IndexArgs& a) {
     f.put = a.put;
     f.accumulate = a.accumulate;
     f.no_negative = a.no_negative;
-    f.fault = reachable(gpu(device).fault);
+    f.fault = reachable(gpu(device).fault());
     for_each(gpu(device), a.out.numel(), f);
     return true;
   };

@@ -1,45 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 // The table that sconce asks the library for (backends/device_plugin.h).
+#include "backends/cuda/blas.h"
 #include "backends/cuda/gpu.h"
 
 namespace sconce::cuda {
 
 // Of gpu.cu, or of emulated.cpp.
 int device_count();
+const char* unavailable();
+void describe(int index, char* text, size_t size);
+void memory(int index, size_t* free, size_t* total);
 void copy_bytes(int index, void* to, const void* from, size_t nbytes, int kind);
 void synchronize(int index);
+void* mark(int index);
+double elapsed_ms(int index, void* from, void* to);
+void forget_mark(int index, void* m);
 const char* plugin_name();
 
 namespace {
 
 void* allocate(int index, size_t nbytes) { return gpu(index).allocate(nbytes); }
 void release(int index, void* p, size_t nbytes) { gpu(index).release(p, nbytes); }
-
-// A kernel's fault is looked for where the host waits anyway: after copies to it.
-thread_local const char* found = nullptr;
-void look_for_fault(int index) {
-  Gpu& g = gpu(index);
-  int fault = Gpu::None;
-  copy_bytes(index, &fault, g.fault, sizeof fault, 1);
-  if (fault == Gpu::None) return;
-  found = fault == Gpu::IndexRange ? "index out of range" : "ZeroDivisionError";
-  fault = Gpu::None;
-  copy_bytes(index, g.fault, &fault, sizeof fault, 0);
-}
-void copy_and_look(int index, void* to, const void* from, size_t nbytes, int kind) {
-  copy_bytes(index, to, from, nbytes, kind);
-  if (kind == 1) look_for_fault(index);
-}
-void wait_and_look(int index) {
-  synchronize(index);
-  look_for_fault(index);
-}
-const char* error(int index) {
-  Gpu& g = gpu(index);
-  const char* e = g.message.exchange(nullptr);
-  if (!e) e = found;
-  found = nullptr;
-  return e;
+const char* error(int, DeviceProblem* kind) {
+  Failure& f = failure();
+  *kind = f.kind;
+  f.kind = DeviceProblem::None;
+  return *kind == DeviceProblem::None ? nullptr : f.text;
 }
 
 }  // namespace
@@ -52,11 +38,18 @@ sconce_device_plugin() {
     auto* p = new DevicePlugin;
     p->name = cuda::plugin_name();
     p->count = cuda::device_count;
+    p->unavailable = cuda::unavailable;
+    p->describe = cuda::describe;
     p->error = cuda::error;
+    p->memory = cuda::memory;
     p->allocate = cuda::allocate;
     p->release = cuda::release;
-    p->copy_bytes = cuda::copy_and_look;
-    p->synchronize = cuda::wait_and_look;
+    p->copy_bytes = cuda::copy_bytes;
+    p->synchronize = cuda::synchronize;
+    p->allow_tf32 = cuda::allow_tf32;
+    p->mark = cuda::mark;
+    p->elapsed_ms = cuda::elapsed_ms;
+    p->forget_mark = cuda::forget_mark;
     cuda::add_elementwise(*p);
     cuda::add_reduce(*p);
     cuda::add_index(*p);
