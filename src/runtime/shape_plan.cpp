@@ -358,6 +358,8 @@ class Recording final : public Recorder {
       const IValue& v = inputs[i];
       Key k;
       kept_.push_back(v);
+      if (v.isTensor() && v.box() && !plan_->device)
+        plan_->device = v.toTensorRef().impl()->storage->device();
       if (v.isTensor() && v.box() && !v.toTensorRef().quantizer()) {
         const TensorImpl& t = *v.toTensorRef().impl();
         k.tensor = true;
@@ -387,16 +389,19 @@ class Recording final : public Recorder {
     index_[s.get()] = static_cast<uint32_t>(storages_.size());
     storages_.push_back({s});
   }
-  void host_read(const Storage*) override { give_up(); }
+  void host_read(const Storage* s) override {
+    auto known = index_.find(s);
+    if (known == index_.end() || !storages_[known->second].plain) give_up();
+  }
   void ran_on_host(const char*) override { give_up(); }
   void operator_begins(const Operator& op) override {
     if (op.custom) give_up();
   }
   void called(const SlotCall& c) override {
-    // All on one device.
-    if (plan_ && plan_->calls.empty()) plan_->device = context().device;
-    if (context().device != plan_->device) give_up();
-    if (!given_up_) record(c);
+    if (!given_up_ && context().device == plan_->device)
+      record(c);
+    else if (!given_up_)
+      pass_by(c);
     c.run(c.args);
   }
   bool given_up() const { return given_up_; }
@@ -427,8 +432,11 @@ class Recording final : public Recorder {
     Ref<Storage> storage;
     size_t first = SIZE_MAX, last = 0;
     bool written = false;
-    int64_t output = -1;  // escapes as this output
-    int64_t offset = 0;   // in the arena
+    // Its elements follow from the key alone, as those of NumToTensor(size) do: the host may look.
+    bool plain = true;
+    bool passed_by = false;  // written by calls that are no part of the plan
+    int64_t output = -1;     // escapes as this output
+    int64_t offset = 0;      // in the arena
   };
 
   void give_up() { given_up_ = true; }
@@ -459,8 +467,32 @@ class Recording final : public Recorder {
     return p;
   }
 
+  // Whether all that a call reads is plain; what it writes is then plain as well.
+  bool reads_plain(const SlotCall& c) {
+    auto* views = static_cast<const TensorView*>(c.args);
+    bool all = true;
+    for (uint16_t i = 0; i < c.n_views; ++i) {
+      if (!views[i].data || (c.written >> i & 1)) continue;
+      auto known = index_.find(views[i].storage);
+      all = all && known != index_.end() && storages_[known->second].plain;
+    }
+    return all;
+  }
+  // A call elsewhere than on the plan's device: what the host works out from sizes is done once.
+  void pass_by(const SlotCall& c) {
+    if (std::strcmp(c.name, "random") == 0 || !reads_plain(c)) return give_up();
+    auto* views = static_cast<const TensorView*>(c.args);
+    for (uint16_t i = 0; i < c.n_views; ++i) {
+      if (!views[i].data || !(c.written >> i & 1)) continue;
+      auto known = index_.find(views[i].storage);
+      if (known == index_.end() || !storages_[known->second].plain) return give_up();
+      storages_[known->second].passed_by = true;
+    }
+  }
+
   void record(const SlotCall& c) {
     if (std::strcmp(c.name, "random") == 0) return give_up();
+    const bool plain = reads_plain(c);
     auto& args = plan_->args;
     args.resize((args.size() + 15) / 16 * 16);
     size_t at = args.size();
@@ -484,8 +516,9 @@ class Recording final : public Recorder {
       if (p.kind == Place::Arena) {
         Life& l = storages_[p.index];
         // Read before any slot wrote it: the host filled it.
-        if (!output && !l.written) give_up();
+        if (l.passed_by || (!output && !l.written)) give_up();
         l.written |= output;
+        if (output) l.plain = l.plain && plain;
         l.first = std::min(l.first, plan_->calls.size());
         l.last = std::max(l.last, plan_->calls.size());
       }
@@ -516,7 +549,7 @@ class Recording final : public Recorder {
       int64_t byte = t.offset * static_cast<int64_t>(element_size(t.dtype));
       if (auto i = index_.find(s); i != index_.end()) {
         Life& l = storages_[i->second];
-        if (!l.written && s->nbytes()) return false;
+        if (l.passed_by || (!l.written && s->nbytes())) return false;
         if (l.output < 0) {
           l.output = static_cast<int64_t>(plan_->output_bytes.size());
           plan_->output_bytes.push_back(s->nbytes());

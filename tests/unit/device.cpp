@@ -318,3 +318,20 @@ TEST_CASE("calls of equal shapes answer anew each time", "[device]") {
     for (size_t k = 0; k < 2; ++k) check_equal(ours[k].toTensor().cpu(), theirs[k].toTensor());
   }
 }
+
+TEST_CASE("the host's arithmetic of sizes beside a device's work", "[device]") {
+  use_emulation();
+  Module m = compile(
+      "def f(x: Tensor) -> Tensor:\n"
+      "    n = torch.tensor(x.size(0)) // 2\n"
+      "    return (x.slice(0, 0, int(n)) * float(n)).relu()\n"
+      "def g(x: Tensor) -> Tensor:\n"
+      "    return x * torch.tensor(x.size(0))\n");
+  for (int64_t rows : {4, 4, 4, 4, 6, 6, 6, 6}) {
+    Tensor x = numbers({rows, 3});
+    check_equal(m.run_method("f", {x.to(kCuda)}).toTensor().cpu(),
+                m.run_method("f", {x}).toTensor());
+    check_equal(m.run_method("g", {x.to(kCuda)}).toTensor().cpu(),
+                m.run_method("g", {x}).toTensor());
+  }
+}

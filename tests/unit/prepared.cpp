@@ -174,3 +174,23 @@ TEST_CASE("plans tell apart what a graph asks of its inputs") {
     CHECK(!m.run_method("one", {u, w}).toBool());
   }
 }
+
+TEST_CASE(
+    "what the host works out from sizes is part of a plan, what it reads of elements is not") {
+  Module m = compile(
+      "def halves(x: Tensor) -> Tensor:\n"
+      "    n = torch.tensor(x.size(0)) // 2\n"
+      "    return x.slice(0, 0, int(n)) + float(torch.tensor(x.size(1)) * 2)\n"
+      "def upto(x: Tensor) -> Tensor:\n"
+      "    return x.slice(0, 0, int(x[0, 0])) * 2.0\n");
+  for (int64_t rows : {4, 4, 4, 6, 6, 6, 4})
+    for (int64_t columns : {2, 3}) {
+      Tensor y = m.run_method("halves", {ones({rows, columns})}).toTensor();
+      CHECK(y.size(0) == rows / 2);
+      CHECK(first(y) == static_cast<float>(1 + 2 * columns));
+    }
+  for (float n : {1.f, 2.f, 2.f, 3.f, 1.f}) {
+    Tensor x = full({5, 2}, n);
+    CHECK(m.run_method("upto", {x}).toTensor().size(0) == static_cast<int64_t>(n));
+  }
+}
