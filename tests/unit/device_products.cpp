@@ -220,3 +220,60 @@ TEST_CASE("transposed and empty convolutions are the CPU's", "[device]") {
              tolerance(t) * 4);
   same(m, "conv2d", inputs_of({0, 16, 8, 1, 6, 6, 3, 1, 1, 1}, kFloat, true), 1e-4);
 }
+
+TEST_CASE("products of many forms are the CPU's", "[device]") {
+  use_emulation();
+  Module m = compile(
+      "def linear(x: Tensor, w: Tensor, b: Optional[Tensor]) -> Tensor:\n"
+      "    return torch.linear(x, w, b)\n"
+      "def odd_bias(x: Tensor, w: Tensor, b: Tensor) -> Tensor:\n"
+      "    return torch.linear(x, w, b[1::2])\n"
+      "def columns(x: Tensor, w: Tensor, b: Tensor) -> Tensor:\n"
+      "    return torch.linear(x.transpose(0, 1), w.transpose(0, 1), b)\n"
+      "def parts(x: Tensor, w: Tensor, b: Optional[Tensor]) -> Tensor:\n"
+      "    return torch.linear(x[1:, 1:], w[:, 1:], b)\n"
+      "def spread(x: Tensor, w: Tensor) -> Tensor:\n"
+      "    return torch.mm(x[:, ::2], w[::2])\n"
+      "def product(a: Tensor, b: Tensor) -> Tensor:\n"
+      "    return torch.matmul(a, b)\n"
+      "def sum(s: Tensor, a: Tensor, b: Tensor, beta: float, alpha: float) -> Tensor:\n"
+      "    return torch.addmm(s, a, b, beta=beta, alpha=alpha)\n"
+      "def sums(s: Tensor, a: Tensor, b: Tensor, beta: float, alpha: float) -> Tensor:\n"
+      "    return torch.baddbmm(s, a, b, beta=beta, alpha=alpha)\n",
+      strict());
+  for (ScalarType t : {kFloat, kDouble, kHalf, kBFloat16}) {
+    const double tol = tolerance(t) * 4;
+    auto r = [&](std::initializer_list<int64_t> sizes) {
+      return IValue(randn(std::vector<int64_t>(sizes)).to(t));
+    };
+    for (int64_t rows : {1, 2, 3, 4, 5, 17})
+      for (int64_t k : {1, 7, 16, 40, 129})
+        for (int64_t n : {1, 2, 9, 64}) {
+          same(m, "linear", {r({rows, k}), r({n, k}), r({n})}, tol);
+          same(m, "linear", {r({rows, k}), r({n, k}), IValue()}, tol);
+          same(m, "odd_bias", {r({rows, k}), r({n, k}), r({2 * n + 1})}, tol);
+          same(m, "columns", {r({k, rows}), r({k, n}), r({n})}, tol);
+          same(m, "parts", {r({rows + 1, k + 1}), r({n, k + 1}), r({n})}, tol);
+          same(m, "product", {r({rows, k}), r({k, n})}, tol);
+        }
+    same(m, "linear", {r({2, 3, 24}), r({10, 24}), r({10})}, tol);
+    same(m, "linear", {r({24}), r({10, 24}), r({10})}, tol);
+    same(m, "spread", {r({3, 24}), r({24, 8})}, tol);
+    same(m, "spread", {r({9, 24}), r({24, 8})}, tol);
+    same(m, "product", {r({24}), r({24})}, tol);
+    same(m, "product", {r({9, 24}), r({24})}, tol);
+    same(m, "product", {r({24}), r({24, 9})}, tol);
+    same(m, "product", {r({3, 1, 24}), r({3, 24, 5})}, tol);
+    same(m, "product", {r({2, 3, 6, 24}), r({3, 24, 5})}, tol);
+    same(m, "product", {r({0, 24}), r({24, 5})}, tol);
+    same(m, "product", {r({3, 0}), r({0, 5})}, tol);
+    for (double beta : {0.0, 1.0, 0.5})
+      for (double alpha : {1.0, -2.0})
+        for (int64_t rows : {1, 6}) {
+          same(m, "sum", {r({5}), r({rows, 12}), r({12, 5}), IValue(beta), IValue(alpha)}, tol * 2);
+          same(m, "sums",
+               {r({2, rows, 5}), r({2, rows, 12}), r({2, 12, 5}), IValue(beta), IValue(alpha)},
+               tol * 2);
+        }
+  }
+}

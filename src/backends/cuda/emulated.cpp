@@ -90,8 +90,10 @@ Gpu& gpu(int index) {
   return opened[index];
 }
 
-void multiply(Gpu&, ScalarType t, int64_t m, int64_t n, int64_t k, double alpha, const Matrix& a,
-              const Matrix& b, double beta, const Matrix& c, int64_t batch) {
+namespace {
+// c = alpha * a b + beta * c + bias by rows of c; bias may be null.
+void product(ScalarType t, int64_t m, int64_t n, int64_t k, double alpha, const Matrix& a,
+             const Matrix& b, double beta, const void* bias, const Matrix& c, int64_t batch) {
   const auto es = static_cast<int64_t>(element_size(t));
   auto run = [&](auto tag) {
     using C = decltype(tag);
@@ -108,10 +110,23 @@ void multiply(Gpu&, ScalarType t, int64_t m, int64_t n, int64_t k, double alpha,
           s *= static_cast<C>(alpha);
           char* out = at(c, p, i, j);
           if (beta != 0) s += static_cast<C>(beta) * load<C>(t, out);
+          if (bias) s += load<C>(t, reachable(static_cast<const char*>(bias)) + i * es);
           store<C>(t, out, s);
         }
   };
   t == kDouble ? run(double{}) : run(float{});
+}
+}  // namespace
+
+void multiply(Gpu&, ScalarType t, int64_t m, int64_t n, int64_t k, double alpha, const Matrix& a,
+              const Matrix& b, double beta, const Matrix& c, int64_t batch) {
+  product(t, m, n, k, alpha, a, b, beta, nullptr, c, batch);
+}
+bool multiply_with_bias(Gpu&, ScalarType t, int64_t m, int64_t n, int64_t k, double alpha,
+                        const Matrix& a, const Matrix& b, const void* bias, const Matrix& c) {
+  if (t == kDouble) return false;  // as cuBLASLt
+  product(t, m, n, k, alpha, a, b, 0, bias, c, 1);
+  return true;
 }
 
 void allow_tf32(bool) {}

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Products, and attention as two products around a softmax.
+#include <type_traits>
+
 #include "backends/cuda/blas.h"
 #include "backends/cuda/gpu.h"
 #include "backends/cuda/products.h"
@@ -62,6 +64,126 @@ bool product(int index, const TensorView& out, const TensorView& a, const Tensor
   return true;
 }
 
+// ---- products of few rows ----
+
+// out[r, j] = alpha * (a[r, :] . b[j, :]) + beta * out[r, j] + bias[j], a sum a warp; both rows are
+// dense. N elements at once.
+template <ScalarType t, int N>
+struct DotRows {
+  using C = std::conditional_t<t == kDouble, double, float>;
+  using E =
+      std::conditional_t<t == kDouble, double, std::conditional_t<t == kFloat, float, uint16_t>>;
+  using State = C;
+  const E *a, *b, *bias;
+  E* out;
+  int64_t columns, a_row, b_row, out_row, out_step, bias_step;
+  C alpha, beta;
+  SCONCE_GPU State start() const { return C(0); }
+  SCONCE_GPU void add(State& s, int64_t row, int64_t i) const {
+    const auto x = *reinterpret_cast<const Pack<E, N>*>(a + row / columns * a_row + i * N);
+    const auto y = *reinterpret_cast<const Pack<E, N>*>(b + row % columns * b_row + i * N);
+    SCONCE_UNROLL
+    for (int e = 0; e < N; ++e) s += load<C>(t, &x.v[e]) * load<C>(t, &y.v[e]);
+  }
+  SCONCE_GPU void merge(State& s, const State& o) const { s += o; }
+  SCONCE_GPU void finish(int64_t row, const State& s) const {
+    const int64_t r = row / columns, j = row % columns;
+    E* to = out + r * out_row + j * out_step;
+    C v = alpha * s;
+    if (beta != C(0)) v += beta * load<C>(t, to);
+    if (bias) v += load<C>(t, bias + j * bias_step);
+    store<C>(t, to, v);
+  }
+};
+#ifdef __CUDACC__
+template <class F>
+__global__ void warps_kernel(int64_t rows, int64_t n, F f) {
+  const int64_t step = static_cast<int64_t>(gridDim.x) * (blockDim.x / 32);
+  for (int64_t r = static_cast<int64_t>(blockIdx.x) * (blockDim.x / 32) + threadIdx.x / 32;
+       r < rows; r += step) {
+    typename F::State s = f.start();
+#pragma unroll 4
+    for (int64_t i = threadIdx.x % 32; i < n; i += 32) f.add(s, r, i);
+    for (int half = 16; half > 0; half /= 2) f.merge(s, __shfl_xor_sync(0xffffffffu, s, half));
+    if (threadIdx.x % 32 == 0) f.finish(r, s);
+  }
+}
+#endif
+// As reduce_rows, a warp a row; the state is a number.
+template <class F>
+void reduce_in_warps(Gpu& g, int64_t rows, int64_t n, const F& f) {
+#ifdef __CUDACC__
+  constexpr int64_t kWarps = 4, kBlocks = 1 << 20;
+  const int64_t blocks = (rows + kWarps - 1) / kWarps;
+  warps_kernel<<<static_cast<unsigned>(blocks < kBlocks ? blocks : kBlocks), kWarps * 32, 0,
+                 g.stream>>>(rows, n, f);
+  if (cudaError_t e = cudaGetLastError()) g.failed(cudaGetErrorString(e));
+#else
+  launch_rows(g, rows, n, f);
+#endif
+}
+template <ScalarType t>
+void few_rows_as(Gpu& g, const GemmArgs& x) {
+  auto run = [&](auto width) {
+    constexpr int N = decltype(width)::value;
+    using Kernel = DotRows<t, N>;
+    using E = typename Kernel::E;
+    Kernel k{};
+    k.a = reachable(static_cast<const E*>(x.a.data));
+    k.b = reachable(static_cast<const E*>(x.b.data));
+    if (x.bias.data) {
+      k.bias = reachable(static_cast<const E*>(x.bias.data));
+      k.bias_step = x.bias.strides[0];
+    }
+    k.out = reachable(static_cast<E*>(x.out.data));
+    k.columns = x.out.sizes[2];
+    k.a_row = x.a.strides[1];
+    k.b_row = x.b.strides[2];
+    k.out_row = x.out.strides[1];
+    k.out_step = x.out.strides[2];
+    k.alpha = static_cast<typename Kernel::C>(x.alpha);
+    k.beta = static_cast<typename Kernel::C>(x.beta);
+    reduce_in_warps(g, x.out.sizes[1] * x.out.sizes[2], x.a.sizes[2] / N, k);
+  };
+  constexpr int kPack = t == kDouble ? 2 : t == kFloat ? 4 : 8;
+  const int64_t rows = x.a.sizes[1], columns = x.b.sizes[2];
+  if (x.a.sizes[2] % kPack == 0 && (rows == 1 || x.a.strides[1] % kPack == 0) &&
+      (columns == 1 || x.b.strides[2] % kPack == 0) && is_aligned(x.a.data, 16) &&
+      is_aligned(x.b.data, 16))
+    run(std::integral_constant<int, kPack>{});
+  else
+    run(std::integral_constant<int, 1>{});
+}
+// Products of a few rows with a matrix whose columns are dense, a linear layer's: each is read
+// once, as fast as memory gives it. False where the form is another.
+bool few_rows(Gpu& g, const GemmArgs& x) {
+  constexpr int64_t kRows = 4;
+  const int64_t k = x.a.sizes[2];
+  if (x.out.sizes[0] != 1 || x.out.sizes[1] > kRows || k == 0 ||
+      (k != 1 && (x.a.strides[2] != 1 || x.b.strides[1] != 1)))
+    return false;
+  switch (x.out.dtype) {
+    case kFloat: few_rows_as<kFloat>(g, x); break;
+    case kDouble: few_rows_as<kDouble>(g, x); break;
+    case kHalf: few_rows_as<kHalf>(g, x); break;
+    default: few_rows_as<kBFloat16>(g, x); break;
+  }
+  return true;
+}
+
+// ---- the slot ----
+
+// out = alpha a b + bias by the library's own product of that kind; false where it has none.
+bool product_with_bias(Gpu& g, const GemmArgs& x) {
+  Matrix a, b, out;
+  if (x.out.sizes[0] != 1 || x.a.sizes[2] == 0 || !matrix(x.a, a) || !matrix(x.b, b) ||
+      !matrix(x.out, out) || out.transposed || (x.bias.sizes[0] != 1 && x.bias.strides[0] != 1))
+    return false;
+  // Row-major out = a b is column-major out' = b' a', the bias along its rows.
+  return multiply_with_bias(g, x.out.dtype, x.out.sizes[2], x.out.sizes[1], x.a.sizes[2], x.alpha,
+                            b, a, x.bias.data, out);
+}
+
 bool gemm(int index, const GemmArgs& args) {
   const ScalarType t = args.out.dtype;
   if (!multiplies(t) || args.a.dtype != t || args.b.dtype != t ||
@@ -69,8 +191,11 @@ bool gemm(int index, const GemmArgs& args) {
     return false;
   if (args.out.numel() == 0) return true;
   double beta = args.beta;
+  if (args.bias.data && beta != 0) return false;
+  Gpu& g = gpu(index);
+  if (few_rows(g, args)) return true;
   if (args.bias.data) {
-    if (beta != 0) return false;
+    if (product_with_bias(g, args)) return true;
     // The bias is there before the product is added, so halves are rounded once.
     const int64_t strides[3] = {0, 0, args.bias.strides[0]};
     TensorView rows = args.bias;
