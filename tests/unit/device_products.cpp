@@ -211,7 +211,7 @@ TEST_CASE("transposed and empty convolutions are the CPU's", "[device]") {
                               {2, 4, 1, 4, 3, 1, 1},
                               {1, 20, 5, 1, 3, 3, 0}};
   for (auto& f : forms)
-    for (ScalarType t : {kFloat, kHalf, kDouble})
+    for (ScalarType t : {kFloat, kHalf, kBFloat16, kDouble})
       for (int64_t dilation : {1, 2})
         same(m, "transposed",
              {IValue(randn({f[0], f[1], 6, 7}).to(t)),

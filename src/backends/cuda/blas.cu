@@ -164,18 +164,27 @@ void plan(const Library& l, LtPlan& p, ScalarType t, int64_t m, int64_t n, int64
 void allow_tf32(bool allowed) { g_tf32 = allowed; }
 
 void multiply(Gpu& g, ScalarType t, int64_t m, int64_t n, int64_t k, double alpha, const Matrix& a,
-              const Matrix& b, double beta, const Matrix& c, int64_t batch) {
+              const Matrix& b, double beta, const Matrix& c, int64_t batch, ScalarType c_type) {
   std::lock_guard<std::mutex> lock(calls());
   Library* l = library(g);
   if (!l) return;
   const bool wide = t == ScalarType::Double;
   const auto falpha = static_cast<float>(alpha), fbeta = static_cast<float>(beta);
-  const cudaDataType_t type = data_type(t);
-  const cublasStatus_t status = cublasGemmStridedBatchedEx_64(
-      l->blas, a.transposed ? CUBLAS_OP_T : CUBLAS_OP_N, b.transposed ? CUBLAS_OP_T : CUBLAS_OP_N,
-      m, n, k, wide ? static_cast<const void*>(&alpha) : &falpha, a.data, type, a.ld, a.stride,
-      b.data, type, b.ld, b.stride, wide ? static_cast<const void*>(&beta) : &fbeta, c.data, type,
-      c.ld, c.stride, batch, compute_type(t), CUBLAS_GEMM_DEFAULT);
+  const void *by = wide ? static_cast<const void*>(&alpha) : &falpha,
+             *keep = wide ? static_cast<const void*>(&beta) : &fbeta;
+  const cudaDataType_t type = data_type(t),
+                       to = c_type == ScalarType::Undefined ? type : data_type(c_type);
+  const cublasOperation_t op_a = a.transposed ? CUBLAS_OP_T : CUBLAS_OP_N,
+                          op_b = b.transposed ? CUBLAS_OP_T : CUBLAS_OP_N;
+  // A single product may be split along its sums.
+  const cublasStatus_t status =
+      batch == 1
+          ? cublasGemmEx_64(l->blas, op_a, op_b, m, n, k, by, a.data, type, a.ld, b.data, type,
+                            b.ld, keep, c.data, to, c.ld, compute_type(t), CUBLAS_GEMM_DEFAULT)
+          : cublasGemmStridedBatchedEx_64(l->blas, op_a, op_b, m, n, k, by, a.data, type, a.ld,
+                                          a.stride, b.data, type, b.ld, b.stride, keep, c.data, to,
+                                          c.ld, c.stride, batch, compute_type(t),
+                                          CUBLAS_GEMM_DEFAULT);
   if (status != CUBLAS_STATUS_SUCCESS) g.failed(cublasGetStatusString(status));
 }
 

@@ -526,6 +526,122 @@ class Product {
   bool short_ = false;
 };
 
+// ---- transposed ones as products ----
+
+// The sums over the window of what each place of the input gives to each place in the window:
+// columns [images, channels * window, row]. Sums are of C.
+template <ScalarType t, class I>
+struct Col2Im {
+  using C = std::conditional_t<t == kDouble, double, float>;
+  using S = std::make_signed_t<I>;
+  static constexpr int64_t kSize = t == kDouble ? 8 : t == kFloat ? 4 : 2;
+  const C* columns;
+  const char* bias;
+  char* out;
+  int64_t bias_step, row;
+  Divisor<I> size[3], channels, stride[3];
+  S in_size[3], taps[3], pad[3], dilation[3];
+  Col2Im(const Conv& c, const C* from, char* to, int64_t padded)
+      : columns(from),
+        bias(c.bias.data),
+        out(to),
+        bias_step(c.bias ? c.bias.strides[0] : 0),
+        row(padded),
+        channels(c.out_channels()) {
+    for (int d = 0; d < 3; ++d) {
+      size[d] = Divisor<I>(c.out_size[d]);
+      stride[d] = Divisor<I>(c.stride[d]);
+      in_size[d] = static_cast<S>(c.in_size[d]);
+      taps[d] = static_cast<S>(c.taps[d]);
+      pad[d] = static_cast<S>(c.pad[d]);
+      dilation[d] = static_cast<S>(c.dilation[d]);
+    }
+  }
+  SCONCE_GPU void operator()(int64_t i) const {
+    auto rest = static_cast<I>(i);
+    const auto o2 = static_cast<S>(size[2].split(rest)), o1 = static_cast<S>(size[1].split(rest)),
+               o0 = static_cast<S>(size[0].split(rest));
+    const int64_t plane = rest;  // image * channels + channel
+    const I channel = channels.split(rest);
+    C s = bias ? load<C>(t, bias + static_cast<int64_t>(channel) * bias_step) : C(0);
+    const C* line = columns + plane * taps[0] * taps[1] * taps[2] * row;
+    for (S a = 0; a < taps[0]; ++a)
+      for (S b = 0; b < taps[1]; ++b) {
+        S x0, x1;
+        if (!source(0, o0, a, x0) || !source(1, o1, b, x1)) continue;
+        const int64_t before = (static_cast<int64_t>(x0) * in_size[1] + x1) * in_size[2];
+        const C* from = line + (static_cast<int64_t>(a) * taps[1] + b) * taps[2] * row + before;
+        for (S e = 0; e < taps[2]; ++e, from += row) {
+          S x2;
+          if (source(2, o2, e, x2)) s += from[x2];
+        }
+      }
+    store<C>(t, out + i * kSize, s);
+  }
+  // The input that output o meets at a tap.
+  SCONCE_GPU bool source(int d, S o, S tap, S& x) const {
+    const S at = o + pad[d] - tap * dilation[d];
+    if (at < 0) return false;
+    auto quotient = static_cast<I>(at);
+    const I rest = stride[d].split(quotient);
+    x = static_cast<S>(quotient);
+    return rest == 0 && x < in_size[d];
+  }
+};
+// Out and weight are dense, and the input's spatial dims.
+template <ScalarType t>
+void transposed_as(Gpu& g, const ConvArgs& a, const Conv& c) {
+  using C = typename Col2Im<t, uint32_t>::C;
+  constexpr int64_t kSize = Col2Im<t, uint32_t>::kSize, kMost = int64_t{1} << 31;
+  constexpr int64_t kPack = 4, kColumnBytes = int64_t{256} << 20;
+  const int64_t images = a.in.sizes[0], inputs = c.in_size[0] * c.in_size[1] * c.in_size[2];
+  const int64_t row = (inputs + kPack - 1) / kPack * kPack, wide = c.out_group * c.window();
+  const int64_t one = c.groups * wide * row, outputs = c.out_channels() * c.outputs();
+  int64_t at_once = kColumnBytes / (one * static_cast<int64_t>(sizeof(C)));
+  at_once = at_once < 1 || c.groups > 1 ? 1 : at_once < images ? at_once : images;
+  Temporary<C> columns(g, at_once * one);
+  if (!columns) return;
+  const int64_t channel = c.in.strides[1] / kSize, image = c.in.strides[0] / kSize;
+  const bool grouped = c.groups > 1;
+  for (int64_t first = 0; first < images; first += at_once) {
+    const int64_t count = first + at_once < images ? at_once : images - first;
+    const Matrix x{static_cast<char*>(a.in.data) + first * image * kSize, false, channel,
+                   grouped ? c.in_group * channel : image};
+    const Matrix w{a.weight.data, true, wide, grouped ? c.in_group * wide : 0};
+    const Matrix z{columns.get(), false, row, wide * row};
+    multiply(g, t, inputs, wide, c.in_group, 1, x, w, 0, z, grouped ? c.groups : count,
+             t == kDouble ? kDouble : kFloat);
+    char* out = c.out.data + first * outputs * kSize;
+    const C* from = reachable(columns.get());
+    bool narrow = count * outputs < kMost;
+    for (int d = 0; d < 3; ++d)
+      narrow = narrow && c.out_size[d] + c.pad[d] < kMost && c.stride[d] < kMost &&
+               c.taps[d] * c.dilation[d] < kMost && c.in_size[d] < kMost;
+    if (narrow)
+      for_each(g, count * outputs, Col2Im<t, uint32_t>(c, from, out, row));
+    else
+      for_each(g, count * outputs, Col2Im<t, uint64_t>(c, from, out, row));
+  }
+}
+// False where the form is another.
+bool transposed(Gpu& g, const ConvArgs& a, const Conv& c) {
+  const auto es = static_cast<int64_t>(element_size(a.out.dtype));
+  int64_t run = es;
+  for (int d = 2; d >= 0; --d) {
+    if (c.in_size[d] != 1 && c.in_step[d] != run) return false;
+    run *= c.in_size[d];
+  }
+  if (c.in_group < 8 || c.in.strides[1] < run || !is_dense(a.out) || !is_dense(a.weight))
+    return false;
+  switch (a.out.dtype) {
+    case kFloat: transposed_as<kFloat>(g, a, c); break;
+    case kDouble: transposed_as<kDouble>(g, a, c); break;
+    case kHalf: transposed_as<kHalf>(g, a, c); break;
+    default: transposed_as<kBFloat16>(g, a, c); break;
+  }
+  return true;
+}
+
 bool conv(int index, const ConvArgs& a) {
   const ScalarType t = a.out.dtype;
   Conv c;
@@ -542,7 +658,7 @@ bool conv(int index, const ConvArgs& a) {
       for_each(g, a.out.numel(), DirectConv<float, kTransposed>{c});
     return true;
   };
-  if (a.transposed) return direct(std::true_type{});
+  if (a.transposed) return transposed(g, a, c) || direct(std::true_type{});
   const bool dense = is_dense(a.out) && is_dense(a.weight);
   if (dense && depthwise(g, c, t, a.in.sizes[0])) return true;
   if (c.inner() < 16 || (c.groups > 1 && c.out_group < 4)) return direct(std::false_type{});
