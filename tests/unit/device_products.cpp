@@ -277,3 +277,36 @@ TEST_CASE("products of many forms are the CPU's", "[device]") {
         }
   }
 }
+
+TEST_CASE("attention is the CPU's", "[device]") {
+  use_emulation();
+  Module m = compile(
+      "def attend(q: Tensor, k: Tensor, v: Tensor, mask: Optional[Tensor], causal: bool) -> "
+      "Tensor:\n"
+      "    return torch.scaled_dot_product_attention(q, k, v, mask, 0., causal)\n"
+      "def heads(x: Tensor, mask: Optional[Tensor], causal: bool) -> Tensor:\n"
+      "    y = x.view(x.size(0), x.size(1), 4, -1).transpose(1, 2)\n"
+      "    return torch.scaled_dot_product_attention(y, y, y, mask, 0., causal)\n"
+      "def blind(q: Tensor, k: Tensor, v: Tensor) -> Tensor:\n"
+      "    mask = torch.ones([q.size(2), k.size(2)], dtype=11, device=q.device)\n"
+      "    mask[1:3] = False\n"
+      "    return torch.scaled_dot_product_attention(q, k, v, mask)\n",
+      strict());
+  for (ScalarType t : {kFloat, kDouble, kHalf, kBFloat16}) {
+    const double tol = tolerance(t) * 4;
+    auto r = [&](std::initializer_list<int64_t> sizes) {
+      return IValue(randn(std::vector<int64_t>(sizes)).to(t));
+    };
+    for (int64_t L : {1, 5, 33})
+      for (int64_t S : {1, 7, 40, 70}) {
+        auto q = r({2, 3, L, 16}), k = r({2, 3, S, 16}), v = r({2, 3, S, 12});
+        same(m, "attend", {q, k, v, IValue(), IValue(false)}, tol);
+        same(m, "attend", {q, k, v, IValue(), IValue(true)}, tol);
+        same(m, "attend", {q, k, v, r({L, S}), IValue(false)}, tol);
+        same(m, "attend", {q, k, v, r({2, 1, 1, S}), IValue(false)}, tol);
+        same(m, "blind", {q, k, v}, tol);
+      }
+    same(m, "heads", {r({2, 9, 32}), IValue(), IValue(true)}, tol);
+    same(m, "heads", {r({1, 9, 20}), r({9, 9}), IValue(false)}, tol);
+  }
+}

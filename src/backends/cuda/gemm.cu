@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Products, and attention as two products around a softmax.
+#include <optional>
 #include <type_traits>
 
 #include "backends/cuda/blas.h"
 #include "backends/cuda/gpu.h"
 #include "backends/cuda/products.h"
+#include "backends/cuda/rows.h"
 
 namespace sconce::cuda {
 
@@ -33,14 +35,15 @@ bool matrix(const TensorView& v, Matrix& m) {
   return false;
 }
 
-// out[b] = alpha a[b] b[b] + beta out[b]; copies operands whose strides no library takes.
+// out[b] = alpha a[b] b[b] + beta out[b]; copies operands whose strides no library takes. Of halves
+// out may be float.
 bool product(int index, const TensorView& out, const TensorView& a, const TensorView& b,
              double alpha, double beta) {
   Gpu& g = gpu(index);
-  const ScalarType t = out.dtype;
+  const ScalarType t = a.dtype;
   const int64_t batch = out.sizes[0], m = out.sizes[1], n = out.sizes[2], k = a.sizes[2];
   auto dense = [&](const TensorView& v) {
-    return Dense(g, {v.sizes[0], v.sizes[1], v.sizes[2]}, t);
+    return Dense(g, {v.sizes[0], v.sizes[1], v.sizes[2]}, v.dtype);
   };
   Matrix x, y, z;
   if (!matrix(a, x)) {
@@ -60,7 +63,7 @@ bool product(int index, const TensorView& out, const TensorView& a, const Tensor
            slots().copy(index, {out, copy.view()});
   }
   // Row-major out = a b is column-major out' = b' a'.
-  multiply(g, t, n, m, k, alpha, y, x, beta, z, batch);
+  multiply(g, t, n, m, k, alpha, y, x, beta, z, batch, out.dtype);
   return true;
 }
 
@@ -214,96 +217,109 @@ bool gemm(int index, const GemmArgs& args) {
 
 // ---- attention ----
 
-// Adds the mask to scores and hides what is later.
+// The weights of a row of scores: their softmax with the mask added and what is later hidden. A row
+// that sees nothing gives zeros, where softmax gives nan. Weights may lie where the scores do.
 template <class C>
-struct MaskScores {
-  C* scores;  // [B, L, S]
+struct AttentionWeights {
+  const C* scores;  // [B, L, S]
+  char* weights;    // of dtype t
+  ScalarType t;
   View mask;
-  int64_t L, S;
+  int64_t size, L, S;  // size of a weight
   bool causal;
-  SCONCE_GPU void operator()(int64_t i) const {
-    const int64_t s = i % S, l = i / S % L, b = i / S / L;
-    C v = scores[i];
-    if (mask) v += mask.get<C>(b * mask.strides[0] + l * mask.strides[1] + s * mask.strides[2]);
-    if (causal && s > l) v = -std::numeric_limits<C>::infinity();
-    scores[i] = v;
-  }
-};
-// Whether a row sees anything; one that doesn't gives zeros, where softmax gives nan.
-template <class C>
-struct SeesAny {
-  using State = int;
-  const C* scores;
-  int64_t S;
-  uint8_t* sees;
-  SCONCE_GPU int start() const { return 0; }
-  SCONCE_GPU void add(int& s, int64_t row, int64_t i) const {
-    s |= scores[row * S + i] != -std::numeric_limits<C>::infinity();
-  }
-  SCONCE_GPU void merge(int& s, int o) const { s |= o; }
-  SCONCE_GPU void finish(int64_t row, int s) const { sees[row] = s != 0; }
-};
-template <class C>
-struct ZeroBlind {
-  C* weights;
-  int64_t S;
-  const uint8_t* sees;
-  SCONCE_GPU void operator()(int64_t i) const {
-    if (!sees[i / S]) weights[i] = C(0);
-  }
-};
-bool attention(int index, const AttentionArgs& a);
-// In floats, as on the CPU: scores and weights are not rounded.
-bool attention_of_halves(int index, const AttentionArgs& a) {
-  Gpu& g = gpu(index);
-  auto wide = [&](const TensorView& v) {
-    return Dense(g, {v.sizes[0], v.sizes[1], v.sizes[2]}, kFloat);
+  struct Row {
+    const C* from;
+    char* to;
+    int64_t mask, seen;  // how many are not later
   };
-  Dense q = wide(a.q), k = wide(a.k), v = wide(a.v), out = wide(a.out);
-  if (!q || !k || !v || !out) return true;
-  AttentionArgs f = a;
-  f.out = out.view();
-  f.q = q.view();
-  f.k = k.view();
-  f.v = v.view();
-  return slots().copy(index, {f.q, a.q}) && slots().copy(index, {f.k, a.k}) &&
-         slots().copy(index, {f.v, a.v}) && attention(index, f) &&
-         slots().copy(index, {a.out, f.out});
+  SCONCE_GPU Row row(int64_t r) const {
+    const int64_t b = r / L, l = r % L;
+    return {scores + r * S, weights + r * S * size,
+            mask ? b * mask.strides[0] + l * mask.strides[1] : 0, causal ? l + 1 : S};
+  }
+  SCONCE_GPU C value(const Row& r, int64_t i) const {
+    C v = r.from[i];
+    if (mask) v += mask.template get<C>(r.mask + i * mask.strides[2]);
+    return i < r.seen ? v : -std::numeric_limits<C>::infinity();
+  }
+  SCONCE_GPU void add(ExpSum<C>& s, const Row& r, int64_t i) const { s.merge({value(r, i), C(1)}); }
+  SCONCE_GPU void finish(const ExpSum<C>& s, const Row& r, int64_t i) const {
+    const bool blind = (mask || causal) && s.max == -std::numeric_limits<C>::infinity() &&
+                       s.sum == s.sum;  // nan sees
+    store<C>(t, r.to + i * size, blind ? C(0) : std::exp(value(r, i) - s.max) / s.sum);
+  }
+};
+#ifdef __CUDACC__
+// A warp a row.
+template <class C>
+__global__ void weights_kernel(int64_t rows, AttentionWeights<C> f) {
+  const int64_t step = static_cast<int64_t>(gridDim.x) * (blockDim.x / 32);
+  for (int64_t r = static_cast<int64_t>(blockIdx.x) * (blockDim.x / 32) + threadIdx.x / 32;
+       r < rows; r += step) {
+    const auto row = f.row(r);
+    ExpSum<C> s;
+    for (int64_t i = threadIdx.x % 32; i < f.S; i += 32) f.add(s, row, i);
+    for (int half = 16; half > 0; half /= 2) {
+      ExpSum<C> other;
+      other.max = __shfl_xor_sync(0xffffffffu, s.max, half);
+      other.sum = __shfl_xor_sync(0xffffffffu, s.sum, half);
+      s.merge(other);
+    }
+    for (int64_t i = threadIdx.x % 32; i < f.S; i += 32) f.finish(s, row, i);
+  }
 }
+#endif
+template <class C>
+void weigh(Gpu& g, int64_t rows, const AttentionWeights<C>& f) {
+#ifdef __CUDACC__
+  constexpr int64_t kWarps = 4, kBlocks = 1 << 20;
+  const int64_t blocks = (rows + kWarps - 1) / kWarps;
+  weights_kernel<<<static_cast<unsigned>(blocks < kBlocks ? blocks : kBlocks), kWarps * 32, 0,
+                   g.stream>>>(rows, f);
+  if (cudaError_t e = cudaGetLastError()) g.failed(cudaGetErrorString(e));
+#else
+  (void)g;
+  for (int64_t r = 0; r < rows; ++r) {
+    const auto row = f.row(r);
+    ExpSum<C> s[2];
+    for (int64_t i = 0; i < f.S; ++i) f.add(s[i % 2], row, i);
+    s[0].merge(s[1]);
+    for (int64_t i = 0; i < f.S; ++i) f.finish(s[0], row, i);
+  }
+#endif
+}
+
+// Scores are floats also of halves; their weights are rounded, as PyTorch's.
 bool attention(int index, const AttentionArgs& a) {
   const ScalarType t = a.q.dtype;
   if (!multiplies(t) || a.k.dtype != t || a.v.dtype != t || a.out.dtype != t) return false;
-  if (t == kHalf || t == kBFloat16) return attention_of_halves(index, a);
   View mask;
   if (!view(a.mask, mask)) return false;
   if (a.out.numel() == 0) return true;
   Gpu& g = gpu(index);
   const int64_t B = a.q.sizes[0], L = a.q.sizes[1], S = a.k.sizes[1];
   if (S == 0 || a.q.sizes[2] == 0) return false;
-  Dense scores(g, {B, L, S}, t);
-  if (!scores) return true;
+  const ScalarType wide = t == kDouble ? kDouble : kFloat;
+  Dense scores(g, {B, L, S}, wide);
+  std::optional<Dense> halves;
+  if (wide != t) halves.emplace(g, std::initializer_list<int64_t>{B, L, S}, t);
+  if (!scores || (halves && !*halves)) return true;
   const int64_t sizes[3] = {B, a.k.sizes[2], S},
                 strides[3] = {a.k.strides[0], a.k.strides[2], a.k.strides[1]};
   TensorView keys = a.k;
   keys.sizes = sizes;
   keys.strides = strides;
   if (!product(index, scores.view(), a.q, keys, a.scale, 0)) return false;
+  const TensorView& weights = halves ? halves->view() : scores.view();
   auto run = [&](auto tag) {
     using C = decltype(tag);
-    C* at = reachable(scores.view().template ptr<C>());
-    const bool hides = a.mask.data || a.causal;
-    Temporary<uint8_t> memory(g, B * L);
-    if (!memory) return true;
-    uint8_t* sees = reachable(memory.get());
-    if (hides) {
-      for_each(g, B * L * S, MaskScores<C>{at, mask, L, S, a.causal});
-      reduce_rows(g, B * L, S, SeesAny<C>{at, S, sees});
-    }
-    if (!slots().softmax(index, {scores.view(), scores.view(), false})) return false;
-    if (hides) for_each(g, B * L * S, ZeroBlind<C>{at, S, sees});
-    return product(index, a.out, scores.view(), a.v, 1, 0);
+    weigh(g, B * L,
+          AttentionWeights<C>{reachable(scores.view().template ptr<C>()),
+                              reachable(static_cast<char*>(weights.data)), t, mask,
+                              static_cast<int64_t>(element_size(t)), L, S, a.causal});
   };
-  return t == kDouble ? run(double{}) : run(float{});
+  t == kDouble ? run(double{}) : run(float{});
+  return product(index, a.out, weights, a.v, 1, 0);
 }
 
 }  // namespace
