@@ -47,6 +47,7 @@ struct Library {
   cublasLtHandle_t lt = nullptr;
   cudaStream_t stream = nullptr;
   void* workspace = nullptr;
+  bool asked = false;  // for the workspace
   std::map<Shape, LtPlan> plans;
   size_t workspace_bytes() const { return workspace ? kWorkspaceBytes : 0; }
 };
@@ -55,6 +56,13 @@ struct Library {
 std::mutex& calls() {
   static auto* mutex = new std::mutex;
   return *mutex;
+}
+
+// While a graph is captured, what is allocated belongs to that graph.
+bool captures(Gpu& g) {
+  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+  return cudaStreamIsCapturing(g.stream, &status) != cudaSuccess ||
+         status != cudaStreamCaptureStatusNone;
 }
 
 // The device's, told of its stream; null after a failure. calls() is held.
@@ -70,8 +78,12 @@ Library* library(Gpu& g) {
     if (cublasLtCreate(&l.lt) != CUBLAS_STATUS_SUCCESS) l.lt = nullptr;
     // Parts of a long sum are not rounded to half.
     cublasSetMathMode(l.blas, CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION);
+  }
+  if (!l.asked && !captures(g)) {
+    l.asked = true;
     l.workspace = g.allocate(kWorkspaceBytes);
-    l.stream = nullptr;  // never g's
+    l.stream = nullptr;  // tell it, whatever the stream
+    l.plans.clear();
   }
   if (l.stream != g.stream) {
     // The workspace is forgotten with the stream.

@@ -70,7 +70,7 @@ bool product(int index, const TensorView& out, const TensorView& a, const Tensor
 // ---- products of few rows ----
 
 // out[r, j] = alpha * (a[r, :] . b[j, :]) + beta * out[r, j] + bias[j], a sum a warp; both rows are
-// dense. N elements at once.
+// dense. N elements at once. Sums with the same j are neighbours, which read b from near.
 template <ScalarType t, int N>
 struct DotRows {
   using C = std::conditional_t<t == kDouble, double, float>;
@@ -79,18 +79,18 @@ struct DotRows {
   using State = C;
   const E *a, *b, *bias;
   E* out;
-  int64_t columns, a_row, b_row, out_row, out_step, bias_step;
+  int64_t rows, a_row, b_row, out_row, out_step, bias_step;
   C alpha, beta;
   SCONCE_GPU State start() const { return C(0); }
   SCONCE_GPU void add(State& s, int64_t row, int64_t i) const {
-    const auto x = *reinterpret_cast<const Pack<E, N>*>(a + row / columns * a_row + i * N);
-    const auto y = *reinterpret_cast<const Pack<E, N>*>(b + row % columns * b_row + i * N);
+    const auto x = *reinterpret_cast<const Pack<E, N>*>(a + row % rows * a_row + i * N);
+    const auto y = *reinterpret_cast<const Pack<E, N>*>(b + row / rows * b_row + i * N);
     SCONCE_UNROLL
     for (int e = 0; e < N; ++e) s += load<C>(t, &x.v[e]) * load<C>(t, &y.v[e]);
   }
   SCONCE_GPU void merge(State& s, const State& o) const { s += o; }
   SCONCE_GPU void finish(int64_t row, const State& s) const {
-    const int64_t r = row / columns, j = row % columns;
+    const int64_t r = row % rows, j = row / rows;
     E* to = out + r * out_row + j * out_step;
     C v = alpha * s;
     if (beta != C(0)) v += beta * load<C>(t, to);
@@ -139,7 +139,7 @@ void few_rows_as(Gpu& g, const GemmArgs& x) {
       k.bias_step = x.bias.strides[0];
     }
     k.out = reachable(static_cast<E*>(x.out.data));
-    k.columns = x.out.sizes[2];
+    k.rows = x.out.sizes[1];
     k.a_row = x.a.strides[1];
     k.b_row = x.b.strides[2];
     k.out_row = x.out.strides[1];
