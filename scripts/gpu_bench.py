@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Times sconce beside PyTorch on a GPU and compares what they answer.
 
-usage: gpu_bench.py --sconce SCONCE --out RESULT.json [--seconds N] [--only NAME[:BATCH]...] [--emulated]
+usage: gpu_bench.py --sconce SCONCE --out RESULT.json [--seconds N] [--only NAME[:BATCH]...] [--ours] [--emulated]
        gpu_bench.py --warm [--out RESULT.json] [--seconds N] [--only NAME[:BATCH]...]
 
 For each of CASES, most valuable first: sconce's time and profile by kernel slot, its answer beside eager PyTorch's and a
@@ -432,9 +432,10 @@ def bench(options, results, cases, budget):
                 continue
             sconce_rows(results, options, case, model, files)
             output_rows(results, options, case, model, inputs, files, folder)
-            pytorch_rows(results, case, model, inputs, budget)
+            if not options.ours:
+                pytorch_rows(results, case, model, inputs, budget)
     models.clear()
-    if not options.emulated:
+    if not options.emulated and not options.ours:
         torch.cuda.empty_cache()
         compiled_rows(results, cases, budget, [])
 
@@ -445,6 +446,7 @@ def main():
     parser.add_argument("--out", help="JSON, rewritten as rows are measured")
     parser.add_argument("--seconds", type=float, default=180, help="nothing is begun after that")
     parser.add_argument("--only", nargs="+", metavar="NAME[:BATCH]")
+    parser.add_argument("--ours", action="store_true", help="leave PyTorch's times out")
     parser.add_argument("--emulated", action="store_true")
     parser.add_argument("--warm", action="store_true", help="only fill the cache of torch.compile")
     parser.add_argument("--worker", help=argparse.SUPPRESS)

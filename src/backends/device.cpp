@@ -62,6 +62,25 @@ class PluginDevice final : public DeviceRuntime {
     check();
     return ms;
   }
+  Graph capture(const std::function<void()>& f) const override {
+    if (!plugin.begin_capture(device.index)) return nullptr;
+    bool well = true;
+    try {
+      f();
+    } catch (const Error&) {
+      well = false;
+    }
+    void* graph = plugin.end_capture(device.index);
+    DeviceProblem kind;
+    plugin.error(device.index, &kind);  // of a call that can't be kept: it is done anyway
+    if (!graph) return nullptr;
+    Graph kept(graph, [this](void* g) { plugin.forget_graph(device.index, g); });
+    return well ? kept : nullptr;
+  }
+  void launch(const Graph& graph) const override {
+    plugin.launch(device.index, graph.get());
+    check();
+  }
   // Raises what went wrong on this thread.
   void check() const {
     DeviceProblem kind = DeviceProblem::None;

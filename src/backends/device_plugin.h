@@ -8,7 +8,7 @@
 
 namespace sconce {
 
-constexpr uint32_t kDevicePluginVersion = 2;
+constexpr uint32_t kDevicePluginVersion = 3;
 
 // What kind of thing went wrong on a device.
 enum class DeviceProblem : int { None, Values, Memory, Device };
@@ -38,6 +38,14 @@ struct DevicePlugin {
   void* (*mark)(int index) = nullptr;
   double (*elapsed_ms)(int index, void* from, void* to) = nullptr;
   void (*forget_mark)(int index, void* mark) = nullptr;
+  // Between the two, what this thread gives the device is not done but kept as a graph, which
+  // launch() does again and again, over the same memory; what was allocated and released meanwhile
+  // stays the graph's. begin_capture is false where there are no graphs. end_capture is null when
+  // something can't be kept: a copy from or to the host, or waiting.
+  bool (*begin_capture)(int index) = nullptr;
+  void* (*end_capture)(int index) = nullptr;
+  void (*launch)(int index, void* graph) = nullptr;
+  void (*forget_graph)(int index, void* graph) = nullptr;
   // False: nothing was done, the plug-in has no kernel for this form; the CPU does it. Null: the
   // same for every form.
 #define X(slot, Args) bool (*slot)(int index, const Args&) = nullptr;

@@ -33,6 +33,26 @@ SCONCE_MATH T clamp_to(T x, T eps) {
 }
 
 // Inverse error function: Giles 2012, then two Newton steps in double.
+// Euclid's, on magnitudes: std::gcd of negative numbers goes wrong in device code.
+template <class T>
+SCONCE_MATH T gcd_value(T a, T b) {
+  uint64_t x = a < T(0) ? 0 - static_cast<uint64_t>(a) : static_cast<uint64_t>(a);
+  uint64_t y = b < T(0) ? 0 - static_cast<uint64_t>(b) : static_cast<uint64_t>(b);
+  while (y != 0) {
+    const uint64_t rest = x % y;
+    x = y;
+    y = rest;
+  }
+  return static_cast<T>(x);
+}
+template <class T>
+SCONCE_MATH T lcm_value(T a, T b) {
+  const T g = gcd_value(a, b);
+  if (g == T(0)) return T(0);
+  const uint64_t m = static_cast<uint64_t>(a / g) * static_cast<uint64_t>(b);
+  const T r = static_cast<T>(m);
+  return r < T(0) ? static_cast<T>(0 - m) : r;
+}
 SCONCE_MATH double erfinv_value(double y) {
   if (y != y || y < -1 || y > 1) return std::numeric_limits<double>::quiet_NaN();
   if (y == 1 || y == -1) return y * std::numeric_limits<double>::infinity();

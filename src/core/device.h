@@ -2,6 +2,7 @@
 // Devices other than the CPU: where memory comes from and which kernels an operator calls. An
 // operator runs on the device of its tensors; operands that are elsewhere are copied there.
 #pragma once
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -35,6 +36,10 @@ class DeviceRuntime {
   using Mark = std::shared_ptr<void>;
   virtual Mark mark() const = 0;
   virtual double elapsed_ms(const Mark& from, const Mark& to) const = 0;
+  // What f gives the device, kept to be done again over the same memory; null where that can't be.
+  using Graph = std::shared_ptr<void>;
+  virtual Graph capture(const std::function<void()>& f) const = 0;
+  virtual void launch(const Graph& graph) const = 0;
 
  protected:
   ~DeviceRuntime() = default;

@@ -38,6 +38,7 @@ struct Fixup {
 // One input of the key: a tensor's form, or a plain value.
 struct Key {
   bool tensor = false;
+  Device device;
   ScalarType dtype = ScalarType::Undefined;
   DimVector sizes, strides;
   int64_t offset = 0;  // this and the length of the storage: where the graph asks for them
@@ -52,8 +53,8 @@ struct Key {
     if (!tensor) return !v.isTensor() && identical(v, value);
     if (!v.isTensor() || !v.box()) return false;
     const TensorImpl& t = *v.toTensorRef().impl();
-    if (t.dtype != dtype || t.device.type != DeviceType::CPU || t.quantizer || t.nested_rows ||
-        t.sizes != sizes || t.strides != strides)
+    if (t.dtype != dtype || t.device != device || device.type == DeviceType::Meta || t.quantizer ||
+        t.nested_rows || t.sizes != sizes || t.strides != strides)
       return false;
     if (layout && (t.offset != offset || t.storage->nbytes() != nbytes)) return false;
     const int64_t first = t.offset * static_cast<int64_t>(element_size(dtype));
@@ -115,6 +116,7 @@ class ShapePlan {
   size_t arena_bytes = 0;
   // The key has the inputs' offsets, the lengths of their storages, and which are one tensor.
   bool layout = false;
+  const DeviceRuntime* device = nullptr;  // of all of its memory; null: the CPU
   Result result;
   std::atomic<uint64_t> last_used{0};
 
@@ -128,6 +130,12 @@ class ShapePlan {
     Ref<Storage> arena;
     std::vector<unsigned char> args;
     std::vector<Ref<Storage>> outputs;
+    // On a device: all calls as one graph over copies of the inputs, or what was said to it.
+    uint32_t runs = 0;
+    enum class Kept { NotYet, Never, Yes } kept = Kept::NotYet;
+    DeviceRuntime::Graph graph;
+    std::vector<std::pair<uint32_t, Ref<Storage>>> graph_inputs;
+    std::vector<Ref<Storage>> graph_outputs;
   };
   static constexpr int kSpares = 4;
   std::atomic<Instance*> spares[kSpares] = {};
@@ -195,7 +203,12 @@ class ShapePlan {
 
   void prepare() { put_back(make_instance()); }
   std::vector<IValue> run(const std::vector<IValue>& inputs) {
+    DeviceScope scope(device);
     std::unique_ptr<Instance> in = take();
+    if (device && runs_as_graph(*in)) {
+      run_graph(*in, inputs);
+      return finish(std::move(in), inputs);
+    }
     for (uint32_t i : written_inputs) inputs[i].toTensorRef().impl()->storage->make_unique();
     for (size_t i = 0; i < output_bytes.size(); ++i)
       in->outputs[i] = Storage::allocate(output_bytes[i]);
@@ -219,13 +232,66 @@ class ShapePlan {
       } written{*this, inputs};
       for (const RecordedCall& c : calls) c.run(in->args.data() + c.args);
     }
+    return finish(std::move(in), inputs);
+  }
+
+ private:
+  std::vector<IValue> finish(std::unique_ptr<Instance> in, const std::vector<IValue>& inputs) {
     std::vector<IValue> tensors, out{build(result, *in, inputs, tensors)};
     for (auto& o : in->outputs) o = Ref<Storage>();
     put_back(std::move(in));
     return out;
   }
 
- private:
+  // ---- as a graph of the device ----
+
+  // From the second run on: the first may still find out what libraries do at first use.
+  bool runs_as_graph(Instance& in) const {
+    if (in.kept == Instance::Kept::Yes) return true;
+    if (in.kept == Instance::Kept::Never || in.runs++ == 0) return false;
+    in.kept = Instance::Kept::Never;
+    if (written_inputs.empty()) keep_as_graph(in);
+    return in.kept == Instance::Kept::Yes;
+  }
+  void keep_as_graph(Instance& in) const {
+    std::vector<char*> base(key.size() + 1, nullptr);
+    for (const Fixup& f : run_fixups) {
+      if (f.place.kind != Place::Input || base[f.place.index]) continue;
+      const Key& k = key[f.place.index - 1];
+      Ref<Storage> copy = Storage::allocate(static_cast<size_t>(k.high - k.low));
+      base[f.place.index] = static_cast<char*>(copy->address()) - k.low;
+      in.graph_inputs.emplace_back(f.place.index, std::move(copy));
+    }
+    for (size_t n : output_bytes) in.graph_outputs.push_back(Storage::allocate(n));
+    for (const Fixup& f : run_fixups)
+      patch(in, f.at,
+            f.place.offset + (f.place.kind == Place::Output
+                                  ? static_cast<char*>(in.graph_outputs[f.place.index]->address())
+                                  : base[f.place.index]));
+    in.graph = device->capture([&] {
+      for (const RecordedCall& c : calls) c.run(in.args.data() + c.args);
+    });
+    if (in.graph) {
+      in.kept = Instance::Kept::Yes;
+    } else {
+      in.graph_inputs.clear();
+      in.graph_outputs.clear();
+    }
+  }
+  void run_graph(Instance& in, const std::vector<IValue>& inputs) const {
+    constexpr auto within = DeviceRuntime::Copy::Within;
+    for (auto& [i, copy] : in.graph_inputs)
+      device->copy(copy->address(),
+                   static_cast<char*>(inputs[i].toTensorRef().element_address()) + key[i - 1].low,
+                   copy->nbytes(), within);
+    device->launch(in.graph);
+    for (size_t i = 0; i < output_bytes.size(); ++i) {
+      in.outputs[i] = Storage::allocate(output_bytes[i]);
+      device->copy(in.outputs[i]->address(), in.graph_outputs[i]->address(), output_bytes[i],
+                   within);
+    }
+  }
+
   uint32_t root(uint32_t i) const { return key[i - 1].shares ? key[i - 1].shares : i; }
   bool overlap(uint32_t a, uint32_t b, const std::vector<IValue>& inputs) const {
     auto begin = [&](uint32_t i) {
@@ -238,10 +304,11 @@ class ShapePlan {
     std::memcpy(in.args.data() + at + offsetof(TensorView, data), &data, sizeof data);
   }
   std::unique_ptr<Instance> make_instance() const {
+    DeviceScope scope(device);
     auto in = std::make_unique<Instance>();
     in->arena = Storage::allocate(arena_bytes);
-    std::memset(in->arena->address(), 0,
-                arena_bytes);  // its pages are there before they are needed
+    // Its pages are there before they are needed.
+    if (!device) std::memset(in->arena->address(), 0, arena_bytes);
     in->args = args;
     in->outputs.resize(output_bytes.size());
     for (const Fixup& f : instance_fixups)
@@ -260,11 +327,13 @@ class ShapePlan {
       t->strides = r.strides;
       t->dtype = r.dtype;
       t->offset = r.offset;
+      if (device) t->device = device->device;
       if (r.place.kind == Place::Output) {
         t->storage = in.outputs[r.place.index];
       } else {
         const TensorImpl& base = *inputs[r.place.index].toTensorRef().impl();
         t->storage = base.storage;
+        t->device = base.device;
         t->offset =
             (base.offset * static_cast<int64_t>(element_size(base.dtype)) + r.place.offset) /
             static_cast<int64_t>(element_size(r.dtype));
@@ -292,6 +361,7 @@ class Recording final : public Recorder {
       if (v.isTensor() && v.box() && !v.toTensorRef().quantizer()) {
         const TensorImpl& t = *v.toTensorRef().impl();
         k.tensor = true;
+        k.device = t.device;
         k.dtype = t.dtype, k.sizes = t.sizes, k.strides = t.strides;
         k.offset = t.offset, k.nbytes = t.storage->nbytes();
         k.same = ShapePlan::first_same(inputs, static_cast<uint32_t>(i));
@@ -318,11 +388,14 @@ class Recording final : public Recorder {
     storages_.push_back({s});
   }
   void host_read(const Storage*) override { give_up(); }
+  void ran_on_host(const char*) override { give_up(); }
   void operator_begins(const Operator& op) override {
     if (op.custom) give_up();
   }
   void called(const SlotCall& c) override {
-    if (context().device) give_up();
+    // All on one device.
+    if (plan_ && plan_->calls.empty()) plan_->device = context().device;
+    if (context().device != plan_->device) give_up();
     if (!given_up_) record(c);
     c.run(c.args);
   }
@@ -399,6 +472,7 @@ class Recording final : public Recorder {
       std::memcpy(&v, args.data() + where, sizeof v);
       Place p = locate(v.data, v.storage);
       if (p.kind == Place::Absent) continue;
+      if (v.storage->device() != plan_->device) return give_up();
       auto n = static_cast<size_t>(v.ndim);
       auto dims = std::make_unique<int64_t[]>(2 * n + 1);
       std::copy(v.sizes, v.sizes + n, dims.get());

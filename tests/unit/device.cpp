@@ -167,7 +167,7 @@ TEST_CASE("an archive saved on a device that is not there runs on the CPU", "[de
   check_equal(here.forward({x}).toTensor(), there.cpu());
 }
 
-TEST_CASE("threads share a device", "[device]") {
+TEST_CASE("threads share a device", "[device][threads]") {
   use_emulation();
   LoadOptions options;
   options.device = kCuda;
@@ -182,7 +182,8 @@ TEST_CASE("threads share a device", "[device]") {
   for (auto& a : answers) check_equal(a, expected);
 }
 
-TEST_CASE("memory that a device lacks is an error, and the module stays usable", "[device]") {
+TEST_CASE("memory that a device lacks is an error, and the module stays usable",
+          "[device][memory]") {
   use_emulation();
   LoadOptions options;
   options.device = kCuda;
@@ -228,7 +229,7 @@ TEST_CASE("two devices keep their tensors apart", "[device]") {
   check_equal(out.cpu(), expected);
 }
 
-TEST_CASE("a fault is told to the thread whose kernel found it", "[device]") {
+TEST_CASE("a fault is told to the thread whose kernel found it", "[device][threads]") {
   use_emulation();
   Module m = compile(
       "def f(x: Tensor, i: int) -> Tensor:\n"
@@ -285,4 +286,35 @@ TEST_CASE("products and convolutions of many forms are the CPU's", "[device]") {
   for (auto& f : forms)
     same("conv", {randn({f[0], 16, 19, 21}), randn({f[1], 16 / f[2], f[3], f[3]}), randn({f[1]}),
                   IValue(f[4]), IValue(f[5]), IValue(f[6]), IValue(f[2])});
+}
+
+TEST_CASE("calls of equal shapes answer anew each time", "[device]") {
+  use_emulation();
+  Module cpu = load(fixture("small_cnn.pt")), m = load(fixture("small_cnn.pt"));
+  m.to(kCuda);
+  // Other addresses, answers that are kept, and a weight that is written in between.
+  std::vector<Tensor> inputs, answers;
+  for (int i = 0; i < 6; ++i) {
+    inputs.push_back(randn({1, 3, 32, 32}));
+    answers.push_back(m.forward({inputs.back().to(kCuda)}).toTensor());
+  }
+  for (size_t i = 0; i < inputs.size(); ++i)
+    check_equal(answers[i].cpu(), cpu.forward({inputs[i]}).toTensor());
+  for (auto& p : m.parameters()) p.fill_(0.01);
+  for (auto& p : cpu.parameters()) p.fill_(0.01);
+  for (int i = 0; i < 4; ++i)
+    check_equal(m.forward({inputs[0].to(kCuda)}).toTensor().cpu(),
+                cpu.forward({inputs[0]}).toTensor());
+  // A part of a larger tensor, and more than one shape in turn.
+  Module f = compile(
+      "def f(x: Tensor, y: Tensor) -> Tuple[Tensor, Tensor]:\n"
+      "    z = (x + y).relu()\n"
+      "    return (z * 2, z.sum(0))\n");
+  for (int i = 0; i < 12; ++i) {
+    Tensor x = randn({9, 5 + i % 3}), y = randn({5 + i % 3});
+    Tensor there = x.to(kCuda), part = there.slice(0, 2, 7, 1), row = y.to(kCuda);
+    auto ours = f.run_method("f", {part, row}).toTupleRef().items;
+    auto theirs = f.run_method("f", {x.slice(0, 2, 7, 1), y}).toTupleRef().items;
+    for (size_t k = 0; k < 2; ++k) check_equal(ours[k].toTensor().cpu(), theirs[k].toTensor());
+  }
 }

@@ -133,6 +133,7 @@ bool multiply_with_bias(Gpu&, ScalarType t, int64_t m, int64_t n, int64_t k, dou
   return true;
 }
 
+int* Gpu::fault() const { return faults + fault_word_of_thread(); }
 void allow_tf32(bool) {}
 
 int device_count() { return kDevices; }
@@ -161,6 +162,11 @@ double elapsed_ms(int, void* from, void* to) {
       .count();
 }
 void forget_mark(int, void* m) { delete static_cast<Clock::time_point*>(m); }
+// Loops can't be kept.
+bool begin_capture(int) { return false; }
+void* end_capture(int) { return nullptr; }
+void launch(int, void*) {}
+void forget_graph(int, void*) {}
 const char* plugin_name() { return "cuda-emulated"; }
 
 }  // namespace sconce::cuda

@@ -6,8 +6,12 @@
 #include <cublas_v2.h>
 #include <pthread.h>
 
+#include <algorithm>
+#include <memory>
 #include <mutex>
 #include <new>
+#include <unordered_map>
+#include <vector>
 
 namespace sconce::cuda {
 
@@ -26,6 +30,59 @@ bool failed(cudaError_t e) {
   return true;
 }
 
+// Memory that was released and is taken again, by size. The work of all threads goes on one stream,
+// so what is released can be taken at once: its next use comes behind its last.
+class FreeMemory {
+ public:
+  // Classes of sizes, at most an eighth apart.
+  static size_t rounded(size_t n) {
+    if (n <= 512) return 512;
+    size_t step = 512;
+    while (step * 16 < n) step *= 2;
+    return (n + step - 1) / step * step;
+  }
+  void* take(size_t size) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    auto found = free_.find(size);
+    if (found == free_.end() || found->second.empty()) return nullptr;
+    void* p = found->second.back();
+    found->second.pop_back();
+    return p;
+  }
+  void put(void* p, size_t size) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    free_[size].push_back(p);
+  }
+  std::vector<void*> take_all() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    std::vector<void*> all;
+    for (auto& [size, list] : free_) all.insert(all.end(), list.begin(), list.end());
+    free_.clear();
+    return all;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::unordered_map<size_t, std::vector<void*>> free_;
+};
+FreeMemory& free_memory(int index) {
+  static auto* all = new FreeMemory[kMostDevices];
+  return all[index];
+}
+
+// A graph while it is captured, and afterwards.
+struct Graph {
+  cudaStream_t stream = nullptr;
+  cudaGraphExec_t exec = nullptr;
+  bool failed = false;
+  int fault_word = 0;
+  std::vector<std::pair<void*, size_t>> memory;  // its own, with the classes of size
+  std::unordered_map<size_t, std::vector<void*>> free;
+};
+thread_local Graph* t_capture = nullptr;
+// Words of graphs that this thread launched since it last waited.
+thread_local std::vector<int> t_launched;
+
 Gpu* open(int index) {
   auto* g = new Gpu;
   g->index = index;
@@ -37,7 +94,7 @@ Gpu* open(int index) {
   uint64_t keep = ~uint64_t{0};
   if (!failed(cudaDeviceGetDefaultMemPool(&pool, index)))
     failed(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &keep));
-  if (failed(cudaStreamCreateWithFlags(&g->stream, cudaStreamNonBlocking))) return g;
+  if (failed(cudaStreamCreateWithFlags(&g->stream.own, cudaStreamNonBlocking))) return g;
   constexpr size_t bytes = Gpu::kFaultWords * sizeof(int);
   g->faults = static_cast<int*>(g->allocate(bytes));
   if (!g->faults || failed(cudaMemsetAsync(g->faults, 0, bytes, g->stream)) ||
@@ -49,12 +106,22 @@ Gpu* open(int index) {
 // Waits for the device, and looks what this thread's kernels found.
 void wait(Gpu& g) {
   if (!g.host_faults) return;
-  int* seen = g.host_faults + (g.fault() - g.faults);
-  if (failed(cudaMemcpyAsync(seen, g.fault(), sizeof(int), cudaMemcpyDeviceToHost, g.stream)) ||
-      failed(cudaStreamSynchronize(g.stream)) || *seen == Gpu::None)
+  if (t_capture) {
+    t_capture->failed = true;
     return;
-  Gpu::fault_found(*seen);
-  failed(cudaMemsetAsync(g.fault(), 0, sizeof(int), g.stream));
+  }
+  t_launched.push_back(Gpu::fault_word_of_thread());
+  bool well = true;
+  for (int word : t_launched)
+    well = well && !failed(cudaMemcpyAsync(g.host_faults + word, g.faults + word, sizeof(int),
+                                           cudaMemcpyDeviceToHost, g.stream));
+  well = well && !failed(cudaStreamSynchronize(g.stream));
+  for (int word : t_launched) {
+    if (!well || g.host_faults[word] == Gpu::None) continue;
+    Gpu::fault_found(g.host_faults[word]);
+    failed(cudaMemsetAsync(g.faults + word, 0, sizeof(int), g.stream));
+  }
+  t_launched.clear();
 }
 
 bool is_pinned(const void* p) {
@@ -68,24 +135,59 @@ bool is_pinned(const void* p) {
 
 }  // namespace
 
-void* Gpu::allocate(size_t nbytes) {
+Gpu::Stream::operator cudaStream_t() const { return t_capture ? t_capture->stream : own; }
+int* Gpu::fault() const {
+  return faults + (t_capture ? t_capture->fault_word : fault_word_of_thread());
+}
+
+namespace {
+void* fresh_memory(Gpu& g, size_t size) {
   void* p = nullptr;
-  if (cudaMallocAsync(&p, nbytes ? nbytes : 1, stream) == cudaSuccess) return p;
+  if (cudaMallocAsync(&p, size, g.stream.own) == cudaSuccess) return p;
   cudaGetLastError();
-  // What the pool keeps may lie in pieces: give it back and ask again.
+  if (t_capture) return nullptr;
+  // Give back what is kept, here and in CUDA's pool, and ask again.
+  for (void* kept : free_memory(g.index).take_all()) cudaFreeAsync(kept, g.stream.own);
   cudaMemPool_t pool;
-  if (cudaStreamSynchronize(stream) != cudaSuccess ||
-      cudaDeviceGetDefaultMemPool(&pool, index) != cudaSuccess ||
+  if (cudaStreamSynchronize(g.stream.own) != cudaSuccess ||
+      cudaDeviceGetDefaultMemPool(&pool, g.index) != cudaSuccess ||
       cudaMemPoolTrimTo(pool, 0) != cudaSuccess ||
-      cudaMallocAsync(&p, nbytes ? nbytes : 1, stream) != cudaSuccess) {
+      cudaMallocAsync(&p, size, g.stream.own) != cudaSuccess) {
     cudaGetLastError();  // said by the null
     return nullptr;
   }
   return p;
 }
-void Gpu::release(void* p, size_t) {
+}  // namespace
+
+void* Gpu::allocate(size_t nbytes) {
+  const size_t size = FreeMemory::rounded(nbytes);
+  if (size < nbytes) return nullptr;
+  if (t_capture) {
+    auto& list = t_capture->free[size];
+    if (!list.empty()) {
+      void* p = list.back();
+      list.pop_back();
+      return p;
+    }
+  }
+  void* p = free_memory(index).take(size);
+  if (!p) p = fresh_memory(*this, size);
+  if (t_capture) {
+    if (p)
+      t_capture->memory.emplace_back(p, size);
+    else
+      t_capture->failed = true;
+  }
+  return p;
+}
+void Gpu::release(void* p, size_t nbytes) {
   if (g_forked) return;  // the parent's
-  if (cudaFreeAsync(p, stream) != cudaSuccess) cudaGetLastError();
+  const size_t size = FreeMemory::rounded(nbytes);
+  if (t_capture)
+    for (auto& [mine, class_size] : t_capture->memory)
+      if (mine == p) return t_capture->free[size].push_back(p);
+  free_memory(index).put(p, size);
 }
 
 Gpu& gpu(int index) {
@@ -94,7 +196,8 @@ Gpu& gpu(int index) {
   if (g_forked) Gpu::failed("CUDA was in use when the process forked; a forked child can't use it");
   std::call_once(once[index], [index] { opened[index] = open(index); });
   // Calls of the runtime work on the thread's current device.
-  failed(cudaSetDevice(index));
+  int current = -1;
+  if (cudaGetDevice(&current) != cudaSuccess || current != index) failed(cudaSetDevice(index));
   return *opened[index];
 }
 
@@ -149,6 +252,10 @@ void copy_bytes(int index, void* to, const void* from, size_t nbytes, int kind) 
   Gpu& g = gpu(index);
   const cudaMemcpyKind kinds[] = {cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost,
                                   cudaMemcpyDeviceToDevice};
+  if (t_capture && kind != 2) {
+    t_capture->failed = true;
+    return;
+  }
   if (failed(cudaMemcpyAsync(to, from, nbytes, kinds[kind], g.stream))) return;
   if (kind == 1) wait(g);
   // Ordinary host memory has been staged when the call returns; pinned memory is still read.
@@ -171,6 +278,55 @@ double elapsed_ms(int index, void* from, void* to) {
 void forget_mark(int index, void* m) {
   gpu(index);
   if (m) failed(cudaEventDestroy(static_cast<cudaEvent_t>(m)));
+}
+
+bool begin_capture(int index) {
+  Gpu& g = gpu(index);
+  if (t_capture) return false;
+  auto graph = std::make_unique<Graph>();
+  graph->fault_word = Gpu::next_fault_word();
+  // Relaxed: other threads, and the allocation of memory, go on as ever.
+  if (failed(cudaStreamCreateWithFlags(&graph->stream, cudaStreamNonBlocking)) ||
+      failed(cudaStreamBeginCapture(graph->stream, cudaStreamCaptureModeRelaxed))) {
+    if (graph->stream) cudaStreamDestroy(graph->stream);
+    return false;
+  }
+  (void)g;
+  t_capture = graph.release();
+  return true;
+}
+void forget_graph(int index, void* graph) {
+  Gpu& g = gpu(index);
+  auto* mine = static_cast<Graph*>(graph);
+  if (mine->exec) {
+    failed(cudaStreamSynchronize(g.stream));  // it may be at work
+    failed(cudaGraphExecDestroy(mine->exec));
+  }
+  if (mine->stream) failed(cudaStreamDestroy(mine->stream));
+  for (auto& [p, size] : mine->memory) free_memory(index).put(p, size);
+  delete mine;
+}
+void* end_capture(int index) {
+  gpu(index);
+  Graph* graph = t_capture;
+  t_capture = nullptr;
+  cudaGraph_t captured = nullptr;
+  // A capture that was broken says so here, which is no fault of the device.
+  bool well =
+      cudaStreamEndCapture(graph->stream, &captured) == cudaSuccess && captured && !graph->failed;
+  well = well && cudaGraphInstantiate(&graph->exec, captured, 0) == cudaSuccess;
+  if (captured) cudaGraphDestroy(captured);
+  cudaGetLastError();
+  if (well) return graph;
+  forget_graph(index, graph);
+  return nullptr;
+}
+void launch(int index, void* graph) {
+  Gpu& g = gpu(index);
+  auto* mine = static_cast<Graph*>(graph);
+  if (failed(cudaGraphLaunch(mine->exec, g.stream))) return;
+  if (std::find(t_launched.begin(), t_launched.end(), mine->fault_word) == t_launched.end())
+    t_launched.push_back(mine->fault_word);
 }
 const char* plugin_name() { return "cuda"; }
 

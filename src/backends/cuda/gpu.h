@@ -45,16 +45,24 @@ class Gpu {
   enum Fault : int { None, IndexRange, ZeroDivision };
   int index = 0;
 #ifdef __CUDACC__
-  cudaStream_t stream = nullptr;
+  // The device's own, or while this thread captures a graph the one that is captured.
+  struct Stream {
+    cudaStream_t own = nullptr;
+    operator cudaStream_t() const;
+  };
+  Stream stream;
   int* host_faults = nullptr;  // pinned
 #endif
   int* faults = nullptr;  // in device memory: a word for each thread, shared beyond kFaultWords
   static constexpr int kFaultWords = 1024;
-  // This thread's word.
-  int* fault() const { return faults + thread_number() % kFaultWords; }
-  static int thread_number() {
-    static std::atomic<int> threads{0};
-    static thread_local int mine = threads.fetch_add(1) & 0x7fffffff;
+  // This thread's word, or that of the graph that it captures.
+  int* fault() const;
+  static int next_fault_word() {
+    static std::atomic<int> taken{0};
+    return (taken.fetch_add(1) & 0x7fffffff) % kFaultWords;
+  }
+  static int fault_word_of_thread() {
+    static thread_local int mine = next_fault_word();
     return mine;
   }
   void* allocate(size_t nbytes);

@@ -15,6 +15,10 @@ void synchronize(int index);
 void* mark(int index);
 double elapsed_ms(int index, void* from, void* to);
 void forget_mark(int index, void* m);
+bool begin_capture(int index);
+void* end_capture(int index);
+void launch(int index, void* graph);
+void forget_graph(int index, void* graph);
 const char* plugin_name();
 
 namespace {
@@ -50,6 +54,10 @@ sconce_device_plugin() {
     p->mark = cuda::mark;
     p->elapsed_ms = cuda::elapsed_ms;
     p->forget_mark = cuda::forget_mark;
+    p->begin_capture = cuda::begin_capture;
+    p->end_capture = cuda::end_capture;
+    p->launch = cuda::launch;
+    p->forget_graph = cuda::forget_graph;
     cuda::add_elementwise(*p);
     cuda::add_reduce(*p);
     cuda::add_index(*p);
