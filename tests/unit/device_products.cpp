@@ -256,6 +256,7 @@ TEST_CASE("products of many forms are the CPU's", "[device]") {
           same(m, "parts", {r({rows + 1, k + 1}), r({n, k + 1}), r({n})}, tol);
           same(m, "product", {r({rows, k}), r({k, n})}, tol);
         }
+    same(m, "linear", {r({1, 5000}), r({3, 5000}), r({3})}, tol * 20);
     same(m, "linear", {r({2, 3, 24}), r({10, 24}), r({10})}, tol);
     same(m, "linear", {r({24}), r({10, 24}), r({10})}, tol);
     same(m, "spread", {r({3, 24}), r({24, 8})}, tol);
@@ -306,7 +307,19 @@ TEST_CASE("attention is the CPU's", "[device]") {
         same(m, "attend", {q, k, v, r({2, 1, 1, S}), IValue(false)}, tol);
         same(m, "blind", {q, k, v}, tol);
       }
+    same(m, "attend",
+         {r({1, 1, 2, 16}), r({1, 1, 1300, 16}), r({1, 1, 1300, 4}), r({2, 1300}), IValue(false)},
+         tol);
     same(m, "heads", {r({2, 9, 32}), IValue(), IValue(true)}, tol);
     same(m, "heads", {r({1, 9, 20}), r({9, 9}), IValue(false)}, tol);
   }
+}
+
+TEST_CASE("convolutions whose columns do not fit at once are the CPU's", "[.large]") {
+  use_emulation();
+  Module m = compile(kConvolutions, strict());
+  // Images apart, and joined.
+  same(m, "conv2d", inputs_of({40, 64, 1, 1, 56, 56, 3, 1, 1, 1}, kFloat, true), 1e-3);
+  same(m, "conv2d", inputs_of({161, 256, 1, 1, 14, 14, 3, 1, 1, 1}, kFloat, true), 1e-3);
+  same(m, "conv2d", inputs_of({161, 256, 1, 1, 14, 14, 3, 1, 1, 1}, kHalf, true), 5e-2);
 }

@@ -162,6 +162,7 @@ void few_rows_as(Gpu& g, const GemmArgs& x) {
 bool few_rows(Gpu& g, const GemmArgs& x) {
   constexpr int64_t kRows = 4;
   const int64_t k = x.a.sizes[2];
+  if (k > 4096 && x.out.sizes[1] * x.out.sizes[2] < 1024) return false;
   if (x.out.sizes[0] != 1 || x.out.sizes[1] > kRows || k == 0 ||
       (k != 1 && (x.a.strides[2] != 1 || x.b.strides[1] != 1)))
     return false;
@@ -250,32 +251,56 @@ struct AttentionWeights {
   }
 };
 #ifdef __CUDACC__
-// A warp a row.
-template <class C>
+// A row by a team of threads: a warp or the block.
+template <class C, int kTeam>
 __global__ void weights_kernel(int64_t rows, AttentionWeights<C> f) {
-  const int64_t step = static_cast<int64_t>(gridDim.x) * (blockDim.x / 32);
-  for (int64_t r = static_cast<int64_t>(blockIdx.x) * (blockDim.x / 32) + threadIdx.x / 32;
-       r < rows; r += step) {
+  const int teams = blockDim.x / kTeam, rank = threadIdx.x % kTeam;
+  const int64_t step = static_cast<int64_t>(gridDim.x) * teams;
+  // The threads of a block have one row where they meet: they all go round alike.
+  for (int64_t r = static_cast<int64_t>(blockIdx.x) * teams + threadIdx.x / kTeam; r < rows;
+       r += step) {
     const auto row = f.row(r);
     ExpSum<C> s;
-    for (int64_t i = threadIdx.x % 32; i < f.S; i += 32) f.add(s, row, i);
+#pragma unroll 4
+    for (int64_t i = rank; i < f.S; i += kTeam) f.add(s, row, i);
     for (int half = 16; half > 0; half /= 2) {
       ExpSum<C> other;
       other.max = __shfl_xor_sync(0xffffffffu, s.max, half);
       other.sum = __shfl_xor_sync(0xffffffffu, s.sum, half);
       s.merge(other);
     }
-    for (int64_t i = threadIdx.x % 32; i < f.S; i += 32) f.finish(s, row, i);
+    if constexpr (kTeam > 32) {
+      __shared__ C largest[kTeam / 32], sums[kTeam / 32];
+      __syncthreads();  // what was there has been read
+      if (threadIdx.x % 32 == 0) {
+        largest[threadIdx.x / 32] = s.max;
+        sums[threadIdx.x / 32] = s.sum;
+      }
+      __syncthreads();
+      s = ExpSum<C>{};
+      for (int w = 0; w < kTeam / 32; ++w) {
+        ExpSum<C> other;
+        other.max = largest[w];
+        other.sum = sums[w];
+        s.merge(other);
+      }
+    }
+    for (int64_t i = rank; i < f.S; i += kTeam) f.finish(s, row, i);
   }
 }
 #endif
 template <class C>
 void weigh(Gpu& g, int64_t rows, const AttentionWeights<C>& f) {
 #ifdef __CUDACC__
-  constexpr int64_t kWarps = 4, kBlocks = 1 << 20;
-  const int64_t blocks = (rows + kWarps - 1) / kWarps;
-  weights_kernel<<<static_cast<unsigned>(blocks < kBlocks ? blocks : kBlocks), kWarps * 32, 0,
-                   g.stream>>>(rows, f);
+  constexpr int64_t kBlocks = 1 << 20;
+  auto grid = [&](int64_t teams) {
+    const int64_t blocks = (rows + teams - 1) / teams;
+    return static_cast<unsigned>(blocks < kBlocks ? blocks : kBlocks);
+  };
+  if (f.S <= 1024)
+    weights_kernel<C, 32><<<grid(4), 128, 0, g.stream>>>(rows, f);
+  else
+    weights_kernel<C, 256><<<grid(1), 256, 0, g.stream>>>(rows, f);
   if (cudaError_t e = cudaGetLastError()) g.failed(cudaGetErrorString(e));
 #else
   (void)g;
