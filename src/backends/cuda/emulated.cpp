@@ -90,14 +90,19 @@ Gpu& gpu(int index) {
   return opened[index];
 }
 
-void multiply(Gpu&, ScalarType t, int64_t m, int64_t n, int64_t k, double alpha, const Matrix& a,
-              const Matrix& b, double beta, const Matrix& c, int64_t batch) {
-  const auto es = static_cast<int64_t>(element_size(t));
+namespace {
+// c = alpha * a b + beta * c + bias by rows of c; bias may be null.
+void product(ScalarType t, int64_t m, int64_t n, int64_t k, double alpha, const Matrix& a,
+             const Matrix& b, double beta, const void* bias, const Matrix& c, int64_t batch,
+             ScalarType c_type) {
+  const auto es = static_cast<int64_t>(element_size(t)),
+             c_size = static_cast<int64_t>(element_size(c_type));
   auto run = [&](auto tag) {
     using C = decltype(tag);
     auto at = [&](const Matrix& x, int64_t p, int64_t i, int64_t j) {
+      const int64_t size = &x == &c ? c_size : es;
       const int64_t e = x.transposed ? j + i * x.ld : i + j * x.ld;
-      return reachable(static_cast<char*>(x.data)) + (p * x.stride + e) * es;
+      return reachable(static_cast<char*>(x.data)) + (p * x.stride + e) * size;
     };
     for (int64_t p = 0; p < batch; ++p)
       for (int64_t j = 0; j < n; ++j)
@@ -107,11 +112,25 @@ void multiply(Gpu&, ScalarType t, int64_t m, int64_t n, int64_t k, double alpha,
             s += load<C>(t, at(a, p, i, q)) * load<C>(t, at(b, p, q, j));
           s *= static_cast<C>(alpha);
           char* out = at(c, p, i, j);
-          if (beta != 0) s += static_cast<C>(beta) * load<C>(t, out);
-          store<C>(t, out, s);
+          if (beta != 0) s += static_cast<C>(beta) * load<C>(c_type, out);
+          if (bias) s += load<C>(t, reachable(static_cast<const char*>(bias)) + i * es);
+          store<C>(c_type, out, s);
         }
   };
   t == kDouble ? run(double{}) : run(float{});
+}
+}  // namespace
+
+void multiply(Gpu&, ScalarType t, int64_t m, int64_t n, int64_t k, double alpha, const Matrix& a,
+              const Matrix& b, double beta, const Matrix& c, int64_t batch, ScalarType c_type) {
+  product(t, m, n, k, alpha, a, b, beta, nullptr, c, batch,
+          c_type == ScalarType::Undefined ? t : c_type);
+}
+bool multiply_with_bias(Gpu&, ScalarType t, int64_t m, int64_t n, int64_t k, double alpha,
+                        const Matrix& a, const Matrix& b, const void* bias, const Matrix& c) {
+  if (t == kDouble) return false;  // as cuBLASLt
+  product(t, m, n, k, alpha, a, b, 0, bias, c, 1, t);
+  return true;
 }
 
 int* Gpu::fault() const { return faults + fault_word_of_thread(); }

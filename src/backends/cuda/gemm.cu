@@ -1,55 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Products, convolutions as products over im2col, attention as two products around a softmax.
+// Products, and attention as two products around a softmax.
+#include <optional>
+#include <type_traits>
+
 #include "backends/cuda/blas.h"
 #include "backends/cuda/gpu.h"
+#include "backends/cuda/products.h"
+#include "backends/cuda/rows.h"
 
 namespace sconce::cuda {
 
-// Of nn.cu and elementwise.cu, through the table that they fill.
 namespace {
-
-const DevicePlugin& slots() {
-  static const DevicePlugin* p = [] {
-    auto* fresh = new DevicePlugin;
-    add_elementwise(*fresh);
-    add_nn(*fresh);
-    return fresh;
-  }();
-  return *p;
-}
-
-bool multiplies(ScalarType t) {
-  return t == kFloat || t == kDouble || t == kHalf || t == kBFloat16;
-}
-
-// A dense tensor of the device until the end of the scope.
-class Dense {
- public:
-  Dense(Gpu& g, std::initializer_list<int64_t> sizes, ScalarType t)
-      : memory_(g, bytes(sizes, t)), n_(0) {
-    for (int64_t s : sizes) sizes_[n_++] = s;
-    int64_t run = 1;
-    for (int d = n_ - 1; d >= 0; --d) strides_[d] = run, run *= sizes_[d];
-    view_.data = memory_.get();
-    view_.sizes = sizes_;
-    view_.strides = strides_;
-    view_.ndim = n_;
-    view_.dtype = t;
-  }
-  const TensorView& view() const { return view_; }
-  explicit operator bool() const { return static_cast<bool>(memory_); }
-
- private:
-  static int64_t bytes(std::initializer_list<int64_t> sizes, ScalarType t) {
-    auto n = static_cast<int64_t>(element_size(t));
-    for (int64_t s : sizes) n *= s;
-    return n;
-  }
-  Temporary<char> memory_;
-  int n_;
-  int64_t sizes_[4], strides_[4];
-  TensorView view_;
-};
 
 // Row-major rows and columns as a column-major matrix: transposed when its rows are dense. False
 // when neither dim is.
@@ -74,14 +35,15 @@ bool matrix(const TensorView& v, Matrix& m) {
   return false;
 }
 
-// out[b] = alpha a[b] b[b] + beta out[b]; copies operands whose strides no library takes.
+// out[b] = alpha a[b] b[b] + beta out[b]; copies operands whose strides no library takes. Of halves
+// out may be float.
 bool product(int index, const TensorView& out, const TensorView& a, const TensorView& b,
              double alpha, double beta) {
   Gpu& g = gpu(index);
-  const ScalarType t = out.dtype;
+  const ScalarType t = a.dtype;
   const int64_t batch = out.sizes[0], m = out.sizes[1], n = out.sizes[2], k = a.sizes[2];
   auto dense = [&](const TensorView& v) {
-    return Dense(g, {v.sizes[0], v.sizes[1], v.sizes[2]}, t);
+    return Dense(g, {v.sizes[0], v.sizes[1], v.sizes[2]}, v.dtype);
   };
   Matrix x, y, z;
   if (!matrix(a, x)) {
@@ -101,8 +63,129 @@ bool product(int index, const TensorView& out, const TensorView& a, const Tensor
            slots().copy(index, {out, copy.view()});
   }
   // Row-major out = a b is column-major out' = b' a'.
-  multiply(g, t, n, m, k, alpha, y, x, beta, z, batch);
+  multiply(g, t, n, m, k, alpha, y, x, beta, z, batch, out.dtype);
   return true;
+}
+
+// ---- products of few rows ----
+
+// out[r, j] = alpha * (a[r, :] . b[j, :]) + beta * out[r, j] + bias[j], a sum a warp; both rows are
+// dense. N elements at once. Sums with the same j are neighbours, which read b from near.
+template <ScalarType t, int N>
+struct DotRows {
+  using C = std::conditional_t<t == kDouble, double, float>;
+  using E =
+      std::conditional_t<t == kDouble, double, std::conditional_t<t == kFloat, float, uint16_t>>;
+  using State = C;
+  const E *a, *b, *bias;
+  E* out;
+  int64_t rows, a_row, b_row, out_row, out_step, bias_step;
+  C alpha, beta;
+  SCONCE_GPU State start() const { return C(0); }
+  SCONCE_GPU void add(State& s, int64_t row, int64_t i) const {
+    const auto x = *reinterpret_cast<const Pack<E, N>*>(a + row % rows * a_row + i * N);
+    const auto y = *reinterpret_cast<const Pack<E, N>*>(b + row / rows * b_row + i * N);
+    SCONCE_UNROLL
+    for (int e = 0; e < N; ++e) s += load<C>(t, &x.v[e]) * load<C>(t, &y.v[e]);
+  }
+  SCONCE_GPU void merge(State& s, const State& o) const { s += o; }
+  SCONCE_GPU void finish(int64_t row, const State& s) const {
+    const int64_t r = row % rows, j = row / rows;
+    E* to = out + r * out_row + j * out_step;
+    C v = alpha * s;
+    if (beta != C(0)) v += beta * load<C>(t, to);
+    if (bias) v += load<C>(t, bias + j * bias_step);
+    store<C>(t, to, v);
+  }
+};
+#ifdef __CUDACC__
+template <class F>
+__global__ void warps_kernel(int64_t rows, int64_t n, F f) {
+  const int64_t step = static_cast<int64_t>(gridDim.x) * (blockDim.x / 32);
+  for (int64_t r = static_cast<int64_t>(blockIdx.x) * (blockDim.x / 32) + threadIdx.x / 32;
+       r < rows; r += step) {
+    typename F::State s = f.start();
+#pragma unroll 4
+    for (int64_t i = threadIdx.x % 32; i < n; i += 32) f.add(s, r, i);
+    for (int half = 16; half > 0; half /= 2) f.merge(s, __shfl_xor_sync(0xffffffffu, s, half));
+    if (threadIdx.x % 32 == 0) f.finish(r, s);
+  }
+}
+#endif
+// As reduce_rows, a warp a row; the state is a number.
+template <class F>
+void reduce_in_warps(Gpu& g, int64_t rows, int64_t n, const F& f) {
+#ifdef __CUDACC__
+  constexpr int64_t kWarps = 4, kBlocks = 1 << 20;
+  const int64_t blocks = (rows + kWarps - 1) / kWarps;
+  warps_kernel<<<static_cast<unsigned>(blocks < kBlocks ? blocks : kBlocks), kWarps * 32, 0,
+                 g.stream>>>(rows, n, f);
+  if (cudaError_t e = cudaGetLastError()) g.failed(cudaGetErrorString(e));
+#else
+  launch_rows(g, rows, n, f);
+#endif
+}
+template <ScalarType t>
+void few_rows_as(Gpu& g, const GemmArgs& x) {
+  auto run = [&](auto width) {
+    constexpr int N = decltype(width)::value;
+    using Kernel = DotRows<t, N>;
+    using E = typename Kernel::E;
+    Kernel k{};
+    k.a = reachable(static_cast<const E*>(x.a.data));
+    k.b = reachable(static_cast<const E*>(x.b.data));
+    if (x.bias.data) {
+      k.bias = reachable(static_cast<const E*>(x.bias.data));
+      k.bias_step = x.bias.strides[0];
+    }
+    k.out = reachable(static_cast<E*>(x.out.data));
+    k.rows = x.out.sizes[1];
+    k.a_row = x.a.strides[1];
+    k.b_row = x.b.strides[2];
+    k.out_row = x.out.strides[1];
+    k.out_step = x.out.strides[2];
+    k.alpha = static_cast<typename Kernel::C>(x.alpha);
+    k.beta = static_cast<typename Kernel::C>(x.beta);
+    reduce_in_warps(g, x.out.sizes[1] * x.out.sizes[2], x.a.sizes[2] / N, k);
+  };
+  constexpr int kPack = t == kDouble ? 2 : t == kFloat ? 4 : 8;
+  const int64_t rows = x.a.sizes[1], columns = x.b.sizes[2];
+  if (x.a.sizes[2] % kPack == 0 && (rows == 1 || x.a.strides[1] % kPack == 0) &&
+      (columns == 1 || x.b.strides[2] % kPack == 0) && is_aligned(x.a.data, 16) &&
+      is_aligned(x.b.data, 16))
+    run(std::integral_constant<int, kPack>{});
+  else
+    run(std::integral_constant<int, 1>{});
+}
+// Products of a few rows with a matrix whose columns are dense, a linear layer's: each is read
+// once, as fast as memory gives it. False where the form is another.
+bool few_rows(Gpu& g, const GemmArgs& x) {
+  constexpr int64_t kRows = 4;
+  const int64_t k = x.a.sizes[2];
+  if (k > 4096 && x.out.sizes[1] * x.out.sizes[2] < 1024) return false;
+  if (x.out.sizes[0] != 1 || x.out.sizes[1] > kRows || k == 0 ||
+      (k != 1 && (x.a.strides[2] != 1 || x.b.strides[1] != 1)))
+    return false;
+  switch (x.out.dtype) {
+    case kFloat: few_rows_as<kFloat>(g, x); break;
+    case kDouble: few_rows_as<kDouble>(g, x); break;
+    case kHalf: few_rows_as<kHalf>(g, x); break;
+    default: few_rows_as<kBFloat16>(g, x); break;
+  }
+  return true;
+}
+
+// ---- the slot ----
+
+// out = alpha a b + bias by the library's own product of that kind; false where it has none.
+bool product_with_bias(Gpu& g, const GemmArgs& x) {
+  Matrix a, b, out;
+  if (x.out.sizes[0] != 1 || x.a.sizes[2] == 0 || !matrix(x.a, a) || !matrix(x.b, b) ||
+      !matrix(x.out, out) || out.transposed || (x.bias.sizes[0] != 1 && x.bias.strides[0] != 1))
+    return false;
+  // Row-major out = a b is column-major out' = b' a', the bias along its rows.
+  return multiply_with_bias(g, x.out.dtype, x.out.sizes[2], x.out.sizes[1], x.a.sizes[2], x.alpha,
+                            b, a, x.bias.data, out);
 }
 
 bool gemm(int index, const GemmArgs& args) {
@@ -112,8 +195,11 @@ bool gemm(int index, const GemmArgs& args) {
     return false;
   if (args.out.numel() == 0) return true;
   double beta = args.beta;
+  if (args.bias.data && beta != 0) return false;
+  Gpu& g = gpu(index);
+  if (few_rows(g, args)) return true;
   if (args.bias.data) {
-    if (beta != 0) return false;
+    if (product_with_bias(g, args)) return true;
     // The bias is there before the product is added, so halves are rounded once.
     const int64_t strides[3] = {0, 0, args.bias.strides[0]};
     TensorView rows = args.bias;
@@ -130,291 +216,143 @@ bool gemm(int index, const GemmArgs& args) {
   return product(index, args.out, args.a, args.b, args.alpha, beta);
 }
 
-// ---- convolution ----
-
-// Spatial dims are three; missing ones come first and are 1.
-struct Conv {
-  View out, in, weight, bias;
-  int64_t in_size[3], out_size[3], taps[3], stride[3], pad[3], dilation[3];
-  int64_t in_step[3], out_step[3], weight_step[3];  // in bytes
-  int64_t groups, in_group, out_group;              // channels of a group
-};
-bool conv_of(const ConvArgs& a, Conv& c) {
-  const int nd = a.in.ndim - 2;
-  if (nd < 1 || nd > 3 || !view(a.out, c.out) || !view(a.in, c.in) || !view(a.weight, c.weight) ||
-      !view(a.bias, c.bias))
-    return false;
-  for (int e = 0; e < 3; ++e) {
-    const int d = e + nd - 3;
-    const bool has = d >= 0;
-    c.in_size[e] = has ? a.in.sizes[d + 2] : 1;
-    c.out_size[e] = has ? a.out.sizes[d + 2] : 1;
-    c.taps[e] = has ? a.weight.sizes[d + 2] : 1;
-    c.stride[e] = has ? a.stride[d] : 1;
-    c.pad[e] = has ? a.padding[d] : 0;
-    c.dilation[e] = has ? a.dilation[d] : 1;
-    c.in_step[e] = has ? c.in.strides[d + 2] : 0;
-    c.out_step[e] = has ? c.out.strides[d + 2] : 0;
-    c.weight_step[e] = has ? c.weight.strides[d + 2] : 0;
-  }
-  c.groups = a.groups;
-  c.in_group = a.in.sizes[1] / a.groups;
-  c.out_group = a.out.sizes[1] / a.groups;
-  return true;
-}
-
-// One output a thread: for few channels a group and transposed ones.
-template <class C, bool Transposed>
-struct DirectConv {
-  Conv c;
-  SCONCE_GPU void operator()(int64_t i) const {
-    int64_t o[3];
-    for (int d = 2; d >= 0; --d) {
-      o[d] = i % c.out_size[d];
-      i /= c.out_size[d];
-    }
-    const int64_t channels = c.groups * c.out_group, channel = i % channels, n = i / channels;
-    const int64_t group = channel / c.out_group, in_group = channel % c.out_group;
-    C s = c.bias ? c.bias.template get<C>(channel * c.bias.strides[0]) : C(0);
-    for (int64_t k = 0; k < c.in_group; ++k) {
-      const int64_t from = n * c.in.strides[0] + (group * c.in_group + k) * c.in.strides[1];
-      const int64_t w = Transposed ? (group * c.in_group + k) * c.weight.strides[0] +
-                                         in_group * c.weight.strides[1]
-                                   : channel * c.weight.strides[0] + k * c.weight.strides[1];
-      for (int64_t x = 0; x < c.taps[0]; ++x) {
-        int64_t ix;
-        if (!source(0, o[0], x, ix)) continue;
-        for (int64_t y = 0; y < c.taps[1]; ++y) {
-          int64_t iy;
-          if (!source(1, o[1], y, iy)) continue;
-          for (int64_t z = 0; z < c.taps[2]; ++z) {
-            int64_t iz;
-            if (!source(2, o[2], z, iz)) continue;
-            s += c.in.template get<C>(from + ix * c.in_step[0] + iy * c.in_step[1] +
-                                      iz * c.in_step[2]) *
-                 c.weight.template get<C>(w + x * c.weight_step[0] + y * c.weight_step[1] +
-                                          z * c.weight_step[2]);
-          }
-        }
-      }
-    }
-    c.out.template set<C>(n * c.out.strides[0] + channel * c.out.strides[1] + o[0] * c.out_step[0] +
-                              o[1] * c.out_step[1] + o[2] * c.out_step[2],
-                          s);
-  }
-  // The input that output o meets at a tap.
-  SCONCE_GPU bool source(int d, int64_t o, int64_t tap, int64_t& i) const {
-    if (Transposed) {
-      const int64_t at = o + c.pad[d] - tap * c.dilation[d];
-      i = at / c.stride[d];
-      return at >= 0 && at % c.stride[d] == 0 && i < c.in_size[d];
-    }
-    i = o * c.stride[d] - c.pad[d] + tap * c.dilation[d];
-    return i >= 0 && i < c.in_size[d];
-  }
-};
-
-// The columns of images [first, first + images) : [images, groups * in_group * taps, outputs].
-template <class T>
-struct Im2Col {
-  Conv c;
-  T* columns;
-  int64_t first, outputs, taps;
-  SCONCE_GPU void operator()(int64_t i) const {
-    const int64_t position = i % outputs;
-    int64_t rest = i / outputs;
-    const int64_t tap = rest % taps;
-    rest /= taps;
-    const int64_t channels = c.groups * c.in_group, channel = rest % channels;
-    int64_t from = (first + rest / channels) * c.in.strides[0] + channel * c.in.strides[1];
-    int64_t o = position, k = tap;
-    bool inside = true;
-    for (int d = 2; d >= 0; --d) {
-      const int64_t at = o % c.out_size[d] * c.stride[d] - c.pad[d] + k % c.taps[d] * c.dilation[d];
-      o /= c.out_size[d];
-      k /= c.taps[d];
-      inside = inside && at >= 0 && at < c.in_size[d];
-      from += at * c.in_step[d];
-    }
-    columns[i] = inside ? *reinterpret_cast<const T*>(c.in.data + from) : T(0);
-  }
-};
-
-bool is_dense(const TensorView& v) {
-  int64_t run = 1;
-  for (int d = v.ndim - 1; d >= 0; --d) {
-    if (v.sizes[d] != 1 && v.strides[d] != run) return false;
-    run *= v.sizes[d];
-  }
-  return true;
-}
-
-bool conv(int index, const ConvArgs& a) {
-  const ScalarType t = a.out.dtype;
-  Conv c;
-  if (!multiplies(t) || a.in.dtype != t || a.weight.dtype != t ||
-      (a.bias.data && a.bias.dtype != t) || !conv_of(a, c))
-    return false;
-  Gpu& g = gpu(index);
-  const int64_t images = a.in.sizes[0], taps = c.taps[0] * c.taps[1] * c.taps[2];
-  const int64_t outputs = c.out_size[0] * c.out_size[1] * c.out_size[2];
-  const int64_t inner = c.in_group * taps;
-  if (a.out.numel() == 0) return true;
-  if (a.transposed || inner < 16 || c.out_group < 4 || !is_dense(a.out) || !is_dense(a.weight)) {
-    auto direct = [&](auto tag) {
-      using C = decltype(tag);
-      if (a.transposed)
-        for_each(g, a.out.numel(), DirectConv<C, true>{c});
-      else
-        for_each(g, a.out.numel(), DirectConv<C, false>{c});
-      return true;
-    };
-    return t == kDouble ? direct(double{}) : direct(float{});
-  }
-  // The bias is there before the product is added.
-  double beta = 0;
-  if (a.bias.data) {
-    int64_t strides[5] = {0};
-    strides[1] = a.bias.strides[0];
-    TensorView channels = a.bias;
-    channels.sizes = a.out.sizes;
-    channels.strides = strides;
-    channels.ndim = a.out.ndim;
-    if (!slots().copy(index, {a.out, channels})) return false;
-    beta = 1;
-  }
-  // As many images at a time as some memory holds.
-  constexpr int64_t kColumnBytes = int64_t{256} << 20;
-  const auto es = static_cast<int64_t>(element_size(t));
-  const int64_t one = c.groups * inner * outputs;
-  int64_t at_once = kColumnBytes / (one * es);
-  at_once = at_once < 1 || c.groups > 1 ? 1 : at_once < images ? at_once : images;
-  Temporary<char> columns(g, at_once * one * es);
-  if (!columns) return true;
-  for (int64_t first = 0; first < images; first += at_once) {
-    const int64_t count = first + at_once < images ? at_once : images - first;
-    auto unfold = [&](auto tag) {
-      using T = decltype(tag);
-      for_each(g, count * one,
-               Im2Col<T>{c, reinterpret_cast<T*>(reachable(columns.get())), first, outputs, taps});
-    };
-    if (es == 2)
-      unfold(uint16_t{});
-    else if (es == 4)
-      unfold(uint32_t{});
-    else
-      unfold(uint64_t{});
-    // Of one image its groups, or of several their one group.
-    const int64_t batch = c.groups > 1 ? c.groups : count;
-    const Matrix y{columns.get(), false, outputs, inner * outputs};
-    const Matrix w{a.weight.data, false, inner, c.groups > 1 ? c.out_group * inner : 0};
-    const Matrix z{static_cast<char*>(a.out.data) + first * c.groups * c.out_group * outputs * es,
-                   false, outputs, c.out_group * outputs};
-    multiply(g, t, outputs, c.out_group, inner, 1, y, w, beta, z, batch);
-  }
-  return true;
-}
-
 // ---- attention ----
 
-// Adds the mask to scores and hides what is later.
+// The weights of a row of scores: their softmax with the mask added and what is later hidden. A row
+// that sees nothing gives zeros, where softmax gives nan. Weights may lie where the scores do.
 template <class C>
-struct MaskScores {
-  C* scores;  // [B, L, S]
+struct AttentionWeights {
+  const C* scores;  // [B, L, S]
+  char* weights;    // of dtype t
+  ScalarType t;
   View mask;
-  int64_t L, S;
+  int64_t size, L, S;  // size of a weight
   bool causal;
-  SCONCE_GPU void operator()(int64_t i) const {
-    const int64_t s = i % S, l = i / S % L, b = i / S / L;
-    C v = scores[i];
-    if (mask) v += mask.get<C>(b * mask.strides[0] + l * mask.strides[1] + s * mask.strides[2]);
-    if (causal && s > l) v = -std::numeric_limits<C>::infinity();
-    scores[i] = v;
-  }
-};
-// Whether a row sees anything; one that doesn't gives zeros, where softmax gives nan.
-template <class C>
-struct SeesAny {
-  using State = int;
-  const C* scores;
-  int64_t S;
-  uint8_t* sees;
-  SCONCE_GPU int start() const { return 0; }
-  SCONCE_GPU void add(int& s, int64_t row, int64_t i) const {
-    s |= scores[row * S + i] != -std::numeric_limits<C>::infinity();
-  }
-  SCONCE_GPU void merge(int& s, int o) const { s |= o; }
-  SCONCE_GPU void finish(int64_t row, int s) const { sees[row] = s != 0; }
-};
-template <class C>
-struct ZeroBlind {
-  C* weights;
-  int64_t S;
-  const uint8_t* sees;
-  SCONCE_GPU void operator()(int64_t i) const {
-    if (!sees[i / S]) weights[i] = C(0);
-  }
-};
-bool attention(int index, const AttentionArgs& a);
-// In floats, as on the CPU: scores and weights are not rounded.
-bool attention_of_halves(int index, const AttentionArgs& a) {
-  Gpu& g = gpu(index);
-  auto wide = [&](const TensorView& v) {
-    return Dense(g, {v.sizes[0], v.sizes[1], v.sizes[2]}, kFloat);
+  struct Row {
+    const C* from;
+    char* to;
+    int64_t mask, seen;  // how many are not later
   };
-  Dense q = wide(a.q), k = wide(a.k), v = wide(a.v), out = wide(a.out);
-  if (!q || !k || !v || !out) return true;
-  AttentionArgs f = a;
-  f.out = out.view();
-  f.q = q.view();
-  f.k = k.view();
-  f.v = v.view();
-  return slots().copy(index, {f.q, a.q}) && slots().copy(index, {f.k, a.k}) &&
-         slots().copy(index, {f.v, a.v}) && attention(index, f) &&
-         slots().copy(index, {a.out, f.out});
+  SCONCE_GPU Row row(int64_t r) const {
+    const int64_t b = r / L, l = r % L;
+    return {scores + r * S, weights + r * S * size,
+            mask ? b * mask.strides[0] + l * mask.strides[1] : 0, causal ? l + 1 : S};
+  }
+  SCONCE_GPU C value(const Row& r, int64_t i) const {
+    C v = r.from[i];
+    if (mask) v += mask.template get<C>(r.mask + i * mask.strides[2]);
+    return i < r.seen ? v : -std::numeric_limits<C>::infinity();
+  }
+  SCONCE_GPU void add(ExpSum<C>& s, const Row& r, int64_t i) const { s.merge({value(r, i), C(1)}); }
+  SCONCE_GPU void finish(const ExpSum<C>& s, const Row& r, int64_t i) const {
+    const bool blind = (mask || causal) && s.max == -std::numeric_limits<C>::infinity() &&
+                       s.sum == s.sum;  // nan sees
+    store<C>(t, r.to + i * size, blind ? C(0) : std::exp(value(r, i) - s.max) / s.sum);
+  }
+};
+#ifdef __CUDACC__
+// A row by a team of threads: a warp or the block.
+template <class C, int kTeam>
+__global__ void weights_kernel(int64_t rows, AttentionWeights<C> f) {
+  const int teams = blockDim.x / kTeam, rank = threadIdx.x % kTeam;
+  const int64_t step = static_cast<int64_t>(gridDim.x) * teams;
+  // The threads of a block have one row where they meet: they all go round alike.
+  for (int64_t r = static_cast<int64_t>(blockIdx.x) * teams + threadIdx.x / kTeam; r < rows;
+       r += step) {
+    const auto row = f.row(r);
+    ExpSum<C> s;
+#pragma unroll 4
+    for (int64_t i = rank; i < f.S; i += kTeam) f.add(s, row, i);
+    for (int half = 16; half > 0; half /= 2) {
+      ExpSum<C> other;
+      other.max = __shfl_xor_sync(0xffffffffu, s.max, half);
+      other.sum = __shfl_xor_sync(0xffffffffu, s.sum, half);
+      s.merge(other);
+    }
+    if constexpr (kTeam > 32) {
+      __shared__ C largest[kTeam / 32], sums[kTeam / 32];
+      __syncthreads();  // what was there has been read
+      if (threadIdx.x % 32 == 0) {
+        largest[threadIdx.x / 32] = s.max;
+        sums[threadIdx.x / 32] = s.sum;
+      }
+      __syncthreads();
+      s = ExpSum<C>{};
+      for (int w = 0; w < kTeam / 32; ++w) {
+        ExpSum<C> other;
+        other.max = largest[w];
+        other.sum = sums[w];
+        s.merge(other);
+      }
+    }
+    for (int64_t i = rank; i < f.S; i += kTeam) f.finish(s, row, i);
+  }
 }
+#endif
+template <class C>
+void weigh(Gpu& g, int64_t rows, const AttentionWeights<C>& f) {
+#ifdef __CUDACC__
+  constexpr int64_t kBlocks = 1 << 20;
+  auto grid = [&](int64_t teams) {
+    const int64_t blocks = (rows + teams - 1) / teams;
+    return static_cast<unsigned>(blocks < kBlocks ? blocks : kBlocks);
+  };
+  if (f.S <= 1024)
+    weights_kernel<C, 32><<<grid(4), 128, 0, g.stream>>>(rows, f);
+  else
+    weights_kernel<C, 256><<<grid(1), 256, 0, g.stream>>>(rows, f);
+  if (cudaError_t e = cudaGetLastError()) g.failed(cudaGetErrorString(e));
+#else
+  (void)g;
+  for (int64_t r = 0; r < rows; ++r) {
+    const auto row = f.row(r);
+    ExpSum<C> s[2];
+    for (int64_t i = 0; i < f.S; ++i) f.add(s[i % 2], row, i);
+    s[0].merge(s[1]);
+    for (int64_t i = 0; i < f.S; ++i) f.finish(s[0], row, i);
+  }
+#endif
+}
+
+// Scores are floats also of halves; their weights are rounded, as PyTorch's.
 bool attention(int index, const AttentionArgs& a) {
   const ScalarType t = a.q.dtype;
   if (!multiplies(t) || a.k.dtype != t || a.v.dtype != t || a.out.dtype != t) return false;
-  if (t == kHalf || t == kBFloat16) return attention_of_halves(index, a);
   View mask;
   if (!view(a.mask, mask)) return false;
   if (a.out.numel() == 0) return true;
   Gpu& g = gpu(index);
   const int64_t B = a.q.sizes[0], L = a.q.sizes[1], S = a.k.sizes[1];
   if (S == 0 || a.q.sizes[2] == 0) return false;
-  Dense scores(g, {B, L, S}, t);
-  if (!scores) return true;
+  const ScalarType wide = t == kDouble ? kDouble : kFloat;
+  Dense scores(g, {B, L, S}, wide);
+  std::optional<Dense> halves;
+  if (wide != t) halves.emplace(g, std::initializer_list<int64_t>{B, L, S}, t);
+  if (!scores || (halves && !*halves)) return true;
   const int64_t sizes[3] = {B, a.k.sizes[2], S},
                 strides[3] = {a.k.strides[0], a.k.strides[2], a.k.strides[1]};
   TensorView keys = a.k;
   keys.sizes = sizes;
   keys.strides = strides;
   if (!product(index, scores.view(), a.q, keys, a.scale, 0)) return false;
+  const TensorView& weights = halves ? halves->view() : scores.view();
   auto run = [&](auto tag) {
     using C = decltype(tag);
-    C* at = reachable(scores.view().template ptr<C>());
-    const bool hides = a.mask.data || a.causal;
-    Temporary<uint8_t> memory(g, B * L);
-    if (!memory) return true;
-    uint8_t* sees = reachable(memory.get());
-    if (hides) {
-      for_each(g, B * L * S, MaskScores<C>{at, mask, L, S, a.causal});
-      reduce_rows(g, B * L, S, SeesAny<C>{at, S, sees});
-    }
-    if (!slots().softmax(index, {scores.view(), scores.view(), false})) return false;
-    if (hides) for_each(g, B * L * S, ZeroBlind<C>{at, S, sees});
-    return product(index, a.out, scores.view(), a.v, 1, 0);
+    weigh(g, B * L,
+          AttentionWeights<C>{reachable(scores.view().template ptr<C>()),
+                              reachable(static_cast<char*>(weights.data)), t, mask,
+                              static_cast<int64_t>(element_size(t)), L, S, a.causal});
   };
-  return t == kDouble ? run(double{}) : run(float{});
+  t == kDouble ? run(double{}) : run(float{});
+  return product(index, a.out, weights, a.v, 1, 0);
 }
 
 }  // namespace
 
 void add_gemm(DevicePlugin& p) {
   p.gemm = gemm;
-  p.conv = conv;
   p.attention = attention;
+  add_conv(p);
 }
 
 }  // namespace sconce::cuda
