@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+// The device's kernels beside the CPU's: sizes about the widths of groups, warps and blocks,
+// unaligned and strided operands, broadcasting, half types. scripts/gpu_check runs them on a GPU.
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <limits>
+
+#include "compare.h"
+#include "sconce/sconce.h"
+
+using namespace sconce;
+
+namespace {
+const Device kCuda{DeviceType::CUDA, 0};
+// Unless the environment names another library: that of a GPU.
+void use_emulation() { setenv("SCONCE_CUDA_LIBRARY", SCONCE_CUDA_EMULATED, 0); }
+const int64_t kSizes[] = {0, 1, 3, 4, 5, 8, 31, 32, 33, 127, 1000, 4097};
+const ScalarType kFloats[] = {kFloat, kHalf, kBFloat16};
+
+// A method that gives a list of tensors, on the CPU and on the device. Views are made by the
+// method: a tensor that is moved begins at an aligned address.
+void same(Module& m, const char* method, const std::vector<IValue>& inputs,
+          double tolerance = 1e-5) {
+  std::vector<IValue> there = inputs;
+  std::string sizes;
+  for (IValue& v : there)
+    if (v.isTensor()) {
+      for (int64_t n : v.toTensor().sizes()) sizes += std::to_string(n) + ",";
+      sizes += std::string(" ") + scalar_type_name(v.toTensor().scalar_type()) + "; ";
+      v = IValue(v.toTensor().to(kCuda));
+    }
+  const auto expected = m.run_method(method, inputs).toListVector(),
+             out = m.run_method(method, there).toListVector();
+  REQUIRE(out.size() == expected.size());
+  for (size_t i = 0; i < out.size(); ++i) {
+    auto d = tool::difference(IValue(out[i].toTensor().cpu()), expected[i],
+                              {"close", tolerance, tolerance}, std::to_string(i));
+    INFO(method << " of " << sizes << d.value_or(""));
+    CHECK_FALSE(d);
+  }
+}
+// Two steps of the type's last place.
+double tolerance(ScalarType t) { return t == kHalf ? 2e-3 : t == kBFloat16 ? 2e-2 : 1e-5; }
+}  // namespace
+
+TEST_CASE("elementwise kernels of a device are the CPU's", "[device]") {
+  use_emulation();
+  Module m = compile(
+      "def dense(a: Tensor, b: Tensor) -> List[Tensor]:\n"
+      "    return [a + b, a - b, a * b, a / b, torch.maximum(a, b), torch.minimum(a, b), a + 2,\n"
+      "            3 - a, a * 0.5, 1 / b, torch.add(a, b, alpha=2), a > b, a.relu(), a.sigmoid(),\n"
+      "            a.tanh(), a.exp(), a.abs(), -a, torch.gelu(a), a.clamp(-1, 1),\n"
+      "            torch.where(a > b, a, b), a.masked_fill(a > b, -1.5), a.lgamma(), a.clone(),\n"
+      "            a.to(7), a.to(4), torch.full_like(a, 1.25),\n"
+      "            torch.lerp(a, b, 0.25), torch.addcmul(a, a, b), a.fill_(3)]\n"
+      "def unaligned(a: Tensor, b: Tensor) -> List[Tensor]:\n"
+      "    x = a[1:]\n"
+      "    y = b[1:]\n"
+      "    z = a[:-1]\n"
+      "    o = torch.zeros_like(a)\n"
+      "    o[1:].copy_(x)\n"
+      "    p = torch.zeros_like(a)\n"
+      "    p[3:].fill_(7)\n"
+      "    return [x + y, x + z, x.relu(), z * y, x.clone(), torch.where(x > y, x, z), o, p]\n"
+      "def strided(a: Tensor, b: Tensor) -> List[Tensor]:\n"
+      "    return [a[::2] + b[::2], a[::3].relu(), a[::2].clone(), a[::2] + b[:a[::2].size(0)]]\n");
+  for (ScalarType t : kFloats)
+    for (int64_t n : kSizes) {
+      Tensor a = randn({n}).to(t), b = (rand({n}) + full({1}, 0.5)).to(t);
+      same(m, "dense", {a, b}, tolerance(t));
+      if (n > 3) same(m, "unaligned", {a, b}, tolerance(t));
+      if (n > 3) same(m, "strided", {a, b}, tolerance(t));
+    }
+  Module ints = compile(
+      "def dense(a: Tensor, b: Tensor) -> List[Tensor]:\n"
+      "    return [a + b, a * b, a // (b * b + 1), a == b, a.clone(), a.to(6), -a,\n"
+      "            torch.full_like(a, 3), a[1:].clone(), a[::2].clone()]\n");
+  for (ScalarType t : {kLong, kInt, kShort, kByte, kDouble})
+    for (int64_t n : {1, 4, 33, 1001})
+      same(ints, "dense", {(rand({n}) * full({1}, 9)).to(t), (rand({n}) * full({1}, 9)).to(t)});
+  // Values that no order holds.
+  const float nan = std::numeric_limits<float>::quiet_NaN(),
+              inf = std::numeric_limits<float>::infinity();
+  Tensor odd = full({9}, nan);
+  for (int i = 0; i < 6; ++i)
+    odd.data_ptr<float>()[i] = (const float[]){0, -0.0f, inf, -inf, 1, -1}[i];
+  same(m, "dense", {odd, ones({9})});
+  same(m, "dense", {ones({9}), odd});
+}
+
+TEST_CASE("elementwise kernels of a device broadcast and permute", "[device]") {
+  use_emulation();
+  Module m = compile(
+      "def last(x: Tensor, bias: Tensor, row: Tensor, one: Tensor) -> List[Tensor]:\n"
+      "    return [x + bias, x * row, x - one, bias + x, x / (one * one + 1), torch.where(x > row, "
+      "x, bias),\n"
+      "            x + bias[:, ::1] * 1, x.expand(2, -1, -1, -1) + bias, x[:, 1:] + bias,\n"
+      "            bias.expand_as(x).clone(), one.expand_as(x).contiguous()]\n"
+      "def permuted(x: Tensor) -> List[Tensor]:\n"
+      "    y = x.permute(0, 2, 1, 3)\n"
+      "    z = x.transpose(1, 3)\n"
+      "    return [y.contiguous(), z.contiguous(), x.permute(3, 2, 1, 0).contiguous(), y + "
+      "y.clone(),\n"
+      "            z + z.clone(), z.relu(), x.permute(0, 2, 3, 1).contiguous(), z + "
+      "z.contiguous(),\n"
+      "            x.transpose(2, 3).contiguous(), x[:, :, 1:].transpose(2, 3).contiguous(),\n"
+      "            x.transpose(2, 3).to(7), x.flatten(1).t().contiguous(),\n"
+      "            x.contiguous(memory_format=2)]\n");
+  for (ScalarType t : kFloats)
+    for (int64_t n : {1, 3, 4, 8, 31, 33, 64, 130}) {
+      Tensor x = randn({3, 5, n}).to(t);
+      same(m, "last", {x, randn({1, n}).to(t), randn({3, 5, 1}).to(t), randn({1}).to(t)},
+           tolerance(t));
+      same(m, "permuted", {randn({2, 6, 7, n}).to(t)}, tolerance(t));
+    }
+  // In several pieces where the device is emulated.
+  same(m, "permuted", {randn({3, 40, 33, 36})});
+  same(m, "last", {randn({40, 20, 64}), randn({1, 64}), randn({40, 20, 1}), randn({1})});
+  for (ScalarType t : {kByte, kShort, kLong, kDouble})
+    same(m, "permuted", {(rand({2, 40, 33, 36}) * full({1}, 100)).to(t)});
+}
