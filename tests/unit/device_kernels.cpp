@@ -119,3 +119,45 @@ TEST_CASE("elementwise kernels of a device broadcast and permute", "[device]") {
   for (ScalarType t : {kByte, kShort, kLong, kDouble})
     same(m, "permuted", {(rand({2, 40, 33, 36}) * full({1}, 100)).to(t)});
 }
+
+TEST_CASE("softmax and layer norm of a device are the CPU's at all lengths of rows", "[device]") {
+  use_emulation();
+  Module m = compile(
+      "def softmax(x: Tensor) -> List[Tensor]:\n"
+      "    return [x.softmax(-1), x.log_softmax(-1), x.softmax(0), x[:, 1:].softmax(-1),\n"
+      "            x.transpose(0, 1).contiguous().transpose(0, 1).softmax(-1),\n"
+      "            x[:, None].expand(-1, 2, -1).softmax(-1)]\n"
+      "def norm(x: Tensor, w: Tensor, b: Tensor) -> List[Tensor]:\n"
+      "    n = [x.size(-1)]\n"
+      "    y = x[:, 1:]\n"
+      "    z = x.transpose(0, 1).contiguous().transpose(0, 1)\n"
+      "    return [torch.layer_norm(x, n, w, b), torch.layer_norm(x, n), torch.layer_norm(x, n, "
+      "w),\n"
+      "            torch.layer_norm(y, [y.size(-1)], w[1:], b[1:]), torch.layer_norm(z, n, w, b),\n"
+      "            torch.rms_norm(x, n, w, 1e-5), torch.layer_norm(x[:, None], n, w, b)]\n"
+      "def statistics(x: Tensor, w: Tensor, b: Tensor) -> List[Tensor]:\n"
+      "    y, mean, rstd = torch.native_layer_norm(x, [x.size(-1)], w, b, 1e-5)\n"
+      "    return [y, mean, rstd]\n");
+  for (ScalarType t : kFloats)
+    for (int64_t n : {2,   8,   9,   31,   32,   33,   127,  128,  200,  256, 257,
+                      511, 512, 768, 1000, 1024, 1025, 4096, 4100, 8192, 8193}) {
+      Tensor x = randn({3, n}).to(t), w = randn({n}).to(t), b = randn({n}).to(t);
+      same(m, "softmax", {x}, tolerance(t));
+      same(m, "norm", {x, w, b}, tolerance(t));
+    }
+  // Enough rows for a warp each.
+  for (int64_t n : {20, 300, 512, 768})
+    for (int64_t rows : {1023, 1030}) {
+      same(m, "softmax", {randn({rows, n})});
+      same(m, "norm", {randn({rows, n}), randn({n}), randn({n})});
+    }
+  same(m, "statistics", {randn({5, 64}), randn({64}), randn({64})});
+  // No finite largest number, none at all, one infinity.
+  const float inf = std::numeric_limits<float>::infinity();
+  Tensor odd = randn({4, 40});
+  for (int64_t i = 0; i < 40; ++i) odd.data_ptr<float>()[i] = -inf;
+  odd.data_ptr<float>()[50] = std::numeric_limits<float>::quiet_NaN();
+  odd.data_ptr<float>()[90] = inf;
+  odd.data_ptr<float>()[130] = -inf;
+  same(m, "softmax", {odd});
+}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Softmax, normalisation, pooling, the cells of recurrent layers. What needs a row's statistics
 // reduces first, then maps.
+#include "backends/cuda/row_teams.h"
 #include "backends/cuda/rows.h"
 
 namespace sconce::cuda {
@@ -43,12 +44,57 @@ bool softmax_as(Gpu& g, const RowView& in, const RowView& out, int64_t rows, int
   for_each(g, rows * n, SoftmaxMap<C>{in, out, at, n, log});
   return true;
 }
+// A row in a team's registers.
+template <class Rows, int K, int kThreadsOfRow>
+struct SoftmaxTeam {
+  static constexpr int kTeam = kThreadsOfRow;
+  static constexpr Join kFirst = Join::max;
+  using Own = Kept<Rows, K, kTeam>;
+  Rows rows;
+  bool log;
+  SCONCE_GPU float first(Own& own, int64_t row, int rank) const {
+    float m = -std::numeric_limits<float>::infinity();
+    own.load(rows, row, rank, m);
+    SCONCE_UNROLL
+    for (int j = 0; j < Own::kGroups; ++j)
+      for (int k = 0; k < Own::V; ++k) m = join<Join::max>(own.x[j][k], m);
+    return m;
+  }
+  SCONCE_GPU float second(Own& own, int rank, float max) const {
+    float s = 0;
+    SCONCE_UNROLL
+    for (int j = 0; j < Own::kGroups; ++j) {
+      if (Own::place(j, rank) >= rows.n) continue;
+      for (int k = 0; k < Own::V; ++k) {
+        const float d = own.x[j][k] - max, e = std::exp(d);
+        s += e;
+        own.x[j][k] = log ? d : e;
+      }
+    }
+    return s;
+  }
+  SCONCE_GPU void finish(Own& own, int64_t, int rank, float, float sum) const {
+    const float l = std::log(sum), scale = 1 / sum;
+    SCONCE_UNROLL
+    for (int j = 0; j < Own::kGroups; ++j) {
+      if (Own::place(j, rank) >= rows.n) continue;
+      for (int k = 0; k < Own::V; ++k) own.x[j][k] = log ? own.x[j][k] - l : own.x[j][k] * scale;
+      rows.store(own.out, Own::place(j, rank), own.x[j]);
+    }
+  }
+};
 bool softmax(int index, const SoftmaxArgs& a) {
   RowView in, out;
   if (!rows_of(a.in, in) || !rows_of(a.out, out)) return false;
   if (a.out.numel() == 0) return true;
   const int64_t rows = row_count(a.in), n = a.in.sizes[a.in.ndim - 1];
   Gpu& g = gpu(index);
+  if (with_row_teams(a.out, a.in, {}, [&](const auto& r, auto k, auto team) {
+        using Rows = std::decay_t<decltype(r)>;
+        team_rows(g, r.w.groups,
+                  SoftmaxTeam<Rows, decltype(k)::value, decltype(team)::value>{r, a.log});
+      }))
+    return true;
   return a.out.dtype == kDouble ? softmax_as<double>(g, in, out, rows, n, a.log)
                                 : softmax_as<float>(g, in, out, rows, n, a.log);
 }
@@ -98,6 +144,55 @@ struct NormMap {
     out.set<C>(row, k, v);
   }
 };
+// A row in a team's registers; no statistics are written.
+template <class Rows, int K, int kThreadsOfRow>
+struct NormTeam {
+  static constexpr int kTeam = kThreadsOfRow;
+  static constexpr Join kFirst = Join::sum;
+  using Own = Kept<Rows, K, kTeam>;
+  Rows rows;
+  Along weight, bias;
+  float eps;
+  bool rms;
+  SCONCE_GPU float first(Own& own, int64_t row, int rank) const {
+    own.load(rows, row, rank, 0);
+    float s = 0;
+    SCONCE_UNROLL
+    for (int j = 0; j < Own::kGroups; ++j)
+      for (int k = 0; k < Own::V; ++k) s += own.x[j][k];
+    return rms ? 0 : s;
+  }
+  SCONCE_GPU float second(Own& own, int rank, float sum) const {
+    const float mean = sum / static_cast<float>(rows.n);
+    float s = 0;
+    SCONCE_UNROLL
+    for (int j = 0; j < Own::kGroups; ++j) {
+      if (Own::place(j, rank) >= rows.n) continue;
+      for (int k = 0; k < Own::V; ++k) {
+        own.x[j][k] -= mean;
+        s += own.x[j][k] * own.x[j][k];
+      }
+    }
+    return s;
+  }
+  SCONCE_GPU void finish(Own& own, int64_t, int rank, float, float squares) const {
+    const float r = 1 / std::sqrt(squares / static_cast<float>(rows.n) + eps);
+    SCONCE_UNROLL
+    for (int j = 0; j < Own::kGroups; ++j) {
+      const int at = Own::place(j, rank);
+      if (at >= rows.n) continue;
+      float w[Own::V], b[Own::V];
+      for (int k = 0; k < Own::V; ++k) {
+        w[k] = 1;
+        b[k] = 0;
+      }
+      if (weight.data) rows.load(weight, at, w);
+      if (bias.data) rows.load(bias, at, b);
+      for (int k = 0; k < Own::V; ++k) own.x[j][k] = own.x[j][k] * r * w[k] + b[k];
+      rows.store(own.out, at, own.x[j]);
+    }
+  }
+};
 bool layer_norm(int index, const LayerNormArgs& a) {
   RowView in, out;
   View weight, bias, mean, rstd;
@@ -113,6 +208,16 @@ bool layer_norm(int index, const LayerNormArgs& a) {
   if (a.out.numel() == 0) return true;
   const int64_t rows = row_count(a.in), n = a.in.sizes[a.in.ndim - 1];
   Gpu& g = gpu(index);
+  auto beside = [](const View& v) { return v ? Along{v.data, v.dtype, v.strides[0]} : Along{}; };
+  const Along w = beside(weight), b = beside(bias);
+  if (!mean && !rstd && w.dtype != kDouble && b.dtype != kDouble &&
+      with_row_teams(a.out, a.in, {w, b}, [&](const auto& r, auto k, auto team) {
+        using Rows = std::decay_t<decltype(r)>;
+        team_rows(g, r.w.groups,
+                  NormTeam<Rows, decltype(k)::value, decltype(team)::value>{
+                      r, w, b, static_cast<float>(a.eps), a.rms});
+      }))
+    return true;
   auto run = [&](auto tag) {
     using C = decltype(tag);
     Temporary<Norms<C>> norms(g, rows);
