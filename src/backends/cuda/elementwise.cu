@@ -2,6 +2,7 @@
 // Elementwise slots. What is stored is converted to the compute type and back; the function is a
 // switch that all threads take alike. The most used functions of one floating dtype have kernels of
 // their own, 16 bytes a thread where addresses allow it. Complex numbers are left to the CPU.
+#include "backends/cuda/launch.h"
 #include "backends/cuda/walk.h"
 #include "backends/scalar_math.h"
 
@@ -102,6 +103,96 @@ struct Move {
     w.store(0, o[0], n, v);
   }
 };
+// Where out's neighbours are apart in the input, and the input's in out: squares of elements
+// through shared memory, so that both are read and written along their own last dim.
+template <class T>
+struct Transpose {
+  static constexpr int kSide = 32;
+  struct Shared {
+    T at[kSide][kSide + 1];
+  };
+  char* base[2];              // out, in
+  int x, y;                   // sizes of out's last dim and of the input's
+  int64_t out_step, in_step;  // of the other one's last dim, in bytes
+  Divider tiles_x, tiles_y;
+  int nd;  // of the other dims
+  Divider sizes[kDims];
+  int64_t steps[2][kDims];  // in bytes, the last dim first
+  // The corner of a tile.
+  SCONCE_GPU void corner(int64_t block, int& cx, int& cy, int64_t (&o)[2]) const {
+    uint32_t rest = static_cast<uint32_t>(block);
+    auto place = [&rest](const Divider& d) {
+      const uint32_t q = d.quotient(rest), at = rest - q * d.divisor;
+      rest = q;
+      return at;
+    };
+    cx = static_cast<int>(place(tiles_x)) * kSide;
+    cy = static_cast<int>(place(tiles_y)) * kSide;
+    o[0] = o[1] = 0;
+    for (int d = 0; d < nd; ++d) {
+      const uint32_t at = place(sizes[d]);
+      o[0] += at * steps[0][d];
+      o[1] += at * steps[1][d];
+    }
+  }
+  SCONCE_GPU void first(Shared& s, int64_t block, int thread) const {
+    int cx, cy;
+    int64_t o[2];
+    corner(block, cx, cy, o);
+    const int column = thread % kSide;
+    for (int row = thread / kSide; row < kSide; row += kBlock / kSide)
+      if (cx + row < x && cy + column < y)
+        s.at[row][column] =
+            reinterpret_cast<const T*>(base[1] + o[1] + (cx + row) * in_step)[cy + column];
+  }
+  SCONCE_GPU void second(const Shared& s, int64_t block, int thread) const {
+    int cx, cy;
+    int64_t o[2];
+    corner(block, cx, cy, o);
+    const int column = thread % kSide;
+    for (int row = thread / kSide; row < kSide; row += kBlock / kSide)
+      if (cy + row < y && cx + column < x)
+        reinterpret_cast<T*>(base[0] + o[0] + (cy + row) * out_step)[cx + column] =
+            s.at[column][row];
+  }
+};
+// False where the views are no transposed ones.
+template <class T>
+bool transpose(Gpu& g, const TensorView* const* v) {
+  constexpr int64_t kLeast = 8, es = sizeof(T);
+  const Loops<2> l(v);
+  const int last = l.nd - 1;
+  int other = -1;
+  for (int d = 0; d < last; ++d)
+    if (l.strides[1][d] == es) other = d;
+  constexpr int64_t side = Transpose<T>::kSide, most = int64_t{1} << 30;
+  if (l.nd > kDims || other < 0 || l.strides[0][last] != es || l.strides[1][last] == es ||
+      l.sizes[last] < kLeast || l.sizes[other] < kLeast || l.sizes[last] > most ||
+      l.sizes[other] > most)
+    return false;
+  Transpose<T> f;
+  for (int k = 0; k < 2; ++k) f.base[k] = reachable(l.base[k]);
+  f.x = static_cast<int>(l.sizes[last]);
+  f.y = static_cast<int>(l.sizes[other]);
+  f.out_step = l.strides[0][other];
+  f.in_step = l.strides[1][last];
+  const int64_t tiles_x = (f.x + side - 1) / side, tiles_y = (f.y + side - 1) / side;
+  f.tiles_x = Divider(tiles_x);
+  f.tiles_y = Divider(tiles_y);
+  int64_t blocks = tiles_x * tiles_y;
+  f.nd = 0;
+  for (int d = last - 1; d >= 0; --d) {
+    if (d == other) continue;
+    blocks *= l.sizes[d];
+    if (l.sizes[d] == 0 || blocks >= kMostIndexed) return false;
+    f.sizes[f.nd] = Divider(l.sizes[d]);
+    for (int k = 0; k < 2; ++k) f.steps[k][f.nd] = l.strides[k][d];
+    ++f.nd;
+  }
+  if (blocks >= kMostIndexed) return false;
+  in_phases(g, blocks, f);
+  return true;
+}
 template <class C>
 struct Convert {
   Walk<2> w;
