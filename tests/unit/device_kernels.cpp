@@ -161,3 +161,46 @@ TEST_CASE("softmax and layer norm of a device are the CPU's at all lengths of ro
   odd.data_ptr<float>()[130] = -inf;
   same(m, "softmax", {odd});
 }
+
+TEST_CASE("batch norm, pooling and recurrent cells of a device are the CPU's", "[device]") {
+  use_emulation();
+  Module m = compile(
+      "def norm(x: Tensor, mean: Tensor, var: Tensor, w: Tensor, b: Tensor) -> List[Tensor]:\n"
+      "    return [torch.batch_norm(x, w, b, mean, var, False, 0.1, 1e-5, False),\n"
+      "            torch.batch_norm(x, None, None, mean, var, False, 0.1, 1e-5, False),\n"
+      "            torch.batch_norm(x.transpose(0, 2).contiguous().transpose(0, 2), w, b, mean, "
+      "var, "
+      "False, 0.1, 1e-5, False),\n"
+      "            torch.batch_norm(x[:, :, 0], w, b, mean, var, False, 0.1, 1e-5, False)]\n"
+      "def pool(x: Tensor) -> List[Tensor]:\n"
+      "    return [torch.max_pool2d(x, [3, 3], [2, 2], [1, 1]), torch.max_pool2d(x, [2, 2]),\n"
+      "            torch.avg_pool2d(x, [3, 3], [2, 2], [1, 1]), torch.avg_pool2d(x, [2, 3]),\n"
+      "            torch.max_pool2d(x, [2, 2], [1, 1], [0, 0], [2, 2]),\n"
+      "            torch.adaptive_avg_pool2d(x, [1, 1]), torch.adaptive_avg_pool2d(x, [3, 2]),\n"
+      "            torch.adaptive_avg_pool2d(x.transpose(2, 3), [1, 1]),\n"
+      "            torch.max_pool2d_with_indices(x, [3, 3])[1],\n"
+      "            torch.max_pool2d(x.transpose(2, 3), [3, 3])]\n"
+      "def cells(x: Tensor, h: Tensor, c: Tensor, w: Tensor, u: Tensor, g: Tensor, v: Tensor) -> "
+      "List[Tensor]:\n"
+      "    y, z = torch.lstm_cell(x, [h, c], w, u)\n"
+      "    return [y, z, torch.gru_cell(x, h, g, v)]\n");
+  for (ScalarType t : kFloats)
+    for (int64_t n : {1, 3, 4, 32, 49, 100}) {
+      auto channels = [t] { return (rand({6}) + full({1}, 0.5)).to(t); };
+      same(m, "norm", {randn({3, 6, n}).to(t), channels(), channels(), channels(), channels()},
+           5 * tolerance(t));
+    }
+  same(m, "norm", {randn({3, 1, 4}), ones({1}), ones({1}), ones({1}), ones({1})});
+  same(m, "norm", {randn({3, 6, 4000}), ones({6}), ones({6}), ones({6}), ones({6})});
+  for (ScalarType t : kFloats)
+    for (int64_t n : {5, 7, 8, 33}) same(m, "pool", {randn({2, 3, n, n + 1}).to(t)}, tolerance(t));
+  same(m, "pool", {randn({4, 32, 16, 18})});
+  for (ScalarType t : kFloats)
+    for (int64_t b : {1, 5})
+      for (int64_t n : {1, 7, 64})
+        same(
+            m, "cells",
+            {randn({b, 3}).to(t), randn({b, n}).to(t), randn({b, n}).to(t), randn({4 * n, 3}).to(t),
+             randn({4 * n, n}).to(t), randn({3 * n, 3}).to(t), randn({3 * n, n}).to(t)},
+            20 * tolerance(t));
+}
