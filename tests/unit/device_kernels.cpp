@@ -204,3 +204,32 @@ TEST_CASE("batch norm, pooling and recurrent cells of a device are the CPU's", "
              randn({4 * n, n}).to(t), randn({3 * n, 3}).to(t), randn({3 * n, n}).to(t)},
             20 * tolerance(t));
 }
+
+TEST_CASE("reductions of a device are the CPU's along any dims", "[device]") {
+  use_emulation();
+  Module m = compile(
+      "def f(x: Tensor) -> List[Tensor]:\n"
+      "    return [x.sum(2), x.sum(0), x.sum(1), x.sum([0, 1]), x.sum([1, 2]), x.sum([0, 2]), "
+      "x.sum(),\n"
+      "            x.mean(2), x.mean(0), x.mean([0, 1]), x.amax(2), x.amax(0), x.amin(1), "
+      "x.amin([0, 2]),\n"
+      "            x.transpose(0, 2).sum(0), x[:, :, 1:].mean(-1), x[:, :, ::2].sum(0)]\n"
+      "def wide(x: Tensor) -> List[Tensor]:\n"
+      "    return [x.var(0), x.var(2), x.std([0, 1]), x.logsumexp(0), x.logsumexp(2), x.norm(2, "
+      "0),\n"
+      "            x.norm(2, 2), (x > 0).all(1), (x > 0).any(0), x.prod(1), x.to(7).sum(0), "
+      "x.sum(2, dtype=7),\n"
+      "            x.argmax(2), x.argmin(0), (x > 0).sum(2), (x > 0).sum(0)]\n");
+  for (ScalarType t : kFloats)
+    for (int64_t n : {1, 3, 8, 9, 31, 32, 33, 65, 300, 1025}) {
+      same(m, "f", {randn({3, 5, n}).to(t)}, 10 * tolerance(t));
+      same(m, "f", {randn({n, 3, 4}).to(t)}, 10 * tolerance(t));
+      if (n > 1) same(m, "wide", {randn({3, 5, n}).to(t)}, 10 * tolerance(t));
+      if (n > 1) same(m, "wide", {randn({n, 3, 34}).to(t)}, 10 * tolerance(t));
+    }
+  same(m, "f", {randn({130, 7, 40})}, 1e-4);
+  Tensor odd = randn({4, 5, 40});
+  odd.data_ptr<float>()[17] = std::numeric_limits<float>::quiet_NaN();
+  odd.data_ptr<float>()[300] = std::numeric_limits<float>::infinity();
+  same(m, "f", {odd});
+}

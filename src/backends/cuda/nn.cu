@@ -326,22 +326,6 @@ template <class I>
 struct Window {
   I in, out, taps, stride, pad, step;
 };
-// Elements of any dtype, and of a floating one.
-template <class C>
-struct AnyElement {
-  SCONCE_GPU static C get(ScalarType t, const char* p) { return load<C>(t, p); }
-  SCONCE_GPU static void set(ScalarType t, char* p, C v) { store<C>(t, p, v); }
-};
-template <class E>
-struct FloatElement {
-  using T = typename E::Stored;
-  SCONCE_GPU static float get(ScalarType, const char* p) {
-    return E::value(*reinterpret_cast<const T*>(p));
-  }
-  SCONCE_GPU static void set(ScalarType, char* p, float v) {
-    *reinterpret_cast<T*>(p) = E::stored(v);
-  }
-};
 // I counts places: 32 bits where the tensors are small enough.
 template <class C, class I, class Element>
 struct PoolPlane {
@@ -450,6 +434,15 @@ bool pool(int index, const PoolArgs& a) {
     for_each(gpu(index), a.out.numel(), f);
     return true;
   };
+  bool whole = a.adaptive && a.op != Pool::max && !a.indices.data && a.in.dtype == a.out.dtype &&
+               !is_integral(a.in.dtype, true);
+  for (int d = 0; d < nd; ++d) whole = whole && a.out.sizes[d + 2] == 1;
+  if (whole) {
+    ReduceArgs mean{a.out, a.in, Reduce::mean, a.in.dtype == kDouble ? Compute::F64 : Compute::F32,
+                    0};
+    mean.out.ndim = 2;
+    return reduce(index, mean);
+  }
   // Windows reach over the edges: places stay far below 2^31. The product of an adaptive window's
   // place and the input's size is the largest number.
   bool narrow = a.out.numel() < kMostIndexed && a.in.numel() < kMostIndexed;

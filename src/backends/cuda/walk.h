@@ -54,6 +54,22 @@ bool visit_floats(ScalarType t, F f) {
     default: return false;
   }
 }
+// Elements of any dtype, and of a floating one, as a C.
+template <class C>
+struct AnyElement {
+  SCONCE_GPU static C get(ScalarType t, const char* p) { return load<C>(t, p); }
+  SCONCE_GPU static void set(ScalarType t, char* p, C v) { store<C>(t, p, v); }
+};
+template <class E>
+struct FloatElement {
+  using T = typename E::Stored;
+  SCONCE_GPU static float get(ScalarType, const char* p) {
+    return E::value(*reinterpret_cast<const T*>(p));
+  }
+  SCONCE_GPU static void set(ScalarType, char* p, float v) {
+    *reinterpret_cast<T*>(p) = E::stored(v);
+  }
+};
 // Elements of 16 bytes.
 template <class T>
 constexpr int kGroup = 16 / sizeof(T);
@@ -161,6 +177,26 @@ bool groups_fit(const Loops<N>& l, const int64_t (&element)[N], int V) {
   }
   return true;
 }
+// All groups of loops; in 32 bits where there are more dims than one.
+template <int N>
+Walk<N> walk_of(const Loops<N>& l, int V) {
+  int64_t total = 1;
+  for (int d = 0; d < l.nd; ++d) total *= l.sizes[d];
+  Walk<N> w;
+  w.nd = l.nd;
+  w.total = total;
+  w.groups = l.nd == 1 ? (total + V - 1) / V : total / V;
+  for (int d = 0; d < l.nd; ++d) {
+    const int from = l.nd - 1 - d, v = d == 0 ? V : 1;
+    if (l.nd > 1) w.sizes[d] = Divider(l.sizes[from] / v);
+    for (int k = 0; k < N; ++k) w.steps[k][d] = l.strides[k][from] * v;
+  }
+  for (int k = 0; k < N; ++k) {
+    w.base[k] = reachable(l.base[k]);
+    w.repeated[k] = l.strides[k][l.nd - 1] == 0;
+  }
+  return w;
+}
 // use(Walk) for loops whose groups can be numbered in 32 bits, else for their halves.
 template <int N, class Use>
 void walk_pieces(Loops<N> l, int V, const Use& use) {
@@ -185,20 +221,7 @@ void walk_pieces(Loops<N> l, int V, const Use& use) {
     for (int k = 0; k < N; ++k) l.strides[k][0] = l.strides[k][last];
     l.nd = 1;
   }
-  Walk<N> w;
-  w.nd = l.nd;
-  w.total = total;
-  w.groups = l.nd == 1 ? (total + V - 1) / V : total / V;
-  for (int d = 0; d < l.nd; ++d) {
-    const int from = l.nd - 1 - d, v = d == 0 ? V : 1;
-    if (l.nd > 1) w.sizes[d] = Divider(l.sizes[from] / v);
-    for (int k = 0; k < N; ++k) w.steps[k][d] = l.strides[k][from] * v;
-  }
-  for (int k = 0; k < N; ++k) {
-    w.base[k] = reachable(l.base[k]);
-    w.repeated[k] = l.strides[k][l.nd - 1] == 0;
-  }
-  use(w);
+  use(walk_of(l, V));
 }
 // use(Walk) over groups of V, more than once where there are too many elements; false where groups
 // of V don't fit. For V = 1 only too many dims are refused.
