@@ -2,27 +2,43 @@
 // Reductions: a row of what is reduced for each output; scans run a row in one thread.
 #include "backends/cuda/rows.h"
 
+#include "backends/cuda/launch.h"
+#include "backends/cuda/walk.h"
+
 namespace sconce::cuda {
 
 namespace {
 
 // What a reduction walks over: outputs with the start of their inputs, and the inputs of one.
 struct Rows {
-  Strided<2> outer;  // out, in
-  Strided<1> inner;
+  Walk<2> outer;  // out, in
+  Walk<1> inner;
+  bool wide;  // more than 32 bits number: these instead
+  Strided<2> wide_outer;
+  Strided<1> wide_inner;
   ScalarType to, from;
-  template <class C>
-  SCONCE_GPU C get(int64_t row, int64_t i) const {
-    int64_t o[2], p[1];
-    outer.offsets(row, o);
-    inner.offsets(i, p);
-    return load<C>(from, outer.base[1] + o[1] + p[0]);
+  // Of one output.
+  SCONCE_GPU const char* line(int64_t row) const {
+    int64_t o[2];
+    wide ? wide_outer.offsets(row, o) : outer.offsets(row, o);
+    return outer.base[1] + o[1];
+  }
+  template <class C, class Element = AnyElement<C>>
+  SCONCE_GPU C get(const char* line, int64_t i) const {
+    int64_t p[1];
+    wide ? wide_inner.offsets(i, p) : inner.offsets(i, p);
+    return Element::get(from, line + p[0]);
   }
   template <class C>
   SCONCE_GPU void put(int64_t row, C v) const {
     int64_t o[2];
-    outer.offsets(row, o);
+    wide ? wide_outer.offsets(row, o) : outer.offsets(row, o);
     store<C>(to, outer.base[0] + o[0], v);
+  }
+  // Whether rows rather than what a row consists of lie beside each other.
+  bool beside() const {
+    const auto size = static_cast<int64_t>(element_size(from));
+    return outer.total >= 16 && outer.steps[1][0] == size && inner.steps[0][0] != size;
   }
 };
 // in: [out dims..., reduced dims...]; the first lead dims are out's.
@@ -36,7 +52,21 @@ bool rows_of(const TensorView& out, const TensorView& in, Rows& r) {
   r.to = out.dtype;
   r.from = in.dtype;
   const TensorView *outer[] = {&out, &lead}, *inner[] = {&rest};
-  return strided<2>(outer, r.outer) && strided<1>(inner, r.inner);
+  if (!strided<2>(outer, r.wide_outer) || !strided<1>(inner, r.wide_inner)) return false;
+  const Loops<2> outer_loops(outer);
+  const Loops<1> inner_loops(inner);
+  r.outer = walk_of(outer_loops, 1);
+  r.inner = walk_of(inner_loops, 1);
+  r.wide = r.outer.total >= kMostIndexed || r.inner.total >= kMostIndexed;
+  return true;
+}
+// f reduces rows r.
+template <class F>
+void reduce_by(Gpu& g, const Rows& r, const F& f) {
+  if (r.beside())
+    reduce_columns(g, r.outer.total, r.inner.total, f);
+  else
+    reduce_lines(g, r.outer.total, r.inner.total, f);
 }
 
 template <class C>
@@ -44,16 +74,26 @@ SCONCE_GPU bool is_nan(C v) {
   return v != v;
 }
 
+// Which function: known to the compiler, or not.
+template <Reduce known>
+struct FixedReduce {
+  SCONCE_GPU operator Reduce() const { return known; }
+};
+struct AnyReduce {
+  Reduce op;
+  SCONCE_GPU operator Reduce() const { return op; }
+};
 // One number as the state.
-template <class C>
+template <class C, class Element = AnyElement<C>, class Op = AnyReduce>
 struct Fold {
   using State = C;
   Rows rows;
-  Reduce op;
+  Op op;
   int64_t count;
   double p;
+  SCONCE_GPU const char* line(int64_t row) const { return rows.line(row); }
   SCONCE_GPU C start() const {
-    switch (op) {
+    switch (static_cast<Reduce>(op)) {
       case Reduce::prod:
       case Reduce::all: return C(1);
       case Reduce::max:
@@ -66,10 +106,10 @@ struct Fold {
       default: return C(0);
     }
   }
-  SCONCE_GPU void add(C& s, int64_t row, int64_t i) const {
-    C v = rows.get<C>(row, i);
+  SCONCE_GPU void add(C& s, const char* line, int64_t i) const {
+    C v = rows.template get<C, Element>(line, i);
     const C m = v < C(0) ? -v : v;
-    switch (op) {
+    switch (static_cast<Reduce>(op)) {
       case Reduce::any:
       case Reduce::all:
       case Reduce::norm0:
@@ -90,7 +130,7 @@ struct Fold {
     merge(s, v);
   }
   SCONCE_GPU void merge(C& s, C v) const {
-    switch (op) {
+    switch (static_cast<Reduce>(op)) {
       case Reduce::prod: s = s * v; break;
       case Reduce::all: s = s < v ? s : v; break;
       case Reduce::any:
@@ -116,8 +156,9 @@ struct LogSumExp {
   using State = ExpSum<C>;
   Rows rows;
   SCONCE_GPU State start() const { return {}; }
-  SCONCE_GPU void add(State& s, int64_t row, int64_t i) const {
-    s.merge({rows.get<C>(row, i), C(1)});
+  SCONCE_GPU const char* line(int64_t row) const { return rows.line(row); }
+  SCONCE_GPU void add(State& s, const char* line, int64_t i) const {
+    s.merge({rows.get<C>(line, i), C(1)});
   }
   SCONCE_GPU void merge(State& s, const State& o) const { s.merge(o); }
   SCONCE_GPU void finish(int64_t row, const State& s) const {
@@ -125,21 +166,42 @@ struct LogSumExp {
   }
 };
 
+// The most used functions of a floating dtype; false for others.
+template <class E>
+bool reduce_fixed(Gpu& g, const Rows& r, Reduce op) {
+  auto run = [&](auto known) {
+    reduce_by(g, r, Fold<float, FloatElement<E>, decltype(known)>{r, known, r.inner.total, 0});
+    return true;
+  };
+  switch (op) {
+    case Reduce::sum: return run(FixedReduce<Reduce::sum>{});
+    case Reduce::mean: return run(FixedReduce<Reduce::mean>{});
+    case Reduce::max: return run(FixedReduce<Reduce::max>{});
+    case Reduce::min: return run(FixedReduce<Reduce::min>{});
+    default: return false;
+  }
+}
+
+}  // namespace
+
 bool reduce(int index, const ReduceArgs& a) {
   Rows r;
   if (!rows_of(a.out, a.in, r)) return false;
   Gpu& g = gpu(index);
-  const int64_t rows = r.outer.total, n = r.inner.total;
+  const int64_t n = r.inner.total;
+  if (a.compute == Compute::F32 &&
+      visit_floats(a.in.dtype, [&](auto e) { return reduce_fixed<decltype(e)>(g, r, a.op); }))
+    return true;
   auto run = [&](auto tag) {
     using C = decltype(tag);
     if (std::is_integral_v<C> && (a.op == Reduce::norm2 || a.op == Reduce::normp)) return false;
     if constexpr (std::is_floating_point_v<C>)
       if (a.op == Reduce::logsumexp) {
-        reduce_rows(g, rows, n, LogSumExp<C>{r});
+        reduce_by(g, r, LogSumExp<C>{r});
         return true;
       }
     if (a.op == Reduce::logsumexp) return false;
-    reduce_rows(g, rows, n, Fold<C>{r, a.op, n, a.p});
+    reduce_by(g, r, Fold<C>{r, {a.op}, n, a.p});
     return true;
   };
   switch (a.compute) {
@@ -149,6 +211,8 @@ bool reduce(int index, const ReduceArgs& a) {
     default: return false;
   }
 }
+
+namespace {
 
 template <class C>
 struct Place {
@@ -205,7 +269,8 @@ struct Variance {
   bool wants_var, take_sqrt;
   double correction;
   SCONCE_GPU State start() const { return {}; }
-  SCONCE_GPU void add(State& s, int64_t row, int64_t i) const { s.add(rows.get<C>(row, i)); }
+  SCONCE_GPU const char* line(int64_t row) const { return rows.line(row); }
+  SCONCE_GPU void add(State& s, const char* line, int64_t i) const { s.add(rows.get<C>(line, i)); }
   SCONCE_GPU void merge(State& s, const State& o) const { s.merge(o); }
   SCONCE_GPU void finish(int64_t row, const State& s) const {
     const double dof = static_cast<double>(s.count) - correction;
@@ -231,7 +296,7 @@ bool var(int index, const VarArgs& a) {
         if (a.var.strides[d] < a.var.strides[d + 1]) return false;
       if (!view(a.mean, f.mean)) return false;
     }
-    reduce_rows(gpu(index), r.outer.total, r.inner.total, f);
+    reduce_by(gpu(index), r, f);
     return true;
   };
   return a.in.dtype == kDouble ? run(double{}) : run(float{});

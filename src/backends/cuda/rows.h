@@ -4,6 +4,10 @@
 #include "backends/cuda/gpu.h"
 
 namespace sconce::cuda {
+
+// The slot.
+bool reduce(int index, const ReduceArgs& a);
+
 namespace {
 
 // Views of the dims before the last, and its step. Row numbers are row-major.
