@@ -228,6 +228,15 @@ TEST_CASE("reductions of a device are the CPU's along any dims", "[device]") {
       if (n > 1) same(m, "wide", {randn({n, 3, 34}).to(t)}, 10 * tolerance(t));
     }
   same(m, "f", {randn({130, 7, 40})}, 1e-4);
+  // Nothing to reduce, and nothing to reduce it to.
+  Module sums = compile(
+      "def f(x: Tensor) -> List[Tensor]:\n"
+      "    return [x.sum(0), x.sum(1), x.sum(2), x.sum([0, 2]), x.sum([0, 1]), x.sum([1, 2]), "
+      "x.sum(), x.mean(1),\n"
+      "            x.norm(2, 1), x.var(0), x.prod(2), (x > 0).all(1)]\n");
+  for (auto& sizes :
+       std::vector<std::vector<int64_t>>{{0, 3, 4}, {3, 0, 4}, {3, 4, 0}, {20, 0, 30}})
+    same(sums, "f", {randn(sizes)});
   Tensor odd = randn({4, 5, 40});
   odd.data_ptr<float>()[17] = std::numeric_limits<float>::quiet_NaN();
   odd.data_ptr<float>()[300] = std::numeric_limits<float>::infinity();

@@ -23,6 +23,24 @@ SCONCE_GPU float join(float a, float b) {
   return how == Join::sum ? a + b : a > b ? a : b;
 }
 
+// f.add(s, line, i) for every step-th i; where a line's elements are one step apart, in bytes
+// f.apart(), by f.add_at(s, address).
+template <class F>
+SCONCE_GPU void add_all(const F& f, typename F::State& s, const char* line, int64_t from,
+                        int64_t end, int step) {
+  if (const int64_t apart = f.apart()) {
+#ifdef __CUDACC__
+#pragma unroll 4
+#endif
+    for (int64_t i = from; i < end; i += step) f.add_at(s, line + i * apart);
+  } else {
+#ifdef __CUDACC__
+#pragma unroll 1
+#endif
+    for (int64_t i = from; i < end; i += step) f.add(s, line, i);
+  }
+}
+
 #ifdef __CUDACC__
 // Of all threads of a warp or a block, to all of them; every thread of the block calls it.
 template <int kTeam, Join how>
@@ -84,8 +102,7 @@ __global__ void __launch_bounds__(kBlock) lines_kernel(int64_t rows, int64_t n, 
   for (int64_t row = static_cast<int64_t>(blockIdx.x) * kTeams + team; row < rows; row += step) {
     const auto line = f.line(row);
     State s = f.start();
-#pragma unroll 4
-    for (int64_t i = rank; i < n; i += kTeam) f.add(s, line, i);
+    add_all(f, s, line, rank, n, kTeam);
     for (int below = kWarp / 2; below > 0; below /= 2) f.merge(s, state_below(s, below));
     if constexpr (kTeam > kWarp) {
       __shared__ alignas(16) unsigned char memory[kTeam / kWarp * sizeof(State)];
@@ -127,7 +144,7 @@ void team_rows(Gpu& g, int64_t rows, const F& f) {
 #endif
 }
 
-// As reduce_rows() does it, where f.line(row) is what f.add(state, line, i) needs of a row.
+// As reduce_rows() does it, where f.line(row) is where a row begins (add_all()).
 template <class F>
 struct ByRow {
   using State = typename F::State;
@@ -137,23 +154,37 @@ struct ByRow {
   SCONCE_GPU void merge(State& s, const State& o) const { f.merge(s, o); }
   SCONCE_GPU void finish(int64_t row, const State& s) const { f.finish(row, s); }
 };
-template <class F>
-void reduce_lines(Gpu& g, int64_t rows, int64_t n, const F& f) {
+template <int kTeam, class F>
+void launch_lines(Gpu& g, int64_t rows, int64_t n, const F& f) {
 #ifdef __CUDACC__
-  constexpr int64_t kShort = 8, kOfWarp = 1024, kLong = 1 << 15, kMany = 1024;
-  if (rows <= 0) return;
-  if (n > kShort && (n <= kLong || rows >= 64)) {
-    if (n <= kOfWarp && (rows >= kMany || n <= 8 * kWarp))
-      lines_kernel<kWarp>
-          <<<grid_of((rows + kBlock / kWarp - 1) / (kBlock / kWarp)), kBlock, 0, g.stream>>>(rows,
-                                                                                             n, f);
-    else
-      lines_kernel<kBlock><<<grid_of(rows), kBlock, 0, g.stream>>>(rows, n, f);
-    if (cudaError_t e = cudaGetLastError()) g.failed(cudaGetErrorString(e));
-    return;
+  constexpr int kTeams = kBlock / kTeam;
+  lines_kernel<kTeam><<<grid_of((rows + kTeams - 1) / kTeams), kBlock, 0, g.stream>>>(rows, n, f);
+  if (cudaError_t e = cudaGetLastError()) g.failed(cudaGetErrorString(e));
+#else
+  (void)g;
+  using State = typename F::State;
+  for (int64_t row = 0; row < rows; ++row) {
+    std::vector<State> s(kTeam, f.start());
+    const auto line = f.line(row);
+    for (int t = 0; t < kTeam; ++t) add_all(f, s[t], line, t, n, kTeam);
+    // Within warps, then the warps.
+    for (int below = kWarp / 2; below > 0; below /= 2)
+      for (int t = 0; t < kTeam; ++t)
+        if (t % kWarp < below) f.merge(s[t], s[t + below]);
+    for (int t = kWarp; t < kTeam; t += kWarp) f.merge(s[0], s[t]);
+    f.finish(row, s[0]);
   }
 #endif
-  reduce_rows(g, rows, n, ByRow<F>{f});
+}
+template <class F>
+void reduce_lines(Gpu& g, int64_t rows, int64_t n, const F& f) {
+  constexpr int64_t kShort = 8, kOfWarp = 1024, kLong = 1 << 15, kMany = 1024;
+  if (n <= kShort || (n > kLong && rows < 64))
+    reduce_rows(g, rows, n, ByRow<F>{f});
+  else if (rows > 0 && n <= kOfWarp && (rows >= kMany || n <= 8 * kWarp))
+    launch_lines<kWarp>(g, rows, n, f);
+  else if (rows > 0)
+    launch_lines<kBlock>(g, rows, n, f);
 }
 
 // Blocks of kBlock threads with a F::Shared: first(shared, block, thread) of all threads, then
@@ -193,10 +224,7 @@ struct Columns {
     State s = f.start();
     if (row < rows) {
       const auto line = f.line(row);
-#ifdef __CUDACC__
-#pragma unroll 4
-#endif
-      for (int64_t i = from + thread / kWarp; i < end; i += kStrips) f.add(s, line, i);
+      add_all(f, s, line, from + thread / kWarp, end, kStrips);
     }
     shared.states()[thread] = s;
   }

@@ -29,6 +29,8 @@ struct Rows {
     wide ? wide_inner.offsets(i, p) : inner.offsets(i, p);
     return Element::get(from, line + p[0]);
   }
+  // Bytes between the inputs of an output where that is one number, else 0.
+  SCONCE_GPU int64_t apart() const { return !wide && inner.nd == 1 ? inner.steps[0][0] : 0; }
   template <class C>
   SCONCE_GPU void put(int64_t row, C v) const {
     int64_t o[2];
@@ -106,8 +108,12 @@ struct Fold {
       default: return C(0);
     }
   }
+  SCONCE_GPU int64_t apart() const { return rows.apart(); }
   SCONCE_GPU void add(C& s, const char* line, int64_t i) const {
-    C v = rows.template get<C, Element>(line, i);
+    take(s, rows.template get<C, Element>(line, i));
+  }
+  SCONCE_GPU void add_at(C& s, const char* p) const { take(s, Element::get(rows.from, p)); }
+  SCONCE_GPU void take(C& s, C v) const {
     const C m = v < C(0) ? -v : v;
     switch (static_cast<Reduce>(op)) {
       case Reduce::any:
@@ -157,9 +163,11 @@ struct LogSumExp {
   Rows rows;
   SCONCE_GPU State start() const { return {}; }
   SCONCE_GPU const char* line(int64_t row) const { return rows.line(row); }
+  SCONCE_GPU int64_t apart() const { return rows.apart(); }
   SCONCE_GPU void add(State& s, const char* line, int64_t i) const {
     s.merge({rows.get<C>(line, i), C(1)});
   }
+  SCONCE_GPU void add_at(State& s, const char* p) const { s.merge({load<C>(rows.from, p), C(1)}); }
   SCONCE_GPU void merge(State& s, const State& o) const { s.merge(o); }
   SCONCE_GPU void finish(int64_t row, const State& s) const {
     rows.put(row, std::log(s.sum) + s.max);
@@ -270,7 +278,9 @@ struct Variance {
   double correction;
   SCONCE_GPU State start() const { return {}; }
   SCONCE_GPU const char* line(int64_t row) const { return rows.line(row); }
+  SCONCE_GPU int64_t apart() const { return rows.apart(); }
   SCONCE_GPU void add(State& s, const char* line, int64_t i) const { s.add(rows.get<C>(line, i)); }
+  SCONCE_GPU void add_at(State& s, const char* p) const { s.add(load<C>(rows.from, p)); }
   SCONCE_GPU void merge(State& s, const State& o) const { s.merge(o); }
   SCONCE_GPU void finish(int64_t row, const State& s) const {
     const double dof = static_cast<double>(s.count) - correction;

@@ -10,11 +10,13 @@ namespace sconce::cuda {
 namespace {
 
 // Division by a number that the host knows, as Granlund and Montgomery 1994: for dividends and
-// divisors below 2^31.
+// divisors below 2^31; others are not divided by.
 struct Divider {
   uint32_t divisor = 1, multiplier = 1, shift = 0;
   Divider() = default;
-  explicit Divider(int64_t d) : divisor(static_cast<uint32_t>(d)) {
+  explicit Divider(int64_t d) {
+    if (d < 1 || d >= int64_t{1} << 31) return;
+    divisor = static_cast<uint32_t>(d);
     while ((uint64_t{1} << shift) < divisor) ++shift;
     multiplier = static_cast<uint32_t>(
         (uint64_t{1} << 32) * ((uint64_t{1} << shift) - divisor) / divisor + 1);
