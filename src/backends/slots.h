@@ -270,10 +270,11 @@ struct AttentionArgs {
   double scale;
   bool causal;
 };
-// One step of an LSTM or GRU: gates [B, 4H or 3H] hold x W^T + h U^T + b.
+// One step of an LSTM or GRU: gates [B, 4H or 3H] hold x W^T + b, hidden_gates h U^T + b, or for an
+// LSTM gates hold both.
 struct RnnCellArgs {
   TensorView h, c, gates, hidden_gates, h_prev,
-      c_prev;  // GRU: c, c_prev null; LSTM: hidden_gates null
+      c_prev;  // GRU: c, c_prev null; LSTM: h_prev null
   SCONCE_VIEWS(2, 4);
   bool gru;
 };

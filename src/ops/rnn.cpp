@@ -18,8 +18,9 @@ struct State {
   Tensor h, c;
 };
 
-// x_gates: W_ih x + b_ih of this step, [B, G*H].
-State step(Kind k, const Tensor& x_gates, const State& s, const Weights& w) {
+// x_gates: W_ih x + b_ih of this step, [B, G*H]. The next h is written to `to` where that is
+// defined and the kind's cell makes h itself.
+State step(Kind k, const Tensor& x_gates, const State& s, const Weights& w, const Tensor& to = {}) {
   int64_t B = x_gates.size(0), H = w.w_hh->size(0) / (k == Kind::Lstm ? 4 : k == Kind::Gru ? 3 : 1);
   Tensor hg = linear(s.h, *w.w_hh, w.b_hh);
   State r;
@@ -28,12 +29,20 @@ State step(Kind k, const Tensor& x_gates, const State& s, const Weights& w) {
     r.h = unary(k == Kind::Tanh ? Unary::tanh : Unary::relu, g, g.dtype());
     return r;
   }
-  r.h = empty({B, H}, x_gates.dtype());
+  r.h = to.defined() ? to : empty({B, H}, x_gates.dtype());
   if (k == Kind::Lstm) {
-    Tensor g = add(x_gates, hg, Scalar(1));
     r.c = empty({B, H}, x_gates.dtype());
+    // The sum of halves is rounded before the cell, that of others isn't.
+    const bool rounds = element_size(x_gates.dtype()) < 4;
+    Tensor g = rounds ? add(x_gates, hg, Scalar(1)) : x_gates;
     if (r.h.numel())
-      call_slot(RnnCellArgs{view_of(r.h), view_of(r.c), view_of(g), {}, {}, view_of(s.c), false});
+      call_slot(RnnCellArgs{view_of(r.h),
+                            view_of(r.c),
+                            view_of(g),
+                            rounds ? TensorView{} : view_of(hg),
+                            {},
+                            view_of(s.c),
+                            false});
     if (w.w_hr) r.h = linear(r.h, *w.w_hr, nullptr);
     return r;
   }
@@ -46,13 +55,22 @@ State step(Kind k, const Tensor& x_gates, const State& s, const Weights& w) {
 Tensor run_layer(Kind k, const Tensor& x, State& s, const Weights& w, bool reverse) {
   int64_t T = x.size(0);
   Tensor gates = linear(x, *w.w_ih, w.b_ih);
+  if (T == 0) return empty({0, x.size(1), s.h.size(1)}, x.dtype());
+  if (!w.w_hr && (k == Kind::Lstm || k == Kind::Gru)) {
+    // Each step's h is made where it stays.
+    Tensor out = empty({T, x.size(1), s.h.size(1)}, gates.dtype());
+    for (int64_t i = 0; i < T; ++i) {
+      int64_t t = reverse ? T - 1 - i : i;
+      s = step(k, select(gates, 0, t), s, w, select(out, 0, t));
+    }
+    return out;
+  }
   TensorList out(static_cast<size_t>(T));
   for (int64_t i = 0; i < T; ++i) {
     int64_t t = reverse ? T - 1 - i : i;
     s = step(k, select(gates, 0, t), s, w);
     out[static_cast<size_t>(t)] = s.h;
   }
-  if (out.empty()) return empty({0, x.size(1), s.h.size(1)}, x.dtype());
   return stack(out, 0);
 }
 // x: rows of all steps, batch sizes falling.

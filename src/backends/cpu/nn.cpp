@@ -533,9 +533,10 @@ void rnn_cell(const RnnCellArgs& a) {
     for (int64_t b = 0; b < B; ++b) {
       load_tile(a.gates.dtype, address(a.gates, b * a.gates.strides[0]), step(a.gates, 1), G * H,
                 g.data());
-      if (a.gru) {
+      if (a.hidden_gates.data)
         load_tile(a.hidden_gates.dtype, address(a.hidden_gates, b * a.hidden_gates.strides[0]),
                   step(a.hidden_gates, 1), G * H, u.data());
+      if (a.gru) {
         load_tile(a.h_prev.dtype, address(a.h_prev, b * a.h_prev.strides[0]), step(a.h_prev, 1), H,
                   p.data());
         for (int64_t i = 0; i < H; ++i) {
@@ -547,6 +548,8 @@ void rnn_cell(const RnnCellArgs& a) {
       } else {
         load_tile(a.c_prev.dtype, address(a.c_prev, b * a.c_prev.strides[0]), step(a.c_prev, 1), H,
                   p.data());
+        if (a.hidden_gates.data)
+          for (size_t k = 0; k < g.size(); ++k) g[k] += u[k];
         for (int64_t i = 0; i < H; ++i) {
           auto k = static_cast<size_t>(i);
           C in = sig(g[k]), f = sig(g[static_cast<size_t>(H + i)]),

@@ -114,15 +114,15 @@ struct Transpose {
   char* base[2];              // out, in
   int x, y;                   // sizes of out's last dim and of the input's
   int64_t out_step, in_step;  // of the other one's last dim, in bytes
-  Divider tiles_x, tiles_y;
+  Divisor<uint32_t> tiles_x, tiles_y;
   int nd;  // of the other dims
-  Divider sizes[kDims];
+  Divisor<uint32_t> sizes[kDims];
   int64_t steps[2][kDims];  // in bytes, the last dim first
   // The corner of a tile.
   SCONCE_GPU void corner(int64_t block, int& cx, int& cy, int64_t (&o)[2]) const {
     uint32_t rest = static_cast<uint32_t>(block);
-    auto place = [&rest](const Divider& d) {
-      const uint32_t q = d.quotient(rest), at = rest - q * d.divisor;
+    auto place = [&rest](const Divisor<uint32_t>& d) {
+      const uint32_t q = d.divide(rest), at = rest - q * d.n;
       rest = q;
       return at;
     };
@@ -177,15 +177,15 @@ bool transpose(Gpu& g, const TensorView* const* v) {
   f.out_step = l.strides[0][other];
   f.in_step = l.strides[1][last];
   const int64_t tiles_x = (f.x + side - 1) / side, tiles_y = (f.y + side - 1) / side;
-  f.tiles_x = Divider(tiles_x);
-  f.tiles_y = Divider(tiles_y);
+  f.tiles_x = Divisor<uint32_t>(tiles_x);
+  f.tiles_y = Divisor<uint32_t>(tiles_y);
   int64_t blocks = tiles_x * tiles_y;
   f.nd = 0;
   for (int d = last - 1; d >= 0; --d) {
     if (d == other) continue;
     blocks *= l.sizes[d];
     if (l.sizes[d] == 0 || blocks >= kMostIndexed) return false;
-    f.sizes[f.nd] = Divider(l.sizes[d]);
+    f.sizes[f.nd] = Divisor<uint32_t>(l.sizes[d]);
     for (int k = 0; k < 2; ++k) f.steps[k][f.nd] = l.strides[k][d];
     ++f.nd;
   }

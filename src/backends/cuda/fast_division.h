@@ -31,8 +31,10 @@ template <>
 struct Divisor<uint32_t> {
   uint32_t n = 1, multiplier = 1, shift = 0;
   Divisor() = default;
-  // divisor: 1 to 2^31 - 1.
-  explicit Divisor(int64_t divisor) : n(static_cast<uint32_t>(divisor)) {
+  // divisor: 1 to 2^31 - 1; others are not divided by.
+  explicit Divisor(int64_t divisor) {
+    if (divisor < 1 || divisor >= int64_t{1} << 31) return;
+    n = static_cast<uint32_t>(divisor);
     while (shift < 31 && (uint32_t{1} << shift) < n) ++shift;
     const uint64_t power = uint64_t{1} << shift;
     multiplier = static_cast<uint32_t>((uint64_t{1} << 32) * (power - n) / n + 1);

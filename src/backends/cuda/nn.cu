@@ -480,10 +480,13 @@ struct RnnCell {
               n = std::tanh(get(gates, 2 * H + k) + r * get(hidden_gates, 2 * H + k));
       set(h, (get(h_prev, k) - n) * z + n);
     } else {
-      const C cell = sigmoid(get(gates, H + k)) * get(c_prev, k) +
-                     sigmoid(get(gates, k)) * std::tanh(get(gates, 2 * H + k));
+      auto gate = [&](int64_t column) {
+        return get(gates, column) + (hidden_gates ? get(hidden_gates, column) : C(0));
+      };
+      const C cell =
+          sigmoid(gate(H + k)) * get(c_prev, k) + sigmoid(gate(k)) * std::tanh(gate(2 * H + k));
       set(c, cell);
-      set(h, sigmoid(get(gates, 3 * H + k)) * std::tanh(cell));
+      set(h, sigmoid(gate(3 * H + k)) * std::tanh(cell));
     }
   }
 };
@@ -495,12 +498,12 @@ struct RnnCellOf {
     int64_t row, column;  // steps in bytes
   };
   Matrix h, c, gates, hidden_gates, h_prev, c_prev;
-  Divider hidden;
+  Divisor<uint32_t> hidden;
   bool gru;
   SCONCE_GPU void operator()(int64_t i) const {
     using T = typename E::Stored;
     using Cell = RnnCell<float>;
-    const uint32_t b = hidden.quotient(static_cast<uint32_t>(i)), H = hidden.divisor,
+    const uint32_t b = hidden.divide(static_cast<uint32_t>(i)), H = hidden.n,
                    k = static_cast<uint32_t>(i) - b * H;
     auto at = [b](const Matrix& m, uint32_t column) {
       return reinterpret_cast<T*>(m.data + b * m.row + column * m.column);
@@ -513,8 +516,11 @@ struct RnnCellOf {
                   n = std::tanh(get(gates, 2 * H + k) + r * get(hidden_gates, 2 * H + k));
       set(h, (get(h_prev, k) - n) * z + n);
     } else {
-      const float in = get(gates, k), forget = get(gates, H + k), fresh = get(gates, 2 * H + k),
-                  out = get(gates, 3 * H + k);
+      auto gate = [&](uint32_t column) {
+        return get(gates, column) + (hidden_gates.data ? get(hidden_gates, column) : 0.0f);
+      };
+      const float in = gate(k), forget = gate(H + k), fresh = gate(2 * H + k),
+                  out = gate(3 * H + k);
       const float cell =
           Cell::sigmoid(forget) * get(c_prev, k) + Cell::sigmoid(in) * std::tanh(fresh);
       set(c, cell);
@@ -541,7 +547,7 @@ bool rnn_cell_of(Gpu& g, const RnnCellArgs& a) {
   matrix(a.h_prev, f.h_prev);
   matrix(a.c_prev, f.c_prev);
   if (!fits) return false;
-  f.hidden = Divider(a.h.sizes[1]);
+  f.hidden = Divisor<uint32_t>(a.h.sizes[1]);
   f.gru = a.gru;
   for_each(g, a.h.numel(), f);
   return true;

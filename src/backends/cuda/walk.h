@@ -4,31 +4,11 @@
 #pragma once
 #include <cstring>
 
+#include "backends/cuda/fast_division.h"
 #include "backends/cuda/gpu.h"
 
 namespace sconce::cuda {
 namespace {
-
-// Division by a number that the host knows, as Granlund and Montgomery 1994: for dividends and
-// divisors below 2^31; others are not divided by.
-struct Divider {
-  uint32_t divisor = 1, multiplier = 1, shift = 0;
-  Divider() = default;
-  explicit Divider(int64_t d) {
-    if (d < 1 || d >= int64_t{1} << 31) return;
-    divisor = static_cast<uint32_t>(d);
-    while ((uint64_t{1} << shift) < divisor) ++shift;
-    multiplier = static_cast<uint32_t>(
-        (uint64_t{1} << 32) * ((uint64_t{1} << shift) - divisor) / divisor + 1);
-  }
-  SCONCE_GPU uint32_t quotient(uint32_t n) const {
-#ifdef __CUDACC__
-    return (__umulhi(n, multiplier) + n) >> shift;
-#else
-    return (static_cast<uint32_t>((uint64_t{n} * multiplier) >> 32) + n) >> shift;
-#endif
-  }
-};
 
 // How a dtype's elements are stored, for kernels of one dtype that compute in floats.
 struct Floats {
@@ -95,9 +75,9 @@ constexpr int64_t kMostIndexed = int64_t{1} << 14;
 template <int N>
 struct Walk {
   int nd;
-  int64_t total, groups;    // elements, and groups of them
-  Divider sizes[kDims];     // in groups
-  int64_t steps[N][kDims];  // bytes from a group to the next
+  int64_t total, groups;           // elements, and groups of them
+  Divisor<uint32_t> sizes[kDims];  // in groups
+  int64_t steps[N][kDims];         // bytes from a group to the next
   char* base[N];
   bool repeated[N];  // the elements of a group are one
   // Offsets of a group in all views.
@@ -111,8 +91,8 @@ struct Walk {
     for (int d = 0; d < nd; ++d) {
       uint32_t place = rest;
       if (d + 1 < nd) {
-        const uint32_t q = sizes[d].quotient(rest);
-        place = rest - q * sizes[d].divisor;
+        const uint32_t q = sizes[d].divide(rest);
+        place = rest - q * sizes[d].n;
         rest = q;
       }
       for (int k = 0; k < N; ++k) o[k] += place * steps[k][d];
@@ -190,7 +170,7 @@ Walk<N> walk_of(const Loops<N>& l, int V) {
   w.groups = l.nd == 1 ? (total + V - 1) / V : total / V;
   for (int d = 0; d < l.nd; ++d) {
     const int from = l.nd - 1 - d, v = d == 0 ? V : 1;
-    if (l.nd > 1) w.sizes[d] = Divider(l.sizes[from] / v);
+    if (l.nd > 1) w.sizes[d] = Divisor<uint32_t>(l.sizes[from] / v);
     for (int k = 0; k < N; ++k) w.steps[k][d] = l.strides[k][from] * v;
   }
   for (int k = 0; k < N; ++k) {
