@@ -3,6 +3,7 @@
 #pragma once
 #include "sconce/error.h"
 #include "sconce/ivalue.h"
+#include "sconce/limits.h"
 #include "sconce/module.h"
 #include "sconce/op.h"
 #include "sconce/options.h"

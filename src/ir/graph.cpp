@@ -6,6 +6,8 @@
 #include <mutex>
 #include <unordered_set>
 
+#include "core/budget.h"
+
 namespace sconce {
 
 namespace {
@@ -283,7 +285,19 @@ void Graph::free_value(Value* v) {
   if (it != names.end() && it->second == v) names.erase(it);
   v->name.clear();
 }
+void Graph::grown() {
+  if (all_nodes_.size() > kMaxNodes)
+    raise<LimitError>("the limit of ", kMaxNodes, " nodes in a graph is reached");
+  Budget* b = context().budget;
+  if (!b) return;
+  b->pass();
+  if (!b->memory()) return;
+  // With what the heap adds, and lists of inputs and uses.
+  constexpr size_t kNode = sizeof(Node) + 64, kValue = sizeof(Value) + 48;
+  charge_.set(*b->memory(), all_nodes_.size() * kNode + all_values_.size() * kValue);
+}
 Node* Graph::create(Symbol kind, size_t num_outputs) {
+  if (all_nodes_.size() % 256 == 255) grown();
   all_nodes_.push_back(std::make_unique<Node>());
   Node* n = all_nodes_.back().get();
   n->kind = kind;

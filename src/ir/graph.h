@@ -220,6 +220,9 @@ struct Graph : std::enable_shared_from_this<Graph> {
   std::vector<Value*>& outputs() const { return block_->outputs(); }
   Value* add_input(const std::string& name = "") { return block_->add_input(name); }
 
+  // The most nodes that a graph may ever have had.
+  static constexpr size_t kMaxNodes = 2'000'000;
+  // Throws LimitError where that is reached, or a limit of the call that compiles it is.
   Node* create(Symbol kind, size_t num_outputs = 1);
   Node* create(Symbol kind, const std::vector<Value*>& inputs, size_t num_outputs = 1);
   Node* insert_node(Node* n) { return n->insert_before(insert_before_); }
@@ -252,6 +255,7 @@ struct Graph : std::enable_shared_from_this<Graph> {
  private:
   friend struct Node;
   friend struct Block;
+  void grown();
   Block* new_block(Node* owner);
   Value* new_value(Node* n, size_t offset, TypePtr t);
   void free_value(Value* v);
@@ -261,6 +265,7 @@ struct Graph : std::enable_shared_from_this<Graph> {
   std::vector<std::unique_ptr<Node>> all_nodes_;
   std::vector<std::unique_ptr<Value>> all_values_;
   std::vector<std::unique_ptr<Block>> all_blocks_;
+  Charge charge_;
 };
 
 class InsertPoint {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Replaces calls of known functions and methods by their bodies, innermost first.
-// Interface calls stay: their target is known at run time only.
+// Interface calls stay: their target is known at run time only. So do calls beyond a graph's
+// budget, which the interpreter makes: a function that calls two others, each of which calls two,
+// and so on, is as large as its text and not as what it would be with all bodies copied in.
 #include "ir/cleanup.h"
 #include "passes/passes.h"
 
@@ -11,16 +13,28 @@ namespace {
 // What happens to a callee's own copy before it is copied in.
 enum class Callee { AsIs, Optimized };
 
-bool inline_block(Block* b, PassContext& c, Callee how, int depth) {
+constexpr size_t kMaxInlined = 200'000;  // nodes that calls in one graph become
+
+size_t count_nodes(Block* b) {
+  size_t n = 0;
+  for (Node* x : b->nodes()) {
+    ++n;
+    for (Block* inner : x->blocks) n += count_nodes(inner);
+  }
+  return n;
+}
+
+// inlined: the nodes that were copied into the graph so far.
+bool inline_block(Block* b, PassContext& c, Callee how, int depth, size_t& inlined) {
   if (depth > 500) raise<LimitError>("calls are nested too deeply to be inlined");
   bool changed = false;
   for (Node* n : b->nodes()) {
-    for (Block* inner : n->blocks) changed |= inline_block(inner, c, how, depth);
+    for (Block* inner : n->blocks) changed |= inline_block(inner, c, how, depth, inlined);
     const Attribute* sub = n->find(Symbol("Subgraph"));
     if (sub && how == Callee::AsIs) {
       // Subgraphs are shared with the function's own graph: work on a copy.
       auto copy = sub->graph->copy();
-      changed |= inline_block(copy->block(), c, how, depth);
+      changed |= inline_block(copy->block(), c, how, depth, inlined);
       n->set(Symbol("Subgraph"), Attribute::Kind::Graph).graph = copy;
     }
     Function* callee = nullptr;
@@ -37,7 +51,8 @@ bool inline_block(Block* b, PassContext& c, Callee how, int depth) {
     auto& body = how == Callee::Optimized ? callee->optimized : callee->inlined;
     if (!body) {
       auto made = callee->ensure_graph().copy();
-      inline_block(made->block(), c, how, depth + 1);
+      size_t within = 0;
+      inline_block(made->block(), c, how, depth + 1, within);
       if (how == Callee::Optimized) {
         peephole(*made, c);
         constant_propagation_immutable(*made, *c.ops);
@@ -48,6 +63,9 @@ bool inline_block(Block* b, PassContext& c, Callee how, int depth) {
       }
       body = made;
     }
+    const size_t size = count_nodes(body->block());
+    if (inlined + size > kMaxInlined) continue;
+    inlined += size;
     std::vector<Value*> in(n->inputs.begin() + (n->kind == prim::CallFunction ? 1 : 0),
                            n->inputs.end());
     InsertPoint at(*n->graph, n);
@@ -70,9 +88,13 @@ bool inline_block(Block* b, PassContext& c, Callee how, int depth) {
 
 }  // namespace
 
-bool inline_calls(Graph& g, PassContext& c) { return inline_block(g.block(), c, Callee::AsIs, 0); }
+bool inline_calls(Graph& g, PassContext& c) {
+  size_t inlined = 0;
+  return inline_block(g.block(), c, Callee::AsIs, 0, inlined);
+}
 bool inline_as_pytorch(Graph& g, PassContext& c) {
-  return inline_block(g.block(), c, Callee::Optimized, 0);
+  size_t inlined = 0;
+  return inline_block(g.block(), c, Callee::Optimized, 0, inlined);
 }
 
 }  // namespace sconce
