@@ -7,7 +7,7 @@
 #include <numeric>
 
 #include "commands.h"
-#include "limits.h"
+#include "limit_options.h"
 #include "sconce/sconce.h"
 #include "text.h"
 

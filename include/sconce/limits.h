@@ -60,28 +60,25 @@ class SCONCE_API MemoryAccount final : public RefCounted {
   std::atomic<uint64_t> held_{0};
 };
 
-// What its owner has taken of an account; given back with the owner, on whichever thread. A copied
-// owner has taken nothing.
+// What its owner has taken of an account; given back with the owner, on whichever thread. Threads
+// may set it at once: what counts is the last. A copied owner has taken nothing.
 class SCONCE_API Charge {
  public:
   Charge() = default;
   Charge(const Charge&) noexcept {}
   Charge& operator=(const Charge&) noexcept { return *this; }
   ~Charge() {
-    if (account_) account_->remove(bytes_);
+    if (MemoryAccount* a = account_.load(std::memory_order_relaxed)) release(*a);
   }
   // The owner holds n bytes now. The account that was charged first stays charged. Throws
   // LimitError, with the charge as before.
   void set(MemoryAccount& account, uint64_t n);
-  // The same where an account is charged already.
-  void update(uint64_t n) {
-    if (account_) set(*account_, n);
-  }
-  uint64_t bytes() const { return bytes_; }
+  uint64_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
 
  private:
-  Ref<MemoryAccount> account_;
-  uint64_t bytes_ = 0;
+  void release(MemoryAccount& a) noexcept;
+  std::atomic<MemoryAccount*> account_{nullptr};  // counted; set once
+  std::atomic<uint64_t> bytes_{0};
 };
 
 }  // namespace sconce

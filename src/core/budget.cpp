@@ -33,11 +33,24 @@ void MemoryAccount::expect(uint64_t n) const {
 }
 
 void Charge::set(MemoryAccount& account, uint64_t n) {
-  MemoryAccount& charged = account_ ? *account_ : account;
-  if (n > bytes_) charged.add(n - bytes_);
-  if (n < bytes_) charged.remove(bytes_ - n);
-  if (!account_) account_ = Ref<MemoryAccount>(&account);
-  bytes_ = n;
+  MemoryAccount* charged = account_.load(std::memory_order_acquire);
+  if (!charged) {
+    account.retain();
+    if (account_.compare_exchange_strong(charged, &account, std::memory_order_acq_rel))
+      charged = &account;
+    else
+      account.release();
+  }
+  const uint64_t before = bytes();
+  if (n > before) charged->add(n - before);
+  const uint64_t replaced = bytes_.exchange(n, std::memory_order_relaxed);
+  if (n < before) charged->remove(before - n);
+  // Another thread was between: the account has what is held now.
+  charged->remove(replaced - before);
+}
+void Charge::release(MemoryAccount& a) noexcept {
+  a.remove(bytes());
+  a.release();
 }
 
 namespace {

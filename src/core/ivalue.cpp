@@ -9,6 +9,7 @@
 #include <cstring>
 #include <random>
 
+#include "core/budget.h"
 #include "core/schema.h"
 #include "core/value_check.h"
 
@@ -162,6 +163,7 @@ bool ivalue_equal(const IValue& a, const IValue& b) {
       const auto& x = a.isList() ? a.toListRef().items : a.toTupleRef().items;
       const auto& y = b.isList() ? b.toListRef().items : b.toTupleRef().items;
       if (x.size() != y.size()) return false;
+      expect_items(static_cast<double>(x.size()));
       for (size_t i = 0; i < x.size(); ++i)
         if (!ivalue_equal(x[i], y[i])) return false;
       return true;
@@ -327,7 +329,12 @@ std::string complex_str(std::complex<double> v) {
 std::string ivalue_str(const IValue& v) {
   auto seq = [](const std::vector<IValue>& items) {
     std::string s;
-    for (size_t i = 0; i < items.size(); ++i) s += (i ? ", " : "") + ivalue_str(items[i]);
+    // What is shared is printed each time that it is met.
+    expect_items(static_cast<double>(items.size()));
+    for (size_t i = 0; i < items.size(); ++i) {
+      s += (i ? ", " : "") + ivalue_str(items[i]);
+      expect_memory(static_cast<double>(s.size()));
+    }
     return s;
   };
   switch (v.tag()) {

@@ -494,6 +494,9 @@ void put_list(std::ostream& os, const std::vector<double>& v, ScalarType t) {
 std::ostream& operator<<(std::ostream& os, const Tensor& asked) {
   if (!asked.defined()) return os << "[ Tensor (undefined) ]";
   if (Recorder* r = context().recorder) r->host_read(asked.impl()->storage.get());
+  constexpr double kNumber = 12;  // characters
+  expect_memory(kNumber * static_cast<double>(asked.numel()));
+  expect_items(kNumber * static_cast<double>(asked.numel()));
   const Tensor original = copy_extent(asked, nullptr), t = doubles_of(original);
   const std::string type = (original.quantizer() ? "Quantized" : "") +
                            std::string(asked.device().type == DeviceType::CUDA ? "CUDA" : "CPU") +

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "limits.h"
+#include "limit_options.h"
 
 #include <condition_variable>
 #include <cstdio>
