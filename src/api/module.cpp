@@ -131,7 +131,7 @@ IValue Module::run_method(const std::string& name, std::vector<IValue> inputs, c
 
 IValue Module::operator()(std::vector<IValue> inputs) const {
   const ClassType* t = impl_->object->type;
-  CallScope scope(*impl_.pointer());
+  CallScope scope(*impl_.operator->());
   auto call = [&](Function& f, std::vector<IValue> in) {
     auto plan = impl_->plan_of(f);
     admit_arguments(f, in, nullptr);
@@ -174,7 +174,7 @@ std::vector<std::string> Module::function_names() const {
   return r;
 }
 void Module::define(const std::string& source_text) {
-  CallScope scope(*impl_.pointer());
+  CallScope scope(*impl_.operator->());
   auto& cu = *impl_->archive.cu;
   std::lock_guard<std::recursive_mutex> lock(cu.mutex());
   auto source = std::make_shared<Source>();
@@ -189,7 +189,7 @@ void Module::define(const std::string& source_text) {
 }
 std::vector<std::string> Module::argument_names(const std::string& name) const {
   Function& f = impl_->method(name);
-  CallScope scope(*impl_.pointer());
+  CallScope scope(*impl_.operator->());
   impl_->archive.cu->ensure_schema(f);
   std::vector<std::string> r;
   for (size_t i = f.self ? 1 : 0; i < f.schema.arguments.size(); ++i)
@@ -268,7 +268,7 @@ void Module::to(ScalarType dtype) {
     raise<OpError>("a module can be converted to a floating point or complex dtype, but not to ",
                    scalar_type_name(dtype));
   std::set<const void*> seen, converted;
-  CallScope scope(*impl_.pointer());
+  CallScope scope(*impl_.operator->());
   walk(*impl_->object, "", true, seen,
        [&](const std::string&, const ClassType::Attribute& a, Object&, size_t, const IValue& v) {
          if (!(a.is_parameter || a.is_buffer) || !v.isTensor() || !v.toTensorRef().defined())
@@ -342,14 +342,14 @@ void Module::load_state_dict(const std::vector<Named<Tensor>>& state, bool stric
   if (strict && !unknown.empty()) raise<Error>("load_state_dict: not in the module: ", unknown);
   if (strict && !missing.empty()) raise<Error>("load_state_dict: not given: ", missing);
   const Operator& copy = *op_table().find_overload("aten::copy_");
-  CallScope scope(*impl_.pointer());
+  CallScope scope(*impl_.operator->());
   for (auto& [to, from] : copies) run_operator(copy, {to, from, false});
 }
 
 void Module::prepare(const std::string& method) {
   impl_->trusted = true;
   impl_->invalidate();
-  CallScope scope(*impl_.pointer());
+  CallScope scope(*impl_.operator->());
   impl_->prepared(method);
 }
 
@@ -365,7 +365,7 @@ void Module::setattr(const std::string& name, IValue value) {
 }
 
 std::string Module::graph_text(const std::string& method, const std::string& passes) const {
-  CallScope scope(*impl_.pointer());
+  CallScope scope(*impl_.operator->());
   std::lock_guard<std::recursive_mutex> lock(impl_->archive.cu->mutex());
   Graph& g = impl_->method(method).ensure_graph();
   if (passes.empty()) return print_graph(g);
@@ -375,7 +375,7 @@ std::string Module::graph_text(const std::string& method, const std::string& pas
   return print_graph(*copy);
 }
 std::string Module::inlined_graph_text(const std::string& method) const {
-  CallScope scope(*impl_.pointer());
+  CallScope scope(*impl_.operator->());
   std::lock_guard<std::recursive_mutex> lock(impl_->archive.cu->mutex());
   auto g = impl_->method(method).ensure_graph().copy();
   PassContext c{&op_table(), nullptr};
@@ -383,12 +383,12 @@ std::string Module::inlined_graph_text(const std::string& method) const {
   return print_graph(*g);
 }
 std::string Module::plan_text(const std::string& method) const {
-  CallScope scope(*impl_.pointer());
+  CallScope scope(*impl_.operator->());
   return print_plan(*impl_->prepared(method)->plan);
 }
 
 void Module::compile_all() const {
-  CallScope scope(*impl_.pointer());
+  CallScope scope(*impl_.operator->());
   std::lock_guard<std::recursive_mutex> lock(impl_->archive.cu->mutex());
   auto& list = impl_->archive.cu->functions();
   for (size_t i = 0; i < list.size(); ++i) list[i]->ensure_graph();  // the list may grow meanwhile
@@ -418,7 +418,7 @@ void find_missing(Block* b, std::vector<std::pair<std::string, std::string>>& ou
 std::vector<std::pair<std::string, std::string>> Module::missing_operators() const {
   std::vector<std::pair<std::string, std::string>> out;
   std::set<std::string> seen;
-  CallScope scope(*impl_.pointer());
+  CallScope scope(*impl_.operator->());
   std::lock_guard<std::recursive_mutex> lock(impl_->archive.cu->mutex());
   auto& list = impl_->archive.cu->functions();
   for (size_t i = 0; i < list.size(); ++i) {

@@ -102,11 +102,92 @@ TEST_CASE("calls, forks and __enter__ share one counter") {
   CHECK(call(calls, steps(250), {int64_t{0}}).toInt() == 180);
 }
 
+namespace {
+// An archive of stored records: a module of class M, whose source this is.
+std::string archive(const std::string& source, const std::string& state = "}") {
+  auto number = [](uint64_t v, int bytes) {
+    std::string r;
+    for (int i = 0; i < bytes; ++i) r += static_cast<char>(v >> (8 * i));
+    return r;
+  };
+  const std::string proto = "\x80\x02";
+  const std::pair<std::string, std::string> records[] = {
+      {"a/version", "3\n"},
+      {"a/constants.pkl", proto + ")."},
+      {"a/data.pkl", proto + "c__torch__\nM\n)\x81" + state + "b."},
+      {"a/code/__torch__.py", source}};
+  std::string out, directory;
+  for (auto& [name, bytes] : records) {
+    const std::string sizes =
+        number(bytes.size(), 4) + number(bytes.size(), 4) + number(name.size(), 2) + number(0, 2);
+    const std::string common = number(20, 2) + number(0, 12) + sizes;
+    directory +=
+        "PK\x01\x02" + number(20, 2) + common + number(0, 10) + number(out.size(), 4) + name;
+    out += "PK\x03\x04" + common + name + bytes;
+  }
+  const size_t at = out.size();
+  return out + directory + "PK\x05\x06" + number(0, 4) + number(4, 2) + number(4, 2) +
+         number(directory.size(), 4) + number(at, 4) + number(0, 2);
+}
+Module loaded(const std::string& bytes, const Limits& limits) {
+  LoadOptions o;
+  o.limits = limits;
+  return load(bytes.data(), bytes.size(), o);
+}
+}  // namespace
+
 TEST_CASE("hooks count as their call") {
-  Module m = load(std::string(SCONCE_FIXTURES) + "/state.pt");
-  CHECK(m.defined());
-  Module loop = compiled(kForever, steps(1000));
-  CHECK_THROWS_AS(loop.run_method("f", {}), LimitError);
+  const std::string hooked = archive(
+      "class M(Module):\n"
+      "  __parameters__ = []\n"
+      "  __buffers__ = []\n"
+      "  __forward_hooks__ = [\"hook\", ]\n"
+      "  def forward(self: __torch__.M, x: Tensor) -> Tensor:\n"
+      "    return x\n"
+      "  def hook(self: __torch__.M, input: Tuple[Tensor], output: Tensor) -> Tensor:\n"
+      "    i = 0\n"
+      "    while True:\n"
+      "      i = torch.add(i, 1)\n"
+      "    return output\n");
+  Module m = loaded(hooked, steps(1000));
+  CHECK_NOTHROW(m.forward({ones({1})}));
+  CHECK_THROWS_AS(m({ones({1})}), LimitError);
+  CHECK_NOTHROW(m.forward({ones({1})}));
+}
+
+TEST_CASE("limits hold while a file is loaded") {
+  auto with_state = [](const std::string& body) {
+    return archive(
+        "class M(Module):\n"
+        "  __parameters__ = []\n"
+        "  __buffers__ = []\n"
+        "  def __setstate__(self: __torch__.M, s: int) -> NoneType:\n" +
+            body + "    return None\n",
+        "K\x01");
+  };
+  const std::string forever = with_state(
+      "    i = 0\n"
+      "    while True:\n"
+      "      i = torch.add(i, 1)\n");
+  CHECK_THROWS_WITH(loaded(forever, steps(1000)), Contains("steps"));
+  CHECK_THROWS_WITH(loaded(forever, seconds(0.05)), Contains("seconds"));
+  Limits cancelled;
+  cancelled.cancel = std::make_shared<std::atomic<bool>>(true);
+  CHECK_THROWS_WITH(loaded(forever, cancelled), Contains("cancelled"));
+  const std::string large = with_state(
+      "    l = annotate(List[int], [0])\n"
+      "    while True:\n"
+      "      l = torch.add(l, l)\n");
+  CHECK_THROWS_WITH(loaded(large, memory(8)), Contains("of memory"));
+  CHECK_NOTHROW(loaded(with_state("    pass\n"), steps(1000)));
+  // A pickle that unfolds: tuples of two of the tuple before, and 40 of them.
+  std::string laughs = "K\x01";
+  for (int i = 0; i < 40; ++i) laughs += std::string("q") + char(i) + "h" + char(i) + "\x86";
+  CHECK_THROWS_WITH(
+      loaded(
+          archive("class M(Module):\n  def f(self: __torch__.M) -> int:\n    return 1\n", laughs),
+          {}),
+      Contains("unfolds"));
 }
 
 TEST_CASE("memory of tensors is given back") {
