@@ -13,6 +13,10 @@ struct LimitOptions {
   double seconds = 0;
 };
 void add_limit_options(CLI::App& app, LimitOptions& o);
+// For the help of each command.
+constexpr const char* kLimitHelp =
+    "\n\nOf a file of unknown origin: --max-memory MB, --max-seconds S, --max-steps N bound what "
+    "the\ncommand takes.";
 
 // Until it ends, the limits hold for this thread as Limits do (sconce/limits.h), and two more nets
 // are spread for what the library doesn't count: the process gets no more memory than that from the

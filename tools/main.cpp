@@ -114,6 +114,8 @@ int run_command(int argc, char** argv, LimitOptions& limits) {
       {"verify", add_verify(app)},   {"bench", add_bench(app)},     {"ops", add_ops(app)},
       {"compile", add_compile(app)}, {"opt", add_opt(app)},
   };
+  for (CLI::App* command : app.get_subcommands(nullptr))
+    command->footer(command->get_footer() + kLimitHelp);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

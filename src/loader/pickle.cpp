@@ -168,13 +168,17 @@ void Unpickler::open(const IValue& container) const {
 }
 void Unpickler::spend(uint64_t n) {
   spent_ += n;
-  if (spent_ > 16 * worth_ + kMaxUnfolded) fail("the pickle unfolds to far more than it holds");
+  if (spent_ > 16 * worth_ + 4096) fail("the pickle unfolds to far more than it holds");
 }
-void Unpickler::spend_on(const IValue& v) {
+void Unpickler::visit(uint64_t n) {
+  visited_ += n;
+  if (visited_ > 16 * worth_ + kMaxUnfolded) fail("the pickle unfolds to far more than it holds");
+}
+void Unpickler::visit_all(const IValue& v) {
   auto it = nested_.find(v.box());
-  if (it != nested_.end()) spend(it->second.unfolded);
-  if (v.isList()) spend(v.toListRef().items.size());
-  if (v.isDict()) spend(v.toDictRef().items.size());
+  if (it != nested_.end()) visit(it->second.unfolded);
+  if (v.isList()) visit(v.toListRef().items.size());
+  if (v.isDict()) visit(v.toDictRef().items.size());
 }
 std::optional<Unpickler::Items> Unpickler::elements(const Item& t, size_t at_most) {
   if (!t.is_value() || !t.value.isTuple()) return std::nullopt;

@@ -35,7 +35,7 @@ IValue Unpickler::list_of_kind(const Item& g, IValue v) {
   for (auto& r : kRows) {
     if (!g.is("torch.jit._pickle", r.name) && !g.is("__main__", r.old_name)) continue;
     if (!v.isList()) fail(g.global->name + ": not a list");
-    spend(v.toListRef().items.size());
+    visit(v.toListRef().items.size());
     for (auto& x : v.toListRef().items)
       if (!(x.*r.fits)()) fail(g.global->name + ": an element has the wrong kind");
     v.toListRef().elem_type = r.type;
@@ -70,7 +70,7 @@ PickleItem Unpickler::call(const Item& g, Items& a, int depth) {
     if (name.name == "restore_type_tag") {
       need(a, 2, 2, g);
       if (!arg(a, 1).isString() || !o_.parse_type) fail("restore_type_tag: no type");
-      spend_on(arg(a, 0));
+      visit_all(arg(a, 0));
       TypePtr& t = tags_[arg(a, 1).box()];
       if (!t) {
         keep_.push_back(arg(a, 1));

@@ -84,11 +84,12 @@ class Unpickler {
   void open(const IValue& container) const;
   // Now and then: the limits of the call that loads.
   void look();
-  // Counts elements and bytes that the unpickler copies or looks at: a pickle must not unfold to
-  // much more than its size.
+  // Counts elements and bytes that the unpickler copies: a pickle must not unfold to much more than
+  // its size.
   void spend(uint64_t n);
-  // All that is in a container, as it unfolds.
-  void spend_on(const IValue& v);
+  // The same of elements that it looks at; all that is in a container, as it unfolds.
+  void visit(uint64_t n);
+  void visit_all(const IValue& v);
   // The elements of a tuple, of no more than at_most; null when the item is none.
   std::optional<Items> elements(const Item& tuple, size_t at_most);
 
@@ -136,7 +137,7 @@ class Unpickler {
 
   ByteReader r_;
   const PickleOptions& o_;
-  uint64_t bytes_, worth_, steps_ = 0, spent_ = 0, text_ = 0;
+  uint64_t bytes_, worth_, steps_ = 0, spent_ = 0, visited_ = 0, text_ = 0;
   Charge charge_;  // of stack, memo and what stands there
   Items stack_;
   std::vector<size_t> marks_;

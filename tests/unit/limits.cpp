@@ -90,12 +90,12 @@ TEST_CASE("calls, forks and __enter__ share one counter") {
       "    x = x + 1\n"
       "  return x\n"
       "def f(x: int) -> int:\n"
-      "  a = torch.jit.fork(g, x)\n"
-      "  b = torch.jit.fork(g, x)\n"
+      "  a = fork(g, x)\n"
+      "  b = fork(g, x)\n"
       "  c = C()\n"
       "  with c:\n"
       "    pass\n"
-      "  return torch.jit.wait(a) + torch.jit.wait(b) + c.n\n");
+      "  return torch.wait(a) + torch.wait(b) + c.n\n");
   CHECK(call(calls, steps(250), {int64_t{0}}).toInt() == 180);
   for (uint64_t n : {50, 100, 150})
     CHECK_THROWS_AS(call(calls, steps(n), {int64_t{0}}), LimitError);
@@ -343,4 +343,26 @@ TEST_CASE("a budget is inherited by what is called within") {
   ContextScope scope(&c);
   CHECK_THROWS_AS(inner.run_method("f", {}), LimitError);
   CHECK_THROWS_AS(outer.run_method("f", {int64_t{1}}), LimitError);  // nothing is left
+}
+
+TEST_CASE("one call at a time under the limits for files of unknown origin") {
+  Module m = compiled(
+      "class C:\n"
+      "  n : List[int]\n"
+      "  def __init__(self) -> None:\n"
+      "    self.n = [0]\n"
+      "def f(x: int) -> int:\n"
+      "  c = C()\n"
+      "  for i in range(x):\n"
+      "    c.n.append(i)\n"
+      "  return len(c.n)\n",
+      Limits::untrusted());
+  std::vector<std::thread> threads;
+  std::atomic<int> right{0};
+  for (int t = 0; t < 4; ++t)
+    threads.emplace_back([&] {
+      for (int i = 0; i < 20; ++i) right += m.run_method("f", {int64_t{100}}).toInt() == 101;
+    });
+  for (auto& t : threads) t.join();
+  CHECK(right == 80);
 }
