@@ -97,8 +97,8 @@ void check_part(S s, int64_t start, int64_t end) {
 int64_t find(S s, S sub, int64_t start, int64_t end) {
   check_part(s, start, end);
   auto [b, e] = clip(s, start, end);
-  size_t at =
-      b <= static_cast<int64_t>(s.size()) ? find_in(s, sub, static_cast<size_t>(b)) : std::string::npos;
+  size_t at = b <= static_cast<int64_t>(s.size()) ? find_in(s, sub, static_cast<size_t>(b))
+                                                  : std::string::npos;
   return at == std::string::npos || static_cast<int64_t>(at + sub.size()) > e
              ? -1
              : static_cast<int64_t>(at);
