@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "commands.h"
+#include "limit_options.h"
 #include "sconce/sconce.h"
 #include "text.h"
 
@@ -55,7 +56,7 @@ std::string suggestion(const std::string& word, const std::vector<std::string>& 
 std::string command_word(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     std::string word = argv[i];
-    if (word == "--plugin")
+    if (word == "--plugin" || (word.rfind("--max-", 0) == 0 && word.find('=') == std::string::npos))
       ++i;
     else if (word.empty() || word[0] != '-')
       return word;
@@ -97,7 +98,7 @@ int usage_error(const CLI::App& app, const CLI::ParseError& e, int argc, char** 
   return usage(who, e.what());
 }
 
-int run_command(int argc, char** argv) {
+int run_command(int argc, char** argv, LimitOptions& limits) {
   CLI::App app{"sconce runs TorchScript archives without LibTorch", "sconce"};
   app.set_version_flag("--version", "sconce " SCONCE_VERSION);
   app.require_subcommand(1);
@@ -106,12 +107,15 @@ int run_command(int argc, char** argv) {
   app.add_option("--plugin", plugins, "shared library with operators of your own; may be repeated")
       ->type_name("FILE")
       ->allow_extra_args(false);
+  add_limit_options(app, limits);
   app.fallthrough();
   const std::vector<std::pair<const char*, Command>> commands{
       {"run", add_run(app)},         {"inspect", add_inspect(app)}, {"graph", add_graph(app)},
       {"verify", add_verify(app)},   {"bench", add_bench(app)},     {"ops", add_ops(app)},
       {"compile", add_compile(app)}, {"opt", add_opt(app)},         {"devices", add_devices(app)},
   };
+  for (CLI::App* command : app.get_subcommands(nullptr))
+    command->footer(command->get_footer() + kLimitHelp);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
@@ -123,6 +127,7 @@ int run_command(int argc, char** argv) {
     if (!app.got_subcommand(c.first)) continue;
     try {
       for (auto& p : plugins) sconce::load_plugin(p);
+      LimitScope scope(limits);
       return c.second();
     } catch (const CLI::Error& e) {
       return usage(std::string("sconce ") + c.first, e.what());
@@ -137,10 +142,14 @@ int main(int argc, char** argv) {
   // Whoever reads the output may stop at any time, e.g. head: no error, no message.
   std::signal(SIGPIPE, SIG_DFL);
   int code = kBadFile;
+  LimitOptions limits;
   try {
-    code = run_command(argc, argv);
+    code = run_command(argc, argv, limits);
   } catch (const std::bad_alloc&) {
-    std::cerr << "sconce: out of memory\n";
+    if (limits.megabytes)
+      std::cerr << "sconce: the limit of " << limits.megabytes << " MB of memory is reached\n";
+    else
+      std::cerr << "sconce: out of memory\n";
   } catch (const std::exception& e) {
     std::cerr << "sconce: " << printable(e.what()) << "\n";
   }

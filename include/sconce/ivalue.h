@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "sconce/limits.h"
 #include "sconce/tensor.h"
 #include "sconce/type.h"
 
@@ -217,6 +218,7 @@ struct StringBox final : RefCounted {
   static constexpr Tag kTag = Tag::String;
   explicit StringBox(std::string v) : value(std::move(v)) {}
   std::string value;
+  Charge charge;
 };
 struct ComplexBox final : RefCounted {
   static constexpr Tag kTag = Tag::ComplexDouble;
@@ -229,20 +231,24 @@ struct ListBox final : RefCounted {
   ListBox(TypePtr e, std::vector<IValue> v) : elem_type(e), items(std::move(v)) {}
   TypePtr elem_type;
   std::vector<IValue> items;
+  Charge charge;
 };
 struct TupleBox final : RefCounted {
   static constexpr Tag kTag = Tag::Tuple;
   explicit TupleBox(std::vector<IValue> v, TypePtr t = nullptr) : items(std::move(v)), type(t) {}
   std::vector<IValue> items;
   TypePtr type;  // the NamedTuple, or null
+  Charge charge;
   const std::vector<IValue>& elements() const { return items; }
 };
-// Insertion-ordered hash map. Keys: int, float, bool, complex, str, Tensor (by identity), Device.
+// Insertion-ordered hash map; its hashes are secret, so that no file can choose keys that collide.
+// Keys: int, float, bool, complex, str, Tensor (by identity), Device.
 struct SCONCE_API DictBox final : RefCounted {
   static constexpr Tag kTag = Tag::Dict;
   DictBox(TypePtr k, TypePtr v) : key_type(k), value_type(v) {}
   TypePtr key_type, value_type;
   std::vector<std::pair<IValue, IValue>> items;
+  Charge charge;
   // Null when absent.
   IValue* find(const IValue& key);
   void set(IValue key, IValue value);
@@ -251,8 +257,11 @@ struct SCONCE_API DictBox final : RefCounted {
   void clear();
 
  private:
-  void reindex();
-  std::unordered_multimap<size_t, size_t> index_;
+  using Index = std::unordered_multimap<size_t, uint64_t>;
+  Index::iterator locate(const IValue& key, size_t* position);
+  Index index_;                  // hash of the key -> the number of its item
+  std::vector<uint64_t> order_;  // the numbers of items, rising
+  uint64_t next_ = 0;
 };
 // An instance of a script class or module; slots follow the class's attributes. Slots are read and
 // set under the object's lock: a reader sees the old value or the new one.
@@ -275,6 +284,7 @@ class SCONCE_API Object final : public RefCounted {
   void setattr(const std::string& name, IValue v);  // Throws OpError unless v is of its type.
   // The value; from now on setting this or another slot moves the epoch (sconce/tensor.h).
   IValue observe(size_t i) const;
+  Charge charge;
 
  private:
   mutable std::mutex mutex_;

@@ -51,6 +51,8 @@ class SCONCE_API Method {
  public:
   IValue operator()(std::vector<IValue> inputs) const;
   IValue operator()(std::vector<IValue> inputs, const Kwargs& kwargs) const;
+  // Under limits of its own (sconce/limits.h) in place of those of LoadOptions.
+  IValue operator()(std::vector<IValue> inputs, const Kwargs& kwargs, const Limits& limits) const;
   const std::string& name() const { return name_; }
 
  private:
@@ -68,7 +70,8 @@ class SCONCE_API Module {
   explicit Module(std::shared_ptr<ModuleImpl> impl) : impl_(std::move(impl)) {}
   bool defined() const { return impl_.pointer() != nullptr; }
 
-  // Runs the method; arguments as for Method. Throws OpError, RaisedError, MissingOp, ScriptError.
+  // Runs the method; arguments as for Method. Throws OpError, RaisedError, MissingOp, ScriptError,
+  // LimitError.
   IValue forward(std::vector<IValue> inputs) const {
     return run_method("forward", std::move(inputs));
   }
@@ -78,6 +81,9 @@ class SCONCE_API Module {
   IValue run_method(const std::string& name, std::vector<IValue> inputs) const;
   IValue run_method(const std::string& name, std::vector<IValue> inputs,
                     const Kwargs& kwargs) const;
+  // Under limits of its own (sconce/limits.h) in place of those of LoadOptions.
+  IValue run_method(const std::string& name, std::vector<IValue> inputs, const Kwargs& kwargs,
+                    const Limits& limits) const;
   // The module call: forward with its hooks around it.
   IValue operator()(std::vector<IValue> inputs) const;
   Method get_method(const std::string& name) const;

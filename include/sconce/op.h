@@ -41,6 +41,7 @@ class Call {
   void out(uint32_t i, IValue v) const {
     if (i < n_out_) *out_[i] = std::move(v);
   }
+  const IValue& result(uint32_t i) const { return *out_[i]; }
   const Operator* op() const { return op_; }
 
  private:

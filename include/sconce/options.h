@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "sconce/limits.h"
 #include "sconce/scalar_type.h"
 
 namespace sconce {
@@ -30,7 +31,9 @@ struct LoadOptions {
   std::optional<Device> device;
   // On another device than the CPU: a kernel that the device lacks is an error, not a copy.
   bool strict_device = false;
-  // 0: no limit.
+  // For loading, and for each call that is given none of its own.
+  Limits limits;
+  // The older name of limits.steps; the smaller of the two holds. 0: no limit.
   uint64_t max_loop_steps = 0;
   // Threads that share the work of one operator, the caller's included. Answers don't depend on it.
   int num_threads = 1;

@@ -4,6 +4,7 @@
 #include "sconce/device.h"
 #include "sconce/error.h"
 #include "sconce/ivalue.h"
+#include "sconce/limits.h"
 #include "sconce/module.h"
 #include "sconce/op.h"
 #include "sconce/options.h"

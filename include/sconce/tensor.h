@@ -8,6 +8,7 @@
 
 #include "sconce/array_ref.h"
 #include "sconce/error.h"
+#include "sconce/limits.h"
 #include "sconce/ref.h"
 #include "sconce/scalar_type.h"
 
@@ -78,6 +79,7 @@ class SCONCE_API Storage final : public RefCounted {
   static constexpr uint64_t kObserved = 1, kExposed = 2, kShared = 4, kWrite = 8;
   Storage() = default;
   void copy_shared();
+  void charge(size_t nbytes);
   void* data_ = nullptr;
   size_t nbytes_ = 0;
   const DeviceRuntime* device_ = nullptr;
@@ -85,6 +87,7 @@ class SCONCE_API Storage final : public RefCounted {
   std::shared_ptr<const void> owner_;
   std::shared_ptr<const void> before_;  // shared bytes that a reader may still look at
   mutable std::atomic<uint64_t> state_{0};
+  Charge charge_;
 };
 
 class Tensor;
@@ -113,6 +116,7 @@ class SCONCE_API TensorImpl final : public RefCounted {
   // Of a nested tensor, which is held padded as [batch, rows, features]: the rows that each has.
   // Null for ordinary tensors.
   std::shared_ptr<const std::vector<int64_t>> nested_rows;
+  Charge charge;
 
   // From now on a change of this form moves the epoch.
   void observe() const { observed_.store(true, std::memory_order_seq_cst); }

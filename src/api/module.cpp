@@ -21,6 +21,10 @@ namespace {
 std::shared_ptr<ModuleImpl> new_impl(const std::string& name, const LoadOptions& options) {
   auto impl = std::make_shared<ModuleImpl>();
   impl->options = options;
+  Limits& limits = impl->options.limits;
+  if (uint64_t steps = options.max_loop_steps; steps && (!limits.steps || steps < limits.steps))
+    limits.steps = steps;
+  if (limits.memory) impl->memory = make_ref<MemoryAccount>(limits.memory);
   impl->name = name;
   impl->engine.ops = &op_table();
   if (options.num_threads > 1)
@@ -33,11 +37,7 @@ std::shared_ptr<ModuleImpl> new_impl(const std::string& name, const LoadOptions&
 Module load_bytes(Bytes bytes, const std::string& name, const LoadOptions& options) {
   auto impl = new_impl(name, options);
   ModuleImpl* raw = impl.get();
-  Context c = default_context();
-  c.kernels = &cpu_kernels();
-  c.out = options.out;
-  c.max_steps = options.max_loop_steps;
-  ContextScope scope(&c);
+  CallScope scope(*impl);
   // __setstate__ runs while the archive is still being read.
   impl->archive =
       load_archive(std::move(bytes), name, op_table(), [raw](Function& f, std::vector<IValue> in) {
@@ -72,6 +72,7 @@ Module load(const std::string& path, const LoadOptions& options) {
 }
 Module compile(const std::string& source_text, const LoadOptions& options) {
   auto impl = new_impl("<source>", options);
+  CallScope scope(*impl);
   impl->archive.compiled = true;
   // Operators mean what they mean today: no upgraders.
   impl->archive.cu = std::make_shared<script::CompilationUnit>(op_table(), nullptr, ~uint64_t{0});
@@ -111,6 +112,10 @@ IValue Method::operator()(std::vector<IValue> inputs) const {
 IValue Method::operator()(std::vector<IValue> inputs, const Kwargs& kwargs) const {
   return impl_->run(name_, std::move(inputs), &kwargs);
 }
+IValue Method::operator()(std::vector<IValue> inputs, const Kwargs& kwargs,
+                          const Limits& limits) const {
+  return impl_->run(name_, std::move(inputs), &kwargs, &limits);
+}
 
 IValue Module::run_method(const std::string& name, std::vector<IValue> inputs) const {
   return impl_->run(name, std::move(inputs));
@@ -119,13 +124,14 @@ IValue Module::run_method(const std::string& name, std::vector<IValue> inputs,
                           const Kwargs& kwargs) const {
   return impl_->run(name, std::move(inputs), &kwargs);
 }
+IValue Module::run_method(const std::string& name, std::vector<IValue> inputs, const Kwargs& kwargs,
+                          const Limits& limits) const {
+  return impl_->run(name, std::move(inputs), &kwargs, &limits);
+}
 
 IValue Module::operator()(std::vector<IValue> inputs) const {
   const ClassType* t = impl_->object->type;
-  Context c = default_context();
-  c.kernels = &cpu_kernels();
-  c.out = impl_->options.out;
-  ContextScope scope(&c);
+  CallScope scope(*impl_.operator->());
   auto call = [&](Function& f, std::vector<IValue> in) {
     auto plan = impl_->plan_of(f);
     admit_arguments(f, in, nullptr);
@@ -168,6 +174,7 @@ std::vector<std::string> Module::function_names() const {
   return r;
 }
 void Module::define(const std::string& source_text) {
+  CallScope scope(*impl_.operator->());
   auto& cu = *impl_->archive.cu;
   std::lock_guard<std::recursive_mutex> lock(cu.mutex());
   auto source = std::make_shared<Source>();
@@ -182,6 +189,7 @@ void Module::define(const std::string& source_text) {
 }
 std::vector<std::string> Module::argument_names(const std::string& name) const {
   Function& f = impl_->method(name);
+  CallScope scope(*impl_.operator->());
   impl_->archive.cu->ensure_schema(f);
   std::vector<std::string> r;
   for (size_t i = f.self ? 1 : 0; i < f.schema.arguments.size(); ++i)
@@ -260,9 +268,7 @@ void Module::to(ScalarType dtype) {
     raise<OpError>("a module can be converted to a floating point or complex dtype, but not to ",
                    scalar_type_name(dtype));
   std::set<const void*> seen, converted;
-  Context c = default_context();
-  c.kernels = &cpu_kernels();
-  ContextScope scope(&c);
+  CallScope scope(*impl_.operator->());
   walk(*impl_->object, "", true, seen,
        [&](const std::string&, const ClassType::Attribute& a, Object&, size_t, const IValue& v) {
          if (!(a.is_parameter || a.is_buffer) || !v.isTensor() || !v.toTensorRef().defined())
@@ -336,18 +342,14 @@ void Module::load_state_dict(const std::vector<Named<Tensor>>& state, bool stric
   if (strict && !unknown.empty()) raise<Error>("load_state_dict: not in the module: ", unknown);
   if (strict && !missing.empty()) raise<Error>("load_state_dict: not given: ", missing);
   const Operator& copy = *op_table().find_overload("aten::copy_");
-  Context c = default_context();
-  c.kernels = &cpu_kernels();
-  ContextScope scope(&c);
+  CallScope scope(*impl_.operator->());
   for (auto& [to, from] : copies) run_operator(copy, {to, from, false});
 }
 
 void Module::prepare(const std::string& method) {
   impl_->trusted = true;
   impl_->invalidate();
-  Context c = default_context();
-  c.kernels = &cpu_kernels();
-  ContextScope scope(&c);
+  CallScope scope(*impl_.operator->());
   impl_->prepared(method);
 }
 
@@ -363,18 +365,17 @@ void Module::setattr(const std::string& name, IValue value) {
 }
 
 std::string Module::graph_text(const std::string& method, const std::string& passes) const {
+  CallScope scope(*impl_.operator->());
   std::lock_guard<std::recursive_mutex> lock(impl_->archive.cu->mutex());
   Graph& g = impl_->method(method).ensure_graph();
   if (passes.empty()) return print_graph(g);
   auto copy = g.copy();
   PassContext c{&op_table(), impl_->object.get()};
-  Context ctx = default_context();
-  ctx.kernels = &cpu_kernels();
-  ContextScope scope(&ctx);
   run_pipeline(*copy, c, passes);
   return print_graph(*copy);
 }
 std::string Module::inlined_graph_text(const std::string& method) const {
+  CallScope scope(*impl_.operator->());
   std::lock_guard<std::recursive_mutex> lock(impl_->archive.cu->mutex());
   auto g = impl_->method(method).ensure_graph().copy();
   PassContext c{&op_table(), nullptr};
@@ -382,10 +383,12 @@ std::string Module::inlined_graph_text(const std::string& method) const {
   return print_graph(*g);
 }
 std::string Module::plan_text(const std::string& method) const {
+  CallScope scope(*impl_.operator->());
   return print_plan(*impl_->prepared(method)->plan);
 }
 
 void Module::compile_all() const {
+  CallScope scope(*impl_.operator->());
   std::lock_guard<std::recursive_mutex> lock(impl_->archive.cu->mutex());
   auto& list = impl_->archive.cu->functions();
   for (size_t i = 0; i < list.size(); ++i) list[i]->ensure_graph();  // the list may grow meanwhile
@@ -415,6 +418,7 @@ void find_missing(Block* b, std::vector<std::pair<std::string, std::string>>& ou
 std::vector<std::pair<std::string, std::string>> Module::missing_operators() const {
   std::vector<std::pair<std::string, std::string>> out;
   std::set<std::string> seen;
+  CallScope scope(*impl_.operator->());
   std::lock_guard<std::recursive_mutex> lock(impl_->archive.cu->mutex());
   auto& list = impl_->archive.cu->functions();
   for (size_t i = 0; i < list.size(); ++i) {

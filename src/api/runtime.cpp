@@ -166,17 +166,33 @@ void ModuleImpl::invalidate() {
   plans.swap(plans_);
 }
 
-IValue ModuleImpl::run(const std::string& name, std::vector<IValue> inputs, const Kwargs* kwargs) {
-  Context c = default_context();
+CallScope::CallScope(ModuleImpl& m, const Limits* given) : context_(default_context()) {
+  Context& c = context_;
   c.kernels = &cpu_kernels();
-  c.out = options.out;
-  c.warnings = options.warnings;
-  c.max_steps = options.max_loop_steps;
-  c.strict_device = options.strict_device;
-  c.recorder = recorder;
-  c.pool = engine.pool.get();
+  c.out = m.options.out;
+  c.warnings = m.options.warnings;
+  c.strict_device = m.options.strict_device;
+  c.recorder = m.recorder;
+  c.pool = m.engine.pool.get();
   c.num_threads = c.pool ? c.pool->size() : 1;
-  ContextScope scope(&c);
+  const Context& outer = sconce::context();
+  if (outer.budget) {
+    c.budget = outer.budget;
+    c.max_depth = outer.max_depth;
+  } else if (const Limits& limits = given ? *given : m.options.limits; limits.any()) {
+    if (limits.exclusive) exclusive_ = std::unique_lock<std::recursive_mutex>(m.calls_);
+    Ref<MemoryAccount> memory = m.memory;
+    if (given && given->memory) memory = make_ref<MemoryAccount>(given->memory);
+    budget_.emplace(limits, std::move(memory));
+    c.budget = &*budget_;
+    if (limits.depth) c.max_depth = static_cast<size_t>(limits.depth);
+  }
+  scope_.emplace(&c);
+}
+
+IValue ModuleImpl::run(const std::string& name, std::vector<IValue> inputs, const Kwargs* kwargs,
+                       const Limits* limits) {
+  CallScope scope(*this, limits);
   const Ref<Prepared> held = prepared(name);
   Prepared& p = *held;
   p.boundary.admit(inputs, kwargs);

@@ -8,6 +8,7 @@
 #include "api/boundary.h"
 #include "api/device_copy.h"
 #include "core/assumptions.h"
+#include "core/budget.h"
 #include "loader/archive.h"
 #include "passes/passes.h"
 #include "runtime/interpreter.h"
@@ -43,6 +44,8 @@ struct Prepared final : RefCounted {
 };
 
 struct ModuleImpl {
+  // First, and so the last to go: what else is here is charged to it. Null: no limit of memory.
+  Ref<MemoryAccount> memory;
   LoadedArchive archive;
   Ref<Object> object;
   LoadOptions options;
@@ -57,7 +60,9 @@ struct ModuleImpl {
   // made takes a lock for the time of a look-up.
   Ref<Prepared> prepared(const std::string& method);
   std::shared_ptr<Plan> plan_of(Function& f);
-  IValue run(const std::string& method, std::vector<IValue> inputs, const Kwargs* kwargs = nullptr);
+  // limits: of this call; null: the module's own.
+  IValue run(const std::string& method, std::vector<IValue> inputs, const Kwargs* kwargs = nullptr,
+             const Limits* limits = nullptr);
   Function& method(const std::string& name);
   // The graph that runs: inlined, with PyTorch's run-time rewrite. assumptions: folded as well, as
   // far as they may be made. Null when a constant of the graph can't be assumed.
@@ -74,6 +79,22 @@ struct ModuleImpl {
   std::mutex preparing_;  // of the next
   Unstable unstable_;
   std::unique_ptr<DeviceCopy> constants_;  // of graphs, on the module's device; under cu->mutex()
+  friend class CallScope;
+  std::recursive_mutex calls_;  // of calls that are exclusive
+};
+
+// The context of whatever runs a module's code or operators for it: its kernels, streams, threads
+// and limits. Inside of another call's scope the limits are that call's.
+class CallScope {
+ public:
+  explicit CallScope(ModuleImpl& m, const Limits* limits = nullptr);
+  Context& context() { return context_; }
+
+ private:
+  Context context_;
+  std::unique_lock<std::recursive_mutex> exclusive_;
+  std::optional<Budget> budget_;
+  std::optional<ContextScope> scope_;
 };
 
 }  // namespace sconce

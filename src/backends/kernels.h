@@ -2,6 +2,8 @@
 // The kernel tables, and the one way from an operator to elements.
 #pragma once
 #include "backends/slots.h"
+#include "backends/work.h"
+#include "core/budget.h"
 #include "core/context.h"
 #include "core/recorder.h"
 
@@ -55,8 +57,10 @@ void call_slot(const A& given) {
     detail::own_written(reinterpret_cast<TensorView*>(&own), A::kViews, written);
     return call_slot(own);
   }
+  Context& c = context();
+  if (c.budget) c.budget->work(slot_work(given), detail::SlotOf<A>::kName);
   detail::NoteWrites after{views, written};
-  if (Recorder* r = context().recorder)
+  if (Recorder* r = c.recorder)
     r->called(
         {detail::SlotOf<A>::run, &given, sizeof(A), A::kViews, written, detail::SlotOf<A>::kName});
   else

@@ -13,6 +13,7 @@ namespace sconce {
 struct Kernels;
 class DeviceRuntime;
 class ThreadPool;
+class Budget;
 
 // Memory for tensors. allocate gives 64-byte aligned bytes or throws OutOfMemory.
 struct Allocator {
@@ -36,8 +37,8 @@ struct Context {
   ThreadPool* pool = nullptr;
   int num_threads = 1;
   bool inline_forks = true;  // fork runs its task at once, on the calling thread
-  uint64_t max_steps = 0;    // 0: no limit
   size_t max_depth = 5000;   // frames of one call chain
+  Budget* budget = nullptr;  // what is left of the limits; null: there are none
   Recorder* recorder = nullptr;
 };
 

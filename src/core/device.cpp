@@ -3,6 +3,7 @@
 
 #include <atomic>
 
+#include "core/budget.h"
 #include "core/op_table.h"
 
 namespace sconce {
@@ -51,6 +52,17 @@ const DeviceRuntime* device_of(const Call& c) {
   for (uint32_t i = 0; i < c.n_in(); ++i)
     if (const DeviceRuntime* d = device_of(c.in(i))) return d;
   return nullptr;
+}
+
+void run_kernel(Budget& b, void (*kernel)(Call&), Call& c) {
+  b.pass();
+  run_kernel(kernel, c);
+  MemoryAccount* account = b.memory();
+  if (!account) return;
+  for (uint32_t i = 0; i < c.n_out(); ++i) charge_value(*account, c.result(i));
+  // What it wrote into, or read: lists and dicts whose charge is out of date.
+  for (uint32_t i = 0; i < c.n_in(); ++i)
+    if (c.in(i).isList() || c.in(i).isDict()) charge_value(*account, c.in(i));
 }
 
 void run_kernel(void (*kernel)(Call&), Call& c) {

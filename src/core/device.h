@@ -74,5 +74,7 @@ class DeviceScope {
 const DeviceRuntime* device_of(const Call& c);
 // Calls an operator's kernel on the device of its inputs.
 void run_kernel(void (*kernel)(Call&), Call& c);
+// The same under limits: looks at the clock, and charges the results.
+void run_kernel(Budget& b, void (*kernel)(Call&), Call& c);
 
 }  // namespace sconce

@@ -3,9 +3,13 @@
 #include "sconce/ivalue.h"
 #include "sconce/op.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <cstring>
+#include <random>
 
+#include "core/budget.h"
 #include "core/schema.h"
 #include "core/value_check.h"
 
@@ -57,6 +61,56 @@ std::vector<int64_t> IValue::toIntVector() const {
   return r;
 }
 
+namespace {
+struct Secret {
+  uint64_t a, b;
+  Secret() {
+    std::random_device random;
+    a = uint64_t{random()} << 32 | random();
+    b = (uint64_t{random()} << 32 | random()) | 1;
+  }
+};
+const Secret& secret() {
+  static const Secret s;
+  return s;
+}
+uint64_t fold(uint64_t x, uint64_t y) {
+  const auto p = static_cast<unsigned __int128>(x) * y;
+  return static_cast<uint64_t>(p) ^ static_cast<uint64_t>(p >> 64);
+}
+size_t secret_mix(uint64_t x) { return fold(x ^ secret().a, secret().b); }
+// Eight bytes at a time, each step keyed (after Yi's wyhash).
+size_t secret_hash(std::string_view s) {
+  uint64_t h = secret().a ^ s.size();
+  for (; s.size() >= 8; s.remove_prefix(8)) {
+    uint64_t w;
+    std::memcpy(&w, s.data(), 8);
+    h = fold(h ^ w, secret().b) + secret().a;
+  }
+  uint64_t w = 0;
+  if (!s.empty()) std::memcpy(&w, s.data(), s.size());
+  return fold(h ^ w, secret().b ^ 0x9e3779b97f4a7c15u);
+}
+// What a dict finds its keys by. left: parts of a tuple that are still looked at; equal keys have
+// equal hashes all the same.
+size_t key_hash(const IValue& v, int& left) {
+  if (v.isString()) return secret_hash(v.toStringRef());
+  if (v.isTuple()) {
+    uint64_t h = secret().a;
+    for (auto& e : v.toTupleRef().items) {
+      if (--left < 0) break;
+      h = fold(h ^ key_hash(e, left), secret().b) + 1;
+    }
+    return h;
+  }
+  return secret_mix(ivalue_hash(v));
+}
+size_t key_hash(const IValue& v) {
+  int left = 1000;
+  return key_hash(v, left);
+}
+}  // namespace
+
 size_t ivalue_hash(const IValue& v) {
   switch (v.tag()) {
     case Tag::Int:
@@ -74,8 +128,9 @@ size_t ivalue_hash(const IValue& v) {
       return h;
     }
     case Tag::Enum: return std::hash<std::string>()(v.toEnumRef().name);
+    // The address, which is nobody's to know.
     case Tag::Tensor:
-    case Tag::Object: return std::hash<void*>()(v.box());
+    case Tag::Object: return secret_mix(reinterpret_cast<uintptr_t>(v.box()));
     default: raise<OpError>("unhashable type: '", v.tag_name(), "'");
   }
 }
@@ -108,6 +163,7 @@ bool ivalue_equal(const IValue& a, const IValue& b) {
       const auto& x = a.isList() ? a.toListRef().items : a.toTupleRef().items;
       const auto& y = b.isList() ? b.toListRef().items : b.toTupleRef().items;
       if (x.size() != y.size()) return false;
+      expect_items(static_cast<double>(x.size()));
       for (size_t i = 0; i < x.size(); ++i)
         if (!ivalue_equal(x[i], y[i])) return false;
       return true;
@@ -130,36 +186,47 @@ bool ivalue_equal(const IValue& a, const IValue& b) {
 
 // ---- dict ----
 
+DictBox::Index::iterator DictBox::locate(const IValue& key, size_t* position) {
+  auto range = index_.equal_range(key_hash(key));
+  for (auto it = range.first; it != range.second; ++it) {
+    // Unless something was erased, the numbers have no gaps.
+    auto at = static_cast<size_t>(it->second - order_.front());
+    if (order_.back() - order_.front() >= order_.size())
+      at = static_cast<size_t>(std::lower_bound(order_.begin(), order_.end(), it->second) -
+                               order_.begin());
+    *position = at;
+    if (ivalue_equal(items[at].first, key)) return it;
+  }
+  return index_.end();
+}
 IValue* DictBox::find(const IValue& key) {
-  auto range = index_.equal_range(ivalue_hash(key));
-  for (auto it = range.first; it != range.second; ++it)
-    if (ivalue_equal(items[it->second].first, key)) return &items[it->second].second;
-  return nullptr;
+  size_t at;
+  return locate(key, &at) == index_.end() ? nullptr : &items[at].second;
 }
 void DictBox::set(IValue key, IValue value) {
   if (IValue* v = find(key)) {
     *v = std::move(value);
     return;
   }
-  index_.emplace(ivalue_hash(key), items.size());
+  index_.emplace(key_hash(key), next_);
+  order_.push_back(next_++);
   items.emplace_back(std::move(key), std::move(value));
 }
 bool DictBox::erase(const IValue& key) {
-  for (size_t i = 0; i < items.size(); ++i)
-    if (ivalue_equal(items[i].first, key)) {
-      items.erase(items.begin() + static_cast<ptrdiff_t>(i));
-      reindex();
-      return true;
-    }
-  return false;
+  size_t at;
+  auto found = locate(key, &at);
+  if (found == index_.end()) return false;
+  index_.erase(found);
+  order_.erase(order_.begin() + static_cast<ptrdiff_t>(at));
+  // The key may be the item's own.
+  auto removed = std::move(items[at]);
+  items.erase(items.begin() + static_cast<ptrdiff_t>(at));
+  return true;
 }
 void DictBox::clear() {
   items.clear();
   index_.clear();
-}
-void DictBox::reindex() {
-  index_.clear();
-  for (size_t i = 0; i < items.size(); ++i) index_.emplace(ivalue_hash(items[i].first), i);
+  order_.clear();
 }
 
 // ---- objects ----
@@ -262,7 +329,12 @@ std::string complex_str(std::complex<double> v) {
 std::string ivalue_str(const IValue& v) {
   auto seq = [](const std::vector<IValue>& items) {
     std::string s;
-    for (size_t i = 0; i < items.size(); ++i) s += (i ? ", " : "") + ivalue_str(items[i]);
+    // What is shared is printed each time that it is met.
+    expect_items(static_cast<double>(items.size()));
+    for (size_t i = 0; i < items.size(); ++i) {
+      s += (i ? ", " : "") + ivalue_str(items[i]);
+      expect_memory(static_cast<double>(s.size()));
+    }
     return s;
   };
   switch (v.tag()) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/budget.h"
 #include "core/method_call.h"
 
 namespace sconce {
@@ -224,7 +225,10 @@ std::vector<IValue> run_operator(const Operator& op, std::vector<IValue> inputs)
   for (auto& v : outputs) out.push_back(&v);
   Call c(&op, in.data(), nullptr, static_cast<uint32_t>(in.size()), out.data(),
          static_cast<uint32_t>(n_out));
-  run_kernel(op.kernel, c);
+  if (Budget* b = context().budget)
+    run_kernel(*b, op.kernel, c);
+  else
+    run_kernel(op.kernel, c);
   return outputs;
 }
 

@@ -10,6 +10,7 @@
 #include <iomanip>
 #include <mutex>
 
+#include "core/budget.h"
 #include "core/device.h"
 #include "core/recorder.h"
 
@@ -49,12 +50,17 @@ void copy_memory(const DeviceRuntime* to_device, void* to, const DeviceRuntime* 
 Ref<Storage> Storage::allocate(size_t nbytes) {
   Ref<Storage> s(new Storage);
   Context& c = context();
+  if (c.budget) s->charge(nbytes);
   s->device_ = c.device;
   s->data_ = get_memory(c.device, nbytes);
   s->nbytes_ = nbytes;
   s->owned_ = s->resizable_ = true;
   if (c.recorder) c.recorder->allocated(s);
   return s;
+}
+void Storage::charge(size_t nbytes) {
+  constexpr size_t kOverhead = 128;
+  if (MemoryAccount* m = memory_account()) charge_.set(*m, nbytes + kOverhead);
 }
 Ref<Storage> Storage::copy_to(const DeviceRuntime* device) const {
   DeviceScope scope(device);
@@ -99,6 +105,7 @@ Ref<Storage> Storage::share() {
     owned_ = false;
   }
   Ref<Storage> s(new Storage);
+  s->charge(nbytes_);
   s->data_ = data_;
   s->nbytes_ = nbytes_;
   s->owner_ = owner_;
@@ -110,6 +117,7 @@ Ref<Storage> Storage::share() {
 void Storage::copy_shared() {
   std::lock_guard<std::mutex> lock(sharing());
   if (!(state_.load(std::memory_order_relaxed) & kShared)) return;
+  charge(nbytes_);
   void* fresh = get_memory(nullptr, nbytes_);
   copy_memory(nullptr, fresh, nullptr, data_, nbytes_);
   before_ = std::move(owner_);
@@ -127,6 +135,7 @@ void Storage::resize(size_t nbytes) {
   if (!resizable_) raise<OpError>("Trying to resize storage that is not resizable");
   Context& c = context();
   if (c.recorder) c.recorder->host_read(this);  // its address changes
+  charge(nbytes);
   void* fresh = get_memory(device_, nbytes);
   copy_memory(device_, fresh, device_, data_, nbytes_);
   if (owned_) free_memory(device_, data_, nbytes_);
@@ -177,6 +186,7 @@ Tensor empty_strided(IntArrayRef sizes, IntArrayRef strides, ScalarType dtype) {
     raise<OpError>("cannot make a tensor of type ", scalar_type_name(dtype));
   size_t bytes = checked_bytes(sizes, strides, dtype);
   auto impl = make_ref<TensorImpl>();
+  if (MemoryAccount* m = memory_account()) impl->charge.set(*m, sizeof(TensorImpl));
   impl->storage = Storage::allocate(bytes);
   if (const DeviceRuntime* d = impl->storage->device()) impl->device = d->device;
   impl->sizes = sizes;
@@ -191,6 +201,7 @@ Tensor empty(IntArrayRef sizes, ScalarType dtype) {
 }
 Tensor make_view(const Tensor& base, DimVector sizes, DimVector strides, int64_t offset) {
   auto impl = make_ref<TensorImpl>();
+  if (MemoryAccount* m = memory_account()) impl->charge.set(*m, sizeof(TensorImpl));
   impl->storage = base.impl()->storage;
   impl->sizes = std::move(sizes);
   impl->strides = std::move(strides);
@@ -483,6 +494,9 @@ void put_list(std::ostream& os, const std::vector<double>& v, ScalarType t) {
 std::ostream& operator<<(std::ostream& os, const Tensor& asked) {
   if (!asked.defined()) return os << "[ Tensor (undefined) ]";
   if (Recorder* r = context().recorder) r->host_read(asked.impl()->storage.get());
+  constexpr double kNumber = 12;  // characters
+  expect_memory(kNumber * static_cast<double>(asked.numel()));
+  expect_items(kNumber * static_cast<double>(asked.numel()));
   const Tensor original = copy_extent(asked, nullptr), t = doubles_of(original);
   const std::string type = (original.quantizer() ? "Quantized" : "") +
                            std::string(asked.device().type == DeviceType::CUDA ? "CUDA" : "CPU") +

@@ -251,6 +251,20 @@ TypeTable& TypeTable::global() {
   return *table;
 }
 
+namespace {
+// The parts of a type as its text has them: what is shared is counted each time. Stops at the first
+// beyond the limits.
+constexpr int kMaxParts = 1 << 16, kMaxDepth = 200;
+int count_parts(const std::vector<TypePtr>& elems, int counted, int depth) {
+  if (depth > kMaxDepth) raise<LimitError>("a type is nested more than ", kMaxDepth, " deep");
+  for (TypePtr e : elems) {
+    if (++counted > kMaxParts) raise<LimitError>("a type has more than ", kMaxParts, " parts");
+    counted = count_parts(e->elems, counted, depth + 1);
+  }
+  return counted;
+}
+}  // namespace
+
 TypePtr TypeTable::make_local(TypeKind kind, std::vector<TypePtr> elems, const std::string& name,
                               std::vector<std::string> fields) {
   std::string key(1, static_cast<char>(kind));
@@ -258,6 +272,8 @@ TypePtr TypeTable::make_local(TypeKind kind, std::vector<TypePtr> elems, const s
   key += '|' + name;
   for (auto& f : fields) key += '|' + f;
   std::lock_guard<std::mutex> lock(mutex_);
+  if (auto known = types_.find(key); known != types_.end()) return known->second.get();
+  count_parts(elems, 0, 1);
   auto& slot = types_[key];
   if (!slot) {
     slot = std::make_unique<Type>(kind);

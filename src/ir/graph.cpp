@@ -6,6 +6,8 @@
 #include <mutex>
 #include <unordered_set>
 
+#include "core/budget.h"
+
 namespace sconce {
 
 namespace {
@@ -283,7 +285,19 @@ void Graph::free_value(Value* v) {
   if (it != names.end() && it->second == v) names.erase(it);
   v->name.clear();
 }
+void Graph::grown() {
+  if (all_nodes_.size() > kMaxNodes)
+    raise<LimitError>("the limit of ", kMaxNodes, " nodes in a graph is reached");
+  Budget* b = context().budget;
+  if (!b) return;
+  b->pass();
+  if (!b->memory()) return;
+  // With what the heap adds, and lists of inputs and uses.
+  constexpr size_t kNode = sizeof(Node) + 64, kValue = sizeof(Value) + 48;
+  charge_.set(*b->memory(), all_nodes_.size() * kNode + all_values_.size() * kValue);
+}
 Node* Graph::create(Symbol kind, size_t num_outputs) {
+  if (all_nodes_.size() % 256 == 255) grown();
   all_nodes_.push_back(std::make_unique<Node>());
   Node* n = all_nodes_.back().get();
   n->kind = kind;
@@ -364,16 +378,50 @@ std::vector<Value*> unpack_tuple(Value* v) {
   return g->insert_node(g->create_tuple_unpack(v))->outputs;
 }
 
+Value* Clones::of(Value* v) const {
+  auto it = made_.find(v);
+  return it != made_.end() ? it->second : outer_(v);
+}
+Node* Graph::create_clone(Node* n, Clones& clones) {
+  Node* r = create(n->kind, 0);
+  r->range = n->range;
+  r->scope = n->scope;
+  r->op = n->op;
+  r->function = n->function;
+  r->attributes = n->attributes;
+  for (Value* o : n->outputs) {
+    Value* c = r->add_output(o->type);
+    if (!o->name.empty()) c->set_name(o->name);
+  }
+  for (Value* i : n->inputs) r->add_input(clones.of(i));
+  for (Block* b : n->blocks) r->add_block()->clone_from(b, clones);
+  return r;
+}
+void Block::clone_from(Block* src, Clones& clones) {
+  InsertPoint at(*graph, this);
+  for (Value* in : src->inputs()) {
+    Value* c = add_input();
+    c->type = in->type;
+    if (!in->name.empty()) c->set_name(in->name);
+    clones.add(in, c);
+  }
+  for (Node* n = src->first(); n != src->ret; n = n->next) {
+    Node* c = graph->insert_node(graph->create_clone(n, clones));
+    for (size_t i = 0; i < n->outputs.size(); ++i) clones.add(n->outputs[i], c->outputs[i]);
+  }
+  for (Value* o : src->outputs()) register_output(clones.of(o));
+}
+
 std::vector<Value*> insert_graph(Graph& g, Graph& callee, const std::vector<Value*>& inputs) {
-  std::unordered_map<Value*, Value*> map;
-  for (size_t i = 0; i < inputs.size(); ++i) map[callee.inputs()[i]] = inputs[i];
-  auto get = [&](Value* v) { return map.at(v); };
+  Clones clones(
+      [](Value* v) -> Value* { raise<Error>("copy: value %", v->name, " is not in the graph"); });
+  for (size_t i = 0; i < inputs.size(); ++i) clones.add(callee.inputs()[i], inputs[i]);
   for (Node* n : callee.block()->nodes()) {
-    Node* c = g.insert_node(g.create_clone(n, std::function<Value*(Value*)>(get)));
-    for (size_t i = 0; i < n->outputs.size(); ++i) map[n->outputs[i]] = c->outputs[i];
+    Node* c = g.insert_node(g.create_clone(n, clones));
+    for (size_t i = 0; i < n->outputs.size(); ++i) clones.add(n->outputs[i], c->outputs[i]);
   }
   std::vector<Value*> out;
-  for (Value* v : callee.outputs()) out.push_back(map.at(v));
+  for (Value* v : callee.outputs()) out.push_back(clones.of(v));
   return out;
 }
 
@@ -469,7 +517,27 @@ const char* wrong_shape(const Node* n) {
   return nullptr;
 }
 
-void verify_block(const Block* b, std::unordered_set<const Value*> seen) {
+// The uses that values list, looked up; each list is gone through once.
+class ListedUses {
+ public:
+  bool has(const Value* v, const Node* n, size_t i) {
+    constexpr size_t kFew = 16;
+    if (v->uses.size() <= kFew)
+      return std::any_of(v->uses.begin(), v->uses.end(),
+                         [&](const Use& u) { return u.user == n && u.offset == i; });
+    auto [users, fresh] = many_.try_emplace(v);
+    if (fresh)
+      for (const Use& u : v->uses) users->second.emplace(u.user, u.offset);
+    auto range = users->second.equal_range(n);
+    return std::any_of(range.first, range.second, [&](auto& use) { return use.second == i; });
+  }
+
+ private:
+  std::unordered_map<const Value*, std::unordered_multimap<const Node*, size_t>> many_;
+};
+
+// seen: what is defined where b stands; as before when it returns.
+void verify_block(const Block* b, std::unordered_set<const Value*>& seen, ListedUses& uses) {
   auto fail = [](const char* what, const Node* n) {
     raise<Error>("graph verifier: ", what, " at node ", n->kind.str());
   };
@@ -477,15 +545,13 @@ void verify_block(const Block* b, std::unordered_set<const Value*> seen) {
   auto check_inputs = [&](const Node* n) {
     for (size_t i = 0; i < n->inputs.size(); ++i) {
       if (!seen.count(n->inputs[i])) fail("an input is used before its definition", n);
-      bool listed = false;
-      for (const Use& u : n->inputs[i]->uses) listed |= u.user == n && u.offset == i;
-      if (!listed) fail("a use is not in its value's list", n);
+      if (!uses.has(n->inputs[i], n, i)) fail("a use is not in its value's list", n);
     }
   };
   for (const Node* n = b->first(); n != b->ret; n = n->next) {
     if (n->owner != b || n->next->prev != n) fail("broken list", n);
     check_inputs(n);
-    for (Block* inner : n->blocks) verify_block(inner, seen);
+    for (Block* inner : n->blocks) verify_block(inner, seen, uses);
     if (n->kind == prim::If &&
         (n->blocks.size() != 2 || n->blocks[0]->outputs().size() != n->outputs.size() ||
          n->blocks[1]->outputs().size() != n->outputs.size()))
@@ -504,10 +570,17 @@ void verify_block(const Block* b, std::unordered_set<const Value*> seen) {
     }
   }
   check_inputs(b->ret);
+  for (Value* v : b->inputs()) seen.erase(v);
+  for (const Node* n = b->first(); n != b->ret; n = n->next)
+    for (Value* v : n->outputs) seen.erase(v);
 }
 }  // namespace
 
-void verify_graph(const Graph& g) { verify_block(g.block(), {}); }
+void verify_graph(const Graph& g) {
+  std::unordered_set<const Value*> seen;
+  ListedUses uses;
+  verify_block(g.block(), seen, uses);
+}
 
 std::string unknown_call_text(std::string_view kind) {
   const size_t at = kind.rfind("::");

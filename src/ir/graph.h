@@ -170,6 +170,19 @@ struct Node {
   bool must_be_none() const;
 };
 
+// The copies of values, while nodes are copied: of those made so far, and, asked of the given
+// function, of those outside.
+class Clones {
+ public:
+  explicit Clones(std::function<Value*(Value*)> outer) : outer_(std::move(outer)) {}
+  void add(Value* v, Value* copy) { made_[v] = copy; }
+  Value* of(Value* v) const;
+
+ private:
+  std::unordered_map<Value*, Value*> made_;
+  std::function<Value*(Value*)> outer_;
+};
+
 struct Block {
   Graph* graph = nullptr;
   Node* owning_node = nullptr;  // null: the top block
@@ -190,6 +203,7 @@ struct Block {
   // Appends copies of src's nodes and outputs; map gives the copy of an outer value.
   template <class F>
   void clone_from(Block* src, F map);
+  void clone_from(Block* src, Clones& clones);
 
   // for (Node* n : block->nodes()): the current node may be removed or moved.
   struct Iterator {
@@ -220,6 +234,9 @@ struct Graph : std::enable_shared_from_this<Graph> {
   std::vector<Value*>& outputs() const { return block_->outputs(); }
   Value* add_input(const std::string& name = "") { return block_->add_input(name); }
 
+  // The most nodes that a graph may ever have had.
+  static constexpr size_t kMaxNodes = 2'000'000;
+  // Throws LimitError where that is reached, or a limit of the call that compiles it is.
   Node* create(Symbol kind, size_t num_outputs = 1);
   Node* create(Symbol kind, const std::vector<Value*>& inputs, size_t num_outputs = 1);
   Node* insert_node(Node* n) { return n->insert_before(insert_before_); }
@@ -237,6 +254,7 @@ struct Graph : std::enable_shared_from_this<Graph> {
   Node* create_store(const std::string& name, Value* v);
   template <class F>
   Node* create_clone(Node* n, F map);
+  Node* create_clone(Node* n, Clones& clones);
   std::shared_ptr<Graph> copy() const;
 
   TypeTable* types = &TypeTable::global();  // the archive's
@@ -252,6 +270,7 @@ struct Graph : std::enable_shared_from_this<Graph> {
  private:
   friend struct Node;
   friend struct Block;
+  void grown();
   Block* new_block(Node* owner);
   Value* new_value(Node* n, size_t offset, TypePtr t);
   void free_value(Value* v);
@@ -261,6 +280,7 @@ struct Graph : std::enable_shared_from_this<Graph> {
   std::vector<std::unique_ptr<Node>> all_nodes_;
   std::vector<std::unique_ptr<Value>> all_values_;
   std::vector<std::unique_ptr<Block>> all_blocks_;
+  Charge charge_;
 };
 
 class InsertPoint {
@@ -305,40 +325,13 @@ void verify_graph(const Graph& g);
 
 template <class F>
 Node* Graph::create_clone(Node* n, F map) {
-  Node* r = create(n->kind, 0);
-  r->range = n->range;
-  r->scope = n->scope;
-  r->op = n->op;
-  r->function = n->function;
-  r->attributes = n->attributes;
-  for (Value* o : n->outputs) {
-    Value* c = r->add_output(o->type);
-    if (!o->name.empty()) c->set_name(o->name);
-  }
-  for (Value* i : n->inputs) r->add_input(map(i));
-  for (Block* b : n->blocks) r->add_block()->clone_from(b, map);
-  return r;
+  Clones clones(map);
+  return create_clone(n, clones);
 }
-
 template <class F>
 void Block::clone_from(Block* src, F outer) {
-  std::unordered_map<Value*, Value*> local;
-  auto map = [&](Value* v) -> Value* {
-    auto it = local.find(v);
-    return it != local.end() ? it->second : outer(v);
-  };
-  InsertPoint at(*graph, this);
-  for (Value* in : src->inputs()) {
-    Value* c = add_input();
-    c->type = in->type;
-    if (!in->name.empty()) c->set_name(in->name);
-    local[in] = c;
-  }
-  for (Node* n = src->first(); n != src->ret; n = n->next) {
-    Node* c = graph->insert_node(graph->create_clone(n, std::function<Value*(Value*)>(map)));
-    for (size_t i = 0; i < n->outputs.size(); ++i) local[n->outputs[i]] = c->outputs[i];
-  }
-  for (Value* o : src->outputs()) register_output(map(o));
+  Clones clones(outer);
+  clone_from(src, clones);
 }
 
 }  // namespace sconce

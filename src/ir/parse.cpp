@@ -305,7 +305,7 @@ class GraphParser {
     if (line == std::string::npos || line == 0 || !number(line + 1, column, &r.line) ||
         !number(column + 1, comment.size(), &r.start))
       return;
-    r.file = comment.substr(0, line);
+    r.file = std::make_shared<const std::string>(comment, 0, line);
     r.offset = static_cast<uint32_t>(t_.comments->original.size());
     n->range = {t_.comments, r.offset, r.offset};
     t_.comments->original.push_back(std::move(r));
@@ -434,15 +434,26 @@ class GraphParser {
       end = end_of_tensor_text();
     else
       return std::nullopt;
-    size_t line = s_.find('\n', start);
+    size_t line = ahead(line_, "\n");
     if (end == std::string::npos || line < end) fail("a constant");
     t_.at = end + 1;
     return s_.substr(start, t_.at - start);
   }
   // " 1  2 [ CPUFloatType{2} ]"; quantised tensors have more before the last bracket.
-  size_t end_of_tensor_text() const {
-    size_t brace = std::min(s_.find("Type{", t_.at), s_.find("(undefined)", t_.at));
-    return brace == std::string::npos ? brace : s_.find(" ]", brace) + 1;
+  size_t end_of_tensor_text() {
+    const size_t brace = std::min(ahead(type_, "Type{"), ahead(undefined_, "(undefined)"));
+    if (brace == std::string::npos) return brace;
+    const size_t end = s_.find(" ]", brace);
+    return end == std::string::npos ? end : end + 1;
+  }
+  // Where something stands next in the text, remembered: asking again and again from further places
+  // looks through the text once.
+  struct Next {
+    size_t from = std::string::npos, at = 0;
+  };
+  size_t ahead(Next& n, const char* what) {
+    if (t_.at < n.from || t_.at > n.at) n = {t_.at, s_.find(what, t_.at)};
+    return n.at;
   }
 
   static Tensor tensor_of(const std::vector<double>& values, const std::vector<int64_t>& sizes,
@@ -703,6 +714,7 @@ class GraphParser {
   std::unordered_map<std::string, Value*> values_;
   std::vector<std::pair<Value*, std::string>> names_;
   std::vector<Node*> pending_;  // with a subgraph that follows
+  Next type_, undefined_, line_;
 };
 
 }  // namespace

@@ -2,6 +2,8 @@
 // A source text with its name, and error messages that point into it.
 #pragma once
 #include <algorithm>
+#include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -11,9 +13,18 @@ namespace sconce {
 
 // Where a piece of generated source came from in the original Python (from .debug_pkl).
 struct OriginalRange {
-  uint32_t offset;  // in the generated text
-  std::string file, text;
+  uint32_t offset;                          // in the generated text
+  std::shared_ptr<const std::string> file;  // many ranges have one; null: not known
+  std::shared_ptr<const std::string> text;  // the same
   uint32_t line = 0, start = 0, end = 0;
+  const std::string& file_name() const { return file ? *file : none(); }
+  const std::string& source() const { return text ? *text : none(); }
+
+ private:
+  static const std::string& none() {
+    static const std::string empty;
+    return empty;
+  }
 };
 
 struct Source {
@@ -27,25 +38,31 @@ struct Source {
   // "file:line:col" of the original when known; col is 0-based as PyTorch prints it.
   std::string position(uint32_t at) const {
     if (const OriginalRange* o = find_original(at)) {
+      const std::string& own = o->source();
       uint32_t line = o->line, col = o->start;
-      size_t bol = o->start == 0 ? std::string::npos : o->text.rfind('\n', o->start - 1);
-      for (uint32_t i = 0; i < o->start && i < o->text.size(); ++i) line += o->text[i] == '\n';
+      size_t bol = o->start == 0 ? std::string::npos : own.rfind('\n', o->start - 1);
+      for (uint32_t i = 0; i < o->start && i < own.size(); ++i) line += own[i] == '\n';
       if (bol != std::string::npos) col = o->start - static_cast<uint32_t>(bol) - 1;
-      if (!o->file.empty()) return o->file + ":" + std::to_string(line) + ":" + std::to_string(col);
+      if (!o->file_name().empty())
+        return o->file_name() + ":" + std::to_string(line) + ":" + std::to_string(col);
     }
     auto [line, col] = line_col(at);
     return name + ":" + std::to_string(line) + ":" + std::to_string(col);
   }
-  // 1-based line, 0-based column.
+  // 1-based line, 0-based column. text doesn't change any more.
   std::pair<uint32_t, uint32_t> line_col(uint32_t at) const {
-    uint32_t line = 1, bol = 0;
-    for (uint32_t i = 0; i < at && i < text.size(); ++i)
-      if (text[i] == '\n') {
-        ++line;
-        bol = i + 1;
-      }
-    return {line, at - bol};
+    std::call_once(lines_known_, [this] {
+      for (size_t i = text.find('\n'); i != std::string::npos; i = text.find('\n', i + 1))
+        line_ends_.push_back(static_cast<uint32_t>(i));
+    });
+    const auto next = std::lower_bound(line_ends_.begin(), line_ends_.end(), at);
+    const uint32_t bol = next == line_ends_.begin() ? 0 : *(next - 1) + 1;
+    return {static_cast<uint32_t>(next - line_ends_.begin()) + 1, at - bol};
   }
+
+ private:
+  mutable std::once_flag lines_known_;
+  mutable std::vector<uint32_t> line_ends_;
 };
 
 // "name:line:col: error: message", the line, and a caret under the range.

@@ -36,25 +36,47 @@ void read_debug(const zip::Archive& z, const std::string& record, Source& s) {
   try {
     PickleOptions o;
     o.what = record;
+    o.file_size = z.size();
+    // Texts are put together from pieces that may be named again and again.
+    uint64_t worth = (uint64_t{1} << 20) + 16 * z.size();
+    auto spend = [&](uint64_t n) {
+      if (n > worth) raise<FormatError>(record, ": unfolds to far more than the file holds");
+      worth -= n;
+    };
+    using Text = std::shared_ptr<const std::string>;
     IValue v = unpickle(z.read(record), o);
     auto& top = v.toTupleRef().items;
     bool table = !top.empty() && top[0].isString();
-    std::vector<std::string> strings;
+    std::vector<Text> strings;
+    std::unordered_map<RefCounted*, Text> texts, names;
     std::vector<IValue> entries;
     if (table) {
-      for (auto& x : top.at(1).toTupleRef().items) strings.push_back(x.toString());
+      for (auto& x : top.at(1).toTupleRef().items) {
+        spend(x.toStringRef().size());
+        strings.push_back(std::make_shared<const std::string>(x.toStringRef()));
+      }
       // The entries follow, either directly or as one tuple.
       for (size_t i = 2; i < top.size(); ++i) {
         if (top[i].isTuple() && !top[i].toTupleRef().items.empty() &&
             top[i].toTupleRef().items[0].isTuple())
-          for (auto& e : top[i].toTupleRef().items) entries.push_back(e);
+          for (auto& e : top[i].toTupleRef().items) {
+            spend(sizeof(OriginalRange));
+            entries.push_back(e);
+          }
         else
           entries.push_back(top[i]);
       }
     } else {
       entries = top;
     }
-    std::unordered_map<RefCounted*, std::string> texts;
+    auto own = [&](const IValue& v) {
+      Text& t = names[v.box()];
+      if (!t) {
+        spend(v.toStringRef().size());
+        t = std::make_shared<const std::string>(v.toStringRef());
+      }
+      return t;
+    };
     for (auto& e : entries) {
       auto& parts = e.toTupleRef().items;
       OriginalRange r;
@@ -62,15 +84,21 @@ void read_debug(const zip::Archive& z, const std::string& record, Source& s) {
       auto& src = parts.at(1).toTupleRef().items;
       auto& where = src.at(0).toTupleRef().items;
       if (table) {
-        std::string& text = texts[where.at(0).box()];
-        if (text.empty())
-          for (auto& i : where.at(0).toTupleRef().items)
-            text += strings.at(static_cast<size_t>(i.toInt()));
+        Text& text = texts[where.at(0).box()];
+        if (!text) {
+          std::string whole;
+          for (auto& i : where.at(0).toTupleRef().items) {
+            const Text& piece = strings.at(static_cast<size_t>(i.toInt()));
+            spend(piece->size() + 1);
+            whole += *piece;
+          }
+          text = std::make_shared<const std::string>(std::move(whole));
+        }
         r.text = text;
         r.file = strings.at(static_cast<size_t>(where.at(1).toInt()));
       } else {
-        r.text = where.at(0).toString();
-        r.file = where.at(1).isString() ? where.at(1).toString() : "";
+        r.text = own(where.at(0));
+        if (where.at(1).isString()) r.file = own(where.at(1));
       }
       r.line = static_cast<uint32_t>(where.at(2).toInt());
       r.start = static_cast<uint32_t>(src.at(1).toInt());
@@ -80,6 +108,8 @@ void read_debug(const zip::Archive& z, const std::string& record, Source& s) {
     std::stable_sort(
         s.original.begin(), s.original.end(),
         [](const OriginalRange& a, const OriginalRange& b) { return a.offset < b.offset; });
+  } catch (const LimitError&) {
+    throw;
   } catch (const std::exception&) {
     s.original.clear();
   }

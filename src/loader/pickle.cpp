@@ -5,12 +5,16 @@
 #include <cstdio>
 #include <cstring>
 
+#include "core/budget.h"
 #include "loader/unpickler.h"
 
 namespace sconce {
 
 namespace {
 constexpr size_t kMaxDepth = 2000;
+constexpr uint64_t kMaxUnfolded = uint64_t{1} << 24;
+constexpr size_t kMaxName = 4096;   // of a module or class
+constexpr uint64_t kMaxKey = 4096;  // parts of a dict's key
 // Tuples that hold more than values are looked into recursively.
 constexpr size_t kMaxMixedDepth = 100;
 }  // namespace
@@ -24,11 +28,20 @@ IValue Unpickler::run() {
     uint8_t op = r_.u8();
     if (op == '.') break;
     if (++steps_ > worth_) fail("the pickle unfolds to far more than its file holds");
+    if (steps_ % 1024 == 0) look();
     step(op);
   }
   if (!marks_.empty() || stack_.size() != 1) fail("the pickle does not leave one value");
   if (!o_.torch_save && !stack_[0].is_value()) fail("the pickle does not leave one value");
   return value_of(stack_[0]);
+}
+
+void Unpickler::look() {
+  Budget* b = context().budget;
+  if (!b) return;
+  b->pass();
+  constexpr uint64_t kStep = sizeof(Item) + 80;  // an item and the box that it has at most
+  if (b->memory()) charge_.set(*b->memory(), steps_ * kStep + text_);
 }
 
 void Unpickler::fail(const std::string& what) const {
@@ -99,6 +112,7 @@ std::vector<IValue> Unpickler::values(Items items) {
 }
 std::string Unpickler::text(uint64_t n) {
   auto* p = r_.take(n);
+  text_ += n;
   return std::string(reinterpret_cast<const char*>(p), static_cast<size_t>(n));
 }
 void Unpickler::memo_put(uint64_t at) {
@@ -135,13 +149,19 @@ void Unpickler::hold(const IValue& container, const IValue& element) {
   if (!element.isTuple() && !element.isList() && !element.isDict()) return;
   if (element.box() == container.box())
     fail(element.isList() ? "a list contains itself" : "a dict contains itself");
-  auto inner = depth_.find(element.box());
-  const size_t depth = (inner == depth_.end() ? 1 : inner->second) + 1;
-  if (depth > kMaxDepth) fail("values are nested too deeply");
+  auto inner = nested_.find(element.box());
+  const Nested e = inner == nested_.end() ? Nested() : inner->second;
+  if (e.depth + 1 > kMaxDepth) fail("values are nested too deeply");
+  const size_t own = element.isTuple()  ? element.toTupleRef().items.size()
+                     : element.isList() ? element.toListRef().items.size()
+                                        : 2 * element.toDictRef().items.size();
   if (!element.isTuple() && sealed_.insert(element.box()).second) keep_.push_back(element);
-  auto [at, fresh] = depth_.emplace(container.box(), depth);
+  auto [at, fresh] = nested_.emplace(container.box(), Nested());
   if (fresh) keep_.push_back(container);
-  at->second = std::max(at->second, depth);
+  at->second.depth = std::max(at->second.depth, e.depth + 1);
+  at->second.unfolded += e.unfolded + own + 1;
+  if (at->second.unfolded > std::max(kMaxUnfolded, 16 * worth_))
+    fail("the pickle unfolds to far more than it holds");
 }
 void Unpickler::open(const IValue& container) const {
   if (sealed_.count(container.box())) fail("a container changes after it was put into another");
@@ -149,6 +169,16 @@ void Unpickler::open(const IValue& container) const {
 void Unpickler::spend(uint64_t n) {
   spent_ += n;
   if (spent_ > 16 * worth_ + 4096) fail("the pickle unfolds to far more than it holds");
+}
+void Unpickler::visit(uint64_t n) {
+  visited_ += n;
+  if (visited_ > 16 * worth_ + kMaxUnfolded) fail("the pickle unfolds to far more than it holds");
+}
+void Unpickler::visit_all(const IValue& v) {
+  auto it = nested_.find(v.box());
+  if (it != nested_.end()) visit(it->second.unfolded);
+  if (v.isList()) visit(v.toListRef().items.size());
+  if (v.isDict()) visit(v.toDictRef().items.size());
 }
 std::optional<Unpickler::Items> Unpickler::elements(const Item& t, size_t at_most) {
   if (!t.is_value() || !t.value.isTuple()) return std::nullopt;
@@ -173,6 +203,7 @@ void Unpickler::step(uint8_t op) {
       Item g;
       g.kind = Item::Kind::Global;
       std::string module = r_.line(), name = r_.line();
+      if (module.size() > kMaxName || name.size() > kMaxName) fail("a global's name is too long");
       g.global = std::make_shared<const Item::Name>(Item::Name{std::move(module), std::move(name)});
       push(std::move(g));
       break;
@@ -285,6 +316,8 @@ bool Unpickler::step_torch_save(uint8_t op) {
       g.kind = Item::Kind::Global;
       IValue name = pop_value(), module = pop_value();
       if (!name.isString() || !module.isString()) fail("a global has no name");
+      if (name.toStringRef().size() > kMaxName || module.toStringRef().size() > kMaxName)
+        fail("a global's name is too long");
       g.global = std::make_shared<const Item::Name>(Item::Name{module.toString(), name.toString()});
       spend(g.global->module.size() + g.global->name.size());
       push(std::move(g));
@@ -324,6 +357,8 @@ void Unpickler::set_items(IValue& dict, std::vector<IValue> v) {
   for (size_t i = 0; i < v.size(); i += 2) {
     if (v[i].isList() || v[i].isDict() || v[i].isObject())
       fail("a dict key of this kind is not possible");
+    if (auto it = nested_.find(v[i].box()); v[i].isTuple() && it != nested_.end())
+      if (it->second.unfolded > kMaxKey) fail("a dict key has too many parts");
     hold(dict, v[i]);
     hold(dict, v[i + 1]);
     dict.toDictRef().set(std::move(v[i]), std::move(v[i + 1]));

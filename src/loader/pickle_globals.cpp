@@ -7,11 +7,6 @@
 
 namespace sconce {
 
-namespace {
-// A storage is read again when a file names it again without the memo; no writer does.
-constexpr uint64_t kMaxReadAgain = uint64_t{64} << 20;
-}  // namespace
-
 void Unpickler::need(const Items& a, size_t at_least, size_t at_most, const Item& g) const {
   if (a.size() < at_least || a.size() > at_most)
     fail(g.global->full() + ": wrong number of arguments");
@@ -40,6 +35,7 @@ IValue Unpickler::list_of_kind(const Item& g, IValue v) {
   for (auto& r : kRows) {
     if (!g.is("torch.jit._pickle", r.name) && !g.is("__main__", r.old_name)) continue;
     if (!v.isList()) fail(g.global->name + ": not a list");
+    visit(v.toListRef().items.size());
     for (auto& x : v.toListRef().items)
       if (!(x.*r.fits)()) fail(g.global->name + ": an element has the wrong kind");
     v.toListRef().elem_type = r.type;
@@ -74,7 +70,12 @@ PickleItem Unpickler::call(const Item& g, Items& a, int depth) {
     if (name.name == "restore_type_tag") {
       need(a, 2, 2, g);
       if (!arg(a, 1).isString() || !o_.parse_type) fail("restore_type_tag: no type");
-      TypePtr t = o_.parse_type(arg(a, 1).toStringRef());
+      visit_all(arg(a, 0));
+      TypePtr& t = tags_[arg(a, 1).box()];
+      if (!t) {
+        keep_.push_back(arg(a, 1));
+        t = o_.parse_type(arg(a, 1).toStringRef());
+      }
       tag_type(arg(a, 0), t);
       return a[0];
     }
@@ -375,19 +376,19 @@ void Unpickler::storage() {
     fail("a storage's size overflows");
   if (p.size() == 6 && !(p[5].is_value() && p[5].value.isNone()))
     fail("a storage is a view of another; only torch before 0.4 wrote such");
-  if (o_.torch_save) {
-    auto known = storages_.find(key);
-    if (known != storages_.end()) {
-      s.storage = known->second;
-      push(std::move(s));
-      return;
-    }
+  // A key is one storage, however often it is named.
+  auto known = storages_.find(key);
+  if (known != storages_.end() && s.device.type != DeviceType::Meta &&
+      (o_.torch_save || o_.allow_short_storage ||
+       known->second->nbytes() >= static_cast<uint64_t>(bytes))) {
+    s.storage = known->second;
+    push(std::move(s));
+    return;
   }
   if (bytes == 0 || s.device.type == DeviceType::Meta) {
     s.storage = Storage::borrow(nullptr, 0, nullptr, false);
   } else {
-    if (!read_.insert(key).second) read_again_ += static_cast<uint64_t>(bytes);
-    if (read_again_ > kMaxReadAgain) fail("storage " + key + " is read again and again");
+    if (known != storages_.end()) fail("storage " + key + " has two sizes");
     Bytes b = o_.read_storage(key, static_cast<uint64_t>(bytes));
     if (b.size < static_cast<uint64_t>(bytes) && !o_.allow_short_storage)
       fail("storage " + key + " has " + std::to_string(b.size) + " bytes where " +
@@ -400,7 +401,8 @@ void Unpickler::storage() {
       s.storage = Storage::borrow(const_cast<unsigned char*>(b.data), n, b.owner, false);
     }
   }
-  if (o_.torch_save) storages_[key] = s.storage;
+  if (o_.torch_save || (bytes != 0 && s.device.type != DeviceType::Meta))
+    storages_[key] = s.storage;
   push(std::move(s));
 }
 

@@ -25,19 +25,21 @@ struct NumpyType {
 // What stands on the unpickler's stack: a value, or something that only the next opcodes
 // understand.
 struct PickleItem {
-  enum class Kind : uint8_t { Value, Global, Storage, NewObject, NumpyType } kind = Kind::Value;
+  enum class Kind : uint8_t { Value, Global, Storage, NewObject, NumpyType };
   struct Name {
     std::string module, name;
     std::string full() const { return module + "." + name; }
   };
   IValue value;
+  // Small, for an opcode of one byte makes one.
   std::shared_ptr<const Name> global;  // Global
   Ref<Storage> storage;                // Storage
-  ScalarType dtype = ScalarType::Undefined;
+  const ClassType* cls = nullptr;      // NewObject
+  std::shared_ptr<NumpyType> numpy;    // NumpyType
   Device device;
+  Kind kind = Kind::Value;
+  ScalarType dtype = ScalarType::Undefined;
   bool untyped = false;
-  const ClassType* cls = nullptr;    // NewObject
-  std::shared_ptr<NumpyType> numpy;  // NumpyType
 
   PickleItem() = default;
   PickleItem(IValue v) : value(std::move(v)) {}
@@ -56,7 +58,7 @@ class Unpickler {
       : r_(b.data, b.size, o.what.c_str()),
         o_(o),
         bytes_(b.size),
-        worth_(std::min<uint64_t>(b.size, kFree + 64 * (o.file_size ? o.file_size : b.size))) {}
+        worth_(std::min<uint64_t>(b.size, kFree + 16 * (o.file_size ? o.file_size : b.size))) {}
   IValue run();
 
  private:
@@ -80,9 +82,14 @@ class Unpickler {
   // stay true and nothing is cyclic. Pickles of acyclic values have it so.
   void hold(const IValue& container, const IValue& element);
   void open(const IValue& container) const;
+  // Now and then: the limits of the call that loads.
+  void look();
   // Counts elements and bytes that the unpickler copies: a pickle must not unfold to much more than
   // its size.
   void spend(uint64_t n);
+  // The same of elements that it looks at; all that is in a container, as it unfolds.
+  void visit(uint64_t n);
+  void visit_all(const IValue& v);
   // The elements of a tuple, of no more than at_most; null when the item is none.
   std::optional<Items> elements(const Item& tuple, size_t at_most);
 
@@ -126,26 +133,33 @@ class Unpickler {
   [[noreturn]] void refuse(const Item& g, bool is_class) const;
 
   // A deflated pickle may have that many opcodes, and some for every byte of the file.
-  static constexpr uint64_t kFree = 1 << 21;
+  static constexpr uint64_t kFree = 1 << 19;
 
   ByteReader r_;
   const PickleOptions& o_;
-  uint64_t bytes_, worth_, steps_ = 0, spent_ = 0;
+  uint64_t bytes_, worth_, steps_ = 0, spent_ = 0, visited_ = 0, text_ = 0;
+  Charge charge_;  // of stack, memo and what stands there
   Items stack_;
   std::vector<size_t> marks_;
   std::unordered_map<uint64_t, Item> memo_;
   // Tuples that hold something else than values: their items. Their boxes are empty until a value
   // is wanted.
   std::unordered_map<RefCounted*, Items> mixed_;
-  std::unordered_map<RefCounted*, size_t> mixed_depth_, depth_;
+  std::unordered_map<RefCounted*, size_t> mixed_depth_;
+  // Of containers in containers: how deep, and how many elements there are when what is shared is
+  // counted each time that it is met, as printing and comparing meet it.
+  struct Nested {
+    size_t depth = 1;
+    uint64_t unfolded = 0;
+  };
+  std::unordered_map<RefCounted*, Nested> nested_;
   std::unordered_set<RefCounted*> sealed_;
-  std::vector<IValue> keep_;  // what these name by address
-  std::unordered_map<std::string, Ref<Storage>> storages_;
+  std::unordered_map<RefCounted*, TypePtr> tags_;  // of restore_type_tag, by the text's box
+  std::vector<IValue> keep_;                       // what these name by address
+  std::unordered_map<std::string, Ref<Storage>> storages_;  // by key
   // Storages with math bits applied, by storage, bits and dtype; the originals stay alive.
   std::map<std::tuple<const Storage*, bool, bool, ScalarType>, Ref<Storage>> flipped_;
   std::vector<Ref<Storage>> keep_storages_;
-  std::unordered_set<std::string> read_;     // keys of storages
-  uint64_t read_again_ = 0;                  // bytes of storages that are read more than once
   std::unordered_set<RefCounted*> arrays_;   // numpy arrays that BUILD has yet to fill
   std::unordered_set<RefCounted*> records_;  // dicts that stand for objects whose state is a dict
 };

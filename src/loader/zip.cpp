@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "core/budget.h"
 #include "support/byte_reader.h"
 
 namespace sconce::zip {
@@ -155,10 +156,9 @@ Bytes Archive::payload(const Entry& e) const {
   return b;
 }
 
-// All records that are read together are worth what the file is.
+// All that is read is worth what the file is, a record that is read again counted again.
 void Archive::count_inflated(const Entry& e) const {
   std::lock_guard<std::mutex> lock(mutex_);
-  if (!counted_.insert(&e).second) return;
   inflated_ += e.size;
   if (inflated_ > 4 * kLarge && inflated_ / kSuspicious > bytes_.size)
     raise<FormatError>(name_, ": the records inflate from ", bytes_.size, " to ", inflated_,
@@ -183,7 +183,14 @@ Bytes Archive::read(const std::string& record) const {
     raise<FormatError>(name_, ": record ", record, " inflates from ", e->compressed_size, " to ",
                        e->size, " bytes, more than any real archive");
   count_inflated(*e);
-  auto out = std::make_shared<std::vector<unsigned char>>(static_cast<size_t>(e->size));
+  struct Inflated {
+    Charge charge;
+    std::vector<unsigned char> bytes;
+  };
+  auto holder = std::make_shared<Inflated>();
+  if (MemoryAccount* m = memory_account()) holder->charge.set(*m, e->size);
+  holder->bytes.resize(static_cast<size_t>(e->size));
+  std::shared_ptr<std::vector<unsigned char>> out(holder, &holder->bytes);
   z_stream z{};
   if (inflateInit2(&z, -MAX_WBITS) != Z_OK) raise<OutOfMemory>("zlib cannot start");
   z.next_in = const_cast<unsigned char*>(raw.data);

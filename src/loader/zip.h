@@ -5,7 +5,6 @@
 #include <mutex>
 #include <string>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "support/platform.h"
@@ -46,8 +45,7 @@ class Archive {
   std::vector<Entry> entries_;
   std::unordered_map<std::string, size_t> index_;  // full name, lower-case unless flat
   mutable std::mutex mutex_;
-  mutable std::unordered_set<const Entry*> counted_;  // deflated records that were read
-  mutable uint64_t inflated_ = 0;                     // their bytes
+  mutable uint64_t inflated_ = 0;  // bytes of the deflated records that were read
 };
 
 }  // namespace sconce::zip

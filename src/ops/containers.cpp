@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/budget.h"
 #include "core/method_call.h"
 #include "ops/op.h"
 #include "ops/tensor_ops.h"
@@ -83,6 +84,8 @@ void copy(Call& c) { c.out(0, c.in(0).isDict() ? dict_copy(c.in(0)) : list_copy(
 void list(Call& c) {
   if (c.in(0).isString()) {
     auto r = make_ref<ListBox>(types::string());
+    constexpr double kEach = sizeof(IValue) + sizeof(StringBox) + 16;
+    expect_memory(static_cast<double>(c.in(0).toStringRef().size()) * kEach);
     for (char ch : c.in(0).toStringRef()) r->items.emplace_back(std::string(1, ch));
     return c.out(0, IValue(r));
   }
@@ -107,6 +110,11 @@ void list_add_(Call& c) {
 std::vector<IValue> repeated(const std::vector<IValue>& v, int64_t n) {
   if (n < 0) raise<OpError>("cannot repeat a list a negative number of times");
   std::vector<IValue> r;
+  if (v.empty()) return r;
+  const double items = static_cast<double>(v.size()) * static_cast<double>(n);
+  expect_memory(items * sizeof(IValue));
+  if (items > static_cast<double>(r.max_size())) raise<OutOfMemory>("a list of ", items, " items");
+  r.reserve(static_cast<size_t>(items));
   for (int64_t i = 0; i < n; ++i) r.insert(r.end(), v.begin(), v.end());
   return r;
 }
@@ -282,6 +290,7 @@ void values(Call& c) {
 void dict_items(Call& c) {
   auto& d = c.in(0).toDictRef();
   auto r = make_ref<ListBox>(TypeTable::global().tuple({d.key_type, d.value_type}));
+  expect_memory(static_cast<double>(d.items.size()) * 2 * (sizeof(TupleBox) + sizeof(IValue)));
   for (auto& kv : d.items)
     r->items.push_back(make_ref<TupleBox>(std::vector<IValue>{kv.first, kv.second}));
   c.out(0, IValue(r));

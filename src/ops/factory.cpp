@@ -2,6 +2,7 @@
 // Tensors from nothing: factories, *_like, new_*, random numbers, and tensors from Python values.
 #include <cmath>
 
+#include "core/budget.h"
 #include "ops/tensor_ops.h"
 
 namespace sconce::ops {
@@ -655,6 +656,7 @@ void tolist(Call& c) {
                  : kind == 1 ? types::floating()
                  : kind == 2 ? types::boolean()
                              : types::complex();
+  expect_memory(static_cast<double>(t.numel()) * sizeof(IValue));
   Tensor x = contiguous(t);
   std::function<IValue(const Tensor&, int64_t)> build = [&](const Tensor& y, int64_t d) -> IValue {
     if (d == 0) {

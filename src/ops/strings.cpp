@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <cstring>
 
+#include "core/budget.h"
 #include "ops/op.h"
 
 namespace sconce::ops {
@@ -18,6 +20,13 @@ bool digit(char c) { return c >= '0' && c <= '9'; }
 bool space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 char up(char c) { return lower(c) ? static_cast<char>(c - 32) : c; }
 char down(char c) { return upper(c) ? static_cast<char>(c + 32) : c; }
+
+// The first place of sub in s from `at` on, in linear time whatever they hold.
+size_t find_in(S s, S sub, size_t at) {
+  if (at > s.size()) return std::string::npos;
+  const void* p = memmem(s.data() + at, s.size() - at, sub.data(), sub.size());
+  return p ? static_cast<size_t>(static_cast<const char*>(p) - s.data()) : std::string::npos;
+}
 
 template <char (*F)(char)>
 std::string map(S s) {
@@ -88,8 +97,8 @@ void check_part(S s, int64_t start, int64_t end) {
 int64_t find(S s, S sub, int64_t start, int64_t end) {
   check_part(s, start, end);
   auto [b, e] = clip(s, start, end);
-  size_t at =
-      b <= static_cast<int64_t>(s.size()) ? s.find(sub, static_cast<size_t>(b)) : std::string::npos;
+  size_t at = b <= static_cast<int64_t>(s.size()) ? find_in(s, sub, static_cast<size_t>(b))
+                                                  : std::string::npos;
   return at == std::string::npos || static_cast<int64_t>(at + sub.size()) > e
              ? -1
              : static_cast<int64_t>(at);
@@ -115,9 +124,9 @@ int64_t count(S s, S sub, int64_t start, int64_t end) {
   auto [b, e] = clip(s, start, end);
   if (sub.empty()) return std::max<int64_t>(0, e - b) + 1;
   int64_t n = 0;
-  for (size_t at = s.find(sub, static_cast<size_t>(b));
+  for (size_t at = find_in(s, sub, static_cast<size_t>(b));
        at != std::string::npos && static_cast<int64_t>(at + sub.size()) <= e;
-       at = s.find(sub, at + sub.size()))
+       at = find_in(s, sub, at + sub.size()))
     ++n;
   return n;
 }
@@ -132,8 +141,22 @@ bool endswith(S s, S sub, int64_t start, int64_t end) {
   auto n = static_cast<int64_t>(sub.size());
   return e - b >= n && s.compare(static_cast<size_t>(e - n), sub.size(), sub) == 0;
 }
+// How often sub stands in s, up to most.
+double matches(S s, S sub, double most) {
+  if (sub.empty() || !memory_account()) return most;
+  double n = 0;
+  for (size_t at = find_in(s, sub, 0); at != std::string::npos && n < most;
+       at = find_in(s, sub, at + sub.size()))
+    ++n;
+  return n;
+}
 std::string replace(S s, S from, S to, int64_t max) {
   std::string r;
+  double most = static_cast<double>(from.empty() ? s.size() + 1 : s.size() / from.size());
+  if (max >= 0) most = std::min(most, static_cast<double>(max));
+  if (to.size() > from.size())
+    expect_memory(static_cast<double>(s.size()) +
+                  static_cast<double>(matches(s, from, most)) * static_cast<double>(to.size()));
   size_t at = 0;
   if (from.empty()) {
     for (size_t i = 0; i <= s.size(); ++i) {
@@ -146,7 +169,7 @@ std::string replace(S s, S from, S to, int64_t max) {
     return r;
   }
   while (max != 0) {
-    size_t next = s.find(from, at);
+    size_t next = find_in(s, from, at);
     if (next == std::string::npos) break;
     r += s.substr(at, next - at) + to;
     at = next + from.size();
@@ -164,13 +187,30 @@ std::string strip(S s, S chars) { return strip_impl(s, chars, true, true); }
 std::string lstrip(S s, S chars) { return strip_impl(s, chars, true, false); }
 std::string rstrip(S s, S chars) { return s.empty() ? "" : strip_impl(s, chars, false, true); }
 
-IValue strings(std::vector<std::string> v) {
+// Pieces of a string: each takes far more than its bytes.
+class Pieces {
+ public:
+  void push_back(std::string s) {
+    bytes_ += kPiece + s.size();
+    if (v_.size() % 1024 == 0) expect_memory(static_cast<double>(bytes_));
+    v_.push_back(std::move(s));
+  }
+  size_t size() const { return v_.size(); }
+  std::vector<std::string>& all() { return v_; }
+
+ private:
+  static constexpr size_t kPiece = sizeof(std::string) + sizeof(IValue) + sizeof(StringBox) + 32;
+  std::vector<std::string> v_;
+  size_t bytes_ = 0;
+};
+IValue strings(Pieces& pieces) {
+  std::vector<std::string>& v = pieces.all();
   auto r = make_ref<ListBox>(types::string());
   for (auto& x : v) r->items.emplace_back(std::move(x));
   return r;
 }
 IValue split(S s, std::optional<std::string> sep, int64_t max) {
-  std::vector<std::string> r;
+  Pieces r;
   if (!sep) {
     size_t at = 0;
     while (true) {
@@ -190,7 +230,7 @@ IValue split(S s, std::optional<std::string> sep, int64_t max) {
   if (sep->empty()) raise<OpError>("ValueError: empty separator");
   size_t at = 0;
   while (max < 0 || static_cast<int64_t>(r.size()) < max) {
-    size_t next = s.find(*sep, at);
+    size_t next = find_in(s, *sep, at);
     if (next == std::string::npos) break;
     r.push_back(s.substr(at, next - at));
     at = next + sep->size();
@@ -200,7 +240,7 @@ IValue split(S s, std::optional<std::string> sep, int64_t max) {
 }
 IValue rsplit(S s, S sep, int64_t max) {
   if (sep.empty()) raise<OpError>("ValueError: empty separator");
-  std::vector<std::string> r;
+  Pieces r;
   size_t end = s.size();
   while ((max < 0 || static_cast<int64_t>(r.size()) < max) && end >= sep.size()) {
     size_t at = s.rfind(sep, end - sep.size());
@@ -210,14 +250,14 @@ IValue rsplit(S s, S sep, int64_t max) {
     if (end == 0) break;
   }
   r.push_back(s.substr(0, end));
-  std::reverse(r.begin(), r.end());
+  std::reverse(r.all().begin(), r.all().end());
   return strings(r);
 }
 // By bytes, those of the line separators U+2028 and U+2029 among them; what ends a line is kept as
 // a piece of its own.
 IValue splitlines(S s, bool keep) {
   constexpr std::string_view kEnds = "\n\r\v\f\x1c\x1d\x1e\x85\xe2\x80\xa8\xa9";
-  std::vector<std::string> r;
+  Pieces r;
   size_t at = 0;
   for (size_t i = s.find_first_of(kEnds); i != std::string::npos; i = s.find_first_of(kEnds, at)) {
     r.push_back(s.substr(at, i - at));
@@ -228,7 +268,7 @@ IValue splitlines(S s, bool keep) {
   return strings(r);
 }
 std::tuple<std::string, std::string, std::string> partition(S s, S sep) {
-  size_t at = s.find(sep);
+  size_t at = find_in(s, sep, 0);
   if (at == std::string::npos) return {s, "", ""};
   return {s.substr(0, at), sep, s.substr(at + sep.size())};
 }
@@ -240,6 +280,10 @@ std::tuple<std::string, std::string, std::string> rpartition(S s, S sep) {
 void join(Call& c) {
   std::string r;
   auto& v = c.in(1).toListRef().items;
+  double size = 0;
+  for (auto& x : v)
+    size += static_cast<double>(x.toStringRef().size() + c.in(0).toStringRef().size());
+  expect_memory(size);
   for (size_t i = 0; i < v.size(); ++i) r += (i ? c.in(0).toStringRef() : "") + v[i].toStringRef();
   c.out(0, std::move(r));
 }
@@ -249,9 +293,9 @@ std::string fill_char(S f) {
   return f;
 }
 std::string pad_string(int64_t n, S f) {
-  std::string r;
-  for (int64_t i = 0; i < n; ++i) r += f;
-  return r;
+  if (n <= 0) return "";
+  expect_memory(3 * static_cast<double>(n));
+  return std::string(static_cast<size_t>(n), f[0]);
 }
 std::string ljust(S s, int64_t w, S f) {
   return s + pad_string(w - static_cast<int64_t>(s.size()), fill_char(f));
@@ -276,6 +320,7 @@ std::string expandtabs(S s, int64_t n) {
     if (c == '\t') {
       if (n > 0) {
         int64_t k = n - col % n;
+        expect_memory(static_cast<double>(r.size()) + static_cast<double>(k));
         r += std::string(static_cast<size_t>(k), ' ');
         col += k;
       }

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Replaces calls of known functions and methods by their bodies, innermost first.
-// Interface calls stay: their target is known at run time only.
+// Interface calls stay: their target is known at run time only. So do calls beyond a graph's
+// budget, which the interpreter makes: a function that calls two others, each of which calls two,
+// and so on, is as large as its text and not as what it would be with all bodies copied in.
+#include <unordered_set>
+
 #include "ir/cleanup.h"
 #include "passes/passes.h"
 
@@ -11,24 +15,64 @@ namespace {
 // What happens to a callee's own copy before it is copied in.
 enum class Callee { AsIs, Optimized };
 
-bool inline_block(Block* b, PassContext& c, Callee how, int depth) {
+Function* callee_of(const Node* n) {
+  if (n->kind == prim::CallFunction) return n->inputs[0]->node->function;
+  if (n->kind == prim::CallMethod && n->inputs[0]->type->kind == TypeKind::Class)
+    return static_cast<const ClassType*>(n->inputs[0]->type)->find_method(n->s(Symbol("name")));
+  return nullptr;
+}
+
+size_t count_nodes(Block* b) {
+  size_t n = 0;
+  for (Node* x : b->nodes()) {
+    ++n;
+    for (Block* inner : x->blocks) n += count_nodes(inner);
+  }
+  return n;
+}
+
+// What may be copied into one graph: many times the code of all functions that it reaches.
+class Allowance {
+ public:
+  explicit Allowance(Block* b) { reach(b); }
+  size_t nodes() const { return 20'000 + 16 * code_; }
+
+ private:
+  void reach(Block* b) {
+    for (Node* n : b->nodes()) {
+      ++code_;
+      for (Block* inner : n->blocks) reach(inner);
+      if (const Attribute* sub = n->find(Symbol("Subgraph"))) reach(sub->graph->block());
+      Function* f = callee_of(n);
+      if (!f || f->compiling || (f->self && f->self->is_native) || !seen_.insert(f).second)
+        continue;
+      // Only those that inlining reaches: the depth of calls is bounded there.
+      if (seen_.size() < 100'000 && depth_ < 500) {
+        ++depth_;
+        reach(f->ensure_graph().block());
+        --depth_;
+      }
+    }
+  }
+  std::unordered_set<Function*> seen_;
+  size_t code_ = 0;
+  int depth_ = 0;
+};
+
+// inlined: the nodes that were copied into the graph so far.
+bool inline_block(Block* b, PassContext& c, Callee how, int depth, size_t& inlined, size_t most) {
   if (depth > 500) raise<LimitError>("calls are nested too deeply to be inlined");
   bool changed = false;
   for (Node* n : b->nodes()) {
-    for (Block* inner : n->blocks) changed |= inline_block(inner, c, how, depth);
+    for (Block* inner : n->blocks) changed |= inline_block(inner, c, how, depth, inlined, most);
     const Attribute* sub = n->find(Symbol("Subgraph"));
     if (sub && how == Callee::AsIs) {
       // Subgraphs are shared with the function's own graph: work on a copy.
       auto copy = sub->graph->copy();
-      changed |= inline_block(copy->block(), c, how, depth);
+      changed |= inline_block(copy->block(), c, how, depth, inlined, most);
       n->set(Symbol("Subgraph"), Attribute::Kind::Graph).graph = copy;
     }
-    Function* callee = nullptr;
-    if (n->kind == prim::CallFunction) {
-      callee = n->inputs[0]->node->function;
-    } else if (n->kind == prim::CallMethod && n->inputs[0]->type->kind == TypeKind::Class) {
-      callee = static_cast<const ClassType*>(n->inputs[0]->type)->find_method(n->s(Symbol("name")));
-    }
+    Function* callee = callee_of(n);
     if (!callee) continue;
     // PyTorch has these methods in C++ and keeps the calls.
     if (how == Callee::Optimized && callee->self && callee->self->is_native) continue;
@@ -37,7 +81,8 @@ bool inline_block(Block* b, PassContext& c, Callee how, int depth) {
     auto& body = how == Callee::Optimized ? callee->optimized : callee->inlined;
     if (!body) {
       auto made = callee->ensure_graph().copy();
-      inline_block(made->block(), c, how, depth + 1);
+      size_t within = 0;
+      inline_block(made->block(), c, how, depth + 1, within, most);
       if (how == Callee::Optimized) {
         peephole(*made, c);
         constant_propagation_immutable(*made, *c.ops);
@@ -48,6 +93,9 @@ bool inline_block(Block* b, PassContext& c, Callee how, int depth) {
       }
       body = made;
     }
+    const size_t size = count_nodes(body->block());
+    if (inlined + size > most) continue;
+    inlined += size;
     std::vector<Value*> in(n->inputs.begin() + (n->kind == prim::CallFunction ? 1 : 0),
                            n->inputs.end());
     InsertPoint at(*n->graph, n);
@@ -70,9 +118,13 @@ bool inline_block(Block* b, PassContext& c, Callee how, int depth) {
 
 }  // namespace
 
-bool inline_calls(Graph& g, PassContext& c) { return inline_block(g.block(), c, Callee::AsIs, 0); }
+bool inline_calls(Graph& g, PassContext& c) {
+  size_t inlined = 0;
+  return inline_block(g.block(), c, Callee::AsIs, 0, inlined, Allowance(g.block()).nodes());
+}
 bool inline_as_pytorch(Graph& g, PassContext& c) {
-  return inline_block(g.block(), c, Callee::Optimized, 0);
+  size_t inlined = 0;
+  return inline_block(g.block(), c, Callee::Optimized, 0, inlined, Allowance(g.block()).nodes());
 }
 
 }  // namespace sconce

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The list of passes, and pipelines as text.
+#include "core/budget.h"
 #include "passes/passes.h"
 
 #include <chrono>
@@ -65,6 +66,7 @@ class Pipeline {
     }
     for (const Pass& p : all_passes())
       if (name == p.name) {
+        if (Budget* b = context().budget) b->pass();
         auto start = std::chrono::steady_clock::now();
         bool changed = p.run(g_, c_);
         std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;

@@ -5,6 +5,7 @@
 #include <limits>
 #include <utility>
 
+#include "core/budget.h"
 #include "core/method_call.h"
 #include "core/recorder.h"
 #include "ir/source.h"
@@ -29,14 +30,15 @@ std::string location(const Node* n) {
   const Source& s = *n->range.source;
   std::string line;
   std::string text = "  File \"" + s.name + "\"";
-  if (const OriginalRange* o = s.find_original(n->range.start); o && !o->file.empty()) {
-    text = "  File \"" + o->file + "\", line ";
+  if (const OriginalRange* o = s.find_original(n->range.start); o && !o->file_name().empty()) {
+    const std::string& own = o->source();
+    text = "  File \"" + o->file_name() + "\", line ";
     uint32_t number = o->line;
     size_t bol = 0;
-    for (uint32_t i = 0; i < o->start && i < o->text.size(); ++i)
-      if (o->text[i] == '\n') ++number, bol = i + 1;
-    size_t eol = o->text.find('\n', bol);
-    line = o->text.substr(bol, eol == std::string::npos ? eol : eol - bol);
+    for (uint32_t i = 0; i < o->start && i < own.size(); ++i)
+      if (own[i] == '\n') ++number, bol = i + 1;
+    size_t eol = own.find('\n', bol);
+    line = own.substr(bol, eol == std::string::npos ? eol : eol - bol);
     text += std::to_string(number);
   } else {
     auto [row, col] = s.line_col(n->range.start);
@@ -74,11 +76,23 @@ class Interpreter {
   explicit Interpreter(const Engine& e)
       : engine_(e),
         context_(context()),
-        outer_(std::exchange(method_caller(), {call_method, &e})) {}
-  ~Interpreter() { method_caller() = outer_; }
+        budget_(context_.budget),
+        countdown_(budget_ ? budget_->countdown : unlimited_),
+        outer_(std::exchange(method_caller(), {call_method, &e})),
+        around_(std::exchange(innermost, this)) {
+    if (around_) nested_ = around_->nested_ + 1, depth_ = around_->depth_ + around_->stack_.size();
+  }
+  ~Interpreter() {
+    method_caller() = outer_;
+    innermost = around_;
+  }
   Interpreter(const Interpreter&) = delete;
 
   std::vector<IValue> run(const Plan& plan, std::vector<IValue> inputs) {
+    // Each of these is on the native stack, with what called it.
+    if (nested_ > kMaxNested)
+      raise<LimitError>("more than ", kMaxNested,
+                        " calls of __enter__, fork and their like within each other");
     push(plan, nullptr);
     for (size_t i = 0; i < inputs.size(); ++i) stack_.back().slots[i] = std::move(inputs[i]);
     try {
@@ -111,8 +125,10 @@ class Interpreter {
 
  private:
   void push(const Plan& plan, std::shared_ptr<Plan> keep) {
-    if (stack_.size() >= context_.max_depth)
+    if (depth_ + stack_.size() >= context_.max_depth)
       raise<LimitError>("more than ", context_.max_depth, " nested calls");
+    if (--countdown_ < 0) look();
+    if (MemoryAccount* m = account()) frames_.set(*m, frames_.bytes() + frame_bytes(plan));
     stack_.emplace_back();
     Frame& f = stack_.back();
     f.plan = &plan;
@@ -120,6 +136,16 @@ class Interpreter {
     f.slots.resize(plan.n_slots);
     std::copy(plan.numbers.begin(), plan.numbers.end(),
               f.slots.end() - static_cast<ptrdiff_t>(plan.numbers.size()));
+  }
+
+  static uint64_t frame_bytes(const Plan& p) { return sizeof(Frame) + p.n_slots * sizeof(IValue); }
+  MemoryAccount* account() const { return budget_ ? budget_->memory() : nullptr; }
+  // countdown_ is used up.
+  void look() {
+    if (budget_)
+      budget_->look();
+    else
+      unlimited_ = kUnlimited;
   }
 
   // Runs __exit__ of everything that was entered, innermost first; their errors are dropped.
@@ -162,17 +188,24 @@ class Interpreter {
     return v;
   }
   void set_output(Frame& f, const CallSite& s, size_t i, IValue v) {
+    if (MemoryAccount* m = account()) charge_value(*m, v);
     if (i < s.n_out) f.slots[f.plan->operands[s.first_out + i]] = std::move(v);
   }
 
-  static void call_recorded(Recorder& r, const CallSite& s, Call& c) {
+  void run_site(const CallSite& s, Call& c) {
+    if (budget_)
+      run_kernel(*budget_, s.kernel, c);
+    else
+      run_kernel(s.kernel, c);
+  }
+  void call_recorded(Recorder& r, const CallSite& s, Call& c) {
     struct Ends {
       Recorder& recorder;
       ~Ends() { recorder.operator_ends(); }
     };
     r.operator_begins(*s.op);
     Ends ends{r};
-    run_kernel(s.kernel, c);
+    run_site(s, c);
   }
   void call_kernel(Frame& f, const CallSite& s) {
     constexpr uint32_t kInline = 24;
@@ -204,7 +237,7 @@ class Interpreter {
     if (context_.recorder)
       call_recorded(*context_.recorder, s, c);
     else
-      run_kernel(s.kernel, c);
+      run_site(s, c);
     for (uint32_t i = 0; i < s.n_in; ++i)
       if (last[i]) {
         bool is_output = false;
@@ -217,10 +250,6 @@ class Interpreter {
     while (!stack_.empty()) {
       if (step()) return;
     }
-  }
-
-  [[noreturn]] void too_many_steps() {
-    raise<LimitError>("the limit of ", context_.max_steps, " loop steps is reached");
   }
 
   void get_item(Frame& f, const Instruction& x) {
@@ -253,7 +282,7 @@ class Interpreter {
     Frame& f = stack_.back();
     const Instruction* const code = f.plan->code.data();
     IValue* const slots = f.slots.data();
-    const uint64_t max_steps = context_.max_steps ? context_.max_steps : ~uint64_t{0};
+    int64_t& countdown = countdown_;
     const Instruction *next = code + f.pc, *x;
 #define SCONCE_NEXT()                            \
   do {                                           \
@@ -300,9 +329,9 @@ class Interpreter {
     int64_t i = SCONCE_I(a) + 1;
     slots[x->a].set_int_unchecked(i);
     if (i < SCONCE_I(b)) {
-      if (++steps_ > max_steps) {
+      if (--countdown < 0) {
         f.pc = static_cast<size_t>(next - code);
-        too_many_steps();
+        look();
       }
       next = code + x->c;
     }
@@ -422,6 +451,7 @@ class Interpreter {
     for (uint32_t i = 0; i < s.n_in; ++i) out.push_back(at(f, f.plan->operands[s.first_in + i]));
     bool wants = f.wants_result;
     uint32_t slot = f.result_slot;
+    if (MemoryAccount* m = account()) frames_.set(*m, frames_.bytes() - frame_bytes(*f.plan));
     stack_.pop_back();
     if (stack_.empty()) {
       results_ = std::move(out);
@@ -575,13 +605,25 @@ class Interpreter {
     }
   }
 
+  // How often interpreters may run within each other on one native stack.
+  static constexpr int kMaxNested = 100;
+  static constexpr int64_t kUnlimited = std::numeric_limits<int64_t>::max();
+  static thread_local Interpreter* innermost;
+
   const Engine& engine_;
   Context& context_;
-  MethodCaller outer_;  // whose plan called this one
+  Budget* const budget_;
+  int64_t unlimited_ = kUnlimited;
+  int64_t& countdown_;  // of the steps until look()
+  Charge frames_;
+  MethodCaller outer_;   // whose plan called this one
+  Interpreter* around_;  // that called this one, on this thread
+  int nested_ = 0;
+  size_t depth_ = 0;  // frames of those around
   std::vector<Frame> stack_, failed_;
   std::vector<IValue> results_;
-  uint64_t steps_ = 0;
 };
+thread_local Interpreter* Interpreter::innermost = nullptr;
 
 }  // namespace
 

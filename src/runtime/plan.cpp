@@ -153,7 +153,7 @@ class Planner {
           if (n->owner != b) continue;
           if (!last || (n != last && is_before(last, n))) last = n;
         }
-        if (last) last_use_[v] = last;
+        if (last) last_use_[v] = last, ends_[last].push_back(v);
       }
     };
     visit(b->inputs());
@@ -247,9 +247,8 @@ class Planner {
   }
   void nested(Node* n) {
     // Values whose last use is inside n's blocks (or as n's input) die after n.
-    for (auto& kv : last_use_)
-      if (kv.second == n && counted(kv.first->type) && slots_.count(kv.first))
-        pending_drops_[n].push_back(kv.first);
+    for (const Value* v : ends_[n])
+      if (counted(v->type) && slots_.count(v)) pending_drops_[n].push_back(v);
   }
 
   void node(Node* n) {
@@ -478,6 +477,7 @@ class Planner {
   const OpTable& ops_;
   std::unordered_map<const Value*, uint32_t> slots_, constants_;
   std::unordered_map<const Value*, const Node*> last_use_;
+  std::unordered_map<const Node*, std::vector<const Value*>> ends_;  // whose last use it is
   std::unordered_map<const Node*, std::vector<const Value*>> pending_drops_;
   uint32_t next_ = 0;
   const Node* current_ = nullptr;

@@ -740,7 +740,7 @@ ShapePlanCache::~ShapePlanCache() = default;
 std::vector<IValue> ShapePlanCache::run(std::vector<IValue> inputs, const Engine& engine,
                                         std::vector<IValue>* again) {
   Context& c = context();
-  if (inputs.size() != plan_->n_inputs || c.recorder || c.max_steps)
+  if (inputs.size() != plan_->n_inputs || c.recorder || c.budget)
     return run_plan(*plan_, std::move(inputs), engine);
   const size_t hash = hash_of(inputs);
   auto used = [&](ShapePlan& p) {

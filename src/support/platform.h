@@ -23,5 +23,8 @@ std::string library_error();
 // The folder of the running program; "." when it isn't known.
 std::string program_folder();
 void* library_symbol(void* library, const char* symbol);
+// The process gets at most this many bytes more from the system, for as long as it runs; asking for
+// more fails as if there were none. Does nothing where a sanitizer keeps its own memory.
+void limit_process_memory(size_t more);
 
 }  // namespace sconce

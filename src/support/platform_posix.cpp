@@ -2,10 +2,13 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <vector>
@@ -68,5 +71,21 @@ std::string program_folder() {
   return slash == std::string::npos ? "." : s.substr(0, slash);
 }
 void* library_symbol(void* library, const char* symbol) { return dlsym(library, symbol); }
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+void limit_process_memory(size_t) {}
+#else
+void limit_process_memory(size_t more) {
+  // Pages that may be written and belong to this process alone.
+  size_t now = 0;
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);)
+    if (line.rfind("VmData:", 0) == 0) now = std::strtoull(line.c_str() + 7, nullptr, 10) << 10;
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_DATA, &limit) != 0) return;
+  limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, now + more);
+  setrlimit(RLIMIT_DATA, &limit);
+}
+#endif
 
 }  // namespace sconce

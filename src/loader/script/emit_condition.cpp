@@ -120,7 +120,7 @@ Cond Emitter::condition(const TreeRef& e) {
     if ((*e)[0]->text == "isinstance") return is_instance((*(*e)[1])[0], (*(*e)[1])[1]);
     if ((*e)[0]->text == "hasattr") return has_attr_condition((*(*e)[1])[0], (*(*e)[1])[1]);
   }
-  if (e->kind == Kind::Apply) (void)sugared((*e)[0]);  // PyTorch looks at the callee first
+  if (e->kind == Kind::Apply) repeat((*e)[0]);  // PyTorch looks at the callee first
   Value* v = to_bool(expression(e));
   std::optional<bool> st;
   if (v->node->kind == Symbol("aten::is_scripting")) st = true;

@@ -18,7 +18,21 @@ Value* Emitter::expression(const TreeRef& e, TypePtr hint) {
   return v;
 }
 
+void Emitter::repeat(const TreeRef& e, Value** value) {
+  constexpr size_t kMost = 20'000;
+  if (repeating_ && repeated_ > kMost) return;
+  struct Within {
+    int& depth;
+    ~Within() { --depth; }
+  } within{++repeating_};
+  if (value)
+    *value = expression(e);
+  else
+    (void)sugared(e);
+}
+
 SugaredPtr Emitter::sugared(const TreeRef& e, TypePtr hint) {
+  if (repeating_ > 1) ++repeated_;
   RangeScope scope(*graph_, e->range);
   switch (e->kind) {
     case Kind::Var: return get_sugared(e->text);
@@ -311,13 +325,15 @@ Value* Emitter::binary(const Tree& e) {
   if (!row) error("unknown operator ", e.text);
   Value* lhs = expression(e[0]);
   if (e.text == "%" && lhs->type->kind == TypeKind::String) {
-    std::vector<Value*> in = values(e.kids, false);
+    // PyTorch emits the format once more.
+    repeat(e[0], &lhs);
+    std::vector<Value*> in{lhs, expression(e[1])};
     Node* n = insert(Symbol("aten::percentFormat"), in);
     n->op = cu_.ops().find_overload("aten::percentFormat");
     n->output()->type = types::string();
     return n->output();
   }
-  if (e.text == "%") lhs = expression(e[0]);  // PyTorch emits it once more; the first is dead
+  if (e.text == "%") repeat(e[0], &lhs);  // the first is dead
   Value* rhs = expression(e[1]);
   if (e.text == "in") std::swap(lhs, rhs);
   if (lhs->type->kind == TypeKind::Tuple && rhs->type->kind == TypeKind::Tuple && e.text == "+") {
@@ -646,7 +662,7 @@ std::pair<Value*, std::vector<Value*>> Emitter::int_and_slice_indexing(Value* v,
     dims[i] = dim;
     int64_t step = reverse ? dim - 1 : dim + 1;
     if (s->kind == Kind::Slice) return step;
-    (void)sugared(s);  // PyTorch emits it once more; the first is dead unless it calls something
+    repeat(s);  // dead unless it calls something
     Value* index = expression(s, s->kind == Kind::None ? types::none() : nullptr);
     if (index->type->kind == TypeKind::List) {
       Value* dtype = insert_constant(static_cast<int64_t>(kLong));
@@ -716,8 +732,7 @@ SugaredPtr Emitter::subscript(const Tree& e, TypePtr hint) {
   }
   Value* v = as_value(s);
   if (is_tensor(v->type)) {
-    if (subs[0]->kind != Kind::Dots)
-      (void)sugared(subs[0]);  // PyTorch emits it once more; the first is dead
+    if (subs[0]->kind != Kind::Dots) repeat(subs[0]);
     return simple(multi_index(v, subs));
   }
   Value* idx = expression(subs[0]);

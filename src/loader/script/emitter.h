@@ -158,6 +158,10 @@ class Emitter {
   SugaredPtr apply(const Tree& e, TypePtr hint);
   SugaredPtr apply_special(const Tree& e, Symbol form, const SugaredPtr& callee, TypePtr hint);
   SugaredPtr subscript(const Tree& e, TypePtr hint);
+  // For what PyTorch emits once more and doesn't use: the graph is to be its to the node. Within
+  // itself as often as is not too much: it doubles what is within. value: takes its value, if it is
+  // emitted.
+  void repeat(const TreeRef& e, Value** value = nullptr);
   Value* binary(const Tree& e);
   Value* unary(const Tree& e, const char* magic, const char* op);
   Value* number(const Tree& e);
@@ -257,6 +261,8 @@ class Emitter {
   std::map<std::pair<double, uint64_t>, Value*> floats_;
   std::map<std::pair<double, double>, Value*> complexes_;
   int temp_ = 0;
+  int repeating_ = 0;    // repeat() within repeat()
+  size_t repeated_ = 0;  // expressions that were emitted there
 };
 
 bool meaningful_name(const std::string& name);
