@@ -33,6 +33,9 @@ inline bool any_shared(const TensorView* views, uint32_t written) {
     if ((written & 1) && views->storage && views->storage->shared()) return true;
   return false;
 }
+// Throws OpError unless each view lies within its storage: whatever an operator has computed, no
+// slot is given other memory.
+void check_views(const TensorView* views, uint32_t n);
 // Tells the storages of written views, also when the slot throws half-way.
 struct NoteWrites {
   const TensorView* views;
@@ -55,6 +58,7 @@ void call_slot(const A& given) {
     detail::own_written(reinterpret_cast<TensorView*>(&own), A::kViews, written);
     return call_slot(own);
   }
+  detail::check_views(views, A::kViews);
   detail::NoteWrites after{views, written};
   if (Recorder* r = context().recorder)
     r->called(

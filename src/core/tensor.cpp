@@ -12,6 +12,7 @@
 
 #include "core/device.h"
 #include "core/recorder.h"
+#include "core/sizes.h"
 
 namespace sconce {
 
@@ -142,7 +143,42 @@ Storage::~Storage() {
   if (owned_) free_memory(device_, data_, nbytes_);
 }
 
+int64_t checked_numel(IntArrayRef sizes) {
+  int64_t n = 1;
+  bool none = false;
+  for (int64_t s : sizes) {
+    if (s < 0) raise<OpError>("Trying to create tensor with negative dimension ", s, ": ", sizes);
+    none |= s == 0;
+    if (s && __builtin_mul_overflow(n, s, &n))
+      raise<OpError>("numel: integer multiplication overflow: sizes=", sizes);
+  }
+  return none ? 0 : n;
+}
+int64_t check_form(IntArrayRef sizes, IntArrayRef strides, int64_t offset, ScalarType dtype) {
+  if (sizes.size() != strides.size())
+    raise<OpError>("mismatch in length of strides and shape: ", sizes, " and ", strides);
+  if (offset < 0) raise<OpError>("Tensor: invalid storage offset ", offset);
+  const int64_t n = checked_numel(sizes), es = static_cast<int64_t>(element_size(dtype));
+  int64_t bytes, end = offset;
+  if (__builtin_mul_overflow(n, es, &bytes))
+    raise<OpError>("numel: integer multiplication overflow: sizes=", sizes);
+  for (size_t i = 0; i < sizes.size(); ++i) {
+    if (strides[i] < 0)
+      raise<OpError>("Negative strides are not supported at the moment, got strides: ", strides);
+    int64_t step;
+    if (sizes[i] && (__builtin_mul_overflow(sizes[i] - 1, strides[i], &step) ||
+                     __builtin_add_overflow(end, step, &end)))
+      raise<OpError>("Storage size calculation overflowed with sizes=", sizes,
+                     " and strides=", strides);
+  }
+  if (__builtin_add_overflow(end, 1, &end) || __builtin_mul_overflow(end, es, &bytes))
+    raise<OpError>("Storage size calculation overflowed with sizes=", sizes,
+                   " and strides=", strides);
+  return n ? bytes : 0;
+}
+
 DimVector contiguous_strides(IntArrayRef sizes) {
+  checked_numel(sizes);
   DimVector st(sizes.size());
   int64_t run = 1;
   for (size_t i = sizes.size(); i-- > 0;) {
@@ -152,30 +188,10 @@ DimVector contiguous_strides(IntArrayRef sizes) {
   return st;
 }
 
-namespace {
-size_t checked_bytes(IntArrayRef sizes, IntArrayRef strides, ScalarType dtype) {
-  int64_t extent = 1;
-  for (size_t i = 0; i < sizes.size(); ++i) {
-    if (sizes[i] < 0)
-      raise<OpError>("Trying to create tensor with negative dimension ", sizes[i], ": ", sizes);
-    if (strides[i] < 0) raise<OpError>("negative strides are not supported: ", strides);
-    if (sizes[i] == 0) return 0;
-    int64_t step;
-    if (__builtin_mul_overflow(sizes[i] - 1, strides[i], &step) ||
-        __builtin_add_overflow(extent, step, &extent))
-      raise<OpError>("Storage size calculation overflowed with sizes=", sizes);
-  }
-  int64_t bytes;
-  if (__builtin_mul_overflow(extent, static_cast<int64_t>(element_size(dtype)), &bytes))
-    raise<OpError>("Storage size calculation overflowed with sizes=", sizes);
-  return static_cast<size_t>(bytes);
-}
-}  // namespace
-
 Tensor empty_strided(IntArrayRef sizes, IntArrayRef strides, ScalarType dtype) {
   if (element_size(dtype) == 0)
     raise<OpError>("cannot make a tensor of type ", scalar_type_name(dtype));
-  size_t bytes = checked_bytes(sizes, strides, dtype);
+  const auto bytes = static_cast<size_t>(check_form(sizes, strides, 0, dtype));
   auto impl = make_ref<TensorImpl>();
   impl->storage = Storage::allocate(bytes);
   if (const DeviceRuntime* d = impl->storage->device()) impl->device = d->device;
@@ -185,11 +201,15 @@ Tensor empty_strided(IntArrayRef sizes, IntArrayRef strides, ScalarType dtype) {
   return Tensor(std::move(impl));
 }
 Tensor empty(IntArrayRef sizes, ScalarType dtype) {
-  for (int64_t s : sizes)
-    if (s < 0) raise<OpError>("Trying to create tensor with negative dimension ", s, ": ", sizes);
   return empty_strided(sizes, contiguous_strides(sizes), dtype);
 }
 Tensor make_view(const Tensor& base, DimVector sizes, DimVector strides, int64_t offset) {
+  const int64_t bytes = check_form(sizes, strides, offset, base.dtype());
+  if (bytes > static_cast<int64_t>(base.impl()->storage->nbytes()) &&
+      base.device().type != DeviceType::Meta)
+    raise<OpError>("setStorage: sizes ", IntArrayRef(sizes), ", strides ", IntArrayRef(strides),
+                   ", storage offset ", offset, " are out of bounds for storage of size ",
+                   base.impl()->storage->nbytes());
   auto impl = make_ref<TensorImpl>();
   impl->storage = base.impl()->storage;
   impl->sizes = std::move(sizes);
@@ -239,7 +259,8 @@ Tensor from_blob(void* data, IntArrayRef sizes, ScalarType dtype) {
   auto impl = make_ref<TensorImpl>();
   impl->sizes = sizes;
   impl->strides = contiguous_strides(sizes);
-  impl->storage = Storage::borrow(data, checked_bytes(sizes, impl->strides, dtype), nullptr);
+  impl->storage = Storage::borrow(
+      data, static_cast<size_t>(check_form(sizes, impl->strides, 0, dtype)), nullptr);
   impl->dtype = dtype;
   return Tensor(std::move(impl));
 }
@@ -482,6 +503,8 @@ void put_list(std::ostream& os, const std::vector<double>& v, ScalarType t) {
 
 std::ostream& operator<<(std::ostream& os, const Tensor& asked) {
   if (!asked.defined()) return os << "[ Tensor (undefined) ]";
+  if (asked.device().type == DeviceType::Meta)
+    raise<OpError>("Cannot copy out of meta tensor; no data!");
   if (Recorder* r = context().recorder) r->host_read(asked.impl()->storage.get());
   const Tensor original = copy_extent(asked, nullptr), t = doubles_of(original);
   const std::string type = (original.quantizer() ? "Quantized" : "") +

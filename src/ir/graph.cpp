@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Graph structure: nodes in linked lists, values with use lists, names unique per graph.
 #include "ir/graph.h"
+#include "support/stack.h"
 
 #include <algorithm>
 #include <mutex>
@@ -470,6 +471,7 @@ const char* wrong_shape(const Node* n) {
 }
 
 void verify_block(const Block* b, std::unordered_set<const Value*> seen) {
+  check_stack();
   auto fail = [](const char* what, const Node* n) {
     raise<Error>("graph verifier: ", what, " at node ", n->kind.str());
   };

@@ -43,6 +43,7 @@ IValue Unpickler::list_of_kind(const Item& g, IValue v) {
     for (auto& x : v.toListRef().items)
       if (!(x.*r.fits)()) fail(g.global->name + ": an element has the wrong kind");
     v.toListRef().elem_type = r.type;
+    seal(v);
     return v;
   }
   return IValue();
@@ -154,10 +155,11 @@ IValue Unpickler::device(Items& a) {
   }
 }
 
-void Unpickler::tag_type(IValue& v, TypePtr t) const {
+void Unpickler::tag_type(IValue& v, TypePtr t) {
   FittedValues seen;
   if ((!v.isList() && !v.isDict()) || !fit_types(v, t, seen))
     fail("restore_type_tag: the value is no " + t->annotation_str());
+  seal(v);
 }
 
 // ---- tensors ----

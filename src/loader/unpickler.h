@@ -80,6 +80,10 @@ class Unpickler {
   // stay true and nothing is cyclic. Pickles of acyclic values have it so.
   void hold(const IValue& container, const IValue& element);
   void open(const IValue& container) const;
+  // The container changes no more.
+  void seal(const IValue& container) {
+    if (sealed_.insert(container.box()).second) keep_.push_back(container);
+  }
   // Counts elements and bytes that the unpickler copies: a pickle must not unfold to much more than
   // its size.
   void spend(uint64_t n);
@@ -106,7 +110,7 @@ class Unpickler {
   IValue& arg(Items& a, size_t i) const;
   int64_t integer(Items& a, size_t i) const;
   DimVector dims(const IValue& v) const;
-  void tag_type(IValue& v, TypePtr t) const;
+  void tag_type(IValue& v, TypePtr t);
   IValue device(Items& a);
   IValue rebuild_tensor(const Item& g, Items& a);
   void apply_math_bits(Item& item, TensorImpl& t);

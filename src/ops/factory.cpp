@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "ops/tensor_ops.h"
+#include "support/stack.h"
 
 namespace sconce::ops {
 
@@ -576,6 +577,7 @@ std::tuple<Tensor, Tensor> native_dropout(const Tensor& x, double p, OptBool tra
 // ---- tensors from values ----
 
 void collect(const IValue& v, size_t depth, IntVec& shape, std::vector<Scalar>& out) {
+  check_stack();
   if (!v.isList()) {
     out.emplace_back(v);
     return;
@@ -776,16 +778,12 @@ Tensor resize_(const Tensor& t, IntVec size, OptInt format) {
   if (last && size.size() != 4)
     raise<OpError>("required rank 4 tensor to use channels_last format");
   if (!format && t.sizes() == IntArrayRef(size)) return t;  // strides stay as well
-  int64_t n = 1;
-  for (int64_t s : size) {
-    if (s < 0 || __builtin_mul_overflow(n, s, &n))
-      raise<OpError>("resize_: invalid size ", IntArrayRef(size));
-  }
-  t.impl()->storage->resize(static_cast<size_t>((t.storage_offset() + n) * itemsize(t)));
+  IntVec strides(contiguous_strides(size));
+  if (last) strides = {size[1] * size[2] * size[3], 1, size[3] * size[1], size[1]};
+  t.impl()->storage->resize(
+      static_cast<size_t>(check_form(size, strides, t.storage_offset(), t.dtype())));
   t.mutable_impl()->sizes = size;
-  t.mutable_impl()->strides =
-      last ? IntVec{size[1] * size[2] * size[3], 1, size[3] * size[1], size[1]}
-           : IntVec(contiguous_strides(size));
+  t.mutable_impl()->strides = strides;
   t.impl()->form_changed();
   return t;
 }

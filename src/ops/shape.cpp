@@ -10,6 +10,14 @@ namespace {
 
 size_t z(int64_t i) { return static_cast<size_t>(i); }
 
+// A stride times a step. Where that overflows the dim has one element at most, whose stride nobody
+// follows.
+int64_t stepped(int64_t stride, int64_t step) {
+  int64_t r;
+  return __builtin_mul_overflow(stride, step, &r) ? stride : r;
+}
+int64_t magnitude(int64_t v) { return v < 0 ? checked_sub(0, v) : v; }
+
 IntVec infer_size(IntVec size, int64_t numel) {
   int64_t known = 1, free = -1;
   for (size_t i = 0; i < size.size(); ++i) {
@@ -19,7 +27,7 @@ IntVec infer_size(IntVec size, int64_t numel) {
     } else if (size[i] < 0) {
       raise<OpError>("invalid shape dimension ", size[i]);
     } else {
-      known *= size[i];
+      known = checked_mul(known, size[i]);
     }
   }
   if (free >= 0 && known != 0 && numel % known == 0) {
@@ -256,7 +264,7 @@ TensorList split_with_sizes(const Tensor& t, IntVec sizes, int64_t dim) {
           "split_with_sizes expects split_sizes have only non-negative entries, but got "
           "split_sizes=",
           IntArrayRef(sizes));
-    sum += n;
+    sum = checked_add(sum, n);
   }
   if (sum != t.size(d))
     raise<OpError>("split_with_sizes expects split_sizes to sum exactly to ", t.size(d),
@@ -272,7 +280,7 @@ TensorList split_with_sizes(const Tensor& t, IntVec sizes, int64_t dim) {
 TensorList chunk(const Tensor& t, int64_t n, int64_t dim) {
   if (t.dim() == 0) raise<OpError>("chunk expects at least a 1-dimensional tensor");
   if (n <= 0) raise<OpError>("chunk expects `chunks` to be greater than 0, got: ", n);
-  int64_t d = wrap_dim(dim, t.dim()), s = t.size(d), each = (s + n - 1) / n;
+  int64_t d = wrap_dim(dim, t.dim()), s = t.size(d), each = s / n + (s % n != 0);
   if (each == 0) {
     TensorList r;
     for (int64_t i = 0; i < n; ++i) r.push_back(narrow(t, d, 0, 0));
@@ -366,29 +374,8 @@ Tensor unfold(const Tensor& t, int64_t dim, int64_t n, int64_t step) {
   st.push_back(st[z(d)]);
   sz.push_back(n);
   sz[z(d)] = (s - n) / step + 1;
-  st[z(d)] *= step;
+  st[z(d)] = stepped(st[z(d)], step);
   return make_view(t, sz, st, t.storage_offset());
-}
-// Bytes of a storage that holds such a view. Throws OpError for negative ones and overflow.
-int64_t bytes_of_view(const IntVec& size, const IntVec& stride, int64_t offset, ScalarType dtype) {
-  if (size.size() != stride.size()) raise<OpError>("mismatch in length of strides and shape");
-  int64_t extent = offset, bytes;
-  if (extent < 0) raise<OpError>("as_strided: the storage offset is negative");
-  bool empty = false;
-  for (size_t i = 0; i < size.size(); ++i) {
-    int64_t step;
-    if (size[i] < 0 || stride[i] < 0)
-      raise<OpError>("as_strided: Negative sizes or strides are not supported");
-    empty |= size[i] == 0;
-    if (size[i] && (__builtin_mul_overflow(size[i] - 1, stride[i], &step) ||
-                    __builtin_add_overflow(extent, step, &extent)))
-      raise<OpError>("as_strided: the extent overflows");
-  }
-  if (empty) return 0;
-  if (__builtin_add_overflow(extent, 1, &extent) ||
-      __builtin_mul_overflow(extent, static_cast<int64_t>(element_size(dtype)), &bytes))
-    raise<OpError>("as_strided: the extent overflows");
-  return bytes;
 }
 void check_in_storage(const Storage& s, int64_t bytes, const IntVec& size, const IntVec& stride,
                       int64_t offset) {
@@ -399,8 +386,6 @@ void check_in_storage(const Storage& s, int64_t bytes, const IntVec& size, const
 }
 Tensor as_strided(const Tensor& t, IntVec size, IntVec stride, OptInt offset) {
   int64_t at = offset.value_or(t.storage_offset());
-  check_in_storage(*t.impl()->storage, bytes_of_view(size, stride, at, t.dtype()), size, stride,
-                   at);
   return make_view(t, size, stride, at);
 }
 Tensor as_strided_in_place(const Tensor& t, IntVec size, IntVec stride, OptInt offset) {
@@ -413,7 +398,7 @@ Tensor set_storage(const Tensor& t, const Tensor& source, int64_t offset, IntVec
   const bool same =
       t.sizes() == IntArrayRef(size) && (stride.size() == 0 || t.strides() == IntArrayRef(stride));
   if (stride.size() == 0) stride = IntVec(contiguous_strides(size));
-  const int64_t bytes = bytes_of_view(size, stride, offset, t.dtype());
+  const int64_t bytes = check_form(size, stride, offset, t.dtype());
   if (same) check_in_storage(*source.impl()->storage, bytes, size, stride, offset);
   host_read(t);
   bump_memory_epoch();
@@ -479,7 +464,7 @@ Tensor cat_common(TensorList& list, int64_t dim) {
         raise<OpError>("Sizes of tensors must match except in dimension ", d, ". Expected size ",
                        used[0].size(i), " but got size ", x.size(i), " for tensor number ",
                        &x - used.data(), " in the list.");
-    total += x.size(d);
+    total = checked_add(total, x.size(d));
   }
   IntVec sz(used[0].sizes());
   sz[z(d)] = total;
@@ -538,7 +523,7 @@ Tensor repeat(const Tensor& t, IntVec reps) {
     big.push_back(padded[i]);
     shape.push_back(1);
     shape.push_back(padded[i]);
-    out[i] = reps[i] * padded[i];
+    out[i] = checked_mul(reps[i], padded[i]);
   }
   Tensor r = empty(out, t.dtype());
   if (r.numel()) copy_to(view(r, big), reshape(t, shape));
@@ -610,7 +595,7 @@ Tensor triu(const Tensor& t, int64_t d) { return triangle(t, d, true); }
 Tensor diag(const Tensor& t, int64_t d) {
   if (t.dim() == 2) return clone(diagonal(t, d, 0, 1));
   if (t.dim() != 1) raise<OpError>("diag(): Supports 1D or 2D tensors. Got ", t.dim(), "D");
-  int64_t n = t.size(0) + std::abs(d);
+  int64_t n = checked_add(t.size(0), magnitude(d));
   Tensor r = empty({n, n}, t.dtype());
   fill(r, Scalar(0));
   copy_to(diagonal(r, d, 0, 1), t);
@@ -618,7 +603,7 @@ Tensor diag(const Tensor& t, int64_t d) {
 }
 Tensor diag_embed(const Tensor& t, int64_t offset, int64_t d1, int64_t d2) {
   int64_t nd = t.dim() + 1, a = wrap_dim(d1, nd), b = wrap_dim(d2, nd),
-          n = t.size(-1) + std::abs(offset);
+          n = checked_add(t.size(-1), magnitude(offset));
   if (a == b) raise<OpError>("diagonal dimensions cannot be identical ", d1, ", ", d2);
   IntVec s;
   size_t next = 0;
@@ -731,8 +716,8 @@ Tensor slice(const Tensor& t, int64_t dim, OptInt start, OptInt end, int64_t ste
   e = std::clamp<int64_t>(e, b, n);
   IntVec sz(t.sizes()), st(t.strides());
   int64_t off = t.storage_offset() + b * st[z(d)];
-  sz[z(d)] = (e - b + step - 1) / step;
-  st[z(d)] *= step;
+  sz[z(d)] = e > b ? (e - b - 1) / step + 1 : 0;
+  st[z(d)] = stepped(st[z(d)], step);
   return make_view(t, sz, st, off);
 }
 Tensor narrow(const Tensor& t, int64_t dim, int64_t start, int64_t length) {
@@ -743,7 +728,7 @@ Tensor narrow(const Tensor& t, int64_t dim, int64_t start, int64_t length) {
     raise<OpError>("start out of range (expected to be in range of [", -n, ", ", n, "], but got ",
                    start, ")");
   if (start < 0) start += n;
-  if (start + length > n)
+  if (length > n - start)
     raise<OpError>("start (", start, ") + length (", length, ") exceeds dimension size (", n, ").");
   return slice(t, d, start, start + length, 1);
 }

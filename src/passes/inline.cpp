@@ -3,6 +3,7 @@
 // Interface calls stay: their target is known at run time only.
 #include "ir/cleanup.h"
 #include "passes/passes.h"
+#include "support/stack.h"
 
 namespace sconce {
 
@@ -12,6 +13,7 @@ namespace {
 enum class Callee { AsIs, Optimized };
 
 bool inline_block(Block* b, PassContext& c, Callee how, int depth) {
+  check_stack();
   if (depth > 500) raise<LimitError>("calls are nested too deeply to be inlined");
   bool changed = false;
   for (Node* n : b->nodes()) {

@@ -7,7 +7,9 @@
 
 #include "core/method_call.h"
 #include "core/recorder.h"
+#include "core/value_check.h"
 #include "ir/source.h"
+#include "support/stack.h"
 
 namespace sconce {
 
@@ -79,6 +81,7 @@ class Interpreter {
   Interpreter(const Interpreter&) = delete;
 
   std::vector<IValue> run(const Plan& plan, std::vector<IValue> inputs) {
+    check_stack();  // what an operator, a fork or an __enter__ calls is a run in this run
     push(plan, nullptr);
     for (size_t i = 0; i < inputs.size(); ++i) stack_.back().slots[i] = std::move(inputs[i]);
     try {
@@ -431,6 +434,13 @@ class Interpreter {
     return false;
   }
 
+  // What the code says of a value, and the compiler can't know.
+  static void check_type(const IValue& v, TypePtr t) {
+    if (!ivalue_matches(v, t))
+      raise<OpError>("expected a value of type ", t->annotation_str(), " but found ",
+                     value_type_str(v));
+  }
+
   void rare(Frame& f, const Instruction& x, const CallSite& s) {
     TypePtr out_type = s.node && !s.node->outputs.empty() ? s.node->outputs[0]->type : nullptr;
     switch (x.op) {
@@ -482,6 +492,12 @@ class Interpreter {
         set_output(f, s, 0,
                    make_ref<Object>(static_cast<const ClassType*>(out_type), f.plan->graph->owner));
         break;
+      case Op::Cast: {
+        IValue v = take(f, f.plan->operands[s.first_in]);
+        check_type(v, out_type);
+        set_output(f, s, 0, std::move(v));
+        break;
+      }
       case Op::IsInstance: {
         IValue v = take(f, f.plan->operands[s.first_in]);
         bool yes = false;
@@ -568,7 +584,9 @@ class Interpreter {
         }
         int at_index = o.type->find_attribute(key);
         if (at_index < 0) raise<OpError>("KeyError: ", key);
-        set_output(f, s, 0, o.slot(static_cast<size_t>(at_index)));
+        IValue v = o.slot(static_cast<size_t>(at_index));
+        check_type(v, out_type);
+        set_output(f, s, 0, std::move(v));
         break;
       }
       default: raise<Error>("instruction not known");

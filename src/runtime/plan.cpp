@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include "ir/cleanup.h"
+#include "support/stack.h"
 
 namespace sconce {
 
@@ -144,6 +145,7 @@ class Planner {
   // The last use counts where it stands in the value's own block; a use inside a nested block
   // belongs to its owner.
   void find_last_uses(Block* b) {
+    check_stack();
     auto visit = [&](const std::vector<Value*>& values) {
       for (Value* v : values) {
         Node* last = nullptr;
@@ -333,6 +335,11 @@ class Planner {
       emit(k == prim::fork ? Op::Fork : Op::Awaitable, at);
       return;
     }
+    if (k == prim::unchecked_cast && believed(n->inputs[0]->type, n->output()->type)) {
+      site(n);
+      emit(Op::Cast, last_site());
+      return;
+    }
     if (k == prim::unchecked_cast || k == prim::unchecked_unwrap_optional) {
       uint32_t o = operand(n->inputs[0], n);
       emit(Op::Move, slot(n->outputs[0]), o & ~kLast, (o & kLast) ? 1 : 0);
@@ -354,6 +361,18 @@ class Planner {
       site(n, {}, n->outputs);
       emit(Op::Create, last_site());
     }
+  }
+  // Whether instructions rely on a value of type `to`, and its being of type `from` doesn't tell.
+  static bool believed(TypePtr from, TypePtr to) {
+    switch (to->kind) {
+      case TypeKind::Any:
+      case TypeKind::Tensor:
+      case TypeKind::String:
+      case TypeKind::Device:
+      case TypeKind::None: return false;  // whoever takes it looks at the tag
+      default: break;
+    }
+    return !from->is_subtype_of(to) && !(from->kind == TypeKind::Optional && from->elem() == to);
   }
   void free_inputs(Node* n) {
     for (size_t i = 0; i < n->inputs.size(); ++i) {
