@@ -7,6 +7,7 @@
 #include "sconce/array_ref.h"
 #include "sconce/error.h"
 #include "sconce/scalar_type.h"
+#include "sconce/tensor.h"
 
 namespace sconce {
 
@@ -32,5 +33,9 @@ int64_t checked_numel(IntArrayRef sizes);
 // bytes can be counted for. Returns the bytes from the storage's start to the end of the last
 // element; 0 when there is no element. Throws OpError.
 int64_t check_form(IntArrayRef sizes, IntArrayRef strides, int64_t offset, ScalarType dtype);
+// A view of the bytes as numbers of another type; strides and offset count those. Throws OpError
+// where it leaves the storage, as make_view() does.
+Tensor make_view_as(const Tensor& base, ScalarType dtype, DimVector sizes, DimVector strides,
+                    int64_t offset);
 
 }  // namespace sconce

@@ -155,6 +155,9 @@ int64_t checked_numel(IntArrayRef sizes) {
   return none ? 0 : n;
 }
 int64_t check_form(IntArrayRef sizes, IntArrayRef strides, int64_t offset, ScalarType dtype) {
+  constexpr size_t kMostDims = 128;
+  if (sizes.size() > kMostDims)
+    raise<OpError>("tensors with more than ", kMostDims, " dims are not supported");
   if (sizes.size() != strides.size())
     raise<OpError>("mismatch in length of strides and shape: ", sizes, " and ", strides);
   if (offset < 0) raise<OpError>("Tensor: invalid storage offset ", offset);
@@ -203,22 +206,26 @@ Tensor empty_strided(IntArrayRef sizes, IntArrayRef strides, ScalarType dtype) {
 Tensor empty(IntArrayRef sizes, ScalarType dtype) {
   return empty_strided(sizes, contiguous_strides(sizes), dtype);
 }
-Tensor make_view(const Tensor& base, DimVector sizes, DimVector strides, int64_t offset) {
-  const int64_t bytes = check_form(sizes, strides, offset, base.dtype());
-  if (bytes > static_cast<int64_t>(base.impl()->storage->nbytes()) &&
-      base.device().type != DeviceType::Meta)
+Tensor make_view_as(const Tensor& base, ScalarType dtype, DimVector sizes, DimVector strides,
+                    int64_t offset) {
+  const int64_t bytes = check_form(sizes, strides, offset, dtype);
+  const TensorImpl& from = *base.impl();
+  if (bytes > static_cast<int64_t>(from.storage->nbytes()) && from.device.type != DeviceType::Meta)
     raise<OpError>("setStorage: sizes ", IntArrayRef(sizes), ", strides ", IntArrayRef(strides),
                    ", storage offset ", offset, " are out of bounds for storage of size ",
-                   base.impl()->storage->nbytes());
+                   from.storage->nbytes());
   auto impl = make_ref<TensorImpl>();
-  impl->storage = base.impl()->storage;
+  impl->storage = from.storage;
   impl->sizes = std::move(sizes);
   impl->strides = std::move(strides);
   impl->offset = offset;
-  impl->dtype = base.dtype();
-  impl->device = base.device();
-  impl->quantizer = base.impl()->quantizer;
+  impl->dtype = dtype;
+  impl->device = from.device;
+  impl->quantizer = from.quantizer;
   return Tensor(std::move(impl));
+}
+Tensor make_view(const Tensor& base, DimVector sizes, DimVector strides, int64_t offset) {
+  return make_view_as(base, base.dtype(), std::move(sizes), std::move(strides), offset);
 }
 Extent extent_of(const int64_t* sizes, const int64_t* strides, int64_t ndim) {
   Extent e{0, 1};

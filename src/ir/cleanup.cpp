@@ -294,7 +294,14 @@ std::optional<std::vector<IValue>> fold_node(Node* n) {
   if (k == prim::EnumValue) return std::vector<IValue>{in[0].toEnumRef().value};
   if (!n->op || !n->op->kernel || n->op->custom || n->op->schema().is_vararg) return std::nullopt;
   try {
-    return run_operator(*n->op, std::move(in));
+    auto out = run_operator(*n->op, std::move(in));
+    // Numbers are used without a look at what they are.
+    for (size_t i = 0; i < out.size() && i < n->outputs.size(); ++i) {
+      const TypeKind k = n->outputs[i]->type->kind;
+      if ((k == TypeKind::Int || k == TypeKind::Float || k == TypeKind::Bool) && out[i].box())
+        return std::nullopt;
+    }
+    return out;
   } catch (const Error&) {
     return std::nullopt;
   }

@@ -110,6 +110,7 @@ class Unpickler {
   IValue& arg(Items& a, size_t i) const;
   int64_t integer(Items& a, size_t i) const;
   DimVector dims(const IValue& v) const;
+  int64_t bytes_of(const TensorImpl& t) const;
   void tag_type(IValue& v, TypePtr t);
   IValue device(Items& a);
   IValue rebuild_tensor(const Item& g, Items& a);

@@ -134,6 +134,11 @@ void list_add_(Call& c) {
 std::vector<IValue> repeated(const std::vector<IValue>& v, int64_t n) {
   if (n < 0) raise<OpError>("cannot repeat a list a negative number of times");
   std::vector<IValue> r;
+  if (v.empty()) return r;
+  constexpr int64_t kMost = int64_t{1} << 28;
+  if (n > kMost / static_cast<int64_t>(v.size()))
+    throw OutOfMemory("a list of more than 268435456 elements");
+  r.reserve(v.size() * static_cast<size_t>(n));
   for (int64_t i = 0; i < n; ++i) r.insert(r.end(), v.begin(), v.end());
   return r;
 }

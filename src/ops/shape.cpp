@@ -2,7 +2,7 @@
 // Views, joins, and what changes a tensor's form (compat.md sections 7 and 8).
 #include <algorithm>
 
-#include "ops/tensor_ops.h"
+#include "ops/channels_last.h"
 
 namespace sconce::ops {
 
@@ -87,56 +87,59 @@ Tensor reshape_as(const Tensor& t, const Tensor& o) { return reshape(t, IntVec(o
 Tensor view_dtype(const Tensor& t, int64_t dtype) {
   ScalarType to = to_scalar_type(dtype);
   size_t from_size = element_size(t.dtype()), to_size = element_size(to);
-  Tensor r = make_view(t, t.impl()->sizes, t.impl()->strides, t.storage_offset());
-  r.mutable_impl()->dtype = to;
-  if (from_size == to_size) return r;
+  IntVec sizes(t.sizes()), strides(t.strides());
+  int64_t offset = t.storage_offset();
+  if (from_size == to_size) return make_view_as(t, to, sizes, strides, offset);
   if (t.dim() == 0)
     raise<OpError>("self.dim() cannot be 0 to view ", scalar_type_name(t.dtype()), " as ",
                    scalar_type_name(to), " (different element sizes)");
   size_t last = z(t.dim() - 1);
   if (t.strides()[last] != 1)
     raise<OpError>("self.stride(-1) must be 1 to view with a different element size");
-  auto& im = *r.mutable_impl();
   if (from_size > to_size) {
     auto f = static_cast<int64_t>(from_size / to_size);
-    im.sizes[last] *= f;
-    for (size_t i = 0; i < last; ++i) im.strides[i] *= f;
-    im.offset *= f;
+    sizes[last] = checked_mul(sizes[last], f);
+    for (size_t i = 0; i < last; ++i) strides[i] = checked_mul(strides[i], f);
+    offset = checked_mul(offset, f);
   } else {
     auto f = static_cast<int64_t>(to_size / from_size);
-    if (im.sizes[last] % f || im.offset % f)
+    if (sizes[last] % f || offset % f)
       raise<OpError>("self.size(-1) must be divisible by ", f,
                      " to view with a larger element size");
-    im.sizes[last] /= f;
+    sizes[last] /= f;
     for (size_t i = 0; i < last; ++i) {
-      if (im.strides[i] % f) raise<OpError>("self.stride must be divisible by ", f);
-      im.strides[i] /= f;
+      if (strides[i] % f) raise<OpError>("self.stride must be divisible by ", f);
+      strides[i] /= f;
     }
-    im.offset /= f;
+    offset /= f;
   }
-  return r;
+  return make_view_as(t, to, sizes, strides, offset);
 }
 Tensor view_as_real(const Tensor& t) {
   if (!is_complex(t.dtype())) raise<OpError>("view_as_real is only supported for complex tensors");
-  Tensor r = make_view(t, t.impl()->sizes, t.impl()->strides, t.storage_offset() * 2);
-  for (auto& s : r.mutable_impl()->strides) s *= 2;
-  r.mutable_impl()->sizes.push_back(2);
-  r.mutable_impl()->strides.push_back(1);
-  r.mutable_impl()->dtype = real_of(t.dtype());
-  return r;
+  IntVec sizes(t.sizes()), strides(t.strides());
+  for (auto& s : strides) s = checked_mul(s, 2);
+  sizes.push_back(2);
+  strides.push_back(1);
+  return make_view_as(t, real_of(t.dtype()), sizes, strides, checked_mul(t.storage_offset(), 2));
 }
 Tensor view_as_complex(const Tensor& t) {
   if (t.dim() == 0 || t.size(-1) != 2 || t.stride(-1) != 1 ||
       (t.dtype() != kFloat && t.dtype() != kDouble && t.dtype() != kHalf))
     raise<OpError>("view_as_complex: the last dimension must have size 2 and stride 1");
-  Tensor r = make_view(t, t.impl()->sizes, t.impl()->strides, t.storage_offset() / 2);
-  r.mutable_impl()->sizes.pop_back();
-  r.mutable_impl()->strides.pop_back();
-  for (auto& s : r.mutable_impl()->strides) s /= 2;
-  r.mutable_impl()->dtype = t.dtype() == kDouble  ? kComplexDouble
-                            : t.dtype() == kFloat ? kComplexFloat
-                                                  : ScalarType::ComplexHalf;
-  return r;
+  IntVec sizes(t.sizes()), strides(t.strides());
+  sizes.pop_back();
+  strides.pop_back();
+  if (t.storage_offset() % 2) raise<OpError>("Tensor must have a storage_offset divisible by 2");
+  for (auto& s : strides) {
+    if (s % 2)
+      raise<OpError>("Tensor must have a stride divisible by 2 for all but last dimension");
+    s /= 2;
+  }
+  const ScalarType to = t.dtype() == kDouble  ? kComplexDouble
+                        : t.dtype() == kFloat ? kComplexFloat
+                                              : ScalarType::ComplexHalf;
+  return make_view_as(t, to, sizes, strides, t.storage_offset() / 2);
 }
 Tensor real(const Tensor& t) { return is_complex(t.dtype()) ? select(view_as_real(t), -1, 0) : t; }
 Tensor imag(const Tensor& t) {
@@ -277,11 +280,17 @@ TensorList split_with_sizes(const Tensor& t, IntVec sizes, int64_t dim) {
   }
   return r;
 }
+// Parts of a dim without elements may be as many as a number says.
+void check_parts(int64_t n) {
+  constexpr int64_t kMost = 1 << 20;
+  if (n > kMost) raise<OpError>("a tensor can't be split into ", n, " parts");
+}
 TensorList chunk(const Tensor& t, int64_t n, int64_t dim) {
   if (t.dim() == 0) raise<OpError>("chunk expects at least a 1-dimensional tensor");
   if (n <= 0) raise<OpError>("chunk expects `chunks` to be greater than 0, got: ", n);
   int64_t d = wrap_dim(dim, t.dim()), s = t.size(d), each = s / n + (s % n != 0);
   if (each == 0) {
+    check_parts(n);
     TensorList r;
     for (int64_t i = 0; i < n; ++i) r.push_back(narrow(t, d, 0, 0));
     return r;
@@ -292,6 +301,7 @@ TensorList tensor_split_sections(const Tensor& t, int64_t n, int64_t dim) {
   int64_t d = wrap_dim(dim, t.dim()), s = t.size(d), at = 0;
   if (t.dim() == 0 || n <= 0)
     raise<OpError>("tensor_split: number of sections must be larger than 0, got ", n);
+  check_parts(n);
   TensorList r;
   for (int64_t i = 0; i < n; ++i) {
     int64_t k = s / n + (i < s % n);
@@ -470,8 +480,7 @@ Tensor cat_common(TensorList& list, int64_t dim) {
   sz[z(d)] = total;
   bool cl = std::all_of(used.begin(), used.end(),
                         [](const Tensor& x) { return x.is_channels_last() && !x.is_contiguous(); });
-  Tensor r = cl ? empty_strided(sz, IntVec{sz[1] * sz[2] * sz[3], 1, sz[3] * sz[1], sz[1]}, t)
-                : empty(sz, t);
+  Tensor r = cl ? empty_strided(sz, channels_last_strides(sz), t) : empty(sz, t);
   if (is_quantized(used[0].dtype())) r.mutable_impl()->quantizer = used[0].impl()->quantizer;
   int64_t at = 0;
   for (auto& x : used) {

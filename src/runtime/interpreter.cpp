@@ -208,6 +208,9 @@ class Interpreter {
       call_recorded(*context_.recorder, s, c);
     else
       run_kernel(s.kernel, c);
+    if (s.plain_output && out[0]->box())
+      raise<OpError>("the operator answers a ", out[0]->tag_name(), " where its schema says ",
+                     s.node->output()->type->annotation_str());
     for (uint32_t i = 0; i < s.n_in; ++i)
       if (last[i]) {
         bool is_output = false;

@@ -355,6 +355,7 @@ class Planner {
     CallSite& s = site(n);
     s.op = op;
     s.kernel = op ? op->kernel : nullptr;
+    s.plain_output = n->outputs.size() == 1 && is_plain(n->outputs[0]->type);
     emit(s.kernel ? Op::Call : Op::Missing, last_site());
     // Its kernel only looks whether the device is there.
     if (s.kernel && (k == Symbol("cuda::current_stream") || k == Symbol("cuda::default_stream"))) {

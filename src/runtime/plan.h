@@ -31,6 +31,7 @@ struct CallSite {
   Kernel kernel = nullptr;
   uint32_t first_in = 0, n_in = 0;  // into Plan::operands
   uint32_t first_out = 0, n_out = 0;
+  bool plain_output = false;   // one output, of a type whose values nobody looks at again
   const Node* node = nullptr;  // types, names, source range; owned by the plan's graph
 };
 

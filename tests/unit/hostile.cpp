@@ -460,3 +460,12 @@ TEST_CASE("meta tensors have no text") {
                        {ones({2})}),
              !Catch::Contains("answered"));
 }
+
+TEST_CASE("views as other numbers keep their place") {
+  IValue r = compile("def f(x: Tensor) -> Tensor:\n"
+                     "  c = torch.complex(x, x + 10)\n"
+                     "  return torch.view_as_real(c[1])\n")
+                 .run_method("f", {ones({2, 3})});
+  CHECK(r.toTensor().sizes() == IntArrayRef{3, 2});
+  CHECK(r.toTensor().select(1, 1).sum().item<double>() == 33);
+}
