@@ -115,7 +115,14 @@ std::string repeat(const std::string& s, int n) {
 }
 std::string number(int i) { return std::to_string(i); }
 
-const auto too_deep = Catch::Contains("nested too deeply") || Catch::Contains("nested more than");
+bool too_deep(const std::string& error) {
+  return error.find("nested too deeply") != std::string::npos ||
+         error.find("nested more than") != std::string::npos;
+}
+bool refused(const std::string& error) {
+  return error.find("expected a value of type") != std::string::npos ||
+         error.find("can't hold") != std::string::npos;
+}
 
 std::string run_error(const std::string& source, std::vector<IValue> inputs) {
   try {
@@ -167,20 +174,18 @@ TEST_CASE("values too deep to be walked are an error") {
     for (int i = 0; i < 100000; ++i) v = make_ref<TupleBox>(std::vector<IValue>{std::move(v)});
     return v;
   };
-  CHECK_THAT(on_small_stack([&] { ivalue_str(deep()); }), too_deep);
-  CHECK_THAT(on_small_stack([&] { ivalue_hash(deep()); }), too_deep);
-  CHECK_THAT(on_small_stack([&] { ivalue_equal(deep(), deep()); }), too_deep);
-  CHECK_THAT(on_small_stack([&] { ivalue_type(deep()); }), too_deep);
+  CHECK(too_deep(on_small_stack([&] { ivalue_str(deep()); })));
+  CHECK(too_deep(on_small_stack([&] { ivalue_hash(deep()); })));
+  CHECK(too_deep(on_small_stack([&] { ivalue_equal(deep(), deep()); })));
+  CHECK(too_deep(on_small_stack([&] { ivalue_type(deep()); })));
   const char* const wraps =
       "def f(n: int) -> Any:\n"
       "  x : Any = 0\n"
       "  for i in range(n):\n"
       "    x = (x, )\n";
-  CHECK_THAT(
-      on_small_stack([&] {
-        compile(wraps + std::string("  print(x)\n  return 1\n")).run_method("f", {int64_t{20000}});
-      }),
-      too_deep);
+  CHECK(too_deep(on_small_stack([&] {
+    compile(wraps + std::string("  return '{}'.format(x)\n")).run_method("f", {int64_t{20000}});
+  })));
   CHECK(on_small_stack([&] {
           compile(wraps + std::string("  return x\n")).run_method("f", {int64_t{20000}});
         }) == "");
@@ -195,7 +200,7 @@ TEST_CASE("types are as deep as they may be") {
   };
   for (int n : {150, 390, 5000}) {
     const std::string type = repeat("Optional[List[", n / 2) + "int" + repeat("]]", n / 2);
-    CHECK_THAT(on_small_stack([&] { load_bytes(annotated(type)); }), too_deep);
+    CHECK(too_deep(on_small_stack([&] { load_bytes(annotated(type)); })));
   }
   // 2^100 parts.
   CHECK_THAT(on_small_stack([&] {
@@ -219,10 +224,7 @@ TEST_CASE("classes, interfaces and calls that lead to each other end") {
   for (int i = 0; i < 3000; ++i)
     chain += "class C" + number(i) + ":\n  a : Optional[__torch__.C" + number(i + 1) + "]\n";
   chain += "class C3000:\n  a : int\n";
-  CHECK_THAT(on_small_stack([&] {
-               load_bytes(archive(chain, module_pickle({{"a", "N"}})));
-             }),
-             too_deep);
+  CHECK(too_deep(on_small_stack([&] { load_bytes(archive(chain, module_pickle({{"a", "N"}}))); })));
 
   // An interface whose method takes a class whose method takes the interface.
   const std::string subtype =
@@ -266,7 +268,7 @@ TEST_CASE("classes, interfaces and calls that lead to each other end") {
       "  c.o = c\n"
       "  with c:\n    pass\n"
       "  return x\n";
-  CHECK_THAT(on_small_stack([&] { compile(enters).run_method("f", {int64_t{1}}); }), too_deep);
+  CHECK(too_deep(on_small_stack([&] { compile(enters).run_method("f", {int64_t{1}}); })));
   const std::string sorts =
       "class C:\n"
       "  k : int\n"
@@ -274,12 +276,12 @@ TEST_CASE("classes, interfaces and calls that lead to each other end") {
       "  def __lt__(self, o: C) -> bool:\n"
       "    l = [self, o]\n"
       "    l.sort()\n"
-      "    return True\n"
+      "    return l[0].k == 0\n"
       "def f(x: int) -> int:\n"
       "  l = [C(), C()]\n"
       "  l.sort()\n"
       "  return x\n";
-  CHECK_THAT(on_small_stack([&] { compile(sorts).run_method("f", {int64_t{1}}); }), too_deep);
+  CHECK(too_deep(on_small_stack([&] { compile(sorts).run_method("f", {int64_t{1}}); })));
 }
 
 TEST_CASE("source and graph text that nests") {
@@ -334,19 +336,15 @@ TEST_CASE("model.json that nests") {
 
 TEST_CASE("what the code says of a value is looked at") {
   const Tensor x = ones({2});
-  auto refused = Catch::Contains("expected a value of type") || Catch::Contains("can't hold");
-  CHECK_THAT(run_error("def f(x: Tensor) -> int:\n  return unchecked_cast(int, x) + 1\n", {x}),
-             refused);
-  CHECK_THAT(run_error("def f(x: Tensor) -> int:\n  return unchecked_cast(int, 'a') + 1\n", {x}),
-             refused);
-  CHECK_THAT(
-      run_error("def f(x: Tensor) -> int:\n  return unchecked_cast(List[int], [x])[0] + 1\n", {x}),
-      refused);
-  CHECK_THAT(
+  CHECK(refused(run_error("def f(x: Tensor) -> int:\n  return unchecked_cast(int, x) + 1\n", {x})));
+  CHECK(
+      refused(run_error("def f(x: Tensor) -> int:\n  return unchecked_cast(int, 'a') + 1\n", {x})));
+  CHECK(refused(run_error(
+      "def f(x: Tensor) -> int:\n  return unchecked_cast(List[int], [x])[0] + 1\n", {x})));
+  CHECK(refused(
       run_error("def f(x: Tensor) -> int:\n  return unchecked_cast(Tuple[int, int], (x, x))[0] + "
                 "1\n",
-                {x}),
-      refused);
+                {x})));
   // A type variable that Any fits.
   for (const char* fill :
        {"l.append(x)", "l.insert(0, x)", "l.extend([x])", "l[0] = x", "l += [x]"})
@@ -462,9 +460,10 @@ TEST_CASE("meta tensors have no text") {
 }
 
 TEST_CASE("views as other numbers keep their place") {
-  IValue r = compile("def f(x: Tensor) -> Tensor:\n"
-                     "  c = torch.complex(x, x + 10)\n"
-                     "  return torch.view_as_real(c[1])\n")
+  IValue r = compile(
+                 "def f(x: Tensor) -> Tensor:\n"
+                 "  c = torch.complex(x, x + 10)\n"
+                 "  return torch.view_as_real(c[1])\n")
                  .run_method("f", {ones({2, 3})});
   CHECK(r.toTensor().sizes() == IntArrayRef{3, 2});
   CHECK(r.toTensor().select(1, 1).sum().item<double>() == 33);
