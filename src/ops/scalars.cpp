@@ -50,11 +50,6 @@ bool any_complex(Call& c) {
     if (c.in(i).isComplexDouble()) return true;
   return false;
 }
-// Two Scalars may be complex numbers, although the schema says that a float is the answer.
-void refuse_complex(Call& c) {
-  if (any_complex(c) && c.op() && c.op()->schema().returns[0].type->kind == TypeKind::Float)
-    raise<OpError>(c.op()->name(), ": complex numbers have no answer that is a float");
-}
 bool both_int(Call& c) { return !c.in(0).isDouble() && !c.in(1).isDouble() && !any_complex(c); }
 bool both_bool(Call& c) { return c.in(0).isBool() && c.in(1).isBool(); }
 double num(const IValue& v) {
@@ -79,7 +74,6 @@ void mul(Call& c) {
   c.out(0, num(c.in(0)) * num(c.in(1)));
 }
 void div(Call& c) {
-  refuse_complex(c);
   if (any_complex(c)) return c.out(0, c.in(0).toComplexDouble() / c.in(1).toComplexDouble());
   c.out(0, num(c.in(0)) / num(c.in(1)));
 }
@@ -128,7 +122,6 @@ void divmod(Call& c) {
   c.out(1, r);
 }
 void pow_op(Call& c) {
-  refuse_complex(c);
   if (any_complex(c))
     return c.out(0, std::pow(c.in(0).toComplexDouble(), c.in(1).toComplexDouble()));
   double a = num(c.in(0)), b = num(c.in(1));
@@ -206,7 +199,6 @@ SCONCE_COMPLEX_FN(atanh)
 SCONCE_COMPLEX_FN(log10)
 #undef SCONCE_COMPLEX_FN
 void log_op(Call& c) {
-  refuse_complex(c);
   if (c.n_in() == 2) {
     if (any_complex(c))
       return c.out(0, std::log(c.in(0).toComplexDouble()) / std::log(c.in(1).toComplexDouble()));

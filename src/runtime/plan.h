@@ -45,6 +45,7 @@ class Plan {
   std::vector<IValue> numbers;      // constants that a frame keeps in its last slots
   uint32_t n_slots = 0;             // with those
   uint32_t n_inputs = 0;
+  bool loose_result = false;     // a float that it answers may be a complex number
   std::shared_ptr<Graph> graph;  // what it was made from
   std::string name;
   std::vector<std::shared_ptr<Plan>> subplans;  // fork bodies, indexed by CallSite order

@@ -359,6 +359,32 @@ TEST_CASE("what the code says of a value is looked at") {
                !Catch::Contains("answered"));
 }
 
+TEST_CASE("a float that is a complex number is never taken for one") {
+  const std::complex<double> c(3, 4);
+  auto answer = [&](const std::string& body) {
+    return compile(
+               "def g(x: complex) -> float:\n  y : number = x\n  return y / 2\n"
+               "def f(x: complex, n: int) -> float:\n  y : number = x\n  q = y / 2\n" +
+               body)
+        .run_method("f", {c, int64_t{3}});
+  };
+  CHECK(answer("  return q\n").toComplexDouble() == c / 2.0);
+  CHECK(answer("  return q + 1.5\n").toComplexDouble() == c / 2.0 + 1.5);
+  CHECK(answer("  for i in range(n):\n    q = q * 2.\n  return q\n").toComplexDouble() == c * 4.0);
+  CHECK(answer("  if n > 5:\n    q = 1.5\n  t = (q, 1)\n  return -t[0]\n").toComplexDouble() ==
+        -c / 2.0);
+  for (const char* body :
+       {"  l = [q]\n  return l[0] + 1.5\n", "  l = [0.5]\n  l.append(q)\n  return l[1] + 1.5\n",
+        "  d = {'a': q}\n  return d['a'] + 1.5\n", "  return 1.5 if q < 2. else 2.5\n"}) {
+    bool number = false;
+    try {
+      number = answer(body).isDouble();
+    } catch (const OpError&) {
+    }
+    CHECK(!number);
+  }
+}
+
 TEST_CASE("what an archive holds is of the declared types") {
   const std::string forward = "  def forward(self: __torch__.M) -> int:\n    return 1\n";
   // An object of a class without the interface's method.
