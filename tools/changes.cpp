@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The table of kinds of change (at the end). A new kind is its places, its steps and a row.
 #include "changes.h"
+#include "support/stack.h"
 
 #include <algorithm>
 #include <cmath>
@@ -152,6 +153,7 @@ Tensor changed_tensor(const Tensor& t) {
 }  // namespace
 
 std::optional<IValue> changed_value(const IValue& v) {
+  check_stack();
   auto all = [](const std::vector<IValue>& items, std::vector<IValue>& out) {
     bool any = false;
     for (auto& e : items) {

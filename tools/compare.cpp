@@ -11,6 +11,7 @@
 #include "api/convert.h"
 #include "api/device_copy.h"
 #include "api/runtime.h"
+#include "support/stack.h"
 
 namespace sconce::tool {
 
@@ -33,6 +34,7 @@ bool close(double a, double b, const Tolerance& tol) {
   return std::fabs(a - b) <= tol.atol + tol.rtol * std::fabs(b);
 }
 bool close(std::complex<double> a, std::complex<double> b, const Tolerance& tol) {
+  check_stack();
   return close(a.real(), b.real(), tol) && close(a.imag(), b.imag(), tol);
 }
 bool close(int64_t a, int64_t b, const Tolerance&) { return a == b; }
@@ -143,6 +145,7 @@ Difference compare_objects(const Object& a, const Object& e, const Tolerance& to
 
 Difference difference(const IValue& a, const IValue& e, const Tolerance& tol,
                       const std::string& where) {
+  check_stack();
   if (a.isEnum())
     return difference(a.toEnumRef().value, e.isEnum() ? e.toEnumRef().value : e, tol, where);
   if (a.isObject() && e.isDict()) return compare_object(a.toObjectRef(), e.toDictRef(), tol, where);
@@ -217,6 +220,7 @@ namespace {
 class Copier {
  public:
   IValue copy(const IValue& v) {
+    check_stack();
     switch (v.tag()) {
       case Tag::Tensor: return v.toTensorRef().defined() ? IValue(copy_tensor(v.toTensorRef())) : v;
       case Tag::List: {

@@ -12,6 +12,7 @@
 #include "backends/kernels.h"
 #include "ir/source.h"
 #include "progress.h"
+#include "support/stack.h"
 
 namespace sconce::tool {
 
@@ -123,6 +124,7 @@ class Dot {
     edges_ += "  " + at_[from] + " -> " + to + " [label=" + quoted("%" + name_of(from)) + "];\n";
   }
   void block(const Block* b, const std::string& pad) {
+    check_stack();
     for (const Node* n = b->first(); n != b->ret; n = n->next) {
       std::string id = fresh(), label = n->kind.str();
       for (auto& a : n->attributes)
@@ -224,6 +226,7 @@ Json references(const std::vector<Value*>& vs) {
   return j;
 }
 Json block_json(const Block* b) {
+  check_stack();
   Json nodes = Json::array();
   for (const Node* n = b->first(); n != b->ret; n = n->next) {
     Json attributes = Json::object(), blocks = Json::array();

@@ -14,6 +14,7 @@
 #include "compare.h"
 #include "loader/zip.h"
 #include "numpy.h"
+#include "support/stack.h"
 
 namespace sconce::tool {
 
@@ -142,6 +143,7 @@ class InputParser {
   }
 
   IValue value() {
+    check_stack();
     if (++depth_ > kDeepest) fail("nested too deeply");
     skip_spaces();
     IValue v;

@@ -13,6 +13,7 @@
 #include "module_tree.h"
 #include "sconce/sconce.h"
 #include "text.h"
+#include "support/stack.h"
 
 namespace sconce::tool {
 
@@ -44,6 +45,7 @@ int training_argument(const Node& n) {
 }
 
 void look_at(const Function& f, Block* b, Found& found) {
+  check_stack();
   for (Node* n : b->nodes()) {
     for (Block* inner : n->blocks) look_at(f, inner, found);
     if (const Attribute* sub = n->find(Symbol("Subgraph"))) look_at(f, sub->graph->block(), found);
@@ -67,6 +69,7 @@ void look_at(const Function& f, Block* b, Found& found) {
 }
 
 Found look_at(const Module& m) {
+  check_stack();
   Found found;
   auto& cu = *m.impl()->archive.cu;
   std::lock_guard<std::recursive_mutex> lock(cu.mutex());

@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "text.h"
+#include "support/stack.h"
 
 namespace sconce::tool {
 
@@ -71,6 +72,7 @@ class Collector {
  public:
   explicit Collector(std::vector<ModuleNode::Own>& out) : out_(out) {}
   void collect(const std::string& name, const IValue& v) {
+    check_stack();
     if (v.isTensor()) {
       if (v.toTensorRef().defined()) out_.push_back({name, "tensor", v.toTensor()});
       return;
@@ -100,6 +102,7 @@ class Collector {
 class ModuleReader {
  public:
   ModuleNode read(const std::string& name, const Object& o, Holdings& all) {
+    check_stack();
     ModuleNode n;
     n.name = name;
     n.class_name = short_class_name(o.type->name);
@@ -163,6 +166,7 @@ struct Names {
 };
 
 void collect_names(Names& names, const IValue& v, const std::string& prefix, size_t depth) {
+  check_stack();
   if (!v.isDict() || depth > kDeepest) return;
   for (auto& kv : v.toDictRef().items) {
     std::string name =
@@ -189,6 +193,7 @@ void add(TensorCount& to, const TensorCount& c) {
 // Neighbours of one class whose names are numbered one after another become one node, which has
 // children only when all are built alike.
 ModuleNode merged(const ModuleNode& n) {
+  check_stack();
   ModuleNode r = n;
   r.children.clear();
   for (size_t i = 0; i < n.children.size();) {
@@ -230,6 +235,7 @@ struct Line {
 
 void lines_of(const ModuleNode& n, size_t depth, size_t deepest, bool tensors,
               std::vector<Line>& out) {
+  check_stack();
   std::string indent(2 * depth, ' ');
   std::string kind = n.copies > 1 ? std::to_string(n.copies) + " x " + n.class_name : n.class_name;
   while (!kind.empty() && kind.back() == ' ') kind.pop_back();
@@ -303,6 +309,7 @@ std::string tree_text(const ModuleNode& root, bool all) {
 }
 
 nlohmann::ordered_json tree_json(const ModuleNode& n) {
+  check_stack();
   nlohmann::ordered_json j{{"name", n.name},
                            {"class", n.class_name},
                            {"parameters", n.parameters.elements},
@@ -317,6 +324,7 @@ std::string short_class_name(const std::string& qualified) {
 }
 
 std::string value_outline(const IValue& v) {
+  check_stack();
   std::string s, separator;
   auto join = [&](const std::string& text) {
     s += separator + text;

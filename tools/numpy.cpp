@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cstring>
 #include <fstream>
-#include <regex>
+#include <sstream>
 
 #include "loader/zip.h"
 #include "support/byte_reader.h"
@@ -43,6 +43,22 @@ void swap_bytes(const Tensor& t) {
   for (; p < end; p += number) std::reverse(p, p + number);
 }
 
+constexpr size_t kMaxHeader = 1 << 16;
+
+// The text behind 'key': in the header; empty when it isn't there.
+std::string_view entry(std::string_view header, const std::string& key) {
+  const std::string name = "'" + key + "':";
+  size_t at = header.find(name);
+  if (at == std::string_view::npos) return {};
+  at = header.find_first_not_of(" \t", at + name.size());
+  return at == std::string_view::npos ? std::string_view() : header.substr(at);
+}
+std::string quoted(std::string_view text) {
+  if (text.empty() || text[0] != '\'') return "";
+  const size_t end = text.find('\'', 1);
+  return end == std::string_view::npos ? "" : std::string(text.substr(1, end - 1));
+}
+
 // what: the file, and the member of an .npz.
 Tensor parse_npy(const unsigned char* data, size_t size, const std::string& what) {
   auto bad = [&](const auto&... why) { raise<FormatError>(what, ": ", why...); };
@@ -52,20 +68,24 @@ Tensor parse_npy(const unsigned char* data, size_t size, const std::string& what
   uint8_t version = r.u8();
   r.u8();
   size_t header = version >= 2 ? r.little<uint32_t>() : r.little<uint16_t>();
-  std::string text(reinterpret_cast<const char*>(r.take(header)), header);
-  std::smatch m;
-  if (!std::regex_search(text, m, std::regex(R"('descr':\s*'([<>|=]?)(\w+)')")))
-    bad("its elements are no plain numbers");
-  std::string order = m[1], descr = m[2];
+  if (header > kMaxHeader) bad("the header is too long");
+  const std::string text(reinterpret_cast<const char*>(r.take(header)), header);
+  std::string descr = quoted(entry(text, "descr"));
+  if (descr.empty()) bad("its elements are no plain numbers");
+  char order = '=';
+  if (std::strchr("<>|=", descr[0])) order = descr[0], descr.erase(0, 1);
   ScalarType dtype = ScalarType::Undefined;
   for (auto& n : kNumpyTypes)
     if (descr == n.descr) dtype = n.dtype;
   if (dtype == ScalarType::Undefined) bad("tensors have no form of its dtype ", descr);
-  bool fortran = std::regex_search(text, std::regex(R"('fortran_order':\s*True)"));
-  if (!std::regex_search(text, m, std::regex(R"('shape':\s*\(([0-9, ]*)\))")))
+  const bool fortran = entry(text, "fortran_order").substr(0, 4) == "True";
+  std::string_view shape = entry(text, "shape");
+  const size_t close = shape.find(')');
+  if (shape.empty() || shape[0] != '(' || close == std::string_view::npos ||
+      shape.find_first_not_of("0123456789, ", 1) < close)
     bad("no shape in the header");
   std::vector<int64_t> sizes;
-  std::stringstream in(m[1]);
+  std::stringstream in(std::string(shape.substr(1, close - 1)));
   uint64_t numel = 1, room = r.left() / element_size(dtype);
   for (std::string part; std::getline(in, part, ',');) {
     if (part.find_first_not_of(' ') == std::string::npos) continue;
@@ -79,7 +99,7 @@ Tensor parse_npy(const unsigned char* data, size_t size, const std::string& what
   Tensor t = empty(sizes, dtype);
   if (numel)
     std::memcpy(t.raw_data(), r.take(numel * element_size(dtype)), numel * element_size(dtype));
-  if (order == ">") swap_bytes(t);
+  if (order == '>') swap_bytes(t);
   if (!fortran) return t;
   std::vector<int64_t> dims(sizes.size());
   for (size_t i = 0; i < dims.size(); ++i) dims[i] = static_cast<int64_t>(dims.size() - 1 - i);

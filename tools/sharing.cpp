@@ -7,6 +7,7 @@
 
 #include "api/runtime.h"
 #include "changes.h"
+#include "support/stack.h"
 
 namespace sconce::tool {
 
@@ -27,6 +28,7 @@ std::string Place::str() const {
 namespace {
 void walk(const ClassType& type, const std::function<IValue(const std::string&)>& get,
           std::vector<std::string>& path, std::set<const void*>& seen, std::vector<Slot>& out) {
+  check_stack();
   for (auto& a : type.attributes) {
     path.push_back(a.name);
     IValue v = get(a.name);

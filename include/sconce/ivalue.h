@@ -227,15 +227,17 @@ struct ComplexBox final : RefCounted {
 };
 struct ListBox final : RefCounted {
   static constexpr Tag kTag = Tag::List;
-  explicit ListBox(TypePtr e) : elem_type(e) {}
-  ListBox(TypePtr e, std::vector<IValue> v) : elem_type(e), items(std::move(v)) {}
+  explicit ListBox(TypePtr e) : RefCounted(Nests()), elem_type(e) {}
+  ListBox(TypePtr e, std::vector<IValue> v)
+      : RefCounted(Nests()), elem_type(e), items(std::move(v)) {}
   TypePtr elem_type;
   std::vector<IValue> items;
   Charge charge;
 };
 struct TupleBox final : RefCounted {
   static constexpr Tag kTag = Tag::Tuple;
-  explicit TupleBox(std::vector<IValue> v, TypePtr t = nullptr) : items(std::move(v)), type(t) {}
+  explicit TupleBox(std::vector<IValue> v, TypePtr t = nullptr)
+      : RefCounted(Nests()), items(std::move(v)), type(t) {}
   std::vector<IValue> items;
   TypePtr type;  // the NamedTuple, or null
   Charge charge;
@@ -245,7 +247,7 @@ struct TupleBox final : RefCounted {
 // Keys: int, float, bool, complex, str, Tensor (by identity), Device.
 struct SCONCE_API DictBox final : RefCounted {
   static constexpr Tag kTag = Tag::Dict;
-  DictBox(TypePtr k, TypePtr v) : key_type(k), value_type(v) {}
+  DictBox(TypePtr k, TypePtr v) : RefCounted(Nests()), key_type(k), value_type(v) {}
   TypePtr key_type, value_type;
   std::vector<std::pair<IValue, IValue>> items;
   Charge charge;
@@ -293,14 +295,15 @@ class SCONCE_API Object final : public RefCounted {
 };
 struct EnumBox final : RefCounted {
   static constexpr Tag kTag = Tag::Enum;
-  EnumBox(TypePtr t, std::string n, IValue v) : type(t), name(std::move(n)), value(std::move(v)) {}
+  EnumBox(TypePtr t, std::string n, IValue v)
+      : RefCounted(Nests()), type(t), name(std::move(n)), value(std::move(v)) {}
   TypePtr type;
   std::string name;
   IValue value;
 };
 struct SCONCE_API FutureBox final : RefCounted {
   static constexpr Tag kTag = Tag::Future;
-  explicit FutureBox(TypePtr t) : elem_type(t) {}
+  explicit FutureBox(TypePtr t) : RefCounted(Nests()), elem_type(t) {}
   TypePtr elem_type;
   std::mutex mutex;
   std::condition_variable ready;

@@ -18,15 +18,25 @@ class SCONCE_API RefCounted {
   RefCounted& operator=(const RefCounted&) = delete;
   void retain() const noexcept { count_.fetch_add(1, std::memory_order_relaxed); }
   void release() const noexcept {
-    if (count_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+    if (count_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+    if (nests_)
+      destroy_nested();
+    else
+      delete this;
   }
   uint32_t use_count() const noexcept { return count_.load(std::memory_order_acquire); }
 
  protected:
+  // Of what holds other counted things: they may nest as deeply as a program likes, so that the end
+  // of one must not be a recursion over all.
+  struct Nests {};
+  explicit RefCounted(Nests) : nests_(true) {}
   virtual ~RefCounted() = default;
 
  private:
+  void destroy_nested() const noexcept;
   mutable std::atomic<uint32_t> count_{0};
+  const bool nests_ = false;
 };
 
 // A counted pointer; null is allowed.

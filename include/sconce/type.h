@@ -72,6 +72,9 @@ struct SCONCE_API Type {
   std::vector<std::string> fields;     // NamedTuple: field names
   std::unique_ptr<TensorInfo> tensor;  // null for a plain Tensor
   bool mentions_class = false;
+  // Of the parts in each other and of the text that shows them: bounded, since types are walked
+  // recursively (TypeTable).
+  uint32_t depth = 1, size = 1;
 
   explicit Type(TypeKind k) : kind(k) {}
   virtual ~Type() = default;
@@ -86,9 +89,11 @@ struct SCONCE_API Type {
   bool is_subtype_of(TypePtr other) const;
 };
 
-// Interns structural types. The process-wide one is TypeTable::global().
+// Interns structural types. The process-wide one is TypeTable::global(). What makes a type throws
+// LimitError when it nests more than kMaxDepth deep or has more than kMaxSize parts.
 class SCONCE_API TypeTable {
  public:
+  static constexpr uint32_t kMaxDepth = 128, kMaxSize = 1 << 16;
   TypePtr list(TypePtr e) { return make(TypeKind::List, {e}); }
   TypePtr optional(TypePtr e);
   TypePtr dict(TypePtr k, TypePtr v) { return make(TypeKind::Dict, {k, v}); }

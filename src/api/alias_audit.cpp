@@ -7,6 +7,7 @@
 #include "core/op_table.h"
 #include "ir/alias.h"
 #include "ir/source.h"
+#include "support/stack.h"
 
 namespace sconce {
 
@@ -25,6 +26,7 @@ class Fingerprint {
 
  private:
   void add(const IValue& v) {
+    check_stack();
     h_ = mix(h_, static_cast<uint64_t>(v.tag()));
     switch (v.tag()) {
       case Tag::Tensor: return tensor(v);
@@ -185,6 +187,7 @@ class Instrumenter {
     insert(1, id, v);
   }
   void block(Block* b) {
+    check_stack();
     for (Node* n : b->nodes()) {
       Node* next = n->next;
       for (Block* inner : n->blocks) {

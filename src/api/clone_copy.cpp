@@ -2,6 +2,7 @@
 #include "api/clone_copy.h"
 
 #include "core/device.h"
+#include "support/stack.h"
 
 namespace sconce {
 
@@ -23,6 +24,7 @@ IValue CloneCopy::tensor(const Tensor& t) {
 
 // A container is known before its elements are copied: it may hold itself.
 IValue CloneCopy::fresh(const IValue& v) {
+  check_stack();
   switch (v.tag()) {
     case Tag::Tensor: return tensor(v.toTensorRef());
     case Tag::List: {

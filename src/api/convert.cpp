@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/convert.h"
+#include "support/stack.h"
 
 #include <functional>
 #include <mutex>
@@ -88,6 +89,7 @@ IValue number_of(const IValue& v, TypeKind kind) {
 }  // namespace
 
 IValue convert_argument(const IValue& v, TypePtr t) {
+  check_stack();
   switch (t->kind) {
     case TypeKind::Optional: return v.isNone() ? v : convert_argument(v, t->elem());
     case TypeKind::Union: return convert_union(v, t);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/device_copy.h"
+#include "support/stack.h"
 
 namespace sconce {
 
@@ -24,6 +25,7 @@ void DeviceCopy::move_slots(Object& o) {
   }
 }
 void DeviceCopy::move(IValue& v) {
+  check_stack();
   if (v.isTensor()) {
     v = IValue(moved(v.toTensor()));
     return;
@@ -44,6 +46,7 @@ void DeviceCopy::move(IValue& v) {
 
 namespace {
 void remap_block(Block* b, DeviceCopy& copy) {
+  check_stack();
   const DeviceRuntime* device = copy.device();
   static const Symbol value("value");
   for (Node* n : b->nodes()) {

@@ -13,6 +13,7 @@
 #include "ir/cleanup.h"
 #include "ir/source.h"
 #include "passes/passes.h"
+#include "support/stack.h"
 
 namespace sconce {
 
@@ -201,6 +202,7 @@ namespace {
 // f(name, attribute, object, slot, value) for the slots of o and of the modules below it.
 template <class F>
 void walk(Object& o, const std::string& prefix, bool recurse, std::set<const void*>& seen, F f) {
+  check_stack();
   if (!seen.insert(&o).second) return;
   const std::vector<IValue> slots = o.slots();
   for (size_t i = 0; i < o.type->attributes.size() && i < slots.size(); ++i) {
@@ -397,6 +399,7 @@ void Module::compile_all() const {
 namespace {
 void find_missing(Block* b, std::vector<std::pair<std::string, std::string>>& out,
                   std::set<std::string>& seen) {
+  check_stack();
   for (Node* n : b->nodes()) {
     for (Block* inner : n->blocks) find_missing(inner, out, seen);
     if (const Attribute* sub = n->find(Symbol("Subgraph")))

@@ -10,6 +10,7 @@
 #include "ops/all_ops.h"
 #include "ops/composites.h"
 #include "passes/passes.h"
+#include "support/stack.h"
 
 namespace sconce {
 
@@ -40,6 +41,7 @@ std::shared_ptr<Graph> interpreted_graph(Function& f) {
 namespace {
 // The forms of the tensors that a graph holds.
 bool assume_constants(Block* b, Assumptions& a) {
+  check_stack();
   for (Node* n : b->nodes()) {
     if (n->kind == prim::Constant)
       if (auto v = constant_value(n->output()); v && !a.form(*v)) return false;

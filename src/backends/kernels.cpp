@@ -30,6 +30,31 @@ SCONCE_DECLARE(avx2)
 SCONCE_DECLARE(avx512)
 #endif
 
+void detail::check_views(const TensorView* views, uint32_t n) {
+  for (const TensorView *v = views, *end = views + n; v != end; ++v) {
+    if (!v->storage || !v->data) continue;
+    int64_t low = 0, high = 1;
+    bool none = false, fits = true;
+    for (int32_t i = 0; i < v->ndim; ++i) {
+      int64_t step;
+      none |= v->sizes[i] == 0;
+      fits &= v->sizes[i] >= 0 && !__builtin_mul_overflow(v->sizes[i] - 1, v->strides[i], &step) &&
+              !__builtin_add_overflow(step < 0 ? low : high, step, step < 0 ? &low : &high);
+    }
+    if (none) continue;
+    const int64_t start =
+        static_cast<const char*>(v->data) - static_cast<const char*>(v->storage->data());
+    const auto size = static_cast<int64_t>(element_size(v->dtype));
+    fits = fits && !__builtin_mul_overflow(low, size, &low) &&
+           !__builtin_mul_overflow(high, size, &high) &&
+           !__builtin_add_overflow(start, low, &low) && !__builtin_add_overflow(start, high, &high);
+    if (!fits || low < 0 || high > static_cast<int64_t>(v->storage->nbytes()))
+      raise<OpError>("a tensor of sizes ", IntArrayRef(v->sizes, static_cast<size_t>(v->ndim)),
+                     " and strides ", IntArrayRef(v->strides, static_cast<size_t>(v->ndim)),
+                     " lies outside of its storage of ", v->storage->nbytes(), " bytes");
+  }
+}
+
 void detail::own_written(TensorView* views, uint32_t n, uint32_t written) {
   for (uint32_t i = 0; i < n; ++i) {
     if (!(written >> i & 1) || !views[i].storage || !views[i].storage->shared()) continue;

@@ -35,6 +35,9 @@ inline bool any_shared(const TensorView* views, uint32_t written) {
     if ((written & 1) && views->storage && views->storage->shared()) return true;
   return false;
 }
+// Throws OpError unless each view lies within its storage: whatever an operator has computed, no
+// slot is given other memory.
+void check_views(const TensorView* views, uint32_t n);
 // Tells the storages of written views, also when the slot throws half-way.
 struct NoteWrites {
   const TensorView* views;
@@ -59,6 +62,7 @@ void call_slot(const A& given) {
   }
   Context& c = context();
   if (c.budget) c.budget->work(slot_work(given), detail::SlotOf<A>::kName);
+  detail::check_views(views, A::kViews);
   detail::NoteWrites after{views, written};
   if (Recorder* r = c.recorder)
     r->called(

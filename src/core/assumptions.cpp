@@ -3,6 +3,8 @@
 
 #include <cstring>
 
+#include "support/stack.h"
+
 namespace sconce {
 
 bool identical(const IValue& a, const IValue& b) {
@@ -27,6 +29,7 @@ bool Assumptions::slot(Object& o, size_t i, IValue* value) {
 }
 
 bool Assumptions::form(const IValue& v) {
+  check_stack();
   if (v.isList() || v.isTuple()) {
     for (auto& e : v.isList() ? v.toListRef().items : v.toTupleRef().items)
       if (!form(e)) return false;

@@ -10,10 +10,46 @@
 #include <random>
 
 #include "core/budget.h"
+#include "core/identity.h"
 #include "core/schema.h"
 #include "core/value_check.h"
+#include "support/stack.h"
 
 namespace sconce {
+
+namespace {
+// What waits to be destroyed, in the outermost destroy_nested() of the thread.
+thread_local std::vector<const RefCounted*>* waiting = nullptr;
+thread_local int destroying = 0;
+}  // namespace
+// The first levels recurse; what lies deeper is put on a list that the outermost call works off.
+void RefCounted::destroy_nested() const noexcept {
+  constexpr int kLevels = 32;
+  if (destroying >= kLevels) {
+    try {
+      waiting->push_back(this);
+      return;
+    } catch (const std::bad_alloc&) {  // then deeper after all
+    }
+  }
+  if (destroying) {
+    ++destroying;
+    delete this;
+    --destroying;
+    return;
+  }
+  std::vector<const RefCounted*> list;
+  waiting = &list;
+  destroying = 1;
+  delete this;
+  while (!list.empty()) {
+    const RefCounted* next = list.back();
+    list.pop_back();
+    delete next;
+  }
+  destroying = 0;
+  waiting = nullptr;
+}
 
 IValue::IValue(std::string s) : IValue(make_ref<StringBox>(std::move(s))) {}
 IValue::IValue(std::complex<double> c) : IValue(make_ref<ComplexBox>(c)) {}
@@ -110,8 +146,21 @@ size_t key_hash(const IValue& v) {
   return key_hash(v, left);
 }
 }  // namespace
+int64_t identity_number(const void* p) {
+  static const uint64_t secret = [] {
+    std::random_device random;
+    return uint64_t{random()} << 32 | random();
+  }();
+  // One-to-one: rotations, an odd factor and exclusive or.
+  uint64_t x = reinterpret_cast<uintptr_t>(p) ^ secret;
+  x *= secret | 1;
+  x ^= x >> 32;
+  x *= 0x9e3779b97f4a7c15ull;
+  return static_cast<int64_t>(x ^ x >> 29);
+}
 
 size_t ivalue_hash(const IValue& v) {
+  check_stack();
   switch (v.tag()) {
     case Tag::Int:
     case Tag::Bool: return std::hash<int64_t>()(v.int_unchecked());
@@ -130,7 +179,7 @@ size_t ivalue_hash(const IValue& v) {
     case Tag::Enum: return std::hash<std::string>()(v.toEnumRef().name);
     // The address, which is nobody's to know.
     case Tag::Tensor:
-    case Tag::Object: return secret_mix(reinterpret_cast<uintptr_t>(v.box()));
+    case Tag::Object: return static_cast<size_t>(identity_number(v.box()));
     default: raise<OpError>("unhashable type: '", v.tag_name(), "'");
   }
 }
@@ -146,6 +195,7 @@ bool ivalue_is(const IValue& a, const IValue& b) {
 }
 
 bool ivalue_equal(const IValue& a, const IValue& b) {
+  check_stack();
   if (a.tag() != b.tag()) {
     if (a.isScalar() && b.isScalar()) return a.toComplexDouble() == b.toComplexDouble();
     return false;
@@ -232,7 +282,7 @@ void DictBox::clear() {
 // ---- objects ----
 
 Object::Object(const ClassType* t, std::shared_ptr<const void> keep)
-    : type(t), owner(std::move(keep)), slots_(t->attributes.size()) {}
+    : RefCounted(Nests()), type(t), owner(std::move(keep)), slots_(t->attributes.size()) {}
 size_t Object::size() const {
   std::lock_guard<std::mutex> lock(mutex_);
   return slots_.size();
@@ -327,6 +377,7 @@ std::string complex_str(std::complex<double> v) {
 }
 
 std::string ivalue_str(const IValue& v) {
+  check_stack();
   auto seq = [](const std::vector<IValue>& items) {
     std::string s;
     // What is shared is printed each time that it is met.
@@ -373,6 +424,7 @@ std::string ivalue_str(const IValue& v) {
 }
 
 TypePtr ivalue_type(const IValue& v) {
+  check_stack();
   TypeTable& g = TypeTable::global();
   switch (v.tag()) {
     case Tag::None: return types::none();

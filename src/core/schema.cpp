@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Schema parser, schema text, type variables.
 #include "core/schema.h"
+#include "support/stack.h"
 
 #include <cctype>
 #include <cmath>
@@ -134,6 +135,7 @@ class SchemaParser {
   TypePtr type(Argument& arg) {
     TypeTable& g = table_;
     TypePtr t;
+    check_stack();
     if (++depth_ > 100) fail("fewer nested types");
     if (eat("(")) {
       std::vector<TypePtr> e;

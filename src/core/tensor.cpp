@@ -13,6 +13,7 @@
 #include "core/budget.h"
 #include "core/device.h"
 #include "core/recorder.h"
+#include "core/sizes.h"
 
 namespace sconce {
 
@@ -151,7 +152,45 @@ Storage::~Storage() {
   if (owned_) free_memory(device_, data_, nbytes_);
 }
 
+int64_t checked_numel(IntArrayRef sizes) {
+  int64_t n = 1;
+  bool none = false;
+  for (int64_t s : sizes) {
+    if (s < 0) raise<OpError>("Trying to create tensor with negative dimension ", s, ": ", sizes);
+    none |= s == 0;
+    if (s && __builtin_mul_overflow(n, s, &n))
+      raise<OpError>("numel: integer multiplication overflow: sizes=", sizes);
+  }
+  return none ? 0 : n;
+}
+int64_t check_form(IntArrayRef sizes, IntArrayRef strides, int64_t offset, ScalarType dtype) {
+  constexpr size_t kMostDims = 128;
+  if (sizes.size() > kMostDims)
+    raise<OpError>("tensors with more than ", kMostDims, " dims are not supported");
+  if (sizes.size() != strides.size())
+    raise<OpError>("mismatch in length of strides and shape: ", sizes, " and ", strides);
+  if (offset < 0) raise<OpError>("Tensor: invalid storage offset ", offset);
+  const int64_t n = checked_numel(sizes), es = static_cast<int64_t>(element_size(dtype));
+  int64_t bytes, end = offset;
+  if (__builtin_mul_overflow(n, es, &bytes))
+    raise<OpError>("numel: integer multiplication overflow: sizes=", sizes);
+  for (size_t i = 0; i < sizes.size(); ++i) {
+    if (strides[i] < 0)
+      raise<OpError>("Negative strides are not supported at the moment, got strides: ", strides);
+    int64_t step;
+    if (sizes[i] && (__builtin_mul_overflow(sizes[i] - 1, strides[i], &step) ||
+                     __builtin_add_overflow(end, step, &end)))
+      raise<OpError>("Storage size calculation overflowed with sizes=", sizes,
+                     " and strides=", strides);
+  }
+  if (__builtin_add_overflow(end, 1, &end) || __builtin_mul_overflow(end, es, &bytes))
+    raise<OpError>("Storage size calculation overflowed with sizes=", sizes,
+                   " and strides=", strides);
+  return n ? bytes : 0;
+}
+
 DimVector contiguous_strides(IntArrayRef sizes) {
+  checked_numel(sizes);
   DimVector st(sizes.size());
   int64_t run = 1;
   for (size_t i = sizes.size(); i-- > 0;) {
@@ -161,30 +200,10 @@ DimVector contiguous_strides(IntArrayRef sizes) {
   return st;
 }
 
-namespace {
-size_t checked_bytes(IntArrayRef sizes, IntArrayRef strides, ScalarType dtype) {
-  int64_t extent = 1;
-  for (size_t i = 0; i < sizes.size(); ++i) {
-    if (sizes[i] < 0)
-      raise<OpError>("Trying to create tensor with negative dimension ", sizes[i], ": ", sizes);
-    if (strides[i] < 0) raise<OpError>("negative strides are not supported: ", strides);
-    if (sizes[i] == 0) return 0;
-    int64_t step;
-    if (__builtin_mul_overflow(sizes[i] - 1, strides[i], &step) ||
-        __builtin_add_overflow(extent, step, &extent))
-      raise<OpError>("Storage size calculation overflowed with sizes=", sizes);
-  }
-  int64_t bytes;
-  if (__builtin_mul_overflow(extent, static_cast<int64_t>(element_size(dtype)), &bytes))
-    raise<OpError>("Storage size calculation overflowed with sizes=", sizes);
-  return static_cast<size_t>(bytes);
-}
-}  // namespace
-
 Tensor empty_strided(IntArrayRef sizes, IntArrayRef strides, ScalarType dtype) {
   if (element_size(dtype) == 0)
     raise<OpError>("cannot make a tensor of type ", scalar_type_name(dtype));
-  size_t bytes = checked_bytes(sizes, strides, dtype);
+  const auto bytes = static_cast<size_t>(check_form(sizes, strides, 0, dtype));
   auto impl = make_ref<TensorImpl>();
   if (MemoryAccount* m = memory_account()) impl->charge.set(*m, sizeof(TensorImpl));
   impl->storage = Storage::allocate(bytes);
@@ -195,21 +214,29 @@ Tensor empty_strided(IntArrayRef sizes, IntArrayRef strides, ScalarType dtype) {
   return Tensor(std::move(impl));
 }
 Tensor empty(IntArrayRef sizes, ScalarType dtype) {
-  for (int64_t s : sizes)
-    if (s < 0) raise<OpError>("Trying to create tensor with negative dimension ", s, ": ", sizes);
   return empty_strided(sizes, contiguous_strides(sizes), dtype);
 }
-Tensor make_view(const Tensor& base, DimVector sizes, DimVector strides, int64_t offset) {
+Tensor make_view_as(const Tensor& base, ScalarType dtype, DimVector sizes, DimVector strides,
+                    int64_t offset) {
+  const int64_t bytes = check_form(sizes, strides, offset, dtype);
+  const TensorImpl& from = *base.impl();
+  if (bytes > static_cast<int64_t>(from.storage->nbytes()) && from.device.type != DeviceType::Meta)
+    raise<OpError>("setStorage: sizes ", IntArrayRef(sizes), ", strides ", IntArrayRef(strides),
+                   ", storage offset ", offset, " are out of bounds for storage of size ",
+                   from.storage->nbytes());
   auto impl = make_ref<TensorImpl>();
   if (MemoryAccount* m = memory_account()) impl->charge.set(*m, sizeof(TensorImpl));
-  impl->storage = base.impl()->storage;
+  impl->storage = from.storage;
   impl->sizes = std::move(sizes);
   impl->strides = std::move(strides);
   impl->offset = offset;
-  impl->dtype = base.dtype();
-  impl->device = base.device();
-  impl->quantizer = base.impl()->quantizer;
+  impl->dtype = dtype;
+  impl->device = from.device;
+  impl->quantizer = from.quantizer;
   return Tensor(std::move(impl));
+}
+Tensor make_view(const Tensor& base, DimVector sizes, DimVector strides, int64_t offset) {
+  return make_view_as(base, base.dtype(), std::move(sizes), std::move(strides), offset);
 }
 Extent extent_of(const int64_t* sizes, const int64_t* strides, int64_t ndim) {
   Extent e{0, 1};
@@ -250,7 +277,8 @@ Tensor from_blob(void* data, IntArrayRef sizes, ScalarType dtype) {
   auto impl = make_ref<TensorImpl>();
   impl->sizes = sizes;
   impl->strides = contiguous_strides(sizes);
-  impl->storage = Storage::borrow(data, checked_bytes(sizes, impl->strides, dtype), nullptr);
+  impl->storage = Storage::borrow(
+      data, static_cast<size_t>(check_form(sizes, impl->strides, 0, dtype)), nullptr);
   impl->dtype = dtype;
   return Tensor(std::move(impl));
 }
@@ -493,6 +521,8 @@ void put_list(std::ostream& os, const std::vector<double>& v, ScalarType t) {
 
 std::ostream& operator<<(std::ostream& os, const Tensor& asked) {
   if (!asked.defined()) return os << "[ Tensor (undefined) ]";
+  if (asked.device().type == DeviceType::Meta)
+    raise<OpError>("Cannot copy out of meta tensor; no data!");
   if (Recorder* r = context().recorder) r->host_read(asked.impl()->storage.get());
   constexpr double kNumber = 12;  // characters
   expect_memory(kNumber * static_cast<double>(asked.numel()));

@@ -6,6 +6,7 @@
 
 #include "core/schema.h"
 #include "sconce/ivalue.h"
+#include "support/stack.h"
 
 namespace sconce {
 
@@ -208,7 +209,21 @@ bool schema_fits(const FunctionSchema& impl, const FunctionSchema& wanted) {
 const FunctionSchema* function_schema(const Function* f);
 
 namespace {
+// Subtyping that is being decided: a pair that comes up again in its own decision is taken to hold.
+thread_local std::vector<std::pair<const InterfaceType*, TypePtr>> deciding;
+bool methods_fit(const InterfaceType* iface, TypePtr self);
+
 bool interface_accepts(const InterfaceType* iface, TypePtr self) {
+  const std::pair<const InterfaceType*, TypePtr> question(iface, self);
+  if (std::find(deciding.begin(), deciding.end(), question) != deciding.end()) return true;
+  check_stack();
+  struct Decision {
+    explicit Decision(std::pair<const InterfaceType*, TypePtr> q) { deciding.push_back(q); }
+    ~Decision() { deciding.pop_back(); }
+  } decision(question);
+  return methods_fit(iface, self);
+}
+bool methods_fit(const InterfaceType* iface, TypePtr self) {
   if (self->kind == TypeKind::Interface) {
     auto* other = static_cast<const InterfaceType*>(self);
     if (other->is_module != iface->is_module) return false;
@@ -267,6 +282,13 @@ int count_parts(const std::vector<TypePtr>& elems, int counted, int depth) {
 
 TypePtr TypeTable::make_local(TypeKind kind, std::vector<TypePtr> elems, const std::string& name,
                               std::vector<std::string> fields) {
+  uint64_t depth = 1, size = 1;
+  for (TypePtr e : elems) {
+    depth = std::max<uint64_t>(depth, e->depth + 1);
+    size += e->size;
+  }
+  if (depth > kMaxDepth) raise<LimitError>("a type is nested more than ", kMaxDepth, " deep");
+  if (size > kMaxSize) raise<LimitError>("a type has more than ", kMaxSize, " parts");
   std::string key(1, static_cast<char>(kind));
   for (TypePtr e : elems) key.append(reinterpret_cast<const char*>(&e), sizeof e);
   key += '|' + name;
@@ -279,6 +301,8 @@ TypePtr TypeTable::make_local(TypeKind kind, std::vector<TypePtr> elems, const s
     slot = std::make_unique<Type>(kind);
     for (TypePtr e : elems) slot->mentions_class |= e->mentions_class;
     slot->elems = std::move(elems);
+    slot->depth = static_cast<uint32_t>(depth);
+    slot->size = static_cast<uint32_t>(size);
     slot->name = name;
     slot->fields = std::move(fields);
   }

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "core/op_table.h"
+#include "support/stack.h"
 
 namespace sconce {
 
@@ -33,6 +34,7 @@ bool is_unknown_operator(const Node* n) {
 }
 
 bool AliasDb::is_mutable_type(TypePtr t) {
+  check_stack();
   switch (t->kind) {
     case TypeKind::Tensor:
     case TypeKind::List:
@@ -75,6 +77,7 @@ uint32_t AliasDb::new_loc() {
   return static_cast<uint32_t>(locs_.size() - 1);
 }
 uint32_t AliasDb::wildcard_of(TypePtr t) {
+  check_stack();
   auto it = wildcards_.find(t);
   if (it != wildcards_.end()) return it->second;
   uint32_t l = new_loc();
@@ -145,6 +148,7 @@ void AliasDb::spread_wildcard() {
 }
 
 void AliasDb::analyze(const Block* b) {
+  check_stack();
   for (const Node* n = b->first(); n != b->ret; n = n->next) analyze(n);
 }
 

@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "ir/alias.h"
+#include "support/stack.h"
 
 namespace sconce {
 
@@ -93,6 +94,7 @@ class DeadCode {
 
  private:
   void fork_inputs(Block* b) {
+    check_stack();
     for (Node* n : b->nodes()) {
       for (Block* inner : n->blocks) fork_inputs(inner);
       if (n->kind != prim::fork && n->kind != prim::awaitable) continue;
@@ -108,6 +110,7 @@ class DeadCode {
     }
   }
   bool effects(Node* n) {
+    check_stack();
     auto it = effects_.find(n);
     if (it != effects_.end()) return it->second;
     bool e = has_side_effects(n);
@@ -120,6 +123,7 @@ class DeadCode {
     return effects_[n] = e;
   }
   bool mark(Node* n) {
+    check_stack();
     if (!marked_.insert(n).second) return false;
     for (Node* up = n; up && up->owner; up = up->owner->owning_node)
       if (up != n) mark(up);
@@ -144,6 +148,7 @@ class DeadCode {
     return true;
   }
   bool mark_block(Block* b) {
+    check_stack();
     bool any = false;
     for (Node* n : b->nodes())
       if (effects(n)) any |= mark(n);
@@ -165,6 +170,7 @@ class DeadCode {
     return alias_ && alias_->writes_to_alias(n, live_) && mark(n);
   }
   void sweep(Block* b) {
+    check_stack();
     for (Node* n = b->last(); n != b->param;) {
       Node* before = n->prev;
       if (n->kind == prim::If) {
@@ -201,6 +207,7 @@ class DeadCode {
 };
 
 void lower_tuples(Block* b) {
+  check_stack();
   for (Node* n : b->nodes()) {
     if ((n->kind == prim::TupleUnpack || n->kind == prim::TupleIndex) &&
         n->inputs[0]->node->kind == prim::TupleConstruct) {
@@ -224,6 +231,7 @@ bool eliminate_dead_code(Graph& g, bool analyze) { return DeadCode(g, analyze).r
 
 namespace {
 bool remove_unused(Block* b) {
+  check_stack();
   static const auto* kinds = new std::unordered_set<std::string_view>{
       "prim::Constant",       "prim::GetAttr",       "prim::ListConstruct",
       "prim::TupleConstruct", "prim::DictConstruct", "prim::Uninitialized",
@@ -280,12 +288,20 @@ std::optional<std::vector<IValue>> fold_node(Node* n) {
       if (ivalue_matches(in[0], t)) return std::vector<IValue>{true};
     return std::vector<IValue>{false};
   }
-  if (k == prim::unchecked_cast) return in;
+  if (k == prim::unchecked_cast)
+    return ivalue_matches(in[0], n->output()->type) ? std::optional(in) : std::nullopt;
   if (k == prim::EnumName) return std::vector<IValue>{in[0].toEnumRef().name};
   if (k == prim::EnumValue) return std::vector<IValue>{in[0].toEnumRef().value};
   if (!n->op || !n->op->kernel || n->op->custom || n->op->schema().is_vararg) return std::nullopt;
   try {
-    return run_operator(*n->op, std::move(in));
+    auto out = run_operator(*n->op, std::move(in));
+    // Numbers are used without a look at what they are.
+    for (size_t i = 0; i < out.size() && i < n->outputs.size(); ++i) {
+      const TypeKind k = n->outputs[i]->type->kind;
+      if ((k == TypeKind::Int || k == TypeKind::Float || k == TypeKind::Bool) && out[i].box())
+        return std::nullopt;
+    }
+    return out;
   } catch (const Error&) {
     return std::nullopt;
   }
@@ -336,7 +352,8 @@ bool same_constant(const Value* a, const Value* b) {
     if (p->box() == q->box()) return true;
     const Tensor &s = p->toTensorRef(), &t = q->toTensorRef();
     if (!s.defined() || !t.defined() || s.dtype() != t.dtype() || s.sizes() != t.sizes() ||
-        s.strides() != t.strides() || s.device() != t.device() || s.impl()->storage->device())
+        s.strides() != t.strides() || s.device() != t.device() ||
+        s.device().type == DeviceType::Meta || s.impl()->storage->device())
       return false;
     return s.is_contiguous() && s.requires_grad() == t.requires_grad() &&
            std::memcmp(s.const_raw_data(), t.const_raw_data(),
@@ -491,6 +508,7 @@ class ConstantPropagator {
 };
 
 void pool(Block* b, Graph& g, bool to_run, std::unordered_multimap<size_t, Node*>& seen) {
+  check_stack();
   for (Node* n : b->nodes()) {
     if (!n->blocks.empty()) {
       for (Block* inner : n->blocks) pool(inner, g, to_run, seen);
@@ -571,6 +589,7 @@ void permute_outputs(Node* n, size_t from, const std::vector<size_t>& idx) {
 }
 
 void canonicalize_block(Block* b) {
+  check_stack();
   for (Node* n = b->last(); n != b->param; n = n->prev) {
     if (n->kind == prim::If) {
       auto idx = order_by_first_use(n->outputs);
@@ -624,6 +643,7 @@ constexpr OpAlias kAliases[] = {
 };
 
 void normalize_block(Block* b, const OpTable& ops) {
+  check_stack();
   for (Node* n : b->nodes()) {
     for (Block* inner : n->blocks) normalize_block(inner, ops);
     auto rename = [&](const char* to) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Graph structure: nodes in linked lists, values with use lists, names unique per graph.
 #include "ir/graph.h"
+#include "support/stack.h"
 
 #include <algorithm>
 #include <mutex>
@@ -538,6 +539,7 @@ class ListedUses {
 
 // seen: what is defined where b stands; as before when it returns.
 void verify_block(const Block* b, std::unordered_set<const Value*>& seen, ListedUses& uses) {
+  check_stack();
   auto fail = [](const char* what, const Node* n) {
     raise<Error>("graph verifier: ", what, " at node ", n->kind.str());
   };

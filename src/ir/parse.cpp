@@ -12,6 +12,7 @@
 #include "ir/cleanup.h"
 #include "ir/graph.h"
 #include "ir/source.h"
+#include "support/stack.h"
 
 namespace sconce {
 
@@ -81,6 +82,7 @@ class GraphParser {
 
   struct Nested {
     explicit Nested(GraphParser& p) : parser(p) {
+      check_stack();
       if (++p.t_.depth > kMaxDepth) p.fail("less nesting");
     }
     ~Nested() { --parser.t_.depth; }
@@ -225,6 +227,7 @@ class GraphParser {
   // ---- nodes ----
 
   void node(Block* b) {
+    check_stack();
     Nested nested(*this);
     std::vector<Definition> outs;
     blank();
@@ -525,6 +528,7 @@ class GraphParser {
 
   // type: of the constant, or null where nothing tells.
   IValue constant(TypePtr type) {
+    check_stack();
     Nested nested(*this);
     TypePtr wanted = type ? unwrap_optional(type) : nullptr;
     if (wanted && wanted->kind == TypeKind::Tensor) {

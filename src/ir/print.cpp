@@ -6,6 +6,7 @@
 #include "core/device.h"
 #include "ir/graph.h"
 #include "ir/source.h"
+#include "support/stack.h"
 
 namespace sconce {
 
@@ -42,7 +43,7 @@ std::string quote_string(const std::string& s) {
 namespace {
 
 std::string tensor_constant(const Tensor& original) {
-  if (!original.defined()) return "<Tensor>";
+  if (!original.defined() || original.device().type == DeviceType::Meta) return "<Tensor>";
   const Tensor t = copy_extent(original, nullptr);
   if (t.numel() == 1) {
     std::ostringstream os;
@@ -148,6 +149,7 @@ class Printer {
   explicit Printer(bool comments) : comments_(comments) {}
 
   void graph(const Graph& g, std::string& out) {
+    check_stack();
     out += "graph(";
     auto& ins = g.inputs();
     for (size_t i = 0; i < ins.size(); ++i) out += (i ? ",\n      " : "") + def(ins[i]);
@@ -190,6 +192,7 @@ class Printer {
   }
 
   void node(const Node* n, size_t level, std::string& out, std::vector<const Node*>* groups) {
+    check_stack();
     out.append(2 * level, ' ');
     for (size_t i = 0; i < n->outputs.size(); ++i) out += (i ? ", " : "") + def(n->outputs[i]);
     out += " = ";

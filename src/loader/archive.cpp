@@ -193,9 +193,8 @@ class Loader {
     if (setstate) {
       a_.cu->ensure_schema(*setstate);
       if (setstate->schema.arguments.size() == 2) {
-        FittedValues seen;
         TypePtr wanted = setstate->schema.arguments[1].type;
-        if (!fit_types(state, wanted, seen))
+        if (!fit_types(state, wanted, fitted_))
           raise<FormatError>(a_.zip->file_name(), ": the state of ", t->name, " is no ",
                              wanted->annotation_str());
       }
@@ -208,14 +207,13 @@ class Loader {
     }
     if (!state.isDict())
       raise<FormatError>(a_.zip->file_name(), ": the state of ", t->name, " is no dict");
-    FittedValues seen;
     for (size_t i = 0; i < t->attributes.size(); ++i) {
       auto& a = t->attributes[i];
       IValue* v = state.toDictRef().find(a.name);
       if (!v)
         raise<FormatError>(a_.zip->file_name(), ": attribute ", a.name, " of ", t->name,
                            " is not in the pickle");
-      if (!fit_types(*v, a.type, seen))
+      if (!fit_types(*v, a.type, fitted_))
         raise<FormatError>(a_.zip->file_name(), ": attribute ", a.name, " of ", t->name,
                            " is declared ", a.type->annotation_str(), " but the file holds a ",
                            v->tag_name(),
@@ -228,6 +226,7 @@ class Loader {
   LoadedArchive& a_;
   const OpTable& ops_;
   const RunFunction& run_;
+  FittedValues fitted_;
 };
 
 }  // namespace

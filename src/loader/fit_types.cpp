@@ -48,7 +48,12 @@ bool fit(IValue& v, TypePtr t, FittedValues& seen) {
     case TypeKind::Dict: return v.isDict() && fit_dict(v.toDictRef(), t, seen);
     case TypeKind::Tuple: return v.isTuple() && fit_tuple(v.toTupleRef(), t, seen);
     case TypeKind::Class: return fits_class(v, *static_cast<const ClassType*>(t));
-    case TypeKind::Interface: return v.isObject();
+    case TypeKind::Interface: return v.isObject() && v.toObjectRef().type->is_subtype_of(t);
+    case TypeKind::AnyClass: return v.isObject();
+    case TypeKind::Stream:
+    case TypeKind::Capsule:
+    case TypeKind::RRef:
+    case TypeKind::Var: return v.isNone() || v.isObject();
     case TypeKind::Float:
       if (v.isInt()) v = static_cast<double>(v.toInt());
       return v.isDouble();
@@ -60,9 +65,19 @@ bool fit(IValue& v, TypePtr t, FittedValues& seen) {
 
 bool fit_types(IValue& v, TypePtr t, FittedValues& seen) {
   if (!v.isList() && !v.isDict() && !v.isTuple()) return fit(v, t, seen);
-  auto [at, fresh] = seen.emplace(std::make_pair(v.box(), t), true);
-  if (fresh) at->second = fit(v, t, seen);
-  return at->second;
+  auto [at, fresh] = seen.known.emplace(std::make_pair(v.box(), t), true);
+  if (!fresh) return at->second;
+  seen.keep.push_back(v);
+  bool& fits = at->second;
+  // A list or dict is of one type: what code writes into it through another name must be of that.
+  TypePtr* own = nullptr;
+  if ((t->kind == TypeKind::List && v.isList()) || (t->kind == TypeKind::Dict && v.isDict())) {
+    own = &seen.types[v.box()];
+    if (*own && *own != t) return fits = false;
+  }
+  fits = fit(v, t, seen);
+  if (own && fits) *own = t;
+  return fits;
 }
 
 }  // namespace sconce

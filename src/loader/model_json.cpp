@@ -9,9 +9,11 @@
 #include <nlohmann/json.hpp>
 #include <unordered_set>
 
+#include "core/sizes.h"
 #include "ir/source.h"
 #include "loader/archive.h"
 #include "loader/fit_types.h"
+#include "support/stack.h"
 
 namespace sconce {
 
@@ -26,7 +28,17 @@ class OldLoader {
       : a_(a), ops_(ops), run_(run), file_(a.zip->file_name()) {}
 
   void load() {
-    Json model = Json::parse(a_.zip->read_text("model.json"), nullptr, false);
+    // Values of Json are copied, which is a recursion over what they hold.
+    constexpr int kMaxLevels = 500;
+    bool too_deep = false;
+    Json model = Json::parse(
+        a_.zip->read_text("model.json"),
+        [&](int level, Json::parse_event_t, Json&) {
+          too_deep |= level > kMaxLevels;
+          return level <= kMaxLevels;
+        },
+        false);
+    if (too_deep) fail("model.json is nested too deeply");
     if (!model.is_object()) fail("model.json is broken");
     int64_t proto = integer(model, "protoVersion", 1);
     if (proto > kMaxProtoVersion) fail("protoVersion ", proto, " is newer than ", kMaxProtoVersion);
@@ -66,7 +78,7 @@ class OldLoader {
       long long n = std::strtoll(s.c_str(), &end, 10);
       if (!s.empty() && !*end && errno == 0) return n;
     }
-    fail("model.json: an integer is expected, found ", v.dump().substr(0, 40));
+    fail("model.json: an integer is expected, found ", v.type_name());
   }
   int64_t integer(const Json& o, const char* key, int64_t fallback) const {
     return o.contains(key) ? integer(o[key]) : fallback;
@@ -126,30 +138,20 @@ class OldLoader {
       if (bytes.size) std::memcpy(storage->address(), bytes.data, bytes.size);
     }
     impl->storage = storage;
-    auto limit = static_cast<int64_t>(storage->nbytes() / element_size(impl->dtype));
-    int64_t count = 1, extent = 1;
     std::vector<Json> dims = list(t, "dims"), strides = list(t, "strides");
     if (!strides.empty() && strides.size() != dims.size())
       fail("model.json: strides don't fit dims");
-    for (auto& d : dims) {
-      impl->sizes.push_back(integer(d));
-      if (impl->sizes.back() < 0 || impl->sizes.back() > limit)
-        fail("model.json: a tensor exceeds its storage");
-      count *= impl->sizes.back();
-      if (count > limit) fail("model.json: a tensor exceeds its storage");
-    }
-    impl->strides = contiguous_strides(impl->sizes);
-    for (size_t i = 0; i < strides.size(); ++i) impl->strides[i] = integer(strides[i]);
+    if (dims.size() > 64) fail("model.json: a tensor has more than 64 dims");
+    for (auto& d : dims) impl->sizes.push_back(integer(d));
     impl->offset = integer(t, "offset", 0);
-    if (impl->offset < 0 || impl->offset > limit) fail("model.json: a tensor exceeds its storage");
-    if (count) {
-      for (size_t i = 0; i < impl->sizes.size(); ++i) {
-        int64_t st = impl->strides[i];
-        if (st < 0 || st > limit) fail("model.json: a stride is out of range");
-        extent += (impl->sizes[i] - 1) * st;
-        if (extent > limit) fail("model.json: a tensor exceeds its storage");
-      }
-      if (impl->offset > limit - extent) fail("model.json: a tensor exceeds its storage");
+    try {
+      impl->strides = contiguous_strides(impl->sizes);
+      for (size_t i = 0; i < strides.size(); ++i) impl->strides[i] = integer(strides[i]);
+      if (check_form(impl->sizes, impl->strides, impl->offset, impl->dtype) >
+          static_cast<int64_t>(storage->nbytes()))
+        fail("model.json: a tensor exceeds its storage");
+    } catch (const OpError& e) {
+      fail("model.json: ", e.what());
     }
     impl->requires_grad = truth(t, "requiresGrad");
     if (truth(t, "isQuantized")) quantise(*impl, t);
@@ -202,6 +204,7 @@ class OldLoader {
   }
 
   IValue module(const Json& def, const std::string& prefix, int depth) {
+    check_stack();
     if (!def.is_object()) fail("model.json: a module is no object");
     if (depth > 200) fail("model.json: modules are nested too deeply");
     // The name may have dots; atoms of digits alone get a '_'.
@@ -240,8 +243,7 @@ class OldLoader {
       TypePtr type = a_.cu->parse_type_text(text(at, "type"));
       IValue v;
       if (at.contains("id") && integer(at["id"]) >= 0) v = attribute(integer(at["id"]));
-      FittedValues seen;
-      if (!fit_types(v, type, seen) && !v.isNone())
+      if (!fit_types(v, type, fitted_) && !v.isNone())
         fail("model.json: attribute ", text(at, "name"), " is no ", type->annotation_str());
       add(text(at, "name"), type, std::move(v), false, false);
     }
@@ -254,7 +256,15 @@ class OldLoader {
     if (def.contains("getStateAttributeId")) {
       int64_t id = integer(def["getStateAttributeId"]);
       Function* setstate = cls->find_method("__setstate__");
-      if (id >= 0 && setstate) run_(*setstate, {IValue(object), attribute(id)});
+      if (id >= 0 && setstate) {
+        IValue state = attribute(id);
+        a_.cu->ensure_schema(*setstate);
+        if (setstate->schema.arguments.size() == 2 &&
+            !fit_types(state, setstate->schema.arguments[1].type, fitted_))
+          fail("model.json: the state of ", path, " is no ",
+               setstate->schema.arguments[1].type->annotation_str());
+        run_(*setstate, {IValue(object), state});
+      }
     }
     return IValue(object);
   }
@@ -266,6 +276,7 @@ class OldLoader {
   std::unordered_map<std::string, Ref<Storage>> storages_;
   std::vector<IValue> attributes_;
   std::unordered_set<std::string> names_;
+  FittedValues fitted_;
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 // What the pickles of TorchScript archives call: archive-format.md sections 5 and 6.
 #include <cstring>
 
+#include "core/sizes.h"
 #include "loader/fit_types.h"
 #include "loader/unpickler.h"
 
@@ -39,6 +40,7 @@ IValue Unpickler::list_of_kind(const Item& g, IValue v) {
     for (auto& x : v.toListRef().items)
       if (!(x.*r.fits)()) fail(g.global->name + ": an element has the wrong kind");
     v.toListRef().elem_type = r.type;
+    seal(v);
     return v;
   }
   return IValue();
@@ -155,10 +157,11 @@ IValue Unpickler::device(Items& a) {
   }
 }
 
-void Unpickler::tag_type(IValue& v, TypePtr t) const {
+void Unpickler::tag_type(IValue& v, TypePtr t) {
   FittedValues seen;
   if ((!v.isList() && !v.isDict()) || !fit_types(v, t, seen))
     fail("restore_type_tag: the value is no " + t->annotation_str());
+  seal(v);
 }
 
 // ---- tensors ----
@@ -206,6 +209,15 @@ void Unpickler::apply_math_bits(Item& item, TensorImpl& t) {
   t.storage = own;
 }
 
+// From the storage's start to the end of the last element.
+int64_t Unpickler::bytes_of(const TensorImpl& t) const {
+  try {
+    return check_form(t.sizes, t.strides, t.offset, t.dtype);
+  } catch (const OpError& e) {
+    fail(e.what());
+  }
+}
+
 IValue Unpickler::rebuild_tensor(const Item& g, Items& a) {
   bool q = g.global->name == "_rebuild_qtensor", v3 = g.global->name == "_rebuild_tensor_v3",
        v1 = g.global->name == "_rebuild_tensor";
@@ -229,22 +241,8 @@ IValue Unpickler::rebuild_tensor(const Item& g, Items& a) {
   if (q && !is_quantized(impl->dtype))
     fail(g.global->name + ": the storage's type is not quantised");
   if (st.untyped && !v3) fail("an untyped storage needs a dtype");
-  int64_t extent = impl->offset, numel = 1;
-  bool empty = false;
-  for (size_t i = 0; i < impl->sizes.size(); ++i) {
-    int64_t step;
-    empty |= impl->sizes[i] == 0;
-    if (impl->sizes[i] > 0 &&
-        (__builtin_mul_overflow(impl->sizes[i] - 1, impl->strides[i], &step) ||
-         __builtin_add_overflow(extent, step, &extent) ||
-         __builtin_mul_overflow(numel, impl->sizes[i], &numel)))
-      fail("a tensor's extent overflows");
-  }
-  int64_t bytes;
-  if (impl->offset < 0 || __builtin_add_overflow(extent, empty ? 0 : 1, &extent) ||
-      __builtin_mul_overflow(extent, static_cast<int64_t>(element_size(impl->dtype)), &bytes))
-    fail("a tensor's extent overflows");
-  if (impl->device.type != DeviceType::Meta && !o_.allow_short_storage && !empty &&
+  const int64_t bytes = bytes_of(*impl);
+  if (impl->device.type != DeviceType::Meta && !o_.allow_short_storage &&
       static_cast<uint64_t>(bytes) > impl->storage->nbytes())
     fail("a tensor of sizes " + detail::concat(IntArrayRef(impl->sizes)) +
          " lies outside of its storage");

@@ -339,6 +339,8 @@ void Unpickler::build_array(TensorImpl& t, Items& a) {
   if (static_cast<uint64_t>(want) != bytes.size())
     fail("numpy.ndarray: " + std::to_string(bytes.size()) + " bytes where " + std::to_string(want) +
          " are needed");
+  t.strides = t.sizes;
+  bytes_of(t);  // else the product of sizes beside a 0 may overflow
   t.strides = contiguous_strides(t.sizes);
   if (a[3].value.toBool()) {
     int64_t step = 1;
@@ -367,11 +369,7 @@ IValue Unpickler::meta_tensor(Items& a) {
   t->device.type = DeviceType::Meta;
   t->sizes = dims(arg(a, 1));
   t->strides = dims(arg(a, 2));
-  int64_t numel = 1;
-  for (int64_t n : t->sizes)
-    if (__builtin_mul_overflow(numel, std::max<int64_t>(n, 1), &numel))
-      fail("a tensor's extent overflows");
-  if (t->sizes.size() != t->strides.size()) fail("sizes and strides differ in length");
+  bytes_of(*t);
   t->requires_grad = a[3].value.toBool();
   return Tensor(std::move(t));
 }

@@ -84,6 +84,10 @@ class Unpickler {
   void open(const IValue& container) const;
   // Now and then: the limits of the call that loads.
   void look();
+  // The container changes no more.
+  void seal(const IValue& container) {
+    if (sealed_.insert(container.box()).second) keep_.push_back(container);
+  }
   // Counts elements and bytes that the unpickler copies: a pickle must not unfold to much more than
   // its size.
   void spend(uint64_t n);
@@ -113,7 +117,8 @@ class Unpickler {
   IValue& arg(Items& a, size_t i) const;
   int64_t integer(Items& a, size_t i) const;
   DimVector dims(const IValue& v) const;
-  void tag_type(IValue& v, TypePtr t) const;
+  int64_t bytes_of(const TensorImpl& t) const;
+  void tag_type(IValue& v, TypePtr t);
   IValue device(Items& a);
   IValue rebuild_tensor(const Item& g, Items& a);
   void apply_math_bits(Item& item, TensorImpl& t);

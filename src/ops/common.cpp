@@ -494,11 +494,11 @@ namespace {
 void resize_output(const Tensor& out, const Tensor& r) {
   if (out.sizes() == r.sizes()) return;
   TensorImpl* i = out.mutable_impl();
+  const DimVector strides = contiguous_strides(r.sizes());
+  i->storage->resize(static_cast<size_t>(check_form(r.sizes(), strides, i->offset, i->dtype)));
   i->sizes = r.sizes();
-  i->strides = contiguous_strides(r.sizes());
+  i->strides = strides;
   i->form_changed();
-  i->storage->resize(
-      static_cast<size_t>((i->offset + r.numel()) * static_cast<int64_t>(element_size(i->dtype))));
 }
 }  // namespace
 }  // namespace sconce::ops

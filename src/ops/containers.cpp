@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/budget.h"
+#include "core/identity.h"
 #include "core/method_call.h"
 #include "ops/op.h"
 #include "ops/tensor_ops.h"
@@ -31,7 +32,27 @@ IValue* need_key(const IValue& dict, const IValue& key) {
   return v;
 }
 
+// What a container is given must be of the type that it holds, since compiled code reads it as such
+// without a look: where a schema has a type variable, a value of type Any may be given.
+void check_element(TypePtr declared, const IValue& v) {
+  if (!declared || declared->kind == TypeKind::Any || ivalue_matches(v, declared) ||
+      (declared->kind == TypeKind::Int && v.isBool()))
+    return;
+  raise<OpError>("a container of ", declared->annotation_str(), " can't hold a value of type ",
+                 v.tag_name());
+}
+void check_elements(TypePtr declared, const IValue& list) {
+  if (list.toListRef().elem_type == declared) return;
+  for (const IValue& v : items(list)) check_element(declared, v);
+}
+void set_value(DictBox& d, const IValue& key, const IValue& value) {
+  check_element(d.key_type, key);
+  check_element(d.value_type, value);
+  d.set(key, value);
+}
+
 void append(Call& c) {
+  check_element(c.in(0).toListRef().elem_type, c.in(1));
   items(c.in(0)).push_back(c.in(1));
   c.out(0, c.in(0));
 }
@@ -48,7 +69,8 @@ void getitem(Call& c) {
   c.out(0, items(v)[at_index(v, c.in(1).toInt())]);
 }
 void set_item(Call& c) {
-  if (c.in(0).isDict()) return c.in(0).toDictRef().set(c.in(1), c.in(2));
+  if (c.in(0).isDict()) return set_value(c.in(0).toDictRef(), c.in(1), c.in(2));
+  check_element(c.in(0).toListRef().elem_type, c.in(2));
   items(c.in(0))[at_index(c.in(0), c.in(1).toInt())] = c.in(2);
   c.out(0, c.in(0));
 }
@@ -98,10 +120,15 @@ void clear(Call& c) {
 void list_add(Call& c) {
   IValue r = list_copy(c.in(0));
   auto& b = items(c.in(1));
+  TypePtr& element = r.toListRef().elem_type;
+  if (element != c.in(1).toListRef().elem_type &&
+      !std::all_of(b.begin(), b.end(), [&](const IValue& v) { return ivalue_matches(v, element); }))
+    element = types::any();
   items(r).insert(items(r).end(), b.begin(), b.end());
   c.out(0, std::move(r));
 }
 void list_add_(Call& c) {
+  check_elements(c.in(0).toListRef().elem_type, c.in(1));
   std::vector<IValue> b = items(c.in(1));
   auto& a = items(c.in(0));
   a.insert(a.end(), b.begin(), b.end());
@@ -129,10 +156,12 @@ void list_mul_(Call& c) {
   c.out(0, c.in(0));
 }
 void extend(Call& c) {
+  check_elements(c.in(0).toListRef().elem_type, c.in(1));
   std::vector<IValue> b = items(c.in(1));
   items(c.in(0)).insert(items(c.in(0)).end(), b.begin(), b.end());
 }
 void insert(Call& c) {
+  check_element(c.in(0).toListRef().elem_type, c.in(2));
   auto& v = items(c.in(0));
   auto n = static_cast<int64_t>(v.size());
   int64_t i = c.in(1).toInt();
@@ -261,15 +290,21 @@ void slice(Call& c) {
     lo = std::clamp<int64_t>(lo, -1, n - 1);
     hi = std::clamp<int64_t>(hi, -1, n - 1);
   }
+  // How many elements, so that no index passes an end by a step that is far larger than the list.
+  const auto by = step > 0 ? static_cast<uint64_t>(step) : -static_cast<uint64_t>(step);
+  const int64_t span = step > 0 ? hi - lo : lo - hi;
+  const uint64_t many = span > 0 ? (static_cast<uint64_t>(span) - 1) / by + 1 : 0;
+  auto at = [&](uint64_t k) {
+    const auto away = static_cast<int64_t>(k * by);
+    return static_cast<size_t>(step > 0 ? lo + away : lo - away);
+  };
   if (c.in(0).isString()) {
     std::string r;
-    for (int64_t i = lo; step > 0 ? i < hi : i > hi; i += step)
-      r += c.in(0).toStringRef()[static_cast<size_t>(i)];
+    for (uint64_t k = 0; k < many; ++k) r += c.in(0).toStringRef()[at(k)];
     return c.out(0, std::move(r));
   }
   auto r = make_ref<ListBox>(c.in(0).toListRef().elem_type);
-  for (int64_t i = lo; step > 0 ? i < hi : i > hi; i += step)
-    r->items.push_back(items(c.in(0))[static_cast<size_t>(i)]);
+  for (uint64_t k = 0; k < many; ++k) r->items.push_back(items(c.in(0))[at(k)]);
   c.out(0, IValue(r));
 }
 void list_select(Call& c) { c.out(0, items(c.in(0))[at_index(c.in(0), c.in(1).toInt())]); }
@@ -304,12 +339,12 @@ void setdefault(Call& c) {
   // A NaN is never found again.
   IValue* found = d.find(c.in(1));
   IValue value = found ? *found : c.in(2);
-  if (!found) d.set(c.in(1), value);
+  if (!found) set_value(d, c.in(1), value);
   c.out(0, std::move(value));
 }
 void update(Call& c) {
   auto from = c.in(1).toDictRef().items;
-  for (auto& kv : from) c.in(0).toDictRef().set(kv.first, kv.second);
+  for (auto& kv : from) set_value(c.in(0).toDictRef(), kv.first, kv.second);
 }
 void popitem(Call& c) {
   auto& d = c.in(0).toDictRef();
@@ -347,9 +382,7 @@ void is(Call& c) { c.out(0, ivalue_is(c.in(0), c.in(1))); }
 void is_not(Call& c) { c.out(0, !ivalue_is(c.in(0), c.in(1))); }
 void logical_not(Call& c) { c.out(0, !c.in(0).toBool()); }
 void hash(Call& c) { c.out(0, static_cast<int64_t>(ivalue_hash(c.in(0)))); }
-void id(Call& c) {
-  c.out(0, c.in(0).isNone() ? int64_t{0} : reinterpret_cast<int64_t>(c.in(0).box()));
-}
+void id(Call& c) { c.out(0, c.in(0).isNone() ? int64_t{0} : identity_number(c.in(0).box())); }
 
 bool truth(const IValue& v) {
   if (v.isDouble()) return v.toDouble() != 0;
@@ -379,9 +412,9 @@ void sum(Call& c) {
     for (auto& x : v) s += x.toComplexDouble();
     return c.out(0, s);
   }
-  int64_t s = 0;
-  for (auto& x : v) s += x.toInt();
-  c.out(0, s);
+  uint64_t s = 0;  // wraps
+  for (auto& x : v) s += static_cast<uint64_t>(x.toInt());
+  c.out(0, static_cast<int64_t>(s));
 }
 void unwrap_optional(Call& c) {
   if (c.in(0).isNone()) raise<OpError>("Unwrapping null optional");

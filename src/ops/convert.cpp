@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The same elements as another dtype, in another memory order, on another device.
-#include "ops/tensor_ops.h"
+#include "ops/channels_last.h"
 
 namespace sconce::ops {
 
@@ -11,7 +11,7 @@ Tensor contiguous_format(const Tensor& t, int64_t format) {
     if (t.dim() != 4) raise<OpError>("required rank 4 tensor to use channels_last format");
     if (t.is_channels_last()) return t;
     auto s = t.sizes();
-    Tensor r = empty_strided(s, IntVec{s[1] * s[2] * s[3], 1, s[3] * s[1], s[1]}, t.dtype());
+    Tensor r = empty_strided(s, channels_last_strides(s), t.dtype());
     copy_to(r, t);
     return r;
   }

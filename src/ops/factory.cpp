@@ -3,7 +3,9 @@
 #include <cmath>
 
 #include "core/budget.h"
+#include "ops/channels_last.h"
 #include "ops/tensor_ops.h"
+#include "support/stack.h"
 
 namespace sconce::ops {
 
@@ -53,8 +55,7 @@ Tensor shaped(const Named& n, ScalarType fallback) {
   const IValue* format = n.find("memory_format");
   ScalarType t = n.dtype(fallback);
   if (format && format->toInt() == 2 && size.size() == 4)
-    return empty_strided(size, IntVec{size[1] * size[2] * size[3], 1, size[3] * size[1], size[1]},
-                         t);
+    return empty_strided(size, channels_last_strides(size), t);
   return empty(size, t);
 }
 Tensor like(const Named& n) {
@@ -64,7 +65,7 @@ Tensor like(const Named& n) {
   if (format && format->toInt() == 0) return empty(self.sizes(), t);
   if (format && format->toInt() == 2 && self.dim() == 4) {
     auto s = self.sizes();
-    return empty_strided(s, IntVec{s[1] * s[2] * s[3], 1, s[3] * s[1], s[1]}, t);
+    return empty_strided(s, channels_last_strides(s), t);
   }
   return empty_like(self, t);
 }
@@ -577,6 +578,7 @@ std::tuple<Tensor, Tensor> native_dropout(const Tensor& x, double p, OptBool tra
 // ---- tensors from values ----
 
 void collect(const IValue& v, size_t depth, IntVec& shape, std::vector<Scalar>& out) {
+  check_stack();
   if (!v.isList()) {
     out.emplace_back(v);
     return;
@@ -778,16 +780,12 @@ Tensor resize_(const Tensor& t, IntVec size, OptInt format) {
   if (last && size.size() != 4)
     raise<OpError>("required rank 4 tensor to use channels_last format");
   if (!format && t.sizes() == IntArrayRef(size)) return t;  // strides stay as well
-  int64_t n = 1;
-  for (int64_t s : size) {
-    if (s < 0 || __builtin_mul_overflow(n, s, &n))
-      raise<OpError>("resize_: invalid size ", IntArrayRef(size));
-  }
-  t.impl()->storage->resize(static_cast<size_t>((t.storage_offset() + n) * itemsize(t)));
+  IntVec strides(contiguous_strides(size));
+  if (last) strides = channels_last_strides(size);
+  t.impl()->storage->resize(
+      static_cast<size_t>(check_form(size, strides, t.storage_offset(), t.dtype())));
   t.mutable_impl()->sizes = size;
-  t.mutable_impl()->strides =
-      last ? IntVec{size[1] * size[2] * size[3], 1, size[3] * size[1], size[1]}
-           : IntVec(contiguous_strides(size));
+  t.mutable_impl()->strides = strides;
   t.impl()->form_changed();
   return t;
 }
@@ -804,11 +802,12 @@ void random_fill(const Tensor& t, Random op, double p, double q, int64_t lo, int
                  Generator* g, const Tensor* in, const Tensor* in2) {
   if (is_complex(t.dtype()) && (op == Random::normal || op == Random::uniform)) {
     // Real and imaginary parts are drawn as numbers of their own, of half the variance each.
-    Tensor parts = make_view(t, t.impl()->sizes, t.impl()->strides, t.storage_offset() * 2);
-    for (auto& s : parts.mutable_impl()->strides) s *= 2;
-    parts.mutable_impl()->sizes.push_back(2);
-    parts.mutable_impl()->strides.push_back(1);
-    parts.mutable_impl()->dtype = real_of(t.dtype());
+    IntVec sizes(t.sizes()), strides(t.strides());
+    for (auto& s : strides) s = checked_mul(s, 2);
+    sizes.push_back(2);
+    strides.push_back(1);
+    const Tensor parts =
+        make_view_as(t, real_of(t.dtype()), sizes, strides, checked_mul(t.storage_offset(), 2));
     return random_fill(parts, op, p, op == Random::normal ? q / std::sqrt(2.0) : q, lo, hi, g, in,
                        in2);
   }

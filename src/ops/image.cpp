@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "ops/tensor_ops.h"
+#include "ops/channels_last.h"
 
 namespace sconce::ops {
 
@@ -38,8 +38,7 @@ Tensor resize(const Tensor& x, Resize op, const IntVec& size, bool align, bool a
     return clone(x);
   }
   bool cl = x.dim() == 4 && x.is_channels_last() && !x.is_contiguous();
-  Tensor r = cl ? empty_strided(s, IntVec{s[1] * s[2] * s[3], 1, s[3] * s[1], s[1]}, x.dtype())
-                : empty(s, x.dtype());
+  Tensor r = cl ? empty_strided(s, channels_last_strides(s), x.dtype()) : empty(s, x.dtype());
   r.mutable_impl()->quantizer = x.impl()->quantizer;
   if (r.numel()) {
     ResizeArgs a{};

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "ops/tensor_ops.h"
+#include "ops/channels_last.h"
 
 namespace sconce::ops {
 
@@ -49,8 +49,8 @@ Tensor convolution(const Tensor& x0, const Tensor& w, const Tensor* b, IntVec st
   dilation = spread(dilation, nd);
   out_padding = spread(out_padding.empty() ? IntVec{0} : out_padding, nd);
   if (groups <= 0) raise<OpError>("non-positive groups is not supported");
-  int64_t ci = transposed ? w.size(0) : w.size(1) * groups,
-          co = transposed ? w.size(1) * groups : w.size(0);
+  int64_t ci = transposed ? w.size(0) : checked_mul(w.size(1), groups),
+          co = transposed ? checked_mul(w.size(1), groups) : w.size(0);
   if (x.size(1) != ci)
     raise<OpError>("Given groups=", groups, ", weight of size ", w.sizes(), ", expected input",
                    x0.sizes(), " to have ", ci, " channels, but got ", x.size(1),
@@ -78,11 +78,14 @@ Tensor convolution(const Tensor& x0, const Tensor& w, const Tensor* b, IntVec st
     if (transposed && (out_padding[z(d)] < 0 || (out_padding[z(d)] >= s && out_padding[z(d)] >= l)))
       raise<OpError>("output padding must be smaller than either stride or dilation, but got ",
                      out_padding[z(d)]);
-    int64_t o = transposed ? (in - 1) * s - 2 * p + l * (k - 1) + out_padding[z(d)] + 1
-                           : (in + 2 * p - l * (k - 1) - 1) / s + 1;
-    if (!transposed && in + 2 * p < l * (k - 1) + 1)
-      raise<OpError>("Calculated padded input size per channel: (", in + 2 * p, "). Kernel size: (",
-                     k, "). Kernel size can't be greater than actual input size");
+    // Of tensors without elements the sizes may be anything.
+    const int64_t padded = checked_add(in, 2 * p), reach = checked_mul(l, checked_sub(k, 1));
+    if (!transposed && padded < checked_add(reach, 1))
+      raise<OpError>("Calculated padded input size per channel: (", padded, "). Kernel size: (", k,
+                     "). Kernel size can't be greater than actual input size");
+    int64_t o = transposed ? checked_add(checked_sub(checked_mul(checked_sub(in, 1), s), 2 * p),
+                                         checked_add(reach, out_padding[z(d)] + 1))
+                           : (padded - reach - 1) / s + 1;
     out.push_back(o);
     a.stride[d] = s;
     a.padding[d] = p;
@@ -90,9 +93,7 @@ Tensor convolution(const Tensor& x0, const Tensor& w, const Tensor* b, IntVec st
   }
   bool cl = nd == 2 && ((x.is_channels_last() && !x.is_contiguous()) ||
                         (w.is_channels_last() && !w.is_contiguous()));
-  Tensor r = cl ? empty_strided(out, IntVec{out[1] * out[2] * out[3], 1, out[3] * out[1], out[1]},
-                                x.dtype())
-                : empty(out, x.dtype());
+  Tensor r = cl ? empty_strided(out, channels_last_strides(out), x.dtype()) : empty(out, x.dtype());
   if (r.numel()) {
     a.out = view_of(r);
     a.in = view_of(x);
@@ -138,14 +139,17 @@ Tensor conv_same(const Tensor& x, const Tensor& w, const Tensor* b, IntVec s,
   IntVec dil = spread(d, N), pad(N), extra;
   bool uneven = false;
   for (int i = 0; i < N; ++i) {
-    int64_t total = dil[z(i)] * (w.size(i + 2) - 1);
+    int64_t total = checked_mul(dil[z(i)], w.size(i + 2) - 1);
     pad[z(i)] = total / 2;
     uneven |= total % 2 != 0;
   }
   if (!uneven) return convolution(x, w, b, s, pad, dil, false, {}, g);
   // One more at the end of the uneven dims.
   IntVec sz(x.sizes());
-  for (int i = 0; i < N; ++i) sz[sz.size() - N + z(i)] += dil[z(i)] * (w.size(i + 2) - 1) % 2;
+  for (int i = 0; i < N; ++i) {
+    int64_t& n = sz[sz.size() - N + z(i)];
+    n = checked_add(n, dil[z(i)] * (w.size(i + 2) - 1) % 2);
+  }
   Tensor y = empty(sz, x.dtype());
   fill(y, Scalar(0));
   Tensor inner = y;
@@ -191,6 +195,10 @@ std::tuple<Tensor, Tensor> pool(Pool op, int64_t nd, const Tensor& x0, IntVec k,
     size_t e = z(i);
     if (k[e] <= 0 || s[e] <= 0 || d[e] <= 0)
       raise<OpError>("pool: kernel size, stride and dilation should be greater than zero");
+    constexpr int64_t kMost = int64_t{1} << 31;  // products of two and sums of them fit
+    if (k[e] >= kMost || s[e] >= kMost || d[e] >= kMost || x.size(i + 2) >= kMost * kMost / 2)
+      raise<OpError>("pool: kernel size ", k[e], ", stride ", s[e], " or dilation ", d[e],
+                     " is too large for ", x0.sizes());
     if (p[e] < 0 || p[e] > ((k[e] - 1) * d[e] + 1) / 2)
       raise<OpError>("pad should be at most half of effective kernel size, but got pad=", p[e],
                      ", kernel_size=", k[e], " and dilation=", d[e]);
@@ -205,9 +213,7 @@ std::tuple<Tensor, Tensor> pool(Pool op, int64_t nd, const Tensor& x0, IntVec k,
   }
   if (divisor && *divisor == 0) raise<OpError>("divisor must be not zero");
   bool cl = x.dim() == 4 && x.is_channels_last() && !x.is_contiguous();
-  Tensor r = cl ? empty_strided(out, IntVec{out[1] * out[2] * out[3], 1, out[3] * out[1], out[1]},
-                                x.dtype())
-                : empty(out, x.dtype());
+  Tensor r = cl ? empty_strided(out, channels_last_strides(out), x.dtype()) : empty(out, x.dtype());
   Tensor idx = indices ? empty_strided(out, r.strides(), kLong) : Tensor();
   if (r.numel()) {
     a.out = view_of(r);
@@ -256,9 +262,7 @@ std::tuple<Tensor, Tensor> adaptive(Pool op, int64_t nd, const Tensor& x0, IntVe
     out.push_back(size[z(i)]);
   }
   bool cl = x.dim() == 4 && x.is_channels_last() && !x.is_contiguous();
-  Tensor r = cl ? empty_strided(out, IntVec{out[1] * out[2] * out[3], 1, out[3] * out[1], out[1]},
-                                x.dtype())
-                : empty(out, x.dtype());
+  Tensor r = cl ? empty_strided(out, channels_last_strides(out), x.dtype()) : empty(out, x.dtype());
   Tensor idx = indices ? empty_strided(out, r.strides(), kLong) : Tensor();
   if (r.numel()) {
     PoolArgs a{};
@@ -554,8 +558,7 @@ Tensor constant_pad(const Tensor& x, IntVec p, Scalar v) {
     in = slice(in, d, from, std::max(to, from), 1);
   }
   bool cl = x.dim() == 4 && x.is_channels_last() && !x.is_contiguous();
-  Tensor r = cl ? empty_strided(s, IntVec{s[1] * s[2] * s[3], 1, s[3] * s[1], s[1]}, x.dtype())
-                : empty(s, x.dtype());
+  Tensor r = cl ? empty_strided(s, channels_last_strides(s), x.dtype()) : empty(s, x.dtype());
   fill(r, v);
   Tensor out = r;
   for (size_t i = 0; i < p.size() / 2; ++i) {

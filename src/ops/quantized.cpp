@@ -84,6 +84,8 @@ Tensor quantize_per_channel(const Tensor& x, const Tensor& s, const Tensor& zp, 
   return quantize(x, q, to_scalar_type(dt));
 }
 Tensor int_repr(const Tensor& x) {
+  if (!is_quantized(x.dtype()))
+    raise<OpError>("int_repr: the tensor is not quantised but ", scalar_type_name(x.dtype()));
   Tensor r = make_view(x, x.impl()->sizes, x.impl()->strides, x.storage_offset());
   r.mutable_impl()->dtype = x.dtype() == ScalarType::QInt8    ? kChar
                             : x.dtype() == ScalarType::QUInt8 ? kByte
@@ -115,6 +117,9 @@ Tensor dequantize(const Tensor& x) {
 namespace {
 
 Tensor make_per_tensor(const Tensor& x, double scale, int64_t zp) {
+  if (x.dtype() != kByte && x.dtype() != kChar && x.dtype() != kInt)
+    raise<OpError>("_make_per_tensor_quantized_tensor: no quantised numbers are stored as ",
+                   scalar_type_name(x.dtype()));
   Tensor r = clone(x);
   auto q = std::make_shared<Quantizer>();
   q->scale = scale;

@@ -290,7 +290,8 @@ Tensor diff(const Tensor& t, int64_t n, int64_t dim, const Tensor* pre, const Te
   if (n < 0) raise<OpError>("order must be non-negative but got ", n);
   if (n == 0) return clone(t);
   Tensor x = l.size() > 1 ? cat(l, dim) : t;
-  for (int64_t i = 0; i < n; ++i) {
+  // Nothing is left after as many steps as there are elements.
+  for (int64_t i = 0, steps = std::min(n, x.size(dim)); i < steps; ++i) {
     int64_t s = x.size(dim);
     Tensor a = narrow(x, dim, std::min<int64_t>(1, s), std::max<int64_t>(s - 1, 0)),
            b = narrow(x, dim, 0, std::max<int64_t>(s - 1, 0));

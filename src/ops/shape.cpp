@@ -2,13 +2,21 @@
 // Views, joins, and what changes a tensor's form (compat.md sections 7 and 8).
 #include <algorithm>
 
-#include "ops/tensor_ops.h"
+#include "ops/channels_last.h"
 
 namespace sconce::ops {
 
 namespace {
 
 size_t z(int64_t i) { return static_cast<size_t>(i); }
+
+// A stride times a step. Where that overflows the dim has one element at most, whose stride nobody
+// follows.
+int64_t stepped(int64_t stride, int64_t step) {
+  int64_t r;
+  return __builtin_mul_overflow(stride, step, &r) ? stride : r;
+}
+int64_t magnitude(int64_t v) { return v < 0 ? checked_sub(0, v) : v; }
 
 IntVec infer_size(IntVec size, int64_t numel) {
   int64_t known = 1, free = -1;
@@ -19,7 +27,7 @@ IntVec infer_size(IntVec size, int64_t numel) {
     } else if (size[i] < 0) {
       raise<OpError>("invalid shape dimension ", size[i]);
     } else {
-      known *= size[i];
+      known = checked_mul(known, size[i]);
     }
   }
   if (free >= 0 && known != 0 && numel % known == 0) {
@@ -79,56 +87,59 @@ Tensor reshape_as(const Tensor& t, const Tensor& o) { return reshape(t, IntVec(o
 Tensor view_dtype(const Tensor& t, int64_t dtype) {
   ScalarType to = to_scalar_type(dtype);
   size_t from_size = element_size(t.dtype()), to_size = element_size(to);
-  Tensor r = make_view(t, t.impl()->sizes, t.impl()->strides, t.storage_offset());
-  r.mutable_impl()->dtype = to;
-  if (from_size == to_size) return r;
+  IntVec sizes(t.sizes()), strides(t.strides());
+  int64_t offset = t.storage_offset();
+  if (from_size == to_size) return make_view_as(t, to, sizes, strides, offset);
   if (t.dim() == 0)
     raise<OpError>("self.dim() cannot be 0 to view ", scalar_type_name(t.dtype()), " as ",
                    scalar_type_name(to), " (different element sizes)");
   size_t last = z(t.dim() - 1);
   if (t.strides()[last] != 1)
     raise<OpError>("self.stride(-1) must be 1 to view with a different element size");
-  auto& im = *r.mutable_impl();
   if (from_size > to_size) {
     auto f = static_cast<int64_t>(from_size / to_size);
-    im.sizes[last] *= f;
-    for (size_t i = 0; i < last; ++i) im.strides[i] *= f;
-    im.offset *= f;
+    sizes[last] = checked_mul(sizes[last], f);
+    for (size_t i = 0; i < last; ++i) strides[i] = checked_mul(strides[i], f);
+    offset = checked_mul(offset, f);
   } else {
     auto f = static_cast<int64_t>(to_size / from_size);
-    if (im.sizes[last] % f || im.offset % f)
+    if (sizes[last] % f || offset % f)
       raise<OpError>("self.size(-1) must be divisible by ", f,
                      " to view with a larger element size");
-    im.sizes[last] /= f;
+    sizes[last] /= f;
     for (size_t i = 0; i < last; ++i) {
-      if (im.strides[i] % f) raise<OpError>("self.stride must be divisible by ", f);
-      im.strides[i] /= f;
+      if (strides[i] % f) raise<OpError>("self.stride must be divisible by ", f);
+      strides[i] /= f;
     }
-    im.offset /= f;
+    offset /= f;
   }
-  return r;
+  return make_view_as(t, to, sizes, strides, offset);
 }
 Tensor view_as_real(const Tensor& t) {
   if (!is_complex(t.dtype())) raise<OpError>("view_as_real is only supported for complex tensors");
-  Tensor r = make_view(t, t.impl()->sizes, t.impl()->strides, t.storage_offset() * 2);
-  for (auto& s : r.mutable_impl()->strides) s *= 2;
-  r.mutable_impl()->sizes.push_back(2);
-  r.mutable_impl()->strides.push_back(1);
-  r.mutable_impl()->dtype = real_of(t.dtype());
-  return r;
+  IntVec sizes(t.sizes()), strides(t.strides());
+  for (auto& s : strides) s = checked_mul(s, 2);
+  sizes.push_back(2);
+  strides.push_back(1);
+  return make_view_as(t, real_of(t.dtype()), sizes, strides, checked_mul(t.storage_offset(), 2));
 }
 Tensor view_as_complex(const Tensor& t) {
   if (t.dim() == 0 || t.size(-1) != 2 || t.stride(-1) != 1 ||
       (t.dtype() != kFloat && t.dtype() != kDouble && t.dtype() != kHalf))
     raise<OpError>("view_as_complex: the last dimension must have size 2 and stride 1");
-  Tensor r = make_view(t, t.impl()->sizes, t.impl()->strides, t.storage_offset() / 2);
-  r.mutable_impl()->sizes.pop_back();
-  r.mutable_impl()->strides.pop_back();
-  for (auto& s : r.mutable_impl()->strides) s /= 2;
-  r.mutable_impl()->dtype = t.dtype() == kDouble  ? kComplexDouble
-                            : t.dtype() == kFloat ? kComplexFloat
-                                                  : ScalarType::ComplexHalf;
-  return r;
+  IntVec sizes(t.sizes()), strides(t.strides());
+  sizes.pop_back();
+  strides.pop_back();
+  if (t.storage_offset() % 2) raise<OpError>("Tensor must have a storage_offset divisible by 2");
+  for (auto& s : strides) {
+    if (s % 2)
+      raise<OpError>("Tensor must have a stride divisible by 2 for all but last dimension");
+    s /= 2;
+  }
+  const ScalarType to = t.dtype() == kDouble  ? kComplexDouble
+                        : t.dtype() == kFloat ? kComplexFloat
+                                              : ScalarType::ComplexHalf;
+  return make_view_as(t, to, sizes, strides, t.storage_offset() / 2);
 }
 Tensor real(const Tensor& t) { return is_complex(t.dtype()) ? select(view_as_real(t), -1, 0) : t; }
 Tensor imag(const Tensor& t) {
@@ -256,7 +267,7 @@ TensorList split_with_sizes(const Tensor& t, IntVec sizes, int64_t dim) {
           "split_with_sizes expects split_sizes have only non-negative entries, but got "
           "split_sizes=",
           IntArrayRef(sizes));
-    sum += n;
+    sum = checked_add(sum, n);
   }
   if (sum != t.size(d))
     raise<OpError>("split_with_sizes expects split_sizes to sum exactly to ", t.size(d),
@@ -269,11 +280,17 @@ TensorList split_with_sizes(const Tensor& t, IntVec sizes, int64_t dim) {
   }
   return r;
 }
+// Parts of a dim without elements may be as many as a number says.
+void check_parts(int64_t n) {
+  constexpr int64_t kMost = 1 << 20;
+  if (n > kMost) raise<OpError>("a tensor can't be split into ", n, " parts");
+}
 TensorList chunk(const Tensor& t, int64_t n, int64_t dim) {
   if (t.dim() == 0) raise<OpError>("chunk expects at least a 1-dimensional tensor");
   if (n <= 0) raise<OpError>("chunk expects `chunks` to be greater than 0, got: ", n);
-  int64_t d = wrap_dim(dim, t.dim()), s = t.size(d), each = (s + n - 1) / n;
+  int64_t d = wrap_dim(dim, t.dim()), s = t.size(d), each = s / n + (s % n != 0);
   if (each == 0) {
+    check_parts(n);
     TensorList r;
     for (int64_t i = 0; i < n; ++i) r.push_back(narrow(t, d, 0, 0));
     return r;
@@ -284,6 +301,7 @@ TensorList tensor_split_sections(const Tensor& t, int64_t n, int64_t dim) {
   int64_t d = wrap_dim(dim, t.dim()), s = t.size(d), at = 0;
   if (t.dim() == 0 || n <= 0)
     raise<OpError>("tensor_split: number of sections must be larger than 0, got ", n);
+  check_parts(n);
   TensorList r;
   for (int64_t i = 0; i < n; ++i) {
     int64_t k = s / n + (i < s % n);
@@ -366,29 +384,8 @@ Tensor unfold(const Tensor& t, int64_t dim, int64_t n, int64_t step) {
   st.push_back(st[z(d)]);
   sz.push_back(n);
   sz[z(d)] = (s - n) / step + 1;
-  st[z(d)] *= step;
+  st[z(d)] = stepped(st[z(d)], step);
   return make_view(t, sz, st, t.storage_offset());
-}
-// Bytes of a storage that holds such a view. Throws OpError for negative ones and overflow.
-int64_t bytes_of_view(const IntVec& size, const IntVec& stride, int64_t offset, ScalarType dtype) {
-  if (size.size() != stride.size()) raise<OpError>("mismatch in length of strides and shape");
-  int64_t extent = offset, bytes;
-  if (extent < 0) raise<OpError>("as_strided: the storage offset is negative");
-  bool empty = false;
-  for (size_t i = 0; i < size.size(); ++i) {
-    int64_t step;
-    if (size[i] < 0 || stride[i] < 0)
-      raise<OpError>("as_strided: Negative sizes or strides are not supported");
-    empty |= size[i] == 0;
-    if (size[i] && (__builtin_mul_overflow(size[i] - 1, stride[i], &step) ||
-                    __builtin_add_overflow(extent, step, &extent)))
-      raise<OpError>("as_strided: the extent overflows");
-  }
-  if (empty) return 0;
-  if (__builtin_add_overflow(extent, 1, &extent) ||
-      __builtin_mul_overflow(extent, static_cast<int64_t>(element_size(dtype)), &bytes))
-    raise<OpError>("as_strided: the extent overflows");
-  return bytes;
 }
 void check_in_storage(const Storage& s, int64_t bytes, const IntVec& size, const IntVec& stride,
                       int64_t offset) {
@@ -399,8 +396,6 @@ void check_in_storage(const Storage& s, int64_t bytes, const IntVec& size, const
 }
 Tensor as_strided(const Tensor& t, IntVec size, IntVec stride, OptInt offset) {
   int64_t at = offset.value_or(t.storage_offset());
-  check_in_storage(*t.impl()->storage, bytes_of_view(size, stride, at, t.dtype()), size, stride,
-                   at);
   return make_view(t, size, stride, at);
 }
 Tensor as_strided_in_place(const Tensor& t, IntVec size, IntVec stride, OptInt offset) {
@@ -413,7 +408,7 @@ Tensor set_storage(const Tensor& t, const Tensor& source, int64_t offset, IntVec
   const bool same =
       t.sizes() == IntArrayRef(size) && (stride.size() == 0 || t.strides() == IntArrayRef(stride));
   if (stride.size() == 0) stride = IntVec(contiguous_strides(size));
-  const int64_t bytes = bytes_of_view(size, stride, offset, t.dtype());
+  const int64_t bytes = check_form(size, stride, offset, t.dtype());
   if (same) check_in_storage(*source.impl()->storage, bytes, size, stride, offset);
   host_read(t);
   bump_memory_epoch();
@@ -479,14 +474,13 @@ Tensor cat_common(TensorList& list, int64_t dim) {
         raise<OpError>("Sizes of tensors must match except in dimension ", d, ". Expected size ",
                        used[0].size(i), " but got size ", x.size(i), " for tensor number ",
                        &x - used.data(), " in the list.");
-    total += x.size(d);
+    total = checked_add(total, x.size(d));
   }
   IntVec sz(used[0].sizes());
   sz[z(d)] = total;
   bool cl = std::all_of(used.begin(), used.end(),
                         [](const Tensor& x) { return x.is_channels_last() && !x.is_contiguous(); });
-  Tensor r = cl ? empty_strided(sz, IntVec{sz[1] * sz[2] * sz[3], 1, sz[3] * sz[1], sz[1]}, t)
-                : empty(sz, t);
+  Tensor r = cl ? empty_strided(sz, channels_last_strides(sz), t) : empty(sz, t);
   if (is_quantized(used[0].dtype())) r.mutable_impl()->quantizer = used[0].impl()->quantizer;
   int64_t at = 0;
   for (auto& x : used) {
@@ -538,7 +532,7 @@ Tensor repeat(const Tensor& t, IntVec reps) {
     big.push_back(padded[i]);
     shape.push_back(1);
     shape.push_back(padded[i]);
-    out[i] = reps[i] * padded[i];
+    out[i] = checked_mul(reps[i], padded[i]);
   }
   Tensor r = empty(out, t.dtype());
   if (r.numel()) copy_to(view(r, big), reshape(t, shape));
@@ -610,7 +604,7 @@ Tensor triu(const Tensor& t, int64_t d) { return triangle(t, d, true); }
 Tensor diag(const Tensor& t, int64_t d) {
   if (t.dim() == 2) return clone(diagonal(t, d, 0, 1));
   if (t.dim() != 1) raise<OpError>("diag(): Supports 1D or 2D tensors. Got ", t.dim(), "D");
-  int64_t n = t.size(0) + std::abs(d);
+  int64_t n = checked_add(t.size(0), magnitude(d));
   Tensor r = empty({n, n}, t.dtype());
   fill(r, Scalar(0));
   copy_to(diagonal(r, d, 0, 1), t);
@@ -618,7 +612,7 @@ Tensor diag(const Tensor& t, int64_t d) {
 }
 Tensor diag_embed(const Tensor& t, int64_t offset, int64_t d1, int64_t d2) {
   int64_t nd = t.dim() + 1, a = wrap_dim(d1, nd), b = wrap_dim(d2, nd),
-          n = t.size(-1) + std::abs(offset);
+          n = checked_add(t.size(-1), magnitude(offset));
   if (a == b) raise<OpError>("diagonal dimensions cannot be identical ", d1, ", ", d2);
   IntVec s;
   size_t next = 0;
@@ -731,8 +725,8 @@ Tensor slice(const Tensor& t, int64_t dim, OptInt start, OptInt end, int64_t ste
   e = std::clamp<int64_t>(e, b, n);
   IntVec sz(t.sizes()), st(t.strides());
   int64_t off = t.storage_offset() + b * st[z(d)];
-  sz[z(d)] = (e - b + step - 1) / step;
-  st[z(d)] *= step;
+  sz[z(d)] = e > b ? (e - b - 1) / step + 1 : 0;
+  st[z(d)] = stepped(st[z(d)], step);
   return make_view(t, sz, st, off);
 }
 Tensor narrow(const Tensor& t, int64_t dim, int64_t start, int64_t length) {
@@ -743,7 +737,7 @@ Tensor narrow(const Tensor& t, int64_t dim, int64_t start, int64_t length) {
     raise<OpError>("start out of range (expected to be in range of [", -n, ", ", n, "], but got ",
                    start, ")");
   if (start < 0) start += n;
-  if (start + length > n)
+  if (length > n - start)
     raise<OpError>("start (", start, ") + length (", length, ") exceeds dimension size (", n, ").");
   return slice(t, d, start, start + length, 1);
 }

@@ -51,8 +51,8 @@ Tensor hash_tensor(const Tensor& x, IntVec dims, bool keepdim, int64_t mode) {
   Tensor bits;
   if (is_floating(x.dtype())) {
     Tensor wide = contiguous(cast(x, kDouble));
-    bits = make_view(wide, wide.impl()->sizes, wide.impl()->strides, wide.storage_offset());
-    bits.mutable_impl()->dtype = kLong;
+    bits =
+        make_view_as(wide, kLong, wide.impl()->sizes, wide.impl()->strides, wide.storage_offset());
   } else {
     bits = cast(x, kLong);
   }

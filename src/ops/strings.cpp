@@ -292,27 +292,27 @@ std::string fill_char(S f) {
     raise<OpError>("TypeError: The fill character must be exactly one character long");
   return f;
 }
+// What a text lacks to a width.
+int64_t missing(int64_t width, S s) {
+  const auto size = static_cast<int64_t>(s.size());
+  return width > size ? width - size : 0;
+}
 std::string pad_string(int64_t n, S f) {
-  if (n <= 0) return "";
+  constexpr int64_t kMost = int64_t{1} << 30;
+  if (n > kMost) throw OutOfMemory("a text of " + std::to_string(n) + " letters");
   expect_memory(3 * static_cast<double>(n));
-  return std::string(static_cast<size_t>(n), f[0]);
+  return std::string(static_cast<size_t>(std::max<int64_t>(n, 0)), f[0]);
 }
-std::string ljust(S s, int64_t w, S f) {
-  return s + pad_string(w - static_cast<int64_t>(s.size()), fill_char(f));
-}
-std::string rjust(S s, int64_t w, S f) {
-  return pad_string(w - static_cast<int64_t>(s.size()), fill_char(f)) + s;
-}
+std::string ljust(S s, int64_t w, S f) { return s + pad_string(missing(w, s), fill_char(f)); }
+std::string rjust(S s, int64_t w, S f) { return pad_string(missing(w, s), fill_char(f)) + s; }
 std::string center(S s, int64_t w, S f) {
   fill_char(f);
-  int64_t n = w - static_cast<int64_t>(s.size());
-  if (n <= 0) return s;
+  int64_t n = missing(w, s);
+  if (n == 0) return s;
   int64_t left = (n + (n % 2 && w % 2 ? 1 : 0)) / 2;
   return pad_string(left, f) + s + pad_string(n - left, f);
 }
-std::string zfill(S s, int64_t w) {
-  return pad_string(w - static_cast<int64_t>(s.size()), "0") + s;
-}
+std::string zfill(S s, int64_t w) { return pad_string(missing(w, s), "0") + s; }
 std::string expandtabs(S s, int64_t n) {
   std::string r;
   int64_t col = 0;

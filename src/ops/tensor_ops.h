@@ -3,6 +3,7 @@
 // element pointers.
 #pragma once
 #include "backends/kernels.h"
+#include "core/sizes.h"
 #include "ops/op.h"
 
 namespace sconce::ops {

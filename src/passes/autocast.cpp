@@ -17,6 +17,7 @@
 #include <string_view>
 
 #include "passes/passes.h"
+#include "support/stack.h"
 
 namespace sconce {
 
@@ -103,6 +104,7 @@ class Autocast {
 
  private:
   void block(Block* b, const State& outside) {
+    check_stack();
     std::vector<State> scopes{outside};
     for (Node* n : b->nodes()) {
       if (n->kind == prim::Enter && is_autocast(n->inputs[0]->type)) {

@@ -5,11 +5,13 @@
 //    = profiler::_record_function_exit(%r)                  =>  (gone)
 //   %g = profiler::_call_end_callbacks_on_jit_fut(%r, %f)       %f
 #include "passes/passes.h"
+#include "support/stack.h"
 
 namespace sconce {
 
 namespace {
 bool drop_block(Block* b) {
+  check_stack();
   bool changed = false;
   // Backwards: uses first.
   for (Node *n = b->last(), *before; n != b->param; n = before) {

@@ -6,6 +6,7 @@
 #include "ir/alias.h"
 #include "ir/cleanup.h"
 #include "passes/passes.h"
+#include "support/stack.h"
 
 namespace sconce {
 
@@ -32,6 +33,7 @@ class Arithmetic {
 };
 
 bool fold_block(Block* b, PassContext& c, const AliasDb& alias) {
+  check_stack();
   bool changed = false;
   for (Node* n : b->nodes()) {
     for (Block* inner : n->blocks) changed |= fold_block(inner, c, alias);

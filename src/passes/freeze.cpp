@@ -17,6 +17,7 @@
 
 #include "ir/alias.h"
 #include "passes/passes.h"
+#include "support/stack.h"
 
 namespace sconce {
 
@@ -33,6 +34,7 @@ Graph* subgraph(const Node* n) {
 
 // The attributes that some node of the graph assigns, by class and name.
 void collect_writes(Block* b, std::unordered_set<std::string>& written) {
+  check_stack();
   for (Node* n : b->nodes()) {
     if (n->kind == prim::SetAttr)
       written.insert(n->inputs[0]->type->name + "." + n->s(name_attr()));
@@ -81,6 +83,7 @@ class Reader {
   }
   // The object that v stands for, when it is self or a chain of constant attributes from it.
   Object* object_of(const Value* v, const Value* self, bool noted) {
+    check_stack();
     if (v == self) return c_.module;
     if (v->node->kind != prim::GetAttr) return nullptr;
     Object* o = object_of(v->node->inputs[0], self, noted);
@@ -99,6 +102,7 @@ class Reader {
 bool freeze_block(Block* b, Value* self, PassContext& c, Reader& reader,
                   const std::unordered_set<std::string>& written, const Storages& kept,
                   bool noted) {
+  check_stack();
   bool changed = false;
   for (Node* n : b->nodes()) {
     for (Block* inner : n->blocks)
@@ -135,6 +139,7 @@ bool is_norm(const Node* n) {
   return n->kind == *batch || n->kind == *instance;
 }
 bool any_write(Block* b) {
+  check_stack();
   for (Node* n : b->nodes()) {
     if (is_norm(n) || is_unknown_operator(n)) return true;
     if (n->op)
@@ -149,6 +154,7 @@ bool any_write(Block* b) {
   return false;
 }
 void collect_written(Block* b, const AliasDb& db, Storages& out) {
+  check_stack();
   auto add = [&](const Value* v) {
     if (auto k = constant_value(v); k && k->isTensor() && k->toTensorRef().defined())
       out.insert(k->toTensorRef().impl()->storage.get());
@@ -160,6 +166,7 @@ void collect_written(Block* b, const AliasDb& db, Storages& out) {
 }
 
 bool writes_unknown(Block* b, const AliasDb& db) {
+  check_stack();
   for (Node* n : b->nodes()) {
     if (db.writes_to_wildcard(n)) return true;
     for (Block* inner : n->blocks)
@@ -170,6 +177,7 @@ bool writes_unknown(Block* b, const AliasDb& db) {
 // The storages of tensors inside lists, dicts and tuples that attributes hold.
 void collect_contained(const IValue& v, bool inside, std::unordered_set<const void*>& seen,
                        Storages& out) {
+  check_stack();
   switch (v.tag()) {
     case Tag::Tensor:
       if (inside && v.toTensorRef().defined()) out.insert(v.toTensorRef().impl()->storage.get());
@@ -193,6 +201,7 @@ void collect_contained(const IValue& v, bool inside, std::unordered_set<const vo
 
 // The storages that methods of the object, or of what it holds, write in place.
 void collect_mutated(Object& o, std::unordered_set<const void*>& seen, Storages& out) {
+  check_stack();
   if (!seen.insert(&o).second) return;
   std::vector<IValue> slots = o.slots();
   for (size_t i = 0; i < slots.size() && i < o.type->attributes.size(); ++i) {
@@ -206,6 +215,7 @@ void collect_mutated(Object& o, std::unordered_set<const void*>& seen, Storages&
 // Every parameter at and below o; with a class and a name, those of that attribute alone.
 void collect_parameters(Object& o, const Type* cls, const std::string& name,
                         std::unordered_set<const void*>& seen, Storages& out) {
+  check_stack();
   if (!seen.insert(&o).second) return;
   std::vector<IValue> slots = o.slots();
   for (size_t i = 0; i < slots.size() && i < o.type->attributes.size(); ++i) {
@@ -217,6 +227,7 @@ void collect_parameters(Object& o, const Type* cls, const std::string& name,
   }
 }
 void collect_not_frozen(Block* b, Value* self, Object& module, Reader& reader, Storages& out) {
+  check_stack();
   std::unordered_set<const void*> seen;
   for (Node* n : b->nodes()) {
     for (Block* inner : n->blocks) collect_not_frozen(inner, self, module, reader, out);
@@ -242,6 +253,7 @@ bool is_call(const Node* n) {
          n->kind == prim::Exit;
 }
 bool holds_objects(TypePtr t) {
+  check_stack();
   if (t->kind == TypeKind::Class || t->kind == TypeKind::Interface || t->kind == TypeKind::Any ||
       t->kind == TypeKind::AnyClass)
     return true;
@@ -252,6 +264,7 @@ bool holds_objects(TypePtr t) {
   return false;
 }
 void collect_objects(Object& o, std::unordered_set<const Object*>& out) {
+  check_stack();
   if (!out.insert(&o).second) return;
   for (auto& v : o.slots())
     if (v.isObject()) collect_objects(v.toObjectRef(), out);
@@ -259,6 +272,7 @@ void collect_objects(Object& o, std::unordered_set<const Object*>& out) {
 // The objects that such calls, and tasks that write, may reach.
 void collect_open(Block* b, const Value* self, Object& module, Reader& reader,
                   std::unordered_set<const Object*>& out) {
+  check_stack();
   auto reach = [&](const Value* v) {
     if (!holds_objects(v->type) || v->node->kind == prim::CreateObject) return;
     if (v->node->kind == prim::ModuleContainerIndex) v = v->node->inputs[0];
@@ -276,6 +290,7 @@ void collect_open(Block* b, const Value* self, Object& module, Reader& reader,
 // The tensors in v, and in what it leads to, satisfy f.
 template <class F>
 bool any_tensor(const IValue& v, std::unordered_set<const void*>& seen, F f) {
+  check_stack();
   if (v.isTensor()) return v.toTensorRef().defined() && f(v.toTensorRef());
   if (!v.box() || v.isString() || !seen.insert(v.box()).second) return false;
   auto any = [&](const std::vector<IValue>& items) {
@@ -293,6 +308,7 @@ bool any_tensor(const IValue& v, std::unordered_set<const void*>& seen, F f) {
 }
 
 void collect_guarded(Block* b, const Value* self, Reader& reader, WriteGuard& out) {
+  check_stack();
   for (Node* n : b->nodes()) {
     for (Block* inner : n->blocks) collect_guarded(inner, self, reader, out);
     const bool element = n->kind == prim::ModuleContainerIndex;
@@ -305,6 +321,7 @@ void collect_guarded(Block* b, const Value* self, Reader& reader, WriteGuard& ou
   }
 }
 bool writes_bytes(Block* b, const AliasDb& db) {
+  check_stack();
   for (Node* n : b->nodes()) {
     Graph* sub = subgraph(n);
     if (n->kind != prim::SetAttr && (db.writes_to_wildcard(n) || (sub && any_write(sub->block()))))

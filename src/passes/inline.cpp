@@ -7,6 +7,7 @@
 
 #include "ir/cleanup.h"
 #include "passes/passes.h"
+#include "support/stack.h"
 
 namespace sconce {
 
@@ -61,6 +62,7 @@ class Allowance {
 
 // inlined: the nodes that were copied into the graph so far.
 bool inline_block(Block* b, PassContext& c, Callee how, int depth, size_t& inlined, size_t most) {
+  check_stack();
   if (depth > 500) raise<LimitError>("calls are nested too deeply to be inlined");
   bool changed = false;
   for (Node* n : b->nodes()) {

@@ -15,6 +15,7 @@
 #include "ir/alias.h"
 #include "ir/cleanup.h"
 #include "passes/passes.h"
+#include "support/stack.h"
 
 namespace sconce {
 
@@ -36,6 +37,7 @@ std::optional<int64_t> constant_int(const Value* v) {
 // ---- tensors ----
 
 bool tensor_idioms(Block* b) {
+  check_stack();
   bool changed = false;
   for (Node* n : b->nodes()) {
     for (Block* inner : n->blocks) changed |= tensor_idioms(inner);
@@ -85,6 +87,7 @@ class Containers {
     return v;
   }
   bool lists(Block* b) {
+    check_stack();
     bool changed = false;
     for (Node* n : b->nodes()) {
       for (Block* inner : n->blocks) changed |= lists(inner);
@@ -164,6 +167,7 @@ class Containers {
     return a.isString() && b.isString() && a.toStringRef() == b.toStringRef();
   }
   bool dicts(Block* b) {
+    check_stack();
     bool changed = false;
     for (Node* n : b->nodes()) {
       for (Block* inner : n->blocks) changed |= dicts(inner);
@@ -224,6 +228,7 @@ class AliasSensitive {
     return v->type->kind == TypeKind::Int && c && *c == wanted;
   }
   bool block(Block* b) {
+    check_stack();
     bool changed = false;
     for (Node* n : b->nodes()) {
       for (Block* inner : n->blocks) changed |= block(inner);
@@ -316,6 +321,7 @@ bool constant_bool(const Value* v, bool fallback) {
 }
 
 bool other_idioms(Block* b) {
+  check_stack();
   bool changed = false;
   for (Node* n : b->nodes()) {
     for (Block* inner : n->blocks) changed |= other_idioms(inner);
@@ -426,6 +432,7 @@ class Concatenations {
     size_t index;  // of the inner one's result in the outer one's list
   };
   void collect(Block* b) {
+    check_stack();
     for (Node* n : b->nodes()) {
       if (is(n, "aten::cat")) consider(n);
       for (Block* inner : n->blocks) collect(inner);

@@ -9,12 +9,14 @@
 // changes type promotion, so it belongs to the meaning of a model; PyTorch's name is
 // canonicalize_graph_fuser_ops.
 #include "passes/passes.h"
+#include "support/stack.h"
 
 namespace sconce {
 
 namespace {
 
 bool rewrite_block(Block* b, PassContext& c) {
+  check_stack();
   bool changed = false;
   for (Node* n : b->nodes()) {
     for (Block* inner : n->blocks) changed |= rewrite_block(inner, c);

@@ -8,7 +8,9 @@
 #include "core/budget.h"
 #include "core/method_call.h"
 #include "core/recorder.h"
+#include "core/value_check.h"
 #include "ir/source.h"
+#include "support/stack.h"
 
 namespace sconce {
 
@@ -93,6 +95,7 @@ class Interpreter {
     if (nested_ > kMaxNested)
       raise<LimitError>("more than ", kMaxNested,
                         " calls of __enter__, fork and their like within each other");
+    check_stack();  // what an operator, a fork or an __enter__ calls is a run in this run
     push(plan, nullptr);
     for (size_t i = 0; i < inputs.size(); ++i) stack_.back().slots[i] = std::move(inputs[i]);
     try {
@@ -171,7 +174,12 @@ class Interpreter {
     Function* f = object.toObjectRef().type->find_method(method);
     if (!f) raise<Error>("class ", object.toObjectRef().type->name, " has no method ", method);
     auto plan = engine.plan_of(*f);
-    return run_plan(*plan, std::move(args), engine).at(0);
+    return checked_result(*plan, run_plan(*plan, std::move(args), engine).at(0));
+  }
+  // Code that is handed a result believes its type; the host looks.
+  static IValue checked_result(const Plan& plan, IValue v) {
+    if (plan.loose_result) check_type(v, plan.graph->outputs()[0]->type);
+    return v;
   }
 
   IValue& at(Frame& f, uint32_t o) {
@@ -238,6 +246,9 @@ class Interpreter {
       call_recorded(*context_.recorder, s, c);
     else
       run_site(s, c);
+    if (s.plain_output && out[0]->box())
+      raise<OpError>("the operator answers a ", out[0]->tag_name(), " where its schema says ",
+                     s.node->output()->type->annotation_str());
     for (uint32_t i = 0; i < s.n_in; ++i)
       if (last[i]) {
         bool is_output = false;
@@ -452,6 +463,8 @@ class Interpreter {
     bool wants = f.wants_result;
     uint32_t slot = f.result_slot;
     if (MemoryAccount* m = account()) frames_.set(*m, frames_.bytes() - frame_bytes(*f.plan));
+    if (f.plan->loose_result && stack_.size() > 1 && !out.empty())
+      check_type(out[0], f.plan->graph->outputs()[0]->type);
     stack_.pop_back();
     if (stack_.empty()) {
       results_ = std::move(out);
@@ -459,6 +472,13 @@ class Interpreter {
     }
     if (wants && !out.empty()) stack_.back().slots[slot] = std::move(out[0]);
     return false;
+  }
+
+  // What the code says of a value, and the compiler can't know.
+  static void check_type(const IValue& v, TypePtr t) {
+    if (!ivalue_matches(v, t))
+      raise<OpError>("expected a value of type ", t->annotation_str(), " but found ",
+                     value_type_str(v));
   }
 
   void rare(Frame& f, const Instruction& x, const CallSite& s) {
@@ -512,6 +532,16 @@ class Interpreter {
         set_output(f, s, 0,
                    make_ref<Object>(static_cast<const ClassType*>(out_type), f.plan->graph->owner));
         break;
+      case Op::Expect:
+        for (uint32_t i = 0; i < s.n_in; ++i)
+          check_type(at(f, f.plan->operands[s.first_in + i]), s.node->inputs[i]->type);
+        break;
+      case Op::Cast: {
+        IValue v = take(f, f.plan->operands[s.first_in]);
+        check_type(v, out_type);
+        set_output(f, s, 0, std::move(v));
+        break;
+      }
       case Op::IsInstance: {
         IValue v = take(f, f.plan->operands[s.first_in]);
         bool yes = false;
@@ -546,7 +576,7 @@ class Interpreter {
         const Engine& engine = engine_;
         auto task = [raw, plan, in, &engine] {
           try {
-            raw->complete(run_plan(*plan, in, engine).at(0));
+            raw->complete(checked_result(*plan, run_plan(*plan, in, engine).at(0)));
           } catch (...) {
             raw->fail(std::current_exception());
           }
@@ -598,7 +628,9 @@ class Interpreter {
         }
         int at_index = o.type->find_attribute(key);
         if (at_index < 0) raise<OpError>("KeyError: ", key);
-        set_output(f, s, 0, o.slot(static_cast<size_t>(at_index)));
+        IValue v = o.slot(static_cast<size_t>(at_index));
+        check_type(v, out_type);
+        set_output(f, s, 0, std::move(v));
         break;
       }
       default: raise<Error>("instruction not known");

@@ -2,11 +2,14 @@
 // From graph to plan.
 #include "runtime/plan.h"
 
+#include <algorithm>
 #include <cstring>
 #include <limits>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "ir/cleanup.h"
+#include "support/stack.h"
 
 namespace sconce {
 
@@ -66,8 +69,8 @@ constexpr OpcodeRow kOpcodes[] = {
 };
 const OpcodeRow& opcode(Op op) { return kOpcodes[static_cast<size_t>(op)]; }
 
-bool counted(TypePtr t) {
-  switch (t->kind) {
+bool counted(TypeKind kind) {
+  switch (kind) {
     case TypeKind::Int:
     case TypeKind::Float:
     case TypeKind::Bool:
@@ -85,8 +88,11 @@ class Planner {
     Block* b = p_.graph->block();
     for (Value* v : b->inputs()) slot(v);
     p_.n_inputs = static_cast<uint32_t>(b->inputs().size());
+    while (find_loose(b)) {
+    }
     find_last_uses(b);
     block(b);
+    for (Value* v : b->outputs()) p_.loose_result |= loose_.count(v) != 0;
     site(nullptr, b->outputs(), {});
     emit(Op::Return, last_site());
     place_numbers();
@@ -118,6 +124,75 @@ class Planner {
     p_.constants.push_back(std::move(v));
     return static_cast<uint32_t>(p_.constants.size() - 1) | kConstant;
   }
+  // ---- floats that may be complex numbers ----
+
+  // Operators of two Scalars answer a float, their schemas say, and a complex number when one of
+  // the Scalars is one. Such a value, and what carries it on within this plan, is used by kernels
+  // alone, which look at what they are given.
+  TypeKind kind(const Value* v) const { return loose_.count(v) ? TypeKind::Number : v->type->kind; }
+  bool may_be_complex(const Value* v) const {
+    return kind(v) == TypeKind::Number || kind(v) == TypeKind::Complex;
+  }
+  bool answers_loosely(const Node* n) const {
+    if (n->outputs.size() != 1 || n->outputs[0]->type->kind != TypeKind::Float) return false;
+    if (std::none_of(n->inputs.begin(), n->inputs.end(),
+                     [&](const Value* v) { return may_be_complex(v); }))
+      return false;
+    const Operator* op = n->op ? n->op : resolve_operator(n, ops_);
+    if (!op) return false;
+    for (const Value* v : n->inputs)
+      if (loose_.count(v)) return true;
+    const auto& arguments = op->schema().arguments;
+    for (size_t i = 0; i < arguments.size() && i < n->inputs.size(); ++i)
+      if (arguments[i].type->kind == TypeKind::Number && may_be_complex(n->inputs[i])) return true;
+    return false;
+  }
+  // Numbers, and tuples that hold some.
+  static bool carries(const Node* n) {
+    return n->kind == prim::TupleConstruct || n->kind == prim::TupleUnpack ||
+           n->kind == prim::TupleIndex || n->kind == prim::TupleSlice ||
+           n->kind == prim::unchecked_cast || n->kind == prim::unchecked_unwrap_optional;
+  }
+  // True when something was added.
+  bool find_loose(Block* b) {
+    check_stack();
+    bool changed = false;
+    auto add = [&](const Value* v) { changed |= loose_.insert(v).second; };
+    for (Node* n : b->nodes()) {
+      for (Block* inner : n->blocks) changed |= find_loose(inner);
+      if (n->kind == prim::If) {
+        for (Block* inner : n->blocks)
+          for (size_t i = 0; i < n->outputs.size(); ++i)
+            if (loose_.count(inner->outputs()[i])) add(n->outputs[i]);
+      } else if (n->kind == prim::Loop) {
+        Block* body = n->blocks[0];
+        for (size_t i = 0; i < n->outputs.size(); ++i)
+          if (loose_.count(n->inputs[i + 2]) || loose_.count(body->outputs()[i + 1])) {
+            add(n->outputs[i]);
+            add(body->inputs()[i + 1]);
+          }
+      } else if (carries(n)) {
+        for (const Value* v : n->inputs)
+          if (loose_.count(v))
+            for (const Value* o : n->outputs) add(o);
+      } else if (answers_loosely(n)) {
+        add(n->outputs[0]);
+      }
+    }
+    return changed;
+  }
+  // What n does with its inputs believes their types.
+  bool believes(const Node* n) const {
+    if (std::none_of(n->inputs.begin(), n->inputs.end(),
+                     [&](const Value* v) { return loose_.count(v) != 0; }))
+      return false;
+    if (carries(n) || n->kind == prim::If || n->kind == prim::Loop || n->kind == prim::isinstance ||
+        n->kind == prim::Print)
+      return false;
+    const Operator* op = n->op ? n->op : resolve_operator(n, ops_);
+    return !op || !op->kernel || op->custom;
+  }
+
   // Operand for reading v at node n.
   uint32_t operand(const Value* v, const Node* user) {
     if (v->node->kind == prim::Constant) {
@@ -138,12 +213,13 @@ class Planner {
     uint32_t s = slot(v);
     auto it = last_use_.find(v);
     bool last = user && it != last_use_.end() && it->second == user;
-    return last && counted(v->type) ? s | kLast : s;
+    return last && counted(kind(v)) ? s | kLast : s;
   }
 
   // The last use counts where it stands in the value's own block; a use inside a nested block
   // belongs to its owner.
   void find_last_uses(Block* b) {
+    check_stack();
     auto visit = [&](const std::vector<Value*>& values) {
       for (Value* v : values) {
         Node* last = nullptr;
@@ -196,8 +272,9 @@ class Planner {
   }
   CallSite& site(const Node* n) { return site(n, n->inputs, n->outputs); }
 
-  static bool is_plain(TypePtr t) {
-    return t->kind == TypeKind::Int || t->kind == TypeKind::Float || t->kind == TypeKind::Bool;
+  bool is_plain(const Value* v) const {
+    const TypeKind k = kind(v);
+    return k == TypeKind::Int || k == TypeKind::Float || k == TypeKind::Bool;
   }
   // dst[i] = src[i] at once, although a source may be another's destination.
   // plain[i]: the type is a number's or bool's.
@@ -241,25 +318,28 @@ class Planner {
   // Frees what is not needed after n and was not moved by it.
   void drops(Node* n) {
     for (Value* v : n->outputs)
-      if (!v->has_uses() && counted(v->type) && slots_.count(v)) emit(Op::Drop, slot(v));
+      if (!v->has_uses() && counted(kind(v)) && slots_.count(v)) emit(Op::Drop, slot(v));
     if (n->blocks.empty()) return;
     for (auto& v : pending_drops_[n]) emit(Op::Drop, slot(v));
   }
   void nested(Node* n) {
     // Values whose last use is inside n's blocks (or as n's input) die after n.
     for (const Value* v : ends_[n])
-      if (counted(v->type) && slots_.count(v)) pending_drops_[n].push_back(v);
+      if (counted(kind(v)) && slots_.count(v)) pending_drops_[n].push_back(v);
   }
 
   void node(Node* n) {
     Symbol k = n->kind;
     if (k == prim::Constant || k == prim::Uninitialized) return;
+    if (!loose_.empty() && believes(n)) {
+      site(n, n->inputs, {});
+      emit(Op::Expect, last_site());
+    }
     if (k == prim::If) return branch(n);
     if (k == prim::Loop) return loop(n);
     if (n->inputs.size() == 2 && n->outputs.size() == 1 && k.is_aten()) {
       for (auto& r : kScalars)
-        if (r.a == n->inputs[0]->type->kind && r.b == n->inputs[1]->type->kind &&
-            k.view() == r.kind) {
+        if (r.a == kind(n->inputs[0]) && r.b == kind(n->inputs[1]) && k.view() == r.kind) {
           emit(r.op, slot(n->outputs[0]), operand(n->inputs[0], nullptr),
                operand(n->inputs[1], nullptr));
           return;
@@ -278,7 +358,7 @@ class Planner {
       }
     }
     if (n->inputs.size() == 1 && n->outputs.size() == 1 && k.is_aten()) {
-      TypeKind of = n->inputs[0]->type->kind;
+      TypeKind of = kind(n->inputs[0]);
       bool negates = k.unqualified() == "neg" && (of == I || of == F);
       if (negates || (k.unqualified() == "__not__" && of == TypeKind::Bool)) {
         emit(!negates  ? Op::Not
@@ -332,6 +412,11 @@ class Planner {
       emit(k == prim::fork ? Op::Fork : Op::Awaitable, at);
       return;
     }
+    if (k == prim::unchecked_cast && believed(n->inputs[0]->type, n->output()->type)) {
+      site(n);
+      emit(Op::Cast, last_site());
+      return;
+    }
     if (k == prim::unchecked_cast || k == prim::unchecked_unwrap_optional) {
       uint32_t o = operand(n->inputs[0], n);
       emit(Op::Move, slot(n->outputs[0]), o & ~kLast, (o & kLast) ? 1 : 0);
@@ -347,12 +432,25 @@ class Planner {
     CallSite& s = site(n);
     s.op = op;
     s.kernel = op ? op->kernel : nullptr;
+    s.plain_output = n->outputs.size() == 1 && is_plain(n->outputs[0]);
     emit(s.kernel ? Op::Call : Op::Missing, last_site());
     // Its kernel only looks whether the device is there.
     if (s.kernel && (k == Symbol("cuda::current_stream") || k == Symbol("cuda::default_stream"))) {
       site(n, {}, n->outputs);
       emit(Op::Create, last_site());
     }
+  }
+  // Whether instructions rely on a value of type `to`, and its being of type `from` doesn't tell.
+  static bool believed(TypePtr from, TypePtr to) {
+    switch (to->kind) {
+      case TypeKind::Any:
+      case TypeKind::Tensor:
+      case TypeKind::String:
+      case TypeKind::Device:
+      case TypeKind::None: return false;  // whoever takes it looks at the tag
+      default: break;
+    }
+    return !from->is_subtype_of(to) && !(from->kind == TypeKind::Optional && from->elem() == to);
   }
   void free_inputs(Node* n) {
     for (size_t i = 0; i < n->inputs.size(); ++i) {
@@ -403,13 +501,13 @@ class Planner {
     std::vector<bool> plain;
     for (Value* v : n->outputs) {
       dst.push_back(slot(v));
-      plain.push_back(is_plain(v->type));
+      plain.push_back(is_plain(v));
     }
     auto arm = [&](Block* b) {
       // A number that is made here for this output alone is made in its place.
       for (size_t k = 0; k < dst.size(); ++k) {
         Value* v = b->outputs()[k];
-        if (plain[k] && is_plain(v->type) && v->uses.size() == 1 && v->node->owner == b &&
+        if (plain[k] && is_plain(v) && v->uses.size() == 1 && v->node->owner == b &&
             v->node != b->param && v->node->blocks.empty() && v->node->kind != prim::Constant &&
             v->node->kind != prim::Uninitialized)
           slots_[v] = dst[k];
@@ -437,8 +535,8 @@ class Planner {
     for (size_t k = 0; k < n->outputs.size(); ++k) {
       carried.push_back(slot(n->outputs[k]));
       start.push_back(operand(n->inputs[k + 2], nullptr));
-      plain.push_back(is_plain(n->outputs[k]->type) && is_plain(n->inputs[k + 2]->type) &&
-                      is_plain(body->outputs()[k + 1]->type));
+      plain.push_back(is_plain(n->outputs[k]) && is_plain(n->inputs[k + 2]) &&
+                      is_plain(body->outputs()[k + 1]));
     }
     parallel_move(carried, start, plain);
     // A block input shares the slot of its output: the value is carried in place.
@@ -476,6 +574,7 @@ class Planner {
   Plan& p_;
   const OpTable& ops_;
   std::unordered_map<const Value*, uint32_t> slots_, constants_;
+  std::unordered_set<const Value*> loose_;
   std::unordered_map<const Value*, const Node*> last_use_;
   std::unordered_map<const Node*, std::vector<const Value*>> ends_;  // whose last use it is
   std::unordered_map<const Node*, std::vector<const Value*>> pending_drops_;

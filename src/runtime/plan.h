@@ -31,6 +31,7 @@ struct CallSite {
   Kernel kernel = nullptr;
   uint32_t first_in = 0, n_in = 0;  // into Plan::operands
   uint32_t first_out = 0, n_out = 0;
+  bool plain_output = false;   // one output, of a type whose values nobody looks at again
   const Node* node = nullptr;  // types, names, source range; owned by the plan's graph
 };
 
@@ -44,6 +45,7 @@ class Plan {
   std::vector<IValue> numbers;      // constants that a frame keeps in its last slots
   uint32_t n_slots = 0;             // with those
   uint32_t n_inputs = 0;
+  bool loose_result = false;     // a float that it answers may be a complex number
   std::shared_ptr<Graph> graph;  // what it was made from
   std::string name;
   std::vector<std::shared_ptr<Plan>> subplans;  // fork bodies, indexed by CallSite order

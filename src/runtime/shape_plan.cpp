@@ -18,6 +18,7 @@
 #include "core/device.h"
 #include "core/op_table.h"
 #include "ir/cleanup.h"
+#include "support/stack.h"
 
 namespace sconce {
 
@@ -318,6 +319,7 @@ class ShapePlan {
   // tensors: those that were built so far.
   IValue build(const Result& r, const Instance& in, const std::vector<IValue>& inputs,
                std::vector<IValue>& tensors) const {
+    check_stack();
     if (r.kind == Result::Plain) return r.plain;
     if (r.kind == Result::TensorResult) {
       if (r.itself) return inputs[r.place.index];
@@ -535,6 +537,7 @@ class Recording final : public Recorder {
   }
 
   bool describe(const IValue& v, Result& r) {
+    check_stack();
     if (v.isTensor()) {
       if (!v.box() || v.toTensorRef().quantizer()) return false;
       const TensorImpl& t = *v.toTensorRef().impl();
@@ -557,6 +560,10 @@ class Recording final : public Recorder {
         r.place = {Place::Output, static_cast<uint32_t>(l.output), 0};
       } else if (auto in = inputs_.find(s); in != inputs_.end()) {
         r.place = {Place::Input, in->second, byte - input_bytes_[s]};
+        // A result may span more than any slot has touched (resize_).
+        widen(plan_->key[in->second - 1],
+              extent_of(t.sizes.data(), t.strides.data(), static_cast<int64_t>(t.sizes.size())),
+              r.place.offset, t.dtype);
         for (size_t i = 0; i < kept_.size(); ++i)
           if (kept_[i].box() == v.box()) {  // the input itself
             r.place.index = static_cast<uint32_t>(i + 1);
@@ -634,6 +641,7 @@ class Recording final : public Recorder {
 };
 
 void collect_storages(const IValue& v, std::unordered_set<const Storage*>& out) {
+  check_stack();
   if (v.isTensor() && v.box()) out.insert(v.toTensorRef().impl()->storage.get());
   if (v.isList())
     for (auto& e : v.toListRef().items) collect_storages(e, out);
@@ -644,6 +652,7 @@ void collect_storages(const IValue& v, std::unordered_set<const Storage*>& out) 
 }
 
 bool block_suits(Block* b) {
+  check_stack();
   for (const Node* n : b->nodes()) {
     Symbol k = n->kind;
     if (k == prim::RaiseException) continue;  // a recording that raises is dropped
@@ -657,6 +666,7 @@ bool block_suits(Block* b) {
 }
 // The graph asks where in its storage a tensor lies, or whether two tensors are one.
 bool asks_for_layout(Block* b) {
+  check_stack();
   for (const Node* n : b->nodes()) {
     std::string_view name = n->kind.unqualified();
     const bool identity = (name == "__is__" || name == "__isnot__") && n->inputs.size() == 2 &&

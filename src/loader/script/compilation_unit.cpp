@@ -7,6 +7,7 @@
 
 #include "loader/script/emitter.h"
 #include "loader/script/native_classes.h"
+#include "support/stack.h"
 
 namespace sconce {
 
@@ -132,6 +133,7 @@ ClassType* CompilationUnit::native_class(const std::string& name) {
 }
 
 void CompilationUnit::import_type(const std::string& name, const Tree& cls) {
+  check_stack();
   const TreeRef& base = cls[0];
   std::string super = base->present() ? base->text : "";
   if (!base->present()) return import_class(name, cls, false);
@@ -488,6 +490,7 @@ void CompilationUnit::ensure_schema(Function& f) {
 // Quantised convolutions of old archives repeat what their packed parameters hold; PyTorch drops
 // the repetition when it loads a module.
 void CompilationUnit::drop_conv_parameters(Block* b) {
+  check_stack();
   for (Node* n : b->nodes()) {
     for (Block* inner : n->blocks) drop_conv_parameters(inner);
     if (n->inputs.size() != 8) continue;
@@ -503,6 +506,7 @@ void CompilationUnit::drop_conv_parameters(Block* b) {
 void CompilationUnit::compile(Function& f) {
   std::lock_guard<std::recursive_mutex> lock(mutex_);
   if (f.graph) return;
+  check_stack();
   auto it = defs_.find(&f);
   if (it == defs_.end()) raise<ScriptError>("function ", f.qualified_name, " has no body");
   if (f.compiling)
@@ -688,6 +692,7 @@ TypePtr CompilationUnit::plain_type(const std::string& n) {
 }
 
 TypePtr CompilationUnit::parse_type(const TreeRef& e) {
+  check_stack();
   std::function<std::string(const Tree&)> dotted = [&](const Tree& t) -> std::string {
     if (t.kind == Kind::Var) return t.text;
     if (t.kind == Kind::Select) return dotted(*t[0]) + "." + t.text;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "loader/script/emitter.h"
+#include "support/stack.h"
 
 namespace sconce::script {
 
@@ -73,6 +74,7 @@ Value* Emitter::to_bool(Value* v) {
 }
 
 Cond Emitter::condition(const TreeRef& e) {
+  check_stack();
   RangeScope scope(*graph_, e->range);
   switch (e->kind) {
     case Kind::And:

@@ -5,12 +5,14 @@
 
 #include "loader/script/emitter.h"
 #include "loader/script/ssa.h"
+#include "support/stack.h"
 
 namespace sconce::script {
 
 using K = Sugared::Kind;
 
 Value* Emitter::expression(const TreeRef& e, TypePtr hint) {
+  check_stack();
   RangeScope scope(*graph_, e->range);
   Value* v = as_value(sugared(e, hint));
   if (hint && hint->kind == TypeKind::Any && v->type->kind != TypeKind::Any)
@@ -33,6 +35,7 @@ void Emitter::repeat(const TreeRef& e, Value** value) {
 
 SugaredPtr Emitter::sugared(const TreeRef& e, TypePtr hint) {
   if (repeating_ > 1) ++repeated_;
+  check_stack();
   RangeScope scope(*graph_, e->range);
   switch (e->kind) {
     case Kind::Var: return get_sugared(e->text);

@@ -6,6 +6,7 @@
 
 #include "loader/script/emitter.h"
 #include "loader/script/ssa.h"
+#include "support/stack.h"
 
 namespace sconce::script {
 
@@ -117,6 +118,7 @@ void Emitter::statements(const Tree& list) {
 }
 
 void Emitter::statement(const TreeRef& s) {
+  check_stack();
   RangeScope scope(*graph_, s->range);
   auto exit_node = [&](Symbol kind, const char* word) {
     if (loop_ == LoopStatus::None) error("SyntaxError: '", word, "' outside loop");

@@ -3,6 +3,7 @@
 // to its target block; statements after a possible exit go into an If on the flag. Same shape as
 // PyTorch's exit transformation.
 #include "loader/script/exits.h"
+#include "support/stack.h"
 
 namespace sconce::script {
 
@@ -155,6 +156,7 @@ class ExitTransformer {
   }
 
   ExitPair block(Block* b) {
+    check_stack();
     Block* saved = target_;
     Node* owner = b->owning_node;
     if (owner && owner->kind == prim::Loop && kind_ == prim::LoopContinuation)
@@ -242,6 +244,7 @@ bool merge_ifs(Node* first) {
   return true;
 }
 void merge_ifs(Block* b) {
+  check_stack();
   for (Node* n = b->first(); n != b->ret;) {
     for (Block* inner : n->blocks) merge_ifs(inner);
     if (!merge_ifs(n)) n = n->next;
@@ -249,6 +252,7 @@ void merge_ifs(Block* b) {
 }
 
 void collect(Block* b, std::vector<Node*>& stack, std::vector<std::pair<Node*, Node*>>& pairs) {
+  check_stack();
   for (Node* n : b->nodes()) {
     if (n->kind == prim::Enter) {
       stack.push_back(n);
@@ -276,6 +280,7 @@ void with_blocks(Graph& g) {
   }
 }
 void collect_with(Block* b, std::vector<Node*>& out) {
+  check_stack();
   for (Node* n : b->nodes()) {
     if (n->kind == prim::With) out.push_back(n);
     for (Block* inner : n->blocks) collect_with(inner, out);

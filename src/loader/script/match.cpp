@@ -2,6 +2,7 @@
 // Overload resolution by schema, implicit conversions (serialized-language.md sections 7 and 8).
 #include "loader/script/emitter.h"
 #include "loader/script/upgraders.h"
+#include "support/stack.h"
 
 namespace sconce::script {
 
@@ -17,6 +18,7 @@ bool Emitter::convertible_to_list(TypePtr t, TypePtr list) const {
 }
 
 Value* Emitter::try_convert(TypePtr wanted, Value* v, bool conversions) {
+  check_stack();
   if (is_optional(wanted) && !is_optional(v->type) && v->type->kind != TypeKind::None)
     return try_convert(wanted->elems[0], v, conversions);
   if (v->node->kind == prim::EmptyListLiteral && wanted->kind == TypeKind::List)
@@ -67,6 +69,7 @@ Value* Emitter::try_convert(TypePtr wanted, Value* v, bool conversions) {
 
 // Schemas name native classes; the archive has the types.
 TypePtr Emitter::with_classes(TypePtr t) {
+  check_stack();
   if (t->kind == TypeKind::Var && t->name.rfind("__torch__.", 0) == 0) {
     TypePtr cls = cu_.find_type(t->name);
     return cls ? cls : t;

@@ -4,11 +4,13 @@
 #include <cstring>
 
 #include "loader/script/ast.h"
+#include "support/stack.h"
 
 namespace sconce::script {
 
 struct DepthGuard {
   explicit DepthGuard(Parser& p) : p_(p) {
+    check_stack();
     if (++p_.depth_ > 400) script_error(p_.cur().range, "the source is nested too deeply");
   }
   ~DepthGuard() { --p_.depth_; }
@@ -92,6 +94,7 @@ int level_of(const Token& t) {
 }  // namespace
 
 TreeRef Parser::expression() {
+  check_stack();
   DepthGuard guard(*this);
   SourceRange from = cur().range;
   TreeRef e = binary(2);
@@ -106,6 +109,7 @@ TreeRef Parser::expression() {
 }
 
 TreeRef Parser::binary(int min_level) {
+  check_stack();
   DepthGuard guard(*this);
   SourceRange from = cur().range;
   TreeRef lhs = unary();
@@ -338,6 +342,7 @@ TreeRef Parser::block() {
 }
 
 TreeRef Parser::if_statement() {
+  check_stack();
   DepthGuard guard(*this);
   SourceRange from = cur().range;
   next();  // if or elif

@@ -9,6 +9,7 @@
 
 #include "loader/script/emitter.h"
 #include "loader/script/exits.h"
+#include "support/stack.h"
 
 namespace sconce::script {
 
@@ -35,6 +36,7 @@ class ControlFlow {
  public:
   explicit ControlFlow(Graph& g) : g_(g) {}
   std::shared_ptr<Frame<TypePtr>> block(Block* b) {
+    check_stack();
     auto f = std::make_shared<Frame<TypePtr>>();
     f->next = env_;
     env_ = f;
@@ -120,6 +122,7 @@ class Continuations {
     }
   }
   void block(Block* b) {
+    check_stack();
     for (Node* n : b->nodes()) {
       if (n->kind == prim::If || n->kind == prim::ComprehensionScope) {
         for (Block* inner : n->blocks) block(inner);
@@ -153,6 +156,7 @@ class Continuations {
 };
 
 void inline_conditions(Graph& g, Block* b) {
+  check_stack();
   for (Node* n : b->nodes()) {
     for (size_t i = 0; i < n->blocks.size(); ++i) inline_conditions(g, n->blocks[i]);
     if (n->kind != prim::Loop) continue;
@@ -171,6 +175,7 @@ void inline_conditions(Graph& g, Block* b) {
 class EraseLoadStores {
  public:
   void block(Block* b) {
+    check_stack();
     auto f = std::make_shared<Frame<Value*>>();
     f->next = env_;
     env_ = f;
@@ -201,6 +206,7 @@ class EraseLoadStores {
 
 // forkClosure(Closure) becomes fork with the captured values as inputs.
 void lift_forks(Graph& g, Block* b, const OpTable& ops, int64_t& warnings) {
+  check_stack();
   for (Node* n : b->nodes()) {
     if (n->kind == prim::forkClosure || n->kind == prim::awaitableClosure) {
       Node* closure = n->inputs[0]->node;
@@ -238,6 +244,7 @@ void lift_forks(Graph& g, Block* b, const OpTable& ops, int64_t& warnings) {
 }
 
 void erase_list_literals(Graph& g, Block* b) {
+  check_stack();
   for (Node* n : b->nodes()) {
     for (Block* inner : n->blocks) erase_list_literals(g, inner);
     if (n->kind != prim::EmptyListLiteral) continue;
@@ -252,6 +259,7 @@ void erase_list_literals(Graph& g, Block* b) {
 
 // PyTorch counts through the process, here each archive counts for itself.
 void number_warnings(Block* b, int64_t& next) {
+  check_stack();
   static const Symbol warn("aten::warn"), id("warn_id");
   for (Node* n : b->nodes()) {
     for (Block* inner : n->blocks) number_warnings(inner, next);
@@ -299,6 +307,7 @@ void canonicalize_loop(Graph& g, Node* n) {
 }
 
 void canonicalize_loops(Graph& g, Block* b) {
+  check_stack();
   for (Node* n : b->nodes()) {
     for (Block* inner : n->blocks) canonicalize_loops(g, inner);
     if (n->kind == prim::Loop) canonicalize_loop(g, n);
@@ -306,6 +315,7 @@ void canonicalize_loops(Graph& g, Block* b) {
 }
 
 void resolve_missing(Block* b, const OpTable& ops) {
+  check_stack();
   for (Node* n : b->nodes()) {
     for (Block* inner : n->blocks) resolve_missing(inner, ops);
     if (!n->op && n->kind.is_aten()) n->op = resolve_operator(n, ops);

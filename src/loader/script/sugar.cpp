@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "loader/script/emitter.h"
+#include "support/stack.h"
 
 namespace sconce::script {
 
@@ -45,6 +46,7 @@ std::string Emitter::kind_name(const SugaredPtr& s) {
 }
 
 Value* Emitter::as_value(const SugaredPtr& s) {
+  check_stack();
   switch (s->kind) {
     case K::Simple: return s->value;
     case K::Closure: return s->value;
@@ -274,6 +276,7 @@ SugaredPtr Emitter::call_method(Value* self, const std::string& name, std::vecto
 }
 
 SugaredPtr Emitter::call(const SugaredPtr& s, std::vector<Arg> args, std::vector<Arg> kwargs) {
+  check_stack();
   switch (s->kind) {
     case K::Print: {
       if (!kwargs.empty()) error("print doesn't accept any keyword arguments");
@@ -450,6 +453,7 @@ std::optional<int64_t> Emitter::static_len(const SugaredPtr& s) {
 }
 
 void Emitter::base_iterables(const SugaredPtr& s, std::vector<SugaredPtr>& out) {
+  check_stack();
   if (s->kind != K::Iterables) {
     out.push_back(s);
     return;
@@ -458,6 +462,7 @@ void Emitter::base_iterables(const SugaredPtr& s, std::vector<SugaredPtr>& out) 
 }
 
 Value* Emitter::len(const SugaredPtr& s) {
+  check_stack();
   switch (s->kind) {
     case K::Range:
       if (s->static_len) return insert_constant(*s->static_len);
@@ -482,6 +487,7 @@ Value* Emitter::len(const SugaredPtr& s) {
 }
 
 SugaredPtr Emitter::getitem(const SugaredPtr& s, Value* idx, TypePtr hint) {
+  check_stack();
   switch (s->kind) {
     case K::Range:
       return s->only_end ? simple(idx)

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "support/stack.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <cstdint>
+
+#include "sconce/error.h"
+
+namespace sconce {
+
+namespace {
+
+struct Stack {
+  uintptr_t low = 0, high = 0;  // both 0: not known
+  size_t reserve = 0;
+  Stack() {
+    pthread_attr_t attributes;
+    if (pthread_getattr_np(pthread_self(), &attributes)) return;
+    void* address = nullptr;
+    size_t size = 0, guard = 0;
+    if (!pthread_attr_getstack(&attributes, &address, &size)) {
+      pthread_attr_getguardsize(&attributes, &guard);
+      guard = std::min(guard, size);
+      low = reinterpret_cast<uintptr_t>(address) + guard;
+      high = reinterpret_cast<uintptr_t>(address) + size;
+      reserve = std::min<size_t>(128 << 10, (size - guard) / 4);
+    }
+    pthread_attr_destroy(&attributes);
+  }
+};
+const Stack& stack() {
+  thread_local const Stack own;
+  return own;
+}
+
+}  // namespace
+
+size_t stack_left() {
+  const Stack& s = stack();
+  const auto here = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
+  return here > s.low && here <= s.high ? here - s.low : SIZE_MAX;
+}
+void check_stack() {
+  if (stack_left() < stack().reserve)
+    throw LimitError("nested too deeply: the stack of this thread is used up");
+}
+
+}  // namespace sconce
