@@ -18,5 +18,6 @@ Command add_bench(CLI::App& app);
 Command add_ops(CLI::App& app);
 Command add_compile(CLI::App& app);
 Command add_opt(CLI::App& app);
+Command add_scan(CLI::App& app);
 
 }  // namespace sconce::tool

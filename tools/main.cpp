@@ -110,7 +110,7 @@ int run_command(int argc, char** argv) {
   const std::vector<std::pair<const char*, Command>> commands{
       {"run", add_run(app)},         {"inspect", add_inspect(app)}, {"graph", add_graph(app)},
       {"verify", add_verify(app)},   {"bench", add_bench(app)},     {"ops", add_ops(app)},
-      {"compile", add_compile(app)}, {"opt", add_opt(app)},
+      {"compile", add_compile(app)}, {"opt", add_opt(app)},         {"scan", add_scan(app)},
   };
   try {
     app.parse(argc, argv);

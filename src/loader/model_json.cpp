@@ -45,6 +45,7 @@ class OldLoader {
           return s;
         },
         a_.version);
+    a_.cu->policy = a_.policy;
     for (auto& t : list(model, "tensors")) a_.cu->constants.push_back(tensor(t));
     if (a_.zip->has("attributes.pkl")) read_attributes();
     if (!model.contains("mainModule")) fail("model.json has no mainModule");
@@ -254,7 +255,10 @@ class OldLoader {
     if (def.contains("getStateAttributeId")) {
       int64_t id = integer(def["getStateAttributeId"]);
       Function* setstate = cls->find_method("__setstate__");
-      if (id >= 0 && setstate) run_(*setstate, {IValue(object), attribute(id)});
+      if (id >= 0 && setstate && run_) {
+        check_setstate(a_, *setstate);
+        run_(*setstate, {IValue(object), attribute(id)});
+      }
     }
     return IValue(object);
   }

@@ -312,6 +312,7 @@ Value* Emitter::binary(const Tree& e) {
   Value* lhs = expression(e[0]);
   if (e.text == "%" && lhs->type->kind == TypeKind::String) {
     std::vector<Value*> in = values(e.kids, false);
+    check_policy("aten::percentFormat", "aten::percentFormat");
     Node* n = insert(Symbol("aten::percentFormat"), in);
     n->op = cu_.ops().find_overload("aten::percentFormat");
     n->output()->type = types::string();
