@@ -226,6 +226,7 @@ std::string scan(const uint8_t* data, size_t size) {
   (void)tool::scan_json({r});
   (void)tool::scan_sarif({r});
   std::string all = r.unreadable;
+  r.findings.insert(r.findings.end(), r.notes.begin(), r.notes.end());
   for (auto& f : r.findings)
     all += (all.empty() ? "" : "\n") + f.rule + ": " + f.place + (f.place.empty() ? "" : ": ") +
            f.message;

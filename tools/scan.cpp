@@ -35,10 +35,14 @@ const std::vector<ScanRule> kScanRules = {
     {"pickle-code", "A pickle names a function that would run code where Python reads it."},
     {"pickle-trailing", "Bytes follow the pickle's end."},
     {"code-syntax", "A source can't be parsed."},
-    {"code-unknown-operator", "The code calls an operator that is not known."},
     {"code-at-load", "An operator would run when the file is loaded."},
     {"tensor-oversized", "A tensor has far more elements than the file has bytes for."},
     {"load-refused", "The loader, which runs nothing here, refuses the file."},
+};
+
+const std::vector<ScanRule> kScanNotes = {
+    {"unknown-operator", "The code calls an operator that is not known here."},
+    {"unknown-class", "An object is of a native class that is not known here."},
 };
 
 namespace {
@@ -219,6 +223,7 @@ void scan_zip_file(const Bytes& bytes, ScanReport& report) {
   // Not for this loader: the container and the pickles in it.
   report.kind = package ? "torch.package archive" : kind_of_zip(records);
   if (report.kind.empty()) report.kind = "zip file of no known kind";
+  if (records.empty()) report.kind = "broken zip file";
   report.kind = report.kind.substr(0, report.kind.find_first_of(":;,("));
   z.pickles(package ? PickleKind::Other : PickleKind::TorchSave);
 }
@@ -327,6 +332,9 @@ Command add_scan(CLI::App& app) {
   c->add_flag("--sarif", o->sarif, "as SARIF 2.1.0, which code hosts show");
   std::string rules = "Findings:\n";
   for (auto& r : kScanRules)
+    rules += "  " + (std::string(r.name) + std::string(23, ' ')).substr(0, 23) + r.text + "\n";
+  rules += "\nNotes, which are no findings:\n";
+  for (auto& r : kScanNotes)
     rules += "  " + (std::string(r.name) + std::string(23, ' ')).substr(0, 23) + r.text + "\n";
   c->footer(rules +
             "\nExit codes: 0 no finding, 1 findings, 2 wrong usage, 3 a file that can't be "

@@ -14,7 +14,7 @@
 namespace sconce::tool {
 
 struct Finding {
-  std::string rule;     // a name of kScanRules
+  std::string rule;     // a name of kScanRules or kScanNotes
   std::string place;    // record, perhaps with line or byte; may be empty
   std::string message;  // a sentence
 };
@@ -22,7 +22,7 @@ struct Finding {
 struct ScanRule {
   const char *name, *text;
 };
-extern const std::vector<ScanRule> kScanRules;
+extern const std::vector<ScanRule> kScanRules, kScanNotes;
 
 struct ScannedClass {
   std::string name, kind;  // kind: "Module", "class", "NamedTuple", "Enum", "Interface"
@@ -51,7 +51,11 @@ struct ScanReport {
   std::map<std::string, std::set<std::string>> globals;  // of pickles: name -> records
   std::vector<std::string> at_load;                      // code of the file that load() would run
   std::vector<Finding> findings;
+  std::vector<Finding> notes;  // what a file may well have, but this build of sconce lacks
 
+  void note(const char* rule, const std::string& place, const std::string& message) {
+    notes.push_back({rule, place, message});
+  }
   void find(const char* rule, const std::string& place, const std::string& message) {
     findings.push_back({rule, place, message});
   }
@@ -72,7 +76,8 @@ size_t scan_pickle(const std::string& text, const std::string& place, PickleKind
 // A source file of an archive; qualifier: "__torch__.a.b". methods: bare functions with self.
 void scan_code(const std::string& text, const std::string& place, const std::string& qualifier,
                bool methods, ScanReport& report);
-// Globals against classes and what code would run at load, once all records have been looked at.
+// Globals of script pickles against classes, and what code would run at load, once all records have
+// been looked at.
 void scan_links(ScanReport& report);
 
 // The report's forms.

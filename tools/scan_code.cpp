@@ -142,7 +142,7 @@ class Code {
       }
       ++report_.operators[op];
       if (!is_known(op) && report_.unknown.insert(op).second)
-        report_.find("code-unknown-operator", where(t), "the operator " + op + " is not known");
+        report_.note("unknown-operator", where(t), "the operator " + op + " is not known");
     }
   }
 
@@ -172,10 +172,14 @@ void scan_code(const std::string& text, const std::string& place, const std::str
     for (auto& d : parser.parse_defs()) code.method(d, c);
     report.classes.push_back(std::move(c));
   } catch (const Error& e) {
-    // The place stands in front of the message.
-    std::string what = e.what();
+    // "PLACE:LINE:COLUMN: error: MESSAGE", then the line.
+    std::string what = e.what(), at = place;
     what = what.substr(0, what.find('\n'));
-    report.find("code-syntax", place, what);
+    if (const size_t mark = what.find(": error: "); mark != std::string::npos) {
+      at = what.substr(0, mark);
+      what = what.substr(mark + 9);
+    }
+    report.find("code-syntax", at, what);
   }
 }
 

@@ -134,7 +134,9 @@ class Walk {
   void odd(size_t at, const std::string& what) {
     if (++odd_ <= 8) report_.find("pickle-opcode", where(at), what);
   }
-  std::string where(size_t at) const { return place_ + ", byte " + std::to_string(at); }
+  std::string where(size_t at) const {
+    return place_ + (place_.empty() ? "byte " : ", byte ") + std::to_string(at);
+  }
   std::string counted(uint64_t n, bool keep) {
     const unsigned char* p = r_.take(n);
     if (!keep || n > 4096) return "";
@@ -197,10 +199,7 @@ class Walk {
       return;
     }
     if (kind_ == PickleKind::Script) {
-      // Classes of the archive are looked up when all sources have been read (scan_links).
-      if (script_knows(module, name)) return;
-      if (module.rfind("__torch__", 0) == 0) return;
-      report_.find("pickle-global", where(at), "the global " + full + " is not known");
+      // What may be a class of the archive is looked up when all sources have been read.
     } else if (!torch_save_knows(module, name)) {
       report_.find("pickle-global", where(at),
                    "the global " + full + " is not known; a class of Python code, or a function");
@@ -241,7 +240,10 @@ void scan_links(ScanReport& report) {
     return std::find(c.methods.begin(), c.methods.end(), method) != c.methods.end();
   };
   for (auto& [name, records] : report.globals) {
-    if (name.rfind("__torch__", 0) != 0) continue;
+    const size_t dot = name.rfind('.');
+    if (dot == std::string::npos) continue;
+    const std::string module = name.substr(0, dot), last = name.substr(dot + 1);
+    if (script_knows(module, last) || is_dangerous(module, last)) continue;
     auto it = by_name.find(name);
     if (it != by_name.end()) {
       if (has(*it->second, "__setstate__"))
@@ -250,12 +252,12 @@ void scan_links(ScanReport& report) {
     }
     if (name.rfind("__torch__.torch.classes.", 0) == 0) {
       if (!script::find_native_class(name))
-        report.find("pickle-global", *records.begin(),
+        report.note("unknown-class", *records.begin(),
                     "the class " + name + " is of a library that isn't here");
       continue;
     }
     report.find("pickle-global", *records.begin(),
-                "the class " + name + " is defined nowhere in the archive");
+                "the global " + name + " is not known, and no class of the archive");
   }
 }
 

@@ -68,6 +68,9 @@ std::string scan_text(const ScanReport& r) {
   put(out, "globals", words);
   if (r.at_load.empty()) put(out, "at load", {"nothing of the file runs"});
   for (size_t i = 0; i < r.at_load.size(); ++i) put(out, i ? "" : "at load", {r.at_load[i]});
+  for (size_t i = 0; i < r.notes.size(); ++i)
+    put(out, i ? "" : "notes",
+        {r.notes[i].rule + ": " + r.notes[i].place + ": " + r.notes[i].message});
   if (r.findings.empty()) put(out, "findings", {"none"});
   for (size_t i = 0; i < r.findings.size(); ++i) {
     const Finding& f = r.findings[i];
@@ -112,6 +115,9 @@ std::string scan_json(const std::vector<ScanReport>& reports) {
     j["findings"] = Json::array();
     for (auto& f : r.findings)
       j["findings"].push_back({{"rule", f.rule}, {"place", f.place}, {"message", f.message}});
+    j["notes"] = Json::array();
+    for (auto& f : r.notes)
+      j["notes"].push_back({{"rule", f.rule}, {"place", f.place}, {"message", f.message}});
     all.push_back(std::move(j));
   }
   return dump(all);
@@ -119,8 +125,9 @@ std::string scan_json(const std::vector<ScanReport>& reports) {
 
 std::string scan_sarif(const std::vector<ScanReport>& reports) {
   Json rules = Json::array(), results = Json::array();
-  for (auto& r : kScanRules)
-    rules.push_back({{"id", r.name}, {"shortDescription", {{"text", r.text}}}});
+  for (auto* list : {&kScanRules, &kScanNotes})
+    for (auto& r : *list)
+      rules.push_back({{"id", r.name}, {"shortDescription", {{"text", r.text}}}});
   auto result = [&](const ScanReport& r, const std::string& rule, const std::string& level,
                     const std::string& place, const std::string& message) {
     Json location{{"physicalLocation", {{"artifactLocation", {{"uri", r.file}}}}}};
@@ -135,6 +142,7 @@ std::string scan_sarif(const std::vector<ScanReport>& reports) {
       {{"id", "unreadable"}, {"shortDescription", {{"text", "The file can't be read."}}}});
   for (auto& r : reports) {
     for (auto& f : r.findings) result(r, f.rule, "error", f.place, f.message);
+    for (auto& f : r.notes) result(r, f.rule, "note", f.place, f.message);
     if (!r.unreadable.empty()) result(r, "unreadable", "warning", "", r.unreadable);
   }
   return dump(
