@@ -6,11 +6,13 @@
 #include <cstring>
 #include <functional>
 #include <new>
+#include <set>
 
 #include "api/runtime.h"
 #include "backends/kernels.h"
 #include "hostile_values.h"
 #include "ir/cleanup.h"
+#include "ir/verify.h"
 #include "loader/archive.h"
 #include "numpy.h"
 #include "passes/passes.h"
@@ -152,6 +154,8 @@ std::string graph(const uint8_t* data, size_t size) {
   return attempt([&] {
     auto g = parse_graph(text_of(data, size), &op_table(), "graph");
     (void)print_graph(*g);
+    verify_graph(*g);
+    verify_types(*g);
     PassContext c{&op_table(), nullptr};
     run_pipeline(*g, c, "inline,peephole,constant_propagation,constant_pooling,dce");
     (void)print_graph(*g);
@@ -201,16 +205,23 @@ std::string pickle(const uint8_t* data, size_t size) {
   });
 }
 
-// A model of torch 1.0: the text is its model.json; tensors/0 to 2 and one source are there.
+// A model of torch 1.0: the text is its model.json; the records of tensors and sources that it
+// names are there.
 std::string model_json(const uint8_t* data, size_t size) {
-  Records records{{"m/model.json", text_of(data, size)},
-                  {"m/tensors/0", std::string(64, '\0')},
-                  {"m/tensors/1", std::string(4096, '\1')},
-                  {"m/tensors/2", ""},
-                  {"m/code/m.py",
-                   "op_version_set = 1\ndef forward(self, x: Tensor) -> Tensor:\n  return x\n"
-                   "def __setstate__(self, state: int) -> None:\n  pass\n"},
-                  {"m/attributes.pkl", std::string("\x80\x02]q\0(K\1K\2X\1\0\0\0ae.", 16)}};
+  const std::string text = text_of(data, size);
+  const std::string source =
+      "op_version_set = 1\ndef forward(self, x: Tensor) -> Tensor:\n  return x\n"
+      "def __setstate__(self, state: int) -> None:\n  pass\n";
+  Records records{{"m/model.json", text}};
+  std::set<std::string> named;
+  for (const char* folder : {"\"code/", "\"tensors/"})
+    for (size_t at = text.find(folder); at != std::string::npos; at = text.find(folder, at + 1)) {
+      const std::string name = text.substr(at + 1, text.find('"', at + 1) - at - 1);
+      if (name.size() > 40 || named.size() > 100 || !named.insert(name).second) continue;
+      const std::string numbers((name.back() & 7) * 1024, '\1');
+      records.emplace_back("m/" + name, folder[1] == 'c' ? source : numbers);
+    }
+  records.emplace_back("m/attributes.pkl", std::string("\x80\x02]q\0(K\1K\2X\1\0\0\0a]e.", 17));
   const std::string zip = write_zip(records);
   return run(reinterpret_cast<const uint8_t*>(zip.data()), zip.size());
 }

@@ -482,6 +482,8 @@ void put_list(std::ostream& os, const std::vector<double>& v, ScalarType t) {
 
 std::ostream& operator<<(std::ostream& os, const Tensor& asked) {
   if (!asked.defined()) return os << "[ Tensor (undefined) ]";
+  if (asked.device().type == DeviceType::Meta)
+    raise<OpError>("Cannot copy out of meta tensor; no data!");
   if (Recorder* r = context().recorder) r->host_read(asked.impl()->storage.get());
   const Tensor original = copy_extent(asked, nullptr), t = doubles_of(original);
   const std::string type = (original.quantizer() ? "Quantized" : "") +
