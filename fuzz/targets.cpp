@@ -259,7 +259,7 @@ std::string operators(const uint8_t* data, size_t size) {
     for (auto& a : op.schema().arguments) in.push_back(hostile_value(a.type, draw));
     try {
       (void)run_operator(op, std::move(in));
-    } catch (const Error& e) {
+    } catch (const std::exception& e) {  // as the interpreter takes them
       raise<OpError>(op.full_name(), ": ", e.what());
     }
   });

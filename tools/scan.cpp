@@ -12,7 +12,6 @@
 #include "commands.h"
 #include "loader/file_kind.h"
 #include "numpy.h"
-#include "progress.h"
 #include "text.h"
 
 namespace sconce::tool {
