@@ -149,6 +149,30 @@ class Commands(unittest.TestCase):
         self.assertEqual(j["missing"], [])
         self.assertIn("aten::argmax", j["operators"])
 
+    def test_scan(self):
+        r = sconce("scan", *sorted(FIXTURES.glob("*.pt")))
+        self.assertEqual(r.returncode, 0, r.stdout)
+        self.assertIn("findings    none", r.stdout)
+        folder = TESTS / "malformed" / "scan"
+        r = sconce("scan", folder / "setstate.pt")
+        self.assertEqual(r.returncode, 0, r.stdout)
+        self.assertIn("at load     __torch__.M.__setstate__ (code/__torch__.py:1:1)", r.stdout)
+        r = sconce("scan", folder / "global.pt", folder / "crc.pt")
+        self.assertEqual(r.returncode, 1, r.stderr)
+        self.assertIn("pickle-code: data.pkl, byte ", r.stdout)
+        self.assertIn("zip-crc: m/data/0", r.stdout)
+        self.assertEqual(sconce("scan", folder / "text.pt").returncode, 3)
+        self.assertEqual(sconce("scan", "absent.pt").returncode, 3)
+        self.assertEqual(sconce("scan").returncode, 2)
+        self.assertEqual(sconce("scan", "--json", "--sarif", folder / "crc.pt").returncode, 2)
+        report = json.loads(sconce("scan", "--json", folder / "operator.pt").stdout)[0]
+        self.assertEqual(report["operators"], [{"name": "mylib::add", "calls": 1, "known": False}])
+        self.assertEqual([c["methods"] for c in report["classes"]], [["forward"]])
+        run = json.loads(sconce("scan", "--sarif", folder / "crc.pt", folder / "text.pt").stdout)["runs"][0]
+        self.assertEqual([x["ruleId"] for x in run["results"]], ["zip-crc", "unreadable"])
+        known = {x["id"] for x in run["tool"]["driver"]["rules"]}
+        self.assertTrue(all(x["ruleId"] in known for x in run["results"]))
+
     def test_bench(self):
         r = sconce("bench", FIXTURES / "mlp.pt", "--io", FIXTURES / "mlp.io.pt", "--json", "--min-time", "0.05")
         self.assertEqual(set(json.loads(r.stdout)), {"load_ms", "first_ms", "median_ms", "min_ms", "p90_ms", "runs", "peak_rss_mb", "threads"})

@@ -11,6 +11,7 @@
 #include "api/runtime.h"
 #include "backends/kernels.h"
 #include "ir/source.h"
+#include "ir/verify.h"
 #include "progress.h"
 #include "support/stack.h"
 
@@ -73,6 +74,8 @@ GraphFile open_graph(const std::string& path, const std::string& method) {
   in.seekg(0);
   std::string text{std::istreambuf_iterator<char>(in), {}};
   f.graph = parse_graph(text, &op_table(), path);
+  verify_graph(*f.graph);
+  verify_types(*f.graph);
   return f;
 }
 

@@ -136,28 +136,35 @@ class ModuleReader {
 
 // A tree of dotted names.
 struct Names {
-  std::vector<std::pair<std::string, Names>> below;
+  std::string name;
+  std::vector<Names> below;
   std::vector<ModuleNode::Own> tensors;
 
-  void add(const std::string& name, const Tensor& t) {
-    size_t dot = name.find('.');
-    if (dot == std::string::npos || dot + 1 == name.size())
-      tensors.push_back({name, "tensor", t});
-    else
-      child(name.substr(0, dot)).add(name.substr(dot + 1), t);
+  void add(const std::string& path, const Tensor& t) {
+    Names* at = this;
+    size_t from = 0;
+    for (size_t depth = 0; depth < kDeepest; ++depth) {
+      const size_t dot = path.find('.', from);
+      if (dot == std::string::npos || dot + 1 == path.size()) break;
+      at = &at->child(path.substr(from, dot - from));
+      from = dot + 1;
+    }
+    at->tensors.push_back({path.substr(from), "tensor", t});
   }
-  Names& child(const std::string& name) {
-    for (auto& [n, c] : below)
-      if (n == name) return c;
-    return below.emplace_back(name, Names{}).second;
+  Names& child(const std::string& wanted) {
+    for (auto& c : below)
+      if (c.name == wanted) return c;
+    below.emplace_back();
+    below.back().name = wanted;
+    return below.back();
   }
-  ModuleNode node(const std::string& name, Holdings& all) const {
+  ModuleNode node(Holdings& all) const {
     ModuleNode n;
     n.name = name;
     n.tensors = tensors;
-    for (auto& [child_name, c] : below) {
+    for (auto& c : below) {
       Holdings of_child;
-      n.children.push_back(c.node(child_name, of_child));
+      n.children.push_back(c.node(of_child));
       all.take(of_child);
     }
     finish(n, all);
@@ -265,7 +272,7 @@ ModuleNode state_tree(const IValue& state) {
   Names names;
   collect_names(names, state, "", 0);
   Holdings all;
-  return names.node("", all);
+  return names.node(all);
 }
 
 std::string tree_text(const ModuleNode& root, bool all) {

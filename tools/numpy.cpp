@@ -59,7 +59,13 @@ std::string quoted(std::string_view text) {
   return end == std::string_view::npos ? "" : std::string(text.substr(1, end - 1));
 }
 
-// what: the file, and the member of an .npz.
+Tensor read_member(const zip::Archive& z, const std::string& record) {
+  Bytes b = z.read(record);
+  return parse_npy(b.data, b.size, z.file_name() + ":" + record);
+}
+
+}  // namespace
+
 Tensor parse_npy(const unsigned char* data, size_t size, const std::string& what) {
   auto bad = [&](const auto&... why) { raise<FormatError>(what, ": ", why...); };
   if (size < 10 || std::memcmp(data, "\x93NUMPY", 6) != 0) bad("not a .npy file");
@@ -105,13 +111,6 @@ Tensor parse_npy(const unsigned char* data, size_t size, const std::string& what
   for (size_t i = 0; i < dims.size(); ++i) dims[i] = static_cast<int64_t>(dims.size() - 1 - i);
   return t.permute(dims).contiguous();
 }
-
-Tensor read_member(const zip::Archive& z, const std::string& record) {
-  Bytes b = z.read(record);
-  return parse_npy(b.data, b.size, z.file_name() + ":" + record);
-}
-
-}  // namespace
 
 Tensor read_npy(const std::string& path) {
   Bytes file = map_file(path);

@@ -9,6 +9,8 @@ namespace sconce::tool {
 
 // Either byte order, C and Fortran order. Throws FormatError.
 Tensor read_npy(const std::string& path);
+// The same from memory; what: the file, and the member of an .npz.
+Tensor parse_npy(const unsigned char* data, size_t size, const std::string& what);
 // All arrays as a dict from names, or the array called key. Throws FormatError.
 IValue read_npz(const std::string& path);
 IValue read_npz(const std::string& path, const std::string& key);

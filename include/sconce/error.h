@@ -54,6 +54,12 @@ class SCONCE_API LimitError : public Error {
  public:
   using Error::Error;
 };
+// The file wants what the host's policy refuses (LoadOptions::allowed_ops, denied_ops,
+// allow_setstate).
+class SCONCE_API PolicyError : public Error {
+ public:
+  using Error::Error;
+};
 class SCONCE_API OutOfMemory : public Error {
  public:
   using Error::Error;

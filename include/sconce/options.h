@@ -37,6 +37,16 @@ struct LoadOptions {
   uint64_t max_loop_steps = 0;
   // Threads that share the work of one operator, the caller's included. Answers don't depend on it.
   int num_threads = 1;
+  // Operators that the file's code may use; empty: all. "aten::add" stands for all overloads,
+  // "aten::add.Tensor" for one, "quantized::*" for what begins so. What the language itself is made
+  // of (prim::) is allowed. PolicyError names another operator and its place: at load, where the
+  // code is reached from the root object's types, else when a method is compiled.
+  std::vector<std::string> allowed_ops;
+  // Operators that it may not use, spelled the same way; prim:: too ("prim::Print"). These win.
+  std::vector<std::string> denied_ops;
+  // False: load() runs nothing of the file. A file with an object that is restored by its code's
+  // __setstate__, or with a constant that an operator makes, is a PolicyError.
+  bool allow_setstate = true;
 };
 
 }  // namespace sconce

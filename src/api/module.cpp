@@ -35,16 +35,42 @@ std::shared_ptr<ModuleImpl> new_impl(const std::string& name, const LoadOptions&
   return impl;
 }
 
+std::shared_ptr<const script::Policy> policy_of(const LoadOptions& o) {
+  if (o.allowed_ops.empty() && o.denied_ops.empty() && o.allow_setstate) return nullptr;
+  auto p = std::make_shared<script::Policy>();
+  p->allowed_ops = o.allowed_ops;
+  p->denied_ops = o.denied_ops;
+  p->run_at_load = o.allow_setstate;
+  return p;
+}
+
+// Compiles what has been met, so that code outside of the policy is refused early. What doesn't
+// compile for another reason says so when it is called.
+void enforce_policy(script::CompilationUnit& cu) {
+  if (!cu.policy || !cu.policy->limits_operators()) return;
+  for (size_t i = 0; i < cu.functions().size(); ++i) {
+    try {
+      cu.functions()[i]->ensure_graph();
+    } catch (const PolicyError&) {
+      throw;
+    } catch (const Error&) {
+    }
+  }
+}
+
 Module load_bytes(Bytes bytes, const std::string& name, const LoadOptions& options) {
   auto impl = new_impl(name, options);
   ModuleImpl* raw = impl.get();
   CallScope scope(*impl);
   // __setstate__ runs while the archive is still being read.
-  impl->archive =
-      load_archive(std::move(bytes), name, op_table(), [raw](Function& f, std::vector<IValue> in) {
+  impl->archive = load_archive(
+      std::move(bytes), name, op_table(),
+      [raw](Function& f, std::vector<IValue> in) {
         auto plan = make_plan(interpreted_graph(f), op_table(), f.qualified_name);
         return run_plan(*plan, std::move(in), raw->engine).at(0);
-      });
+      },
+      policy_of(options));
+  enforce_policy(*impl->archive.cu);
   impl->object = Ref<Object>(&impl->archive.root.toObjectRef());
   if (options.extra_files)
     for (auto& kv : *options.extra_files)
@@ -78,6 +104,7 @@ Module compile(const std::string& source_text, const LoadOptions& options) {
   // Operators mean what they mean today: no upgraders.
   impl->archive.cu = std::make_shared<script::CompilationUnit>(op_table(), nullptr, ~uint64_t{0});
   auto& cu = *impl->archive.cu;
+  cu.policy = policy_of(options);
   impl->object = make_ref<Object>(cu.create_class("__torch__.Source", true), impl->archive.cu);
   impl->archive.root = IValue(impl->object);
   cu.define_text(source_text, impl->name);

@@ -149,6 +149,7 @@ class Loader {
           return s;
         },
         a_.version);
+    a_.cu->policy = a_.policy;
     IValue constants = read("constants", true);
     if (!constants.isTuple()) raise<FormatError>(z.file_name(), ": constants.pkl holds no tuple");
     a_.cu->constants = constants.toTupleRef().items;
@@ -198,6 +199,8 @@ class Loader {
           raise<FormatError>(a_.zip->file_name(), ": the state of ", t->name, " is no ",
                              wanted->annotation_str());
       }
+      if (!run_) return obj;
+      check_setstate(a_, *setstate);
       run_(*setstate, {IValue(obj), std::move(state)});
       for (size_t i = 0; i < t->attributes.size(); ++i)
         if ((i >= obj->size() || obj->slot(i).isNone()) && !can_hold_none(t->attributes[i].type))
@@ -231,10 +234,18 @@ class Loader {
 
 }  // namespace
 
+void check_setstate(const LoadedArchive& a, const Function& f) {
+  if (a.policy && !a.policy->run_at_load)
+    raise<PolicyError>(a.zip->file_name(), ": ", f.qualified_name,
+                       " would run when the file is loaded, which the host refuses "
+                       "(allow_setstate is false)");
+}
+
 LoadedArchive load_archive(Bytes bytes, const std::string& name, const OpTable& ops,
-                           const RunFunction& run) {
+                           const RunFunction& run, std::shared_ptr<const script::Policy> policy) {
   refuse_other_files(bytes, name);
   LoadedArchive a;
+  a.policy = std::move(policy);
   a.zip = std::make_shared<zip::Archive>(std::move(bytes), name);
   Loader(a, ops, run).load();
   return a;

@@ -18,13 +18,18 @@ struct LoadedArchive {
   std::optional<Device> saved_on;  // where its tensors were when that wasn't the CPU
   IValue root;                     // the module object
   bool compiled = false;           // made by compile(): its functions can be called by name
+  std::shared_ptr<const script::Policy> policy;  // null: everything is permitted
 };
 
-// run: executes a compiled function (__setstate__ needs it).
+// run: executes a compiled function (__setstate__ needs it). Null: objects that need one are made
+// without attributes, and nothing of the file runs.
 using RunFunction = std::function<IValue(Function&, std::vector<IValue>)>;
 
 LoadedArchive load_archive(Bytes bytes, const std::string& name, const OpTable& ops,
-                           const RunFunction& run);
+                           const RunFunction& run,
+                           std::shared_ptr<const script::Policy> policy = nullptr);
+// Throws PolicyError when the policy refuses to run f, a __setstate__.
+void check_setstate(const LoadedArchive& a, const Function& f);
 // The value of a torch.save file, of its zip form or the stream that torch before 1.6 wrote.
 IValue load_torch_save(Bytes bytes, const std::string& name);
 

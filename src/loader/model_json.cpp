@@ -57,6 +57,7 @@ class OldLoader {
           return s;
         },
         a_.version);
+    a_.cu->policy = a_.policy;
     for (auto& t : list(model, "tensors")) a_.cu->constants.push_back(tensor(t));
     if (a_.zip->has("attributes.pkl")) read_attributes();
     if (!model.contains("mainModule")) fail("model.json has no mainModule");
@@ -256,7 +257,8 @@ class OldLoader {
     if (def.contains("getStateAttributeId")) {
       int64_t id = integer(def["getStateAttributeId"]);
       Function* setstate = cls->find_method("__setstate__");
-      if (id >= 0 && setstate) {
+      if (id >= 0 && setstate && run_) {
+        check_setstate(a_, *setstate);
         IValue state = attribute(id);
         a_.cu->ensure_schema(*setstate);
         if (setstate->schema.arguments.size() == 2 &&

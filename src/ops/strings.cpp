@@ -298,9 +298,9 @@ int64_t missing(int64_t width, S s) {
   return width > size ? width - size : 0;
 }
 std::string pad_string(int64_t n, S f) {
+  expect_memory(3 * static_cast<double>(n));
   constexpr int64_t kMost = int64_t{1} << 30;
   if (n > kMost) throw OutOfMemory("a text of " + std::to_string(n) + " letters");
-  expect_memory(3 * static_cast<double>(n));
   return std::string(static_cast<size_t>(std::max<int64_t>(n, 0)), f[0]);
 }
 std::string ljust(S s, int64_t w, S f) { return s + pad_string(missing(w, s), fill_char(f)); }

@@ -135,6 +135,7 @@ class Containers {
     constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
     int64_t step = s->isInt() ? s->toInt() : 1;
     if (step == 0) return false;
+    step = std::clamp(step, -size - 1, size + 1);  // beyond the ends is beyond the ends
     // None is the end from which the step leads away.
     int64_t start = a->isInt() ? a->toInt() : step > 0 ? 0 : kMax;
     int64_t end = e->isInt() ? e->toInt() : step > 0 ? kMax : -size - 1;

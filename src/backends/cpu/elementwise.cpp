@@ -37,16 +37,15 @@ void fill(const FillArgs& a) {
 }
 
 // Swaps the blocks off the diagonal of every 2D x 2D block of the L vectors.
-template <int D, class V, class M, int... I>
+template <int D, class V, int... I>
 void exchange(V* r, std::integer_sequence<int, I...>) {
   constexpr int L = sizeof...(I);
-  constexpr M low = {(I & D ? L + I - D : I)...}, high = {(I & D ? L + I : I + D)...};
 #pragma GCC unroll 16
   for (int i = 0; i < L; ++i)
     if (!(i & D)) {
       V a = r[i], b = r[i + D];
-      r[i] = __builtin_shuffle(a, b, low);
-      r[i + D] = __builtin_shuffle(a, b, high);
+      r[i] = __builtin_shufflevector(a, b, (I & D ? L + I - D : I)...);
+      r[i + D] = __builtin_shufflevector(a, b, (I & D ? L + I : I + D)...);
     }
 }
 // A square of L x L elements of 4 bytes; steps in elements.
@@ -57,10 +56,10 @@ void transpose_square(const uint32_t* from, int64_t from_step, uint32_t* to, int
   V r[L];
 #pragma GCC unroll 16
   for (int i = 0; i < L; ++i) r[i] = *reinterpret_cast<const V*>(from + i * from_step);
-  exchange<1, V, V>(r, lanes);
-  exchange<2, V, V>(r, lanes);
-  exchange<4, V, V>(r, lanes);
-  if constexpr (L == 16) exchange<8, V, V>(r, lanes);
+  exchange<1, V>(r, lanes);
+  exchange<2, V>(r, lanes);
+  exchange<4, V>(r, lanes);
+  if constexpr (L == 16) exchange<8, V>(r, lanes);
 #pragma GCC unroll 16
   for (int i = 0; i < L; ++i) *reinterpret_cast<V*>(to + i * to_step) = r[i];
 }

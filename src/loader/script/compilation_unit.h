@@ -12,6 +12,7 @@
 #include "core/op_table.h"
 #include "ir/function.h"
 #include "loader/script/ast.h"
+#include "loader/script/policy.h"
 
 namespace sconce::script {
 
@@ -26,7 +27,8 @@ class CompilationUnit : public std::enable_shared_from_this<CompilationUnit> {
   TypeTable& types() { return types_; }
   uint64_t version() const { return version_; }
   std::recursive_mutex& mutex() { return mutex_; }
-  std::vector<IValue> constants;  // CONSTANTS.cN
+  std::vector<IValue> constants;         // CONSTANTS.cN
+  std::shared_ptr<const Policy> policy;  // null: everything is permitted
   // Operators of namespaces that nobody registered and methods of absent classes, as they were met.
   std::vector<std::pair<std::string, SourceRange>> unknown_operators;
   int64_t next_warning = 0;  // number of the next aten::warn that is compiled

@@ -331,6 +331,7 @@ Value* Emitter::binary(const Tree& e) {
     // PyTorch emits the format once more.
     repeat(e[0], &lhs);
     std::vector<Value*> in{lhs, expression(e[1])};
+    check_policy("aten::percentFormat", "aten::percentFormat");
     Node* n = insert(Symbol("aten::percentFormat"), in);
     n->op = cu_.ops().find_overload("aten::percentFormat");
     n->output()->type = types::string();

@@ -26,6 +26,23 @@ void Emitter::run(const Tree& def) {
   fn_.graph = std::move(g);
 }
 
+namespace {
+// Its results take no memory to speak of: the spelling of a constant ("float('inf')", "-1").
+bool makes_a_number(const FunctionSchema& s) {
+  return std::all_of(s.returns.begin(), s.returns.end(), [](const Argument& r) {
+    switch (r.type->kind) {
+      case TypeKind::Int:
+      case TypeKind::Float:
+      case TypeKind::Bool:
+      case TypeKind::Complex:
+      case TypeKind::Number:
+      case TypeKind::Device: return true;
+      default: return false;
+    }
+  });
+}
+}  // namespace
+
 IValue Emitter::constant(const TreeRef& expr, TypePtr type) {
   if (expr->kind == Kind::None && type && can_hold_none(type)) return IValue();
   Graph g;
@@ -60,6 +77,11 @@ IValue Emitter::constant(const TreeRef& expr, TypePtr type) {
       return d;
     }
     if (n->op) {
+      if (cu_.policy && !cu_.policy->run_at_load && !makes_a_number(n->op->schema()))
+        throw PolicyError(describe_error(
+            expr->range, detail::concat("the operator ", n->op->full_name(),
+                                        " would run when the file is loaded, which the host "
+                                        "refuses (allow_setstate is false)")));
       std::vector<IValue> in;
       for (Value* i : n->inputs) in.push_back(read(i));
       return run_operator(*n->op, std::move(in)).at(0);

@@ -240,7 +240,13 @@ class Emitter {
     return graph_->insert_constant(std::move(v), t);
   }
   Value* front_constant(IValue v);
+  // Throws PolicyError when the host doesn't let the file's code use the operator.
+  void check_policy(std::string_view name, std::string_view overload) {
+    if (cu_.policy) refuse_by_policy(name, overload);
+  }
+  void refuse_by_policy(std::string_view name, std::string_view overload);
   Node* insert(Symbol kind, const std::vector<Value*>& in, size_t n_out = 1) {
+    if (kind.is_prim()) check_policy(kind.view(), kind.view());
     return graph_->insert_node(graph_->create(kind, in, n_out));
   }
   Value* unchecked_cast(Value* v, TypePtr t);

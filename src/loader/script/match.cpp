@@ -260,6 +260,7 @@ Value* Emitter::builtin_call(const std::string& name, const std::vector<Arg>& ar
   if (list.empty())
     error("Unknown builtin op: ", name, ". This operator is not known to PyTorch or to sconce.");
   auto emit = [&](const Candidate& c, const Match& m) -> Value* {
+    check_policy(name, c.op ? c.op->full_name() : name);
     if (c.function) return insert_graph(*graph_, c.function->ensure_graph(), m.inputs).at(0);
     Node* n = insert(Symbol(name), m.inputs, 0);
     n->op = c.op;
@@ -284,6 +285,7 @@ Value* Emitter::builtin_call(const std::string& name, const std::vector<Arg>& ar
 Value* Emitter::unknown_call(const std::string& name, Value* self, const std::vector<Arg>& args,
                              const std::vector<Arg>& kwargs, TypePtr result) {
   std::vector<Value*> inputs;
+  check_policy(name, name);
   if (self) inputs.push_back(self);
   for (auto& a : args) inputs.push_back(a.value);
   for (auto& a : kwargs) inputs.push_back(a.value);
@@ -292,6 +294,15 @@ Value* Emitter::unknown_call(const std::string& name, Value* self, const std::ve
   if (result) return n->add_output(result);
   for (size_t i = 0; i < wanted_outputs_; ++i) n->add_output(types::tensor());
   return pack(n->outputs, {});
+}
+
+void Emitter::refuse_by_policy(std::string_view name, std::string_view overload) {
+  // Methods of native classes are sconce's own code.
+  if (fn_.self && fn_.self->is_native) return;
+  if (cu_.policy->permits(name, overload)) return;
+  throw PolicyError(describe_error(
+      graph_->current_range, detail::concat("the operator ", overload,
+                                            " is not among those that the host lets files use")));
 }
 
 bool Emitter::builtin_exists(const std::string& name, Value* self) {
