@@ -9,6 +9,7 @@
 #include <set>
 
 #include "api/runtime.h"
+#include "core/budget.h"
 #include "backends/kernels.h"
 #include "hostile_values.h"
 #include "ir/cleanup.h"
@@ -76,20 +77,26 @@ std::string attempt(const F& f) {
   }
 }
 
+Limits limits() {
+  Limits l = Limits::untrusted();
+  l.steps = kSteps;
+  return l;
+}
 LoadOptions limited(Mode mode) {
   LoadOptions o;
-  o.max_loop_steps = kSteps;
+  o.limits = limits();
   o.mode = mode;
   return o;
 }
 
 struct Scope {
   Context c = default_context();
+  Budget budget{limits(), nullptr};
   ContextScope scope{&c};
   Scope() {
     (void)op_table();
     c.kernels = &cpu_kernels();
-    c.max_steps = kSteps;
+    c.budget = &budget;
   }
 };
 

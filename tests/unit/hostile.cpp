@@ -117,7 +117,8 @@ std::string number(int i) { return std::to_string(i); }
 
 bool too_deep(const std::string& error) {
   return error.find("nested too deeply") != std::string::npos ||
-         error.find("nested more than") != std::string::npos;
+         error.find("nested more than") != std::string::npos ||
+         error.find("within each other") != std::string::npos;
 }
 bool refused(const std::string& error) {
   return error.find("expected a value of type") != std::string::npos ||
