@@ -20,12 +20,14 @@ def answer(whose, against, error, tf32=False):
 
 
 RESULT = {
-    "device": "Some GPU", "date": "2026-01-02", "versions": {"sconce": "1.0", "torch": "2.11"}, "seconds": 240.0,
+    "device": "Some GPU", "date": "2026-01-02", "versions": {"sconce": "1.0", "torch": "2.11"}, "minutes": 4.0,
     "parts": {
         "smoke": {"checks": [{"name": "product", "ok": True, "text": "exact"}, {"name": "index", "ok": False, "text": "no error | none"}]},
-        "verify": {"passed": 90, "failed": 3, "skipped": 1, "archives": 94, "seconds": 61.5, "host_slots": {"sort": 4, "fft": 7},
-                   "failures": [{"group": "few", "count": 1, "examples": ["a"]}, {"group": "many", "count": 2, "examples": ["b", "c", "d"]}]},
-        "sanitizer": {"memcheck": {"cases": 12, "errors": 0}, "racecheck": None},
+        "verify": {"optimized": {"passed": 90, "failed": 3, "archives": 94, "not_run": 2, "new_failures": 2, "seconds": 61.5, "host_slots": {},
+                                 "failures": [{"group": "few", "count": 1, "examples": ["a"]}, {"group": "many", "count": 2, "examples": ["b", "c", "d"]}]},
+                   "interpret": {"passed": 91, "failed": 2, "archives": 96, "not_run": 0, "new_failures": 1, "seconds": 50.0, "host_slots": {"sort": 4, "fft": 7},
+                                 "failures": [{"group": "many", "count": 1, "examples": ["d"]}]}},
+        "sanitizer": {"memcheck": {"text": "=== 0 errors", "finished": False, "found": ["Invalid"]}, "racecheck": None},
         "bench": {"device": "Some GPU", "torch": "2.11", "rows": [
             row("sconce", False, 4.0, 3.0), row("sconce", True, None, None, error="no such option"),
             row("eager", False, 8.0, 6.0), row("optimized", False, 2.0, 1.5), row("compiled", True, 0.5, 0.25)],
@@ -49,14 +51,15 @@ class Tables(unittest.TestCase):
     def test_tables(self):
         code, text = self.report("before\n<!-- gpu_report: begin -->\nold\n<!-- gpu_report: end -->\nafter\n", RESULT)
         self.assertEqual(code, 0)
-        self.assertTrue(text.startswith("before\n<!-- gpu_report: begin -->\n### Some GPU, 2026-01-02\n\nsconce 1.0, torch 2.11; the check took 240 s.\n"))
+        self.assertTrue(text.startswith("before\n<!-- gpu_report: begin -->\n### Some GPU, 2026-01-02\n\nsconce: 1.0, torch: 2.11; 4.00 minutes.\n"))
         self.assertTrue(text.endswith("<!-- gpu_report: end -->\nafter\n"))
         self.assertNotIn("old", text)
-        for line in ("| index | **failed** | no error \\| none |",
-                     "**Corpus**: 90 passed, 3 failed, 1 skipped of 94 archives in 61.5 s.",
+        for line in ("**Unit tests of devices**: 1 of 2 pass.",
+                     "| index | no error \\| none |",
+                     "| optimized | 94 | 2 | 90 | 3 | 2 | 61.5 |\n| interpreted | 96 | 0 | 91 | 2 | 1 | 50.0 |",
                      "| many | 2 | b, c |\n| few | 1 | a |",
                      "Kernel slots that ran on the CPU, with their calls: `fft` 7, `sort` 4.",
-                     "| memcheck | cases 12, errors 0 |\n| racecheck | - |",
+                     "| memcheck | 0 errors (cut off); Invalid |\n| racecheck | - |",
                      "| ResNet-50 | 1 | 8.00 / - | - / - | 2.00 / - | - / 0.500 | 4.00 / - | 2.00 / - |",
                      "| ResNet-50 | 1 | 6.00 / - | - / - | 1.50 / - | - / 0.250 | 3.00 / - | 2.00 / - |",
                      "| ResNet-50 | 1 | 1.5e-06 | - | 5.0e-07 | 2.0e-03 | - |",
@@ -69,7 +72,7 @@ class Tables(unittest.TestCase):
     def test_parts_that_did_not_run(self):
         code, text = self.report("<!-- gpu_report: begin -->\n<!-- gpu_report: end -->\n", {"device": "A", "parts": {}}, {"parts": {"bench": {"skipped": ["all"]}}})
         self.assertEqual(code, 0)
-        self.assertEqual(text, "<!-- gpu_report: begin -->\n### A, -\n\n-; the check took - s.\n\n### -, -\n\n-; the check took - s.\n\nNot run:\n\n- all\n<!-- gpu_report: end -->\n")
+        self.assertEqual(text, "<!-- gpu_report: begin -->\n### A, -\n\n-; - minutes.\n\n### -, -\n\n-; - minutes.\n\nNot run:\n\n- all\n<!-- gpu_report: end -->\n")
 
     def test_a_document_without_the_lines(self):
         code, text = self.report("as it was\n", RESULT)
