@@ -7,10 +7,14 @@
 // the whole computation; what operators decide, they decide by the forms and plain values of their
 // arguments, which are the key of a plan (where the graph asks for a storage's layout, offset and
 // length belong to the form). An operator that looks at an element (host_read), draws a random
-// number or changes another tensor's memory ends the recording. Constants are read where they
+// number or changes another tensor's memory ends the recording; but elements that follow from the
+// key alone, as those of NumToTensor(size) do, may be looked at. Constants are read where they
 // stand, at every replay; their forms are what the prepared method assumes (core/assumptions.h),
 // and their addresses what memory_epoch() counts changes of. Inputs may be anywhere and may
 // overlap, unless the plan writes one.
+//
+// A plan's work is on one device. On a GPU its calls become one graph of the device
+// (DeviceRuntime::capture), from the second replay on, over copies of the inputs.
 #pragma once
 #include <memory>
 #include <vector>

@@ -2,7 +2,7 @@
 // What the CUDA kernels stand on. A kernel is a struct that is called for an index (for_each), or
 // that reduces the rows of something (reduce_rows). The same structs compile for the CPU, where
 // plain loops call them (emulated.cpp's memory): all index arithmetic is tested without a GPU, and
-// what only a GPU has stands in this file, gpu.cu and blas.cu.
+// what only a GPU has stands in this file, launch.h, gpu.cu and blas.cu.
 #pragma once
 #include <atomic>
 #include <cmath>
