@@ -759,8 +759,10 @@ Tensor linear(const Tensor& x, const Tensor& w, const Tensor* b) {
   out[out.size() - 1] = w.size(0);
   Tensor r = empty(out, x.dtype());
   if (r.numel() == 0) return r;
-  Tensor rows = reshape(x, {1, -1, x.size(-1)}), wt = unsqueeze(transpose(w, 0, 1), 0),
-         r3 = view(r, {1, -1, w.size(0)});
+  // Also of no features: a sum of nothing.
+  const int64_t n = r.numel() / w.size(0);
+  Tensor rows = reshape(x, {1, n, x.size(-1)}), wt = unsqueeze(transpose(w, 0, 1), 0),
+         r3 = view(r, {1, n, w.size(0)});
   bool plain_bias = b && b->dim() == 1 && b->size(0) == w.size(0);
   product(r3, rows, wt, plain_bias ? b : nullptr, 1, 0);
   return b && !plain_bias ? add(r, *b, Scalar(1)) : r;

@@ -263,3 +263,15 @@ TEST_CASE("sizes that overflow and numbers that no key finds are errors or answe
   CHECK_THROWS_AS(m.run_method("unpack", {IValue(int64_t{100})}), OpError);
   CHECK(m.run_method("default", {IValue(std::nan(""))}).toInt() == 7);
 }
+
+TEST_CASE("a linear layer without input features answers its bias") {
+  Module m = compile(
+      "def f(x: Tensor, w: Tensor, b: Optional[Tensor]) -> Tensor:\n"
+      "    return torch.linear(x, w, b)\n");
+  Tensor b = full({3}, 2);
+  Tensor y = m.run_method("f", {ones({2, 0}), ones({3, 0}), b}).toTensor();
+  CHECK(y.sizes() == IntArrayRef({2, 3}));
+  CHECK(y.sum().item<float>() == 12);
+  CHECK(m.run_method("f", {ones({2, 0}), ones({3, 0}), IValue()}).toTensor().sum().item<float>() ==
+        0);
+}
