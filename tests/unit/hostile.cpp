@@ -18,7 +18,7 @@ namespace {
 std::string zip_of(const std::vector<std::pair<std::string, std::string>>& records) {
   std::string out, directory;
   auto number = [](std::string& s, uint64_t v, int n) {
-    for (int i = 0; i < n; ++i) s += static_cast<char>(v >> 8 * i & 0xff);
+    for (int i = 0; i < n; ++i, v >>= 8) s += static_cast<char>(v & 0xff);
   };
   auto crc = [](const std::string& s) {
     uint32_t c = ~0u;
