@@ -3,6 +3,7 @@
 
 #include "core/op_table.h"
 #include "core/schema.h"
+#include "support/stack.h"
 
 namespace sconce {
 
@@ -18,6 +19,7 @@ bool is_named(TypePtr t) { return t->kind == TypeKind::Class || t->is_named_tupl
 // A text may say less of a value than its operator does, or more of a tensor's sizes and of what
 // the operator leaves open.
 bool may_be(TypePtr declared, TypePtr made) {
+  check_stack();
   if ((is_named(declared) && is_named(made)) ||
       (!made->name.empty() && declared->name == made->name))
     return true;
@@ -72,6 +74,7 @@ void check_containers(const Node* n) {
 }
 
 void check_block(const Block* b) {
+  check_stack();
   for (const Node* n = b->first(); n != b->ret; n = n->next) {
     for (const Block* inner : n->blocks) check_block(inner);
     for (auto& a : n->attributes)

@@ -24,6 +24,7 @@ Function* callee_of(const Node* n) {
 }
 
 size_t count_nodes(Block* b) {
+  check_stack();
   size_t n = 0;
   for (Node* x : b->nodes()) {
     ++n;
@@ -40,6 +41,7 @@ class Allowance {
 
  private:
   void reach(Block* b) {
+    check_stack();
     for (Node* n : b->nodes()) {
       ++code_;
       for (Block* inner : n->blocks) reach(inner);
