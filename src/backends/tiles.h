@@ -137,6 +137,11 @@ inline void load_tile(ScalarType t, const char* p, int64_t stride, int64_t n, C*
       out[i] = convert<C>(load_float8(static_cast<uint8_t>(p[i * stride]), t));
     return;
   }
+  if (t == kBool) {  // a file's bytes may be any
+    for (int64_t i = 0; i < n; ++i)
+      out[i] = convert<C>(*reinterpret_cast<const uint8_t*>(p + i * stride) != 0);
+    return;
+  }
   visit_dtype(t, [&](auto tag) {
     using T = decltype(tag);
     if (stride == static_cast<int64_t>(sizeof(T))) {

@@ -402,7 +402,7 @@ Tensor bincount(const Tensor& t, const Tensor* w, int64_t min) {
     raise<OpError>("bincount only supports 1-d non-negative integral inputs.");
   int64_t n = min;
   if (t.numel()) {
-    n = std::max(n, item(reduce(Reduce::max, t, {0}, false, kLong, kLong)).i + 1);
+    n = std::max(n, checked_add(item(reduce(Reduce::max, t, {0}, false, kLong, kLong)).i, 1));
     if (item(reduce(Reduce::min, t, {0}, false, kLong, kLong)).i < 0)
       raise<OpError>("bincount only supports 1-d non-negative integral inputs.");
   }
@@ -652,7 +652,7 @@ Tensor repeat_interleave_self_int(const Tensor& t, int64_t n, OptInt dim, OptInt
   int64_t d = dim ? wrap_dim(*dim, t.dim()) : 0;
   IntVec s(x.sizes()), out(x.sizes());
   s.insert(z(d) + 1, n);
-  out[z(d)] *= n;
+  out[z(d)] = checked_mul(out[z(d)], n);
   check_output_size(output_size, out[z(d)]);
   return reshape(clone(expand_to(unsqueeze(x, d + 1), s)), out);
 }

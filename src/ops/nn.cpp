@@ -549,12 +549,13 @@ Tensor constant_pad(const Tensor& x, IntVec p, Scalar v) {
   Tensor in = x;
   for (size_t i = 0; i < p.size() / 2; ++i) {
     int64_t d = x.dim() - 1 - static_cast<int64_t>(i), lo = p[2 * i], hi = p[2 * i + 1];
-    s[z(d)] += lo + hi;
+    s[z(d)] = checked_add(s[z(d)], checked_add(lo, hi));
     if (s[z(d)] < 0)
       raise<OpError>("The input size ", x.size(d), ", plus negative padding ", lo, " and ", hi,
                      " resulted in a negative output size");
     // Negative padding cuts.
-    int64_t from = std::max<int64_t>(-lo, 0), to = x.size(d) - std::max<int64_t>(-hi, 0);
+    int64_t from = lo < 0 ? checked_sub(0, lo) : 0,
+            to = x.size(d) - (hi < 0 ? checked_sub(0, hi) : 0);
     in = slice(in, d, from, std::max(to, from), 1);
   }
   bool cl = x.dim() == 4 && x.is_channels_last() && !x.is_contiguous();

@@ -107,7 +107,7 @@ namespace {
 std::string archive(const std::string& source, const std::string& state = "}") {
   auto number = [](uint64_t v, int bytes) {
     std::string r;
-    for (int i = 0; i < bytes; ++i) r += static_cast<char>(v >> (8 * i));
+    for (int i = 0; i < bytes; ++i, v >>= 8) r += static_cast<char>(v & 0xff);
     return r;
   };
   const std::string proto = "\x80\x02";
