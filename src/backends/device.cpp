@@ -250,6 +250,8 @@ PluginDevice::PluginDevice(const DevicePlugin& p, Device d) : plugin(p) {
 }
 
 std::atomic<bool> g_allow_tf32{false};
+// Once it is loaded.
+std::atomic<const DevicePlugin*> g_plugin{nullptr};
 
 const DevicePlugin& cuda_plugin() {
   static const DevicePlugin* plugin = [] {
@@ -279,6 +281,7 @@ const DevicePlugin& cuda_plugin() {
           "the library with the CUDA kernels is of another version of sconce: its table is ",
           p->version, " (", p->size, " bytes), needed is ", kDevicePluginVersion, " (",
           sizeof(DevicePlugin), " bytes)");
+    g_plugin = p;
     p->allow_tf32(g_allow_tf32);
     return p;
   }();
@@ -294,9 +297,8 @@ const DeviceRuntime* open_device(Device d) {
   const int count = plugin.count();
   if (count == 0) raise<OpError>("device ", d.str(), " is not available: ", plugin.unavailable());
   if (d.index >= count)
-    raise<OpError>("device ", d.str(),
-                   " is not available: ", count == 1 ? "there is one device" : "there are ",
-                   count == 1 ? "" : std::to_string(count), count == 1 ? "" : " devices");
+    raise<OpError>("device ", d.str(), " is not available: there ",
+                   count == 1 ? "is one device" : "are " + std::to_string(count) + " devices");
   static std::mutex mutex;
   static std::map<int, const PluginDevice*> opened;
   std::lock_guard<std::mutex> lock(mutex);
@@ -313,14 +315,13 @@ int cuda_device_count() {
   }
 }
 CudaDevice cuda_device(int index) {
-  set_device_opener(open_device);
-  const DeviceRuntime* device = find_device({DeviceType::CUDA, static_cast<int8_t>(index)});
+  const DeviceRuntime* device = open_device({DeviceType::CUDA, static_cast<int8_t>(index)});
   auto [free, total] = device->memory();
   return {device->description(), free, total};
 }
 void set_allow_tf32(bool allowed) {
   g_allow_tf32 = allowed;
-  if (cuda_device_count() > 0) cuda_plugin().allow_tf32(allowed);
+  if (const DevicePlugin* p = g_plugin) p->allow_tf32(allowed);
 }
 bool allow_tf32() { return g_allow_tf32; }
 
