@@ -281,7 +281,7 @@ void forget_mark(int index, void* m) {
 }
 
 bool begin_capture(int index) {
-  Gpu& g = gpu(index);
+  gpu(index);
   if (t_capture) return false;
   auto graph = std::make_unique<Graph>();
   graph->fault_word = Gpu::next_fault_word();
@@ -291,7 +291,6 @@ bool begin_capture(int index) {
     if (graph->stream) cudaStreamDestroy(graph->stream);
     return false;
   }
-  (void)g;
   t_capture = graph.release();
   return true;
 }

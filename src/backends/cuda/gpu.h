@@ -19,9 +19,11 @@
 #include <cuda_runtime.h>
 #define SCONCE_GPU __device__ __forceinline__
 #define SCONCE_BOTH __host__ __device__
+#define SCONCE_UNROLL _Pragma("unroll")
 #else
 #define SCONCE_GPU inline
 #define SCONCE_BOTH
+#define SCONCE_UNROLL
 #endif
 #define SCONCE_MATH SCONCE_GPU
 #define SCONCE_DEVICE_MATH
@@ -253,6 +255,16 @@ void reduce_rows(Gpu& g, int64_t rows, int64_t n, const F& f) {
 }
 
 // ---- elements ----
+
+// N elements that are loaded or stored at once, from an address that divides by their size.
+template <class T, int N>
+struct alignas(sizeof(T) * N) Pack {
+  T v[N];
+};
+// Whether packs of this many bytes may lie at p.
+inline bool is_aligned(const void* p, int64_t bytes) {
+  return reinterpret_cast<uintptr_t>(p) % static_cast<uintptr_t>(bytes) == 0;
+}
 
 SCONCE_GPU float half_value(uint16_t bits) {
 #ifdef __CUDACC__

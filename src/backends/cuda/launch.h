@@ -6,12 +6,6 @@
 
 #include "backends/cuda/gpu.h"
 
-#ifdef __CUDACC__
-#define SCONCE_UNROLL _Pragma("unroll")
-#else
-#define SCONCE_UNROLL
-#endif
-
 namespace sconce::cuda {
 namespace {
 

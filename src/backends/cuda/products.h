@@ -1,13 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What products and convolutions share: temporary tensors, other files' slots, packs of 16 bytes.
+// What products and convolutions share: temporary tensors, other files' slots.
 #pragma once
 #include "backends/cuda/gpu.h"
-
-#ifdef __CUDACC__
-#define SCONCE_UNROLL _Pragma("unroll")
-#else
-#define SCONCE_UNROLL
-#endif
 
 namespace sconce::cuda {
 namespace {
@@ -70,16 +64,6 @@ inline bool is_dense(const TensorView& v) {
     run *= v.sizes[d];
   }
   return true;
-}
-
-// N elements that are loaded or stored at once, from an address that divides by their size.
-template <class T, int N>
-struct alignas(sizeof(T) * N) Pack {
-  T v[N];
-};
-// Whether packs of this many bytes may lie at p.
-inline bool is_aligned(const void* p, int64_t bytes) {
-  return reinterpret_cast<uintptr_t>(p) % static_cast<uintptr_t>(bytes) == 0;
 }
 
 // Two kernels as one: their work is independent.

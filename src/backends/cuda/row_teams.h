@@ -23,11 +23,11 @@ struct PackedRows {
   int n;  // a multiple of V
   SCONCE_GPU void load(const char* row, int i, float (&x)[V]) const {
     const auto p = *reinterpret_cast<const Pack<Stored, V>*>(row + i * int64_t{sizeof(Stored)});
-    for (int k = 0; k < V; ++k) x[k] = E::value(p.at[k]);
+    for (int k = 0; k < V; ++k) x[k] = E::value(p.v[k]);
   }
   SCONCE_GPU void store(char* row, int i, const float (&x)[V]) const {
     Pack<Stored, V> p;
-    for (int k = 0; k < V; ++k) p.at[k] = E::stored(x[k]);
+    for (int k = 0; k < V; ++k) p.v[k] = E::stored(x[k]);
     *reinterpret_cast<Pack<Stored, V>*>(row + i * int64_t{sizeof(Stored)}) = p;
   }
   SCONCE_GPU void load(const Along& v, int i, float (&x)[V]) const { load(v.data, i, x); }
@@ -122,13 +122,13 @@ bool with_row_teams(const TensorView& out, const TensorView& in,
     return true;
   };
   bool packed = n % 4 == 0 && out.dtype == in.dtype && out.strides[last] == 1 &&
-                in.strides[last] == 1 && aligned(reachable(l.base[0]), 4 * es_out) &&
-                aligned(reachable(l.base[1]), 4 * es_in);
+                in.strides[last] == 1 && is_aligned(reachable(l.base[0]), 4 * es_out) &&
+                is_aligned(reachable(l.base[1]), 4 * es_in);
   for (int d = 0; d < l.nd; ++d)
     packed = packed && l.strides[0][d] % (4 * es_out) == 0 && l.strides[1][d] % (4 * es_in) == 0;
   for (const Along& a : beside)
     packed = packed &&
-             (!a.data || (a.dtype == in.dtype && a.step == es_in && aligned(a.data, 4 * es_in)));
+             (!a.data || (a.dtype == in.dtype && a.step == es_in && is_aligned(a.data, 4 * es_in)));
   if (packed && visit_floats(in.dtype, [&](auto e) { return sized(PackedRows<decltype(e)>{}); }))
     return true;
   AnyRows any{};

@@ -56,14 +56,6 @@ struct FloatElement {
 template <class T>
 constexpr int kGroup = 16 / sizeof(T);
 
-template <class T, int V>
-struct alignas(sizeof(T) * V) Pack {
-  T at[V];
-};
-inline bool aligned(const void* p, int64_t bytes) {
-  return reinterpret_cast<uintptr_t>(p) % static_cast<uintptr_t>(bytes) == 0;
-}
-
 // Fewer on the CPU, so that tests see tensors in pieces.
 #ifdef __CUDACC__
 constexpr int64_t kMostIndexed = int64_t{1} << 31;
@@ -112,7 +104,7 @@ struct Walk {
       for (int j = 0; j < V; ++j) to[j] = one;
     } else if (n == V) {
       const Pack<T, V> p = *reinterpret_cast<const Pack<T, V>*>(from);
-      for (int j = 0; j < V; ++j) to[j] = p.at[j];
+      for (int j = 0; j < V; ++j) to[j] = p.v[j];
     } else {
       for (int j = 0; j < V; ++j) to[j] = j < n ? from[j] : T{};
     }
@@ -122,7 +114,7 @@ struct Walk {
     T* to = reinterpret_cast<T*>(base[k] + offset);
     if (n == V) {
       Pack<T, V> p;
-      for (int j = 0; j < V; ++j) p.at[j] = v[j];
+      for (int j = 0; j < V; ++j) p.v[j] = v[j];
       *reinterpret_cast<Pack<T, V>*>(to) = p;
     } else {
       for (int j = 0; j < V; ++j)
@@ -153,7 +145,7 @@ bool groups_fit(const Loops<N>& l, const int64_t (&element)[N], int V) {
   for (int k = 0; k < N; ++k) {
     const int64_t inner = l.strides[k][last];
     if (k > 0 && inner == 0) continue;
-    if (inner != element[k] || !aligned(reachable(l.base[k]), element[k] * V)) return false;
+    if (inner != element[k] || !is_aligned(reachable(l.base[k]), element[k] * V)) return false;
     for (int d = 0; d < last; ++d)
       if (l.strides[k][d] % (element[k] * V) != 0) return false;
   }
