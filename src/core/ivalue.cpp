@@ -147,13 +147,9 @@ size_t key_hash(const IValue& v) {
 }
 }  // namespace
 int64_t identity_number(const void* p) {
-  static const uint64_t secret = [] {
-    std::random_device random;
-    return uint64_t{random()} << 32 | random();
-  }();
-  // One-to-one: rotations, an odd factor and exclusive or.
-  uint64_t x = reinterpret_cast<uintptr_t>(p) ^ secret;
-  x *= secret | 1;
+  // One-to-one: rotations, odd factors and exclusive or.
+  uint64_t x = reinterpret_cast<uintptr_t>(p) ^ secret().a;
+  x *= secret().b;
   x ^= x >> 32;
   x *= 0x9e3779b97f4a7c15ull;
   return static_cast<int64_t>(x ^ x >> 29);
