@@ -11,6 +11,7 @@
 
 #include "compare.h"
 #include "sconce/sconce.h"
+#include "zip_files.h"
 
 using namespace sconce;
 
@@ -72,36 +73,11 @@ class TemporaryFile {
   std::string path_ = (std::filesystem::temp_directory_path() / "sconce_XXXXXX").string();
 };
 
-// A zip file of stored records that hold nothing.
-std::string zip_of(const std::vector<std::string>& names) {
-  std::string out, directory;
-  auto number = [](std::string& s, uint64_t v, int n) {
-    for (int i = 0; i < n; ++i) s += static_cast<char>(v >> 8 * i & 0xff);
-  };
-  for (auto& n : names) {
-    const size_t at = out.size();
-    number(out, 0x04034b50, 4);
-    out += std::string(22, '\0');
-    number(out, n.size(), 2);
-    number(out, 0, 2);
-    out += n;
-    number(directory, 0x02014b50, 4);
-    directory += std::string(24, '\0');
-    number(directory, n.size(), 2);
-    directory += std::string(12, '\0');
-    number(directory, at, 4);
-    directory += n;
-  }
-  const size_t begin = out.size();
-  out += directory;
-  number(out, 0x06054b50, 4);
-  number(out, 0, 4);
-  number(out, names.size(), 2);
-  number(out, names.size(), 2);
-  number(out, directory.size(), 4);
-  number(out, begin, 4);
-  number(out, 0, 2);
-  return out;
+// A zip file of records that hold nothing.
+std::string empty_records(const std::vector<std::string>& names) {
+  std::vector<std::pair<std::string, std::string>> records;
+  for (auto& n : names) records.emplace_back(n, "");
+  return zip_of(records);
 }
 
 }  // namespace
@@ -334,34 +310,34 @@ TEST_CASE("a file that is something else is named") {
       {nul("PK\x05\x06", 18), "an empty zip file"},
       {nul("PK\x03\x04", 100), "no end of the zip directory (is the file truncated?)"},
       {bytes_of(file("values.pth")), "written by torch.save, not by torch.jit.save" + save},
-      {zip_of({"m/archive_format", "m/models/model.json"}),
+      {empty_records({"m/archive_format", "m/models/model.json"}),
        "a torch.export archive (.pt2), not TorchScript" + program},
-      {zip_of({"serialized_exported_program.json", "version"}),
+      {empty_records({"serialized_exported_program.json", "version"}),
        "a torch.export archive (.pt2), not TorchScript" + program},
-      {zip_of({"m/archive_format", "m/data/aotinductor/model/a.so"}),
+      {empty_records({"m/archive_format", "m/data/aotinductor/model/a.so"}),
        "an AOTInductor package: compiled for one machine, without a TorchScript program" + program},
-      {zip_of({"m/.data/extern_modules", "m/.data/version"}),
+      {empty_records({"m/.data/extern_modules", "m/.data/version"}),
        "a torch.package archive: Python modules, not one TorchScript program; load it in Python "
        "and "
        "torch.jit.save the model"},
-      {zip_of({"a.npy", "b.npy"}), "NumPy arrays (.npz), not a model"},
-      {zip_of({"config.json", "model.weights.h5"}), "a Keras or TensorFlow model" + program},
-      {zip_of({"MAR-INF/MANIFEST.json", "model.pt"}),
+      {empty_records({"a.npy", "b.npy"}), "NumPy arrays (.npz), not a model"},
+      {empty_records({"config.json", "model.weights.h5"}), "a Keras or TensorFlow model" + program},
+      {empty_records({"MAR-INF/MANIFEST.json", "model.pt"}),
        "a TorchServe archive (.mar); unpack it: the model is one of its files"},
-      {zip_of({"m/bytecode.pkl", "m/data.pkl"}),
+      {empty_records({"m/bytecode.pkl", "m/data.pkl"}),
        "a mobile archive with bytecode alone; save the model with torch.jit.save"},
-      {zip_of({"m/bytecode.pkl", "m/data.pkl", "m/constants.pkl"}),
+      {empty_records({"m/bytecode.pkl", "m/data.pkl", "m/constants.pkl"}),
        "a mobile archive with bytecode alone; save the model with torch.jit.save"},
-      {zip_of({"data.pkl", "constants.pkl", "version"}),
+      {empty_records({"data.pkl", "constants.pkl", "version"}),
        "an archive without its top folder (was it unpacked and zipped again?); zip the folder, not "
        "its "
        "inside"},
-      {zip_of({"a/b/data.pkl", "a/b/constants.pkl"}),
+      {empty_records({"a/b/data.pkl", "a/b/constants.pkl"}),
        "a zip file with an unpacked archive in its folder a/b; zip that folder alone"},
-      {zip_of({"readme.txt", "net/model.pt"}),
+      {empty_records({"readme.txt", "net/model.pt"}),
        "a zip file that holds net/model.pt; unpack it first"},
-      {zip_of({"readme.txt"}), "the archive has no top folder"},
-      {zip_of({"a/readme.txt"}), "no TorchScript archive (constants.pkl is missing)"},
+      {empty_records({"readme.txt"}), "the archive has no top folder"},
+      {empty_records({"a/readme.txt"}), "no TorchScript archive (constants.pkl is missing)"},
   };
   for (auto& [bytes, kind] : kFiles) CHECK(refusal(bytes) == "<memory>: " + kind);
   CHECK_THROWS_WITH(load(SCONCE_FIXTURES), Catch::EndsWith(": a directory; a model is one file"));

@@ -9,61 +9,13 @@
 #include "api/runtime.h"
 #include "ir/graph.h"
 #include "sconce/sconce.h"
+#include "zip_files.h"
 
 using namespace sconce;
 
 namespace {
 
-// A zip file of stored records.
-std::string zip_of(const std::vector<std::pair<std::string, std::string>>& records) {
-  std::string out, directory;
-  auto number = [](std::string& s, uint64_t v, int n) {
-    for (int i = 0; i < n; ++i, v >>= 8) s += static_cast<char>(v & 0xff);
-  };
-  auto crc = [](const std::string& s) {
-    uint32_t c = ~0u;
-    for (unsigned char b : s) {
-      c ^= b;
-      for (int i = 0; i < 8; ++i) c = c >> 1 ^ (0xedb88320u & -(c & 1));
-    }
-    return ~c;
-  };
-  for (auto& [name, bytes] : records) {
-    const size_t at = out.size();
-    auto common = [&](std::string& s) {
-      number(s, 0, 10);
-      number(s, crc(bytes), 4);
-      number(s, bytes.size(), 4);
-      number(s, bytes.size(), 4);
-      number(s, name.size() + 2, 2);
-      number(s, 0, 2);
-    };
-    number(out, 0x04034b50, 4);
-    common(out);
-    out += "a/" + name + bytes;
-    number(directory, 0x02014b50, 4);
-    number(directory, 0, 2);
-    common(directory);
-    number(directory, 0, 10);
-    number(directory, at, 4);
-    directory += "a/" + name;
-  }
-  const size_t begin = out.size();
-  out += directory;
-  number(out, 0x06054b50, 4);
-  number(out, 0, 4);
-  number(out, records.size(), 2);
-  number(out, records.size(), 2);
-  number(out, directory.size(), 4);
-  number(out, begin, 4);
-  number(out, 0, 2);
-  return out;
-}
-std::string text(const std::string& s) {
-  std::string r = "X";
-  for (int i = 0; i < 4; ++i) r += static_cast<char>(s.size() >> 8 * i & 0xff);
-  return r + s;
-}
+std::string text(const std::string& s) { return "X" + little_endian(s.size(), 4) + s; }
 // The pickle of a module M with attributes: (name, pickle) pairs.
 std::string module_pickle(const std::vector<std::pair<std::string, std::string>>& attributes) {
   std::string p =
@@ -73,10 +25,10 @@ std::string module_pickle(const std::vector<std::pair<std::string, std::string>>
   return p + "ub.";
 }
 std::string archive(const std::string& code, const std::string& data = module_pickle({})) {
-  return zip_of({{"version", "3\n"},
-                 {"constants.pkl", "\x80\x02)."},
-                 {"data.pkl", data},
-                 {"code/__torch__.py", code}});
+  return zip_of({{"a/version", "3\n"},
+                 {"a/constants.pkl", "\x80\x02)."},
+                 {"a/data.pkl", data},
+                 {"a/code/__torch__.py", code}});
 }
 Module load_bytes(const std::string& bytes) { return load(bytes.data(), bytes.size()); }
 
@@ -324,7 +276,7 @@ TEST_CASE("source and graph text that nests") {
 }
 
 TEST_CASE("model.json that nests") {
-  auto old = [](const std::string& json) { return zip_of({{"model.json", json}}); };
+  auto old = [](const std::string& json) { return zip_of({{"a/model.json", json}}); };
   for (const std::string& json :
        {"{\"protoVersion\": " + repeat("[", 100000) + repeat("]", 100000) + "}",
         "{\"tensors\": " + repeat("[", 100000) + repeat("]", 100000) + "}",

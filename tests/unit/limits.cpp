@@ -9,6 +9,7 @@
 #include "core/budget.h"
 #include "ir/graph.h"
 #include "sconce/sconce.h"
+#include "zip_files.h"
 
 using namespace sconce;
 using Catch::Contains;
@@ -105,29 +106,11 @@ TEST_CASE("calls, forks and __enter__ share one counter") {
 namespace {
 // An archive of stored records: a module of class M, whose source this is.
 std::string archive(const std::string& source, const std::string& state = "}") {
-  auto number = [](uint64_t v, int bytes) {
-    std::string r;
-    for (int i = 0; i < bytes; ++i, v >>= 8) r += static_cast<char>(v & 0xff);
-    return r;
-  };
   const std::string proto = "\x80\x02";
-  const std::pair<std::string, std::string> records[] = {
-      {"a/version", "3\n"},
-      {"a/constants.pkl", proto + ")."},
-      {"a/data.pkl", proto + "c__torch__\nM\n)\x81" + state + "b."},
-      {"a/code/__torch__.py", source}};
-  std::string out, directory;
-  for (auto& [name, bytes] : records) {
-    const std::string sizes =
-        number(bytes.size(), 4) + number(bytes.size(), 4) + number(name.size(), 2) + number(0, 2);
-    const std::string common = number(20, 2) + number(0, 12) + sizes;
-    directory +=
-        "PK\x01\x02" + number(20, 2) + common + number(0, 10) + number(out.size(), 4) + name;
-    out += "PK\x03\x04" + common + name + bytes;
-  }
-  const size_t at = out.size();
-  return out + directory + "PK\x05\x06" + number(0, 4) + number(4, 2) + number(4, 2) +
-         number(directory.size(), 4) + number(at, 4) + number(0, 2);
+  return zip_of({{"a/version", "3\n"},
+                 {"a/constants.pkl", proto + ")."},
+                 {"a/data.pkl", proto + "c__torch__\nM\n)\x81" + state + "b."},
+                 {"a/code/__torch__.py", source}});
 }
 Module loaded(const std::string& bytes, const Limits& limits) {
   LoadOptions o;
