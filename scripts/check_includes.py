@@ -14,8 +14,9 @@ ALLOWED = {
     "ops": {"backends", "core", "support"},
     "loader": {"ir", "core", "support"},
     "passes": {"ir", "core", "support"},
+    "writer": {"ir", "core", "support"},
     "runtime": {"ir", "core", "support"},
-    "api": {"support", "core", "ir", "backends", "ops", "loader", "passes", "runtime"},
+    "api": {"support", "core", "ir", "backends", "ops", "loader", "passes", "runtime", "writer"},
 }
 
 

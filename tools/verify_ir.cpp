@@ -37,25 +37,38 @@ std::string first_difference(const std::string& ours, const std::string& theirs)
   return "'" + rest(ours) + "' instead of '" + rest(theirs) + "'";
 }
 
-// The arguments that PyTorch's pass got, where they weren't the default ones.
+// The arguments that PyTorch's pass got, as a pipeline writes them: "(preserved_attrs=[a],x=true)".
 std::string arguments_of(const std::string& stem) {
   if (!fs::exists(stem + ".json")) return "";
   auto j = nlohmann::json::parse(read_file(stem + ".json"), nullptr, false);
-  if (j.is_array() && j.size() == 1 && j[0].is_boolean()) return j[0] ? "" : "false";
-  return "";
+  auto word = [](const nlohmann::json& v) {
+    return v.is_string() ? v.get<std::string>() : v.dump();
+  };
+  std::string r;
+  for (auto& [name, v] : j.items()) {
+    r += r.empty() ? "(" : ",";
+    if (j.is_object()) r += name + "=";
+    if (!v.is_array()) {
+      r += word(v);
+      continue;
+    }
+    std::string list;
+    for (auto& e : v) list += (list.empty() ? "" : ",") + word(e);
+    r += "[" + list + "]";
+  }
+  return r.empty() ? "" : r + ")";
 }
 
 std::string run_pass(const fs::path& before, const std::string& pass) {
   std::string stem = stem_of(before, ".before.ir");
-  std::string arguments = arguments_of(stem);
-  if (!arguments.empty()) raise<Error>("the pass has no such arguments here: ", arguments);
-  if (fs::exists(stem + ".pt")) return load(stem + ".pt").graph_text("forward", pass);
+  std::string pipeline = pass + arguments_of(stem);
+  if (fs::exists(stem + ".pt")) return load(stem + ".pt").graph_text("forward", pipeline);
   auto g = parse_graph(read_file(before), &op_table(), before.filename().string());
   PassContext c{&op_table(), nullptr};
   Context ctx = default_context();
   ctx.kernels = &cpu_kernels();
   ContextScope scope(&ctx);
-  run_pipeline(*g, c, pass);
+  run_pipeline(*g, c, pipeline);
   return print_graph(*g);
 }
 

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The list of passes, and pipelines as text.
-#include "core/budget.h"
-#include "passes/passes.h"
-
+#include <algorithm>
 #include <chrono>
+
+#include "core/budget.h"
+#include "ir/source.h"
+#include "passes/passes.h"
 
 namespace sconce {
 
@@ -12,19 +14,51 @@ const std::vector<Pass>& all_passes() {
       // clang-format off
       {"inline",               "calls of known functions and methods are replaced by their bodies",        inline_calls},
       // From here on: one function; calls are left for interfaces only.
-      {"peephole",             "checks of None, lengths of list literals, casts that change nothing",      peephole},
+      {"peephole",             "checks of None, lengths of list literals, casts that change nothing",      peephole, "disable_shape_peepholes"},
       {"scalar_rewrite",       "constant 0-dim operands of add, sub, mul, div become scalars, as PyTorch's executor has it", scalar_rewrite},
       {"autocast",             "inputs are cast inside `with torch.autocast`, as PyTorch's executor has it", autocast},
       {"drop_profiling",       "marks for PyTorch's profiler are removed",                                 drop_profiling},
       // From here on: folding may make constants without changing a dtype.
-      {"freeze",               "attributes that nothing assigns become constants",                         freeze_attributes},
+      {"freeze",               "attributes that nothing assigns become constants",                         freeze_attributes, "preserved_attrs optimize_numerics"},
       {"constant_propagation", "nodes whose inputs are constants are run once",                            constant_propagation_pass},
       {"fold_frozen_conv_bn",  "a batch norm after a convolution with constant weights is folded into it", fold_frozen_conv_bn},
       {"constant_pooling",     "equal constants are kept once",                                            constant_pooling_pass},
       {"dce",                  "nodes without effects whose results are unused are removed",               dce},
+      // PyTorch's, of which each looks at a few nodes.
+
+      // PyTorch's, of writes, loops and calls.
+
+      // PyTorch's, of frozen modules.
+
+      // Without a counterpart in PyTorch.
+
       // clang-format on
   };
   return *table;
+}
+
+bool PassArguments::flag(std::string_view name, bool fallback) const {
+  std::string s = text(name, fallback ? "true" : "false");
+  if (s != "true" && s != "false")
+    raise<Error>("pipeline: ", name, " is true or false, not '", s, "'");
+  return s == "true";
+}
+std::vector<std::string> PassArguments::list(std::string_view name) const {
+  auto it = values_.find(std::string(name));
+  return it == values_.end() ? std::vector<std::string>{} : it->second;
+}
+std::string PassArguments::text(std::string_view name, const std::string& fallback) const {
+  auto it = values_.find(std::string(name));
+  if (it == values_.end()) return fallback;
+  if (it->second.size() != 1) raise<Error>("pipeline: ", name, " is one value");
+  return it->second[0];
+}
+
+void PassContext::report(const Node* n, bool applied, const char* rewrite,
+                         const std::string& reason) const {
+  Remark r{pass, applied, rewrite, reason, n->kind.str(), ""};
+  if (n->range.source) r.position = n->range.source->position(n->range.start);
+  remark(r);
 }
 
 namespace {
@@ -67,6 +101,8 @@ class Pipeline {
     for (const Pass& p : all_passes())
       if (name == p.name) {
         if (Budget* b = context().budget) b->pass();
+        c_.pass = &p;
+        c_.arguments = arguments(p);
         auto start = std::chrono::steady_clock::now();
         bool changed = p.run(g_, c_);
         std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
@@ -75,6 +111,47 @@ class Pipeline {
         return changed;
       }
     raise<Error>("pipeline: no pass is called '", name, "'");
+  }
+  // "(name=value,name=[a,b],value)", or nothing.
+  PassArguments arguments(const Pass& p) {
+    PassArguments r;
+    if (at_ >= t_.size() || t_[at_] != '(') return r;
+    do {
+      ++at_;
+      std::string name = word();
+      std::vector<std::string> values;
+      if (at_ < t_.size() && t_[at_] == '=') {
+        ++at_;
+        values = value();
+      } else {
+        values = {name};
+        name = std::string(p.parameters).substr(0, std::string(p.parameters).find(' '));
+      }
+      if (name.empty() ||
+          (" " + std::string(p.parameters) + " ").find(" " + name + " ") == std::string::npos)
+        raise<Error>("pipeline: ", p.name, " has no argument '", name, "'");
+      r.set(name, std::move(values));
+    } while (at_ < t_.size() && t_[at_] == ',');
+    if (at_ >= t_.size() || t_[at_] != ')') raise<Error>("pipeline: ')' is missing");
+    ++at_;
+    return r;
+  }
+  std::vector<std::string> value() {
+    if (at_ >= t_.size() || t_[at_] != '[') return {word()};
+    std::vector<std::string> values;
+    ++at_;
+    while (at_ < t_.size() && t_[at_] != ']') {
+      values.push_back(word());
+      if (at_ < t_.size() && t_[at_] == ',') ++at_;
+    }
+    if (at_ >= t_.size()) raise<Error>("pipeline: ']' is missing");
+    ++at_;
+    return values;
+  }
+  std::string word() {
+    size_t b = at_;
+    at_ = std::min(t_.find_first_of(",()[]=", at_), t_.size());
+    return t_.substr(b, at_ - b);
   }
   Graph& g_;
   PassContext& c_;
