@@ -129,10 +129,10 @@ Ref<Prepared> ModuleImpl::prepare(const std::string& name) {
     const bool assume = options.mode == Mode::Optimized && attempt < 3;
     fresh = make_ref<Prepared>(f, unstable_, trusted);
     fresh->name = name;
-    fresh->boundary = Boundary(f);
     fresh->epoch.store(observed_epoch(), std::memory_order_relaxed);
     auto graph = runnable_graph(f, assume ? &fresh->assumptions : nullptr);
     if (!graph) continue;
+    fresh->boundary = Boundary(f);  // compiling has completed the schema
     if (assume) {
       PassContext c{&op_table(), object.get(), &fresh->assumptions};
       fresh->guard = write_guard(*graph, c);
