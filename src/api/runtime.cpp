@@ -11,16 +11,17 @@
 #include "ops/composites.h"
 #include "passes/passes.h"
 #include "support/stack.h"
+#include "support/lasting.h"
 
 namespace sconce {
 
 const OpTable& op_table() {
-  static const OpTable* table = [] {
+  static const Lasting<const OpTable> table([] {
     default_context().kernels = &cpu_kernels();
     ops::set_composite_runner(run_composite_operator);
     set_device_opener(open_device);
     return make_op_table();
-  }();
+  }());
   return *table;
 }
 
@@ -77,7 +78,10 @@ std::shared_ptr<Plan> ModuleImpl::plan_of(Function& f) {
     std::lock_guard<std::mutex> lock(mutex_);
     if (auto& p = plans_[&f]) return p;
   }
-  auto fresh = make_plan(runnable_graph(f, nullptr), op_table(), f.qualified_name);
+  auto graph = runnable_graph(f, nullptr);
+  const bool writes = writes_state(*graph, f.self != nullptr, false);
+  auto fresh = make_plan(std::move(graph), op_table(), f.qualified_name);
+  fresh->writes_state = writes;
   std::lock_guard<std::mutex> lock(mutex_);
   auto& p = plans_[&f];
   if (!p) p = fresh;  // else another thread was first
@@ -137,7 +141,9 @@ Ref<Prepared> ModuleImpl::prepare(const std::string& name) {
       PassContext c{&op_table(), object.get(), &fresh->assumptions};
       fresh->guard = write_guard(*graph, c);
     }
-    fresh->plan = make_plan(graph, op_table(), f.qualified_name);
+    auto plan = make_plan(graph, op_table(), f.qualified_name);
+    plan->writes_state = writes_state(*graph, f.self != nullptr, true);
+    fresh->plan = std::move(plan);
     if (assume && ShapePlanCache::suits(*graph))
       fresh->shapes = std::make_unique<ShapePlanCache>(fresh->plan);
     if (fresh->assumptions.hold()) break;
@@ -168,7 +174,8 @@ void ModuleImpl::invalidate() {
   plans.swap(plans_);
 }
 
-CallScope::CallScope(ModuleImpl& m, const Limits* given) : context_(default_context()) {
+CallScope::CallScope(ModuleImpl& m, const Limits* given)
+    : context_(default_context()), use_(m.state_) {
   Context& c = context_;
   c.kernels = &cpu_kernels();
   c.out = m.options.out;
@@ -182,7 +189,7 @@ CallScope::CallScope(ModuleImpl& m, const Limits* given) : context_(default_cont
     c.budget = outer.budget;
     c.max_depth = outer.max_depth;
   } else if (const Limits& limits = given ? *given : m.options.limits; limits.any()) {
-    if (limits.exclusive) exclusive_ = std::unique_lock<std::recursive_mutex>(m.calls_);
+    if (limits.exclusive) alone();
     Ref<MemoryAccount> memory = m.memory;
     if (given && given->memory) memory = make_ref<MemoryAccount>(given->memory);
     budget_.emplace(limits, std::move(memory));
@@ -192,10 +199,12 @@ CallScope::CallScope(ModuleImpl& m, const Limits* given) : context_(default_cont
   scope_.emplace(&c);
 }
 
-IValue ModuleImpl::run(const std::string& name, std::vector<IValue> inputs, const Kwargs* kwargs,
-                       const Limits* limits) {
+IValue ModuleImpl::run_here(const std::string& name, std::vector<IValue> inputs,
+                            const Kwargs* kwargs, const Limits* limits) {
   CallScope scope(*this, limits);
-  const Ref<Prepared> held = prepared(name);
+  Ref<Prepared> held = prepared(name);
+  // What was assumed may have been written while this call waited.
+  if (held->plan->writes_state && scope.alone()) held = prepared(name);
   Prepared& p = *held;
   p.boundary.admit(inputs, kwargs);
   bool with_self = p.boundary.takes_self();

@@ -22,6 +22,7 @@ constexpr std::string_view kSources[] = {
 #include "ops/torchscript/vision.inc"
     ,
 #include "ops/torchscript/audio.inc"
+#include "support/lasting.h"
 };
 
 std::atomic<CompositeRunner> g_runner{nullptr};
@@ -64,7 +65,7 @@ const std::vector<OpDef>& composite_rows() {
     std::vector<std::string> names;  // what the rows point to
     std::vector<OpDef> rows;
   };
-  static const Rows* made = [] {
+  static const Lasting<const Rows> made([] {
     auto* r = new Rows;
     for (std::string_view text : composite_sources())
       for (size_t at = text.find("\ndef "); at != std::string_view::npos;
@@ -74,7 +75,7 @@ const std::vector<OpDef>& composite_rows() {
       }
     for (auto& n : r->names) r->rows.push_back({n.c_str(), run_composite, nullptr});
     return r;
-  }();
+  }());
   return made->rows;
 }
 

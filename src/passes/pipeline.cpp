@@ -10,7 +10,7 @@
 namespace sconce {
 
 const std::vector<Pass>& all_passes() {
-  static const auto* table = new std::vector<Pass>{
+  static const std::vector<Pass> table{
       // clang-format off
       {"inline",               "calls of known functions and methods are replaced by their bodies",        inline_calls},
       // From here on: one function; calls are left for interfaces only.
@@ -34,7 +34,7 @@ const std::vector<Pass>& all_passes() {
 
       // clang-format on
   };
-  return *table;
+  return table;
 }
 
 bool PassArguments::flag(std::string_view name, bool fallback) const {
