@@ -189,9 +189,13 @@ void unlink(Node* n) {
 
 Node* Node::insert_before(Node* n) {
   link_before(this, n);
+  if (!module_path) module_path = n->module_path;
   return this;
 }
-Node* Node::insert_after(Node* n) { return insert_before(n->next); }
+Node* Node::insert_after(Node* n) {
+  if (!module_path) module_path = n->module_path;
+  return insert_before(n->next);
+}
 void Node::move_before(Node* n) {
   if (n == this) return;
   unlink(this);
@@ -388,6 +392,7 @@ Node* Graph::create_clone(Node* n, Clones& clones) {
   Node* r = create(n->kind, 0);
   r->range = n->range;
   r->scope = n->scope;
+  r->module_path = n->module_path;
   r->op = n->op;
   r->function = n->function;
   r->attributes = n->attributes;
