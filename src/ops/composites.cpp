@@ -3,6 +3,8 @@
 
 #include <atomic>
 
+#include "support/lasting.h"
+
 namespace sconce::ops {
 
 namespace {
@@ -22,7 +24,6 @@ constexpr std::string_view kSources[] = {
 #include "ops/torchscript/vision.inc"
     ,
 #include "ops/torchscript/audio.inc"
-#include "support/lasting.h"
 };
 
 std::atomic<CompositeRunner> g_runner{nullptr};
