@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/composites.h"
+#include "support/lasting.h"
 
 #include <atomic>
 
@@ -22,7 +23,6 @@ constexpr std::string_view kSources[] = {
 #include "ops/torchscript/vision.inc"
     ,
 #include "ops/torchscript/audio.inc"
-#include "support/lasting.h"
 };
 
 std::atomic<CompositeRunner> g_runner{nullptr};

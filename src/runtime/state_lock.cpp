@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/state_lock.h"
 
+#include "core/op_table.h"
 #include "ir/alias.h"
 #include "support/stack.h"
 
