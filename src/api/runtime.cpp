@@ -3,6 +3,7 @@
 #include "api/runtime.h"
 
 #include "api/alias_audit.h"
+#include "api/clone_copy.h"
 #include "api/device_copy.h"
 #include "backends/device.h"
 #include "backends/kernels.h"
@@ -199,6 +200,23 @@ CallScope::CallScope(ModuleImpl& m, const Limits* given)
   scope_.emplace(&c);
 }
 
+namespace {
+// Somebody else holds v too, or something in it.
+bool held_elsewhere(const IValue& v, int depth = 0) {
+  if (!v.box()) return false;
+  if (v.isTensor())
+    return v.box()->use_count() > 1 || v.toTensorRef().impl()->storage->use_count() > 1;
+  const std::vector<IValue>* items = v.isList()    ? &v.toListRef().items
+                                     : v.isTuple() ? &v.toTupleRef().items
+                                                   : nullptr;
+  if (!items) return v.isGenericDict() || v.isObject() || v.isFuture();
+  if (v.box()->use_count() > 1 || depth > 4) return true;
+  for (const IValue& e : *items)
+    if (held_elsewhere(e, depth + 1)) return true;
+  return false;
+}
+}  // namespace
+
 IValue ModuleImpl::run_here(const std::string& name, std::vector<IValue> inputs,
                             const Kwargs* kwargs, const Limits* limits) {
   CallScope scope(*this, limits);
@@ -209,8 +227,17 @@ IValue ModuleImpl::run_here(const std::string& name, std::vector<IValue> inputs,
   p.boundary.admit(inputs, kwargs);
   bool with_self = p.boundary.takes_self();
   if (with_self) inputs.insert(inputs.begin(), IValue(object));
-  if (p.guard.may_break(p.assumptions, inputs))
-    return std::move(run_plan(*plan_of(p.function), std::move(inputs), engine).at(0));
+  // What has limits is not trusted: the caller must be able to read its answer while other calls
+  // write the module. Bytes are copied when one of the two is written.
+  auto answer = [&](IValue& v) {
+    if (scope.outermost() && scope.context().budget && held_elsewhere(v))
+      return CloneCopy().copy(v);
+    return std::move(v);
+  };
+  if (p.guard.may_break(p.assumptions, inputs)) {
+    auto out = run_plan(*plan_of(p.function), std::move(inputs), engine);
+    return answer(out.at(0));
+  }
   std::vector<IValue> again;
   auto out = p.shapes ? p.shapes->run(std::move(inputs), engine, &again)
                       : run_plan(*p.plan, std::move(inputs), engine);
@@ -218,7 +245,7 @@ IValue ModuleImpl::run_here(const std::string& name, std::vector<IValue> inputs,
     if (with_self) again.erase(again.begin());
     for (int i = 0; i < 3; ++i) (void)run(name, again);
   }
-  return std::move(out.at(0));
+  return answer(out.at(0));
 }
 
 }  // namespace sconce

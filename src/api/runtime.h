@@ -110,6 +110,8 @@ class CallScope {
   Context& context() { return context_; }
   // No other call of the module runs from here on. True when one may have run until now.
   bool alone() { return use_.write(); }
+  // No other scope of this module is around it, on this thread.
+  bool outermost() const { return use_.outermost(); }
 
  private:
   Context context_;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/composites.h"
+#include "support/lasting.h"
 
 #include <atomic>
 

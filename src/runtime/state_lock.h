@@ -39,7 +39,8 @@ class StateUse {
   ~StateUse();
   // Alone from here on, until the outermost use ends. True when others may have written meanwhile.
   bool write();
-  // The same for whoever runs within a use of this lock; nothing without one.
+  bool outermost() const { return holder_ == this; }
+  // The same as write(), for whoever runs within a use of this lock; nothing without one.
   static void write(StateLock& lock);
 
  private:

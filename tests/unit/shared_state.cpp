@@ -96,3 +96,25 @@ TEST_CASE("what writes the module's state is told from what doesn't") {
     for (const char* name : {"forward", "read", "own", "through"}) CHECK(!writes(name));
   }
 }
+
+TEST_CASE("what a call under limits answers is the caller's own") {
+  LoadOptions o;
+  o.limits = Limits::untrusted();
+  const char* source =
+      "def f(x, y: List[int]):\n  return x, y\ndef g(x):\n  return [x + 1, x.view(-1)]\n";
+  Module m = compile(source, o);
+  Tensor x = ones({2});
+  IValue list(std::vector<int64_t>{1, 2});
+  IValue y = m.run_method("f", {x, list});
+  auto& items = y.toTupleRef().items;
+  CHECK(items[0].box() != IValue(x).box());
+  CHECK(items[1].box() != list.box());
+  CHECK(ivalue_equal(items[1], list));
+  x.fill_(7);
+  CHECK(items[0].toTensorRef().data_ptr<const float>()[0] == 1);
+  // Without limits it is what PyTorch says: the same.
+  Module plain = compile(source);
+  y = plain.run_method("f", {x, list});
+  CHECK(y.toTupleRef().items[0].box() == IValue(x).box());
+  CHECK(y.toTupleRef().items[1].box() == list.box());
+}
