@@ -42,7 +42,8 @@ std::string tensor_str(const TensorInfo& t) {
   std::string inside;
   auto add = [&](const std::string& x) { inside += (inside.empty() ? "" : ", ") + x; };
   if (t.has_rank) {
-    for (int64_t d : t.sizes) add(d < 0 ? "*" : std::to_string(d));
+    for (int64_t d : t.sizes)
+      add(d == -1 ? "*" : d < -1 ? "SS(" + std::to_string(d + 1) + ")" : std::to_string(d));
     if (!t.strides.empty()) {
       std::string st;
       for (int64_t d : t.strides) st += (st.empty() ? "" : ", ") + std::to_string(d);

@@ -109,6 +109,12 @@ Bytes map_file(const std::string& path) {
   return b;
 }
 
+void* reserve_addresses(size_t n) {
+  void* p =
+      mmap(nullptr, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return p == MAP_FAILED ? nullptr : p;
+}
+void release_addresses(void* p, size_t n) { munmap(p, n); }
 void* open_library(const char* name) { return dlopen(name, RTLD_NOW | RTLD_LOCAL); }
 std::string library_error() {
   const char* why = dlerror();
