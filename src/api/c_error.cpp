@@ -10,6 +10,7 @@
 #include "core/device.h"
 #include "sconce/device.h"
 #include "sconce/version.h"
+#include "support/thread_owned.h"
 
 namespace sconce::c {
 
@@ -19,9 +20,20 @@ struct LastError {
   sconce_status status = SCONCE_OK;
   std::string message, trace, location, raised_class;
 };
-LastError& last_error() {
-  thread_local LastError e;
-  return e;
+// Null when there is no memory even for this.
+LastError* last_error() noexcept {
+  thread_local LastError* mine = nullptr;
+  if (!mine) try {
+      auto fresh = std::make_unique<LastError>();
+      thread_owned(fresh.get(), [](void* p) { delete static_cast<LastError*>(p); });
+      mine = fresh.release();
+    } catch (...) {
+    }
+  return mine;
+}
+const char* text_of_error(std::string LastError::*text) {
+  const LastError* e = last_error();
+  return e ? (e->*text).c_str() : "";
 }
 
 constexpr std::string_view kTrace = "Traceback of TorchScript";
@@ -51,7 +63,9 @@ std::string location_of(const std::string& trace) {
 }  // namespace
 
 void note_error(sconce_status status, const char* message, const char* raised_class) noexcept {
-  LastError& e = last_error();
+  LastError* last = last_error();
+  if (!last) return;
+  LastError& e = *last;
   e.status = status;
   try {
     e.message = message;
@@ -149,11 +163,14 @@ int32_t sconce_has_feature(const char* name) {
   return has;
 }
 
-sconce_status sconce_error_status(void) { return last_error().status; }
-const char* sconce_error_message(void) { return last_error().message.c_str(); }
-const char* sconce_error_trace(void) { return last_error().trace.c_str(); }
-const char* sconce_error_location(void) { return last_error().location.c_str(); }
-const char* sconce_error_class(void) { return last_error().raised_class.c_str(); }
+sconce_status sconce_error_status(void) {
+  const LastError* e = last_error();
+  return e ? e->status : SCONCE_OUT_OF_MEMORY;
+}
+const char* sconce_error_message(void) { return text_of_error(&LastError::message); }
+const char* sconce_error_trace(void) { return text_of_error(&LastError::trace); }
+const char* sconce_error_location(void) { return text_of_error(&LastError::location); }
+const char* sconce_error_class(void) { return text_of_error(&LastError::raised_class); }
 const char* sconce_status_name(sconce_status status) {
   static constexpr const char* names[] = {
       "SCONCE_OK",
