@@ -19,6 +19,6 @@ const Activation* in_place_activation(Symbol kind);
 // node got.
 bool has_effect_or_alias(const Value* v, PyTorchAliasDb& db);
 // Uses of old by nodes behind n, in its block or inside those, become uses of now.
-void replace_uses_after(const Node* n, Value* old, Value* now);
+void replace_uses_after(Node* n, Value* old, Value* now);
 
 }  // namespace sconce

@@ -4,10 +4,12 @@
 //   %b = aten::add_(%a, %x, %one)           %b = aten::add(%a, %x, %one)
 //   %c = aten::mul(%a, %y)              =>  %c = aten::mul(%b, %y)
 //
-// for add_, sub_, mul_, div_, zero_ (zeros_like) and fill_ (full_like). Uses of the written value
-// behind the write become uses of the new one; other names of its memory keep the old contents, so
-// the graph may mean something else. PyTorch's name and PyTorch's hole: for exporters, whose
-// targets have no writes. remove_mutation is the pass that proves what it does.
+// for add_, sub_, mul_, div_, zero_ (zeros_like) and fill_ (full_like). A result in place has the
+// dtype of what is written: where that is known, the other operand is cast to it first (type_as).
+// Uses of the written value behind the write become uses of the new one, as far as they are in its
+// block (PyTorch makes a graph that can't run of those outside); other names of its memory keep the
+// old contents, so the graph may mean something else. PyTorch's name and PyTorch's hole: for
+// exporters, whose targets have no writes. remove_mutation is the pass that proves what it does.
 #include "ir/cleanup.h"
 #include "passes/mutation.h"
 #include "passes/passes.h"
@@ -30,6 +32,26 @@ const Form* form_of(const Node* n) {
   for (const Form& f : kForms)
     if (n->kind.view() == f.in_place) return &f;
   return nullptr;
+}
+
+bool cast_operands(Block* b, PassContext& c) {
+  check_stack();
+  bool changed = false;
+  for (Node* n : b->nodes()) {
+    for (Block* inner : n->blocks) changed |= cast_operands(inner, c);
+    const Form* f = form_of(n);
+    if (!f || f->inputs || n->inputs.size() < 2 || n->inputs[0] == n->inputs[1]) continue;
+    TypePtr written = n->inputs[0]->type, other = n->inputs[1]->type;
+    if (written->kind != TypeKind::Tensor || other->kind != TypeKind::Tensor || !written->tensor ||
+        !written->tensor->has_dtype)
+      continue;
+    static const Symbol type_as("aten::type_as");
+    Node* cast = n->graph->create(type_as, {n->inputs[1], n->inputs[0]})->insert_before(n);
+    cast->op = resolve_operator(cast, *c.ops);
+    n->replace_input(1, cast->output());
+    changed = true;
+  }
+  return changed;
 }
 
 bool rewrite(Block* b, PassContext& c) {
@@ -59,6 +81,9 @@ bool rewrite(Block* b, PassContext& c) {
 
 }  // namespace
 
-bool remove_inplace_ops(Graph& g, PassContext& c) { return rewrite(g.block(), c); }
+bool remove_inplace_ops(Graph& g, PassContext& c) {
+  const bool changed = cast_operands(g.block(), c);
+  return rewrite(g.block(), c) || changed;
+}
 
 }  // namespace sconce

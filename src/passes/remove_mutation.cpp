@@ -45,14 +45,6 @@ const std::vector<Activation>& activations() {
   return *table;
 }
 
-// Where n stands: its ancestors, itself last.
-std::vector<const Node*> path_to(const Node* n) {
-  std::vector<const Node*> path;
-  for (; n; n = n->owner ? n->owner->owning_node : nullptr) path.push_back(n);
-  std::reverse(path.begin(), path.end());
-  return path;
-}
-
 }  // namespace
 
 const Activation* activation(Symbol kind) {
@@ -74,22 +66,12 @@ bool has_effect_or_alias(const Value* v, PyTorchAliasDb& db) {
   return n->kind != prim::ListConstruct && db.may_contain_alias(n->inputs, v);
 }
 
-void replace_uses_after(const Node* n, Value* old, Value* now) {
-  const std::vector<const Node*> path = path_to(n);
+void replace_uses_after(Node* n, Value* old, Value* now) {
   std::vector<Use> later;
   for (const Use& u : old->uses) {
-    // The user, or the node around it, that stands in a block in which n or a node around n stands;
-    // in two branches of one If neither is after the other.
-    const Node *at = u.user, *mine = nullptr;
-    for (; at; at = at->owner ? at->owner->owning_node : nullptr) {
-      auto it = std::find_if(path.begin(), path.end(),
-                             [&](const Node* p) { return p->owner == at->owner; });
-      if (it == path.end()) continue;
-      mine = *it;
-      break;
-    }
-    if (mine && mine != at && is_before(const_cast<Node*>(mine), const_cast<Node*>(at)))
-      later.push_back(u);
+    Node* at = u.user;
+    while (at && at->owner != n->owner) at = at->owner ? at->owner->owning_node : nullptr;
+    if (at && is_before(n, at)) later.push_back(u);
   }
   for (const Use& u : later) u.user->replace_input(u.offset, now);
 }
