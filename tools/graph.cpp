@@ -22,7 +22,7 @@ std::string text_of(const Options& o) {
     if (!inline_as_pytorch(*g.graph, g.context)) verify_graph(*g.graph);
   } else {
     run_passes(g, o.optimized
-                      ? "inline,scalar_rewrite,freeze,constant_propagation,fold_frozen_conv_bn,"
+                      ? "inline,scalar_rewrite,freeze_attributes,constant_propagation,fold_frozen_conv_bn,"
                         "constant_pooling,dce"
                       : o.passes);
   }
