@@ -172,7 +172,7 @@ bool any_node(Block* b, const std::function<bool(Node*)>& f) {
 
 // aten::detach is nothing where there are no gradients, unless somebody asks whether two tensors
 // are one.
-void remove_detach(Graph& g) {
+void drop_detach(Graph& g) {
   static const Symbol is("aten::__is__"), isnot("aten::__isnot__"), detach("aten::detach");
   for (Node* n : g.block()->nodes())
     if ((n->kind == is || n->kind == isnot) &&
@@ -237,7 +237,7 @@ class Freezer {
       each_graph(g, [&](Graph& part) {
         autocast(part, c_);
         run_optimizations(part, c_);
-        remove_detach(part);
+        drop_detach(part);
         lower_simple_tuples(part);
       });
     });
