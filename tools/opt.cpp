@@ -5,7 +5,9 @@
 #include <iostream>
 
 #include "commands.h"
+#include "differences.h"
 #include "graph_file.h"
+#include "positions.h"
 #include "progress.h"
 #include "sconce/sconce.h"
 
@@ -25,7 +27,7 @@ int opt(const Options& o) {
   }
   if (o.model.empty()) throw CLI::RequiredError("model");
   GraphFile g = open_graph(o.model, o.method);
-  std::string last = o.diff ? print_graph(*g.graph) : "";
+  std::string last = o.diff ? graph_text(*g.graph) : "";
   Progress progress("passes", 0);
   g.context.after_pass = [&](const Pass& p, Graph& graph, bool changed, double seconds) {
     if (o.print_after_all || o.diff || o.time)
@@ -34,9 +36,9 @@ int opt(const Options& o) {
       progress.advance(1, p.name);
     if (o.print_after_all)
       std::cerr << "-- after " << p.name << (changed ? "" : " (nothing changed)") << "\n"
-                << print_graph(graph);
+                << graph_text(graph);
     if (o.diff) {
-      std::string now = print_graph(graph);
+      std::string now = graph_text(graph);
       std::cerr << "-- " << p.name << "\n" << text_diff(last, now);
       last = std::move(now);
     }
@@ -46,7 +48,7 @@ int opt(const Options& o) {
   };
   run_passes(g, o.passes);
   progress.clear();
-  std::string text = print_graph(*g.graph);
+  std::string text = graph_text(*g.graph);
   if (o.out.empty()) {
     std::cout << text;
     return kDone;
