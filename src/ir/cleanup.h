@@ -11,6 +11,8 @@ namespace sconce {
 // that nothing live can see is no effect; else every write is one, as PyTorch's pass of that name
 // has it.
 bool eliminate_dead_code(Graph& g, bool analyze = true);
+// Of b alone, not of the blocks in it; every write is an effect.
+bool eliminate_dead_code_of(Block& b);
 // Removes unused nodes that can't raise: what is left when a graph that is made to run was folded.
 // An operator whose result nobody needs any more is left: the program has asked for its error.
 bool remove_unused(Graph& g);

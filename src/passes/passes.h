@@ -134,6 +134,17 @@ bool fold_frozen_conv_bn(Graph&, PassContext&);
 bool fold_frozen_conv_add_or_sub(Graph&, PassContext&);
 bool fold_frozen_conv_mul_or_div(Graph&, PassContext&);
 bool fold_frozen_linear_bn(Graph&, PassContext&);
+bool inline_fork_wait(Graph&, PassContext&);
+bool loop_unrolling(Graph&, PassContext&);
+bool constant_loop_unrolling(Graph&, PassContext&);
+bool remove_mutation(Graph&, PassContext&);
+bool remove_inplace_ops(Graph&, PassContext&);
+bool inplace_to_functional_activation(Graph&, PassContext&);
+bool functional_to_inplace_activation(Graph&, PassContext&);
+bool run_decompositions(Graph&, PassContext&);
+bool fuse_linear(Graph&, PassContext&);
+bool fuse_addmm(Graph&, PassContext&);
+bool fuse_add_relu(Graph&, PassContext&);
 
 // Without a counterpart in PyTorch.
 bool shape_propagation(Graph&, PassContext&);

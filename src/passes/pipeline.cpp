@@ -13,7 +13,7 @@ namespace sconce {
 const std::vector<Pass>& all_passes() {
   static const std::vector<Pass> table{
       // clang-format off
-      {"inline",               "calls of known functions and methods are replaced by their bodies",        inline_calls},
+      {"inline",               "calls of known functions and methods are replaced by their bodies",        inline_as_pytorch},
       // From here on: one function; calls are left for interfaces only.
       {"peephole",             "checks of None, lengths of list literals, casts that change nothing",      peephole, "disable_shape_peepholes"},
       {"scalar_rewrite",       "constant 0-dim operands of add, sub, mul, div become scalars, as PyTorch's executor has it", scalar_rewrite},
@@ -27,6 +27,17 @@ const std::vector<Pass>& all_passes() {
       // PyTorch's, of which each looks at a few nodes.
 
       // PyTorch's, of writes, loops and calls.
+      {"inline_fork_wait",     "forked tasks run where they are forked",                                   inline_fork_wait},
+      {"loop_unrolling",       "loops over small bodies run eight bodies a round; short ones aren't loops", loop_unrolling},
+      {"constant_loop_unrolling", "the same of loops whose number of rounds is constant, of any size",     constant_loop_unrolling},
+      {"remove_mutation",      "writes that nobody can see become new values",                             remove_mutation},
+      {"remove_inplace_ops",   "arithmetic in place becomes arithmetic, though aliases may see it",        remove_inplace_ops},
+      {"inplace_to_functional_activation", "activations in place that nobody can see make new tensors",    inplace_to_functional_activation},
+      {"functional_to_inplace_activation", "activations write their inputs where nobody can see it",       functional_to_inplace_activation},
+      {"run_decompositions",   "operators become those that PyTorch decomposes them into",                 run_decompositions},
+      {"fuse_linear",          "products with a transposed matrix become linear layers",                   fuse_linear},
+      {"fuse_addmm",           "a product of matrices and a sum become addmm",                             fuse_addmm},
+      {"fuse_add_relu",        "a sum and its rectification become _add_relu",                             fuse_add_relu},
 
       // PyTorch's, of frozen modules.
       {"freeze",               "the module's code is inlined, its attributes become constants, the rest is removed", freeze, "preserved_attrs optimize_numerics"},
