@@ -22,7 +22,8 @@ struct Options {
 int opt(const Options& o) {
   if (o.list) {
     for (auto& p : all_passes())
-      std::cout << std::left << std::setw(22) << p.name << " " << p.summary << "\n";
+      std::cout << std::left << std::setw(22) << p.name << " " << p.summary
+                << (p.portable ? "" : " (lowering)") << "\n";
     return kDone;
   }
   if (o.model.empty()) throw CLI::RequiredError("model");
@@ -73,7 +74,8 @@ Command add_opt(CLI::App& app) {
   c->add_flag("--list", o->list, "the passes that there are");
   c->add_option("-o", o->out, "file to write the text to");
   c->footer(
-      "Example:\n  sconce opt model.pt --passes 'inline,freeze,fixpoint(constant_propagation,dce)' "
+      "Example:\n  sconce opt model.pt --passes "
+      "'inline,freeze_attributes,fixpoint(constant_propagation,dce)' "
       "--diff");
   return [o] { return opt(*o); };
 }

@@ -62,7 +62,14 @@ std::string arguments_of(const std::string& stem) {
 std::string run_pass(const fs::path& before, const std::string& pass) {
   std::string stem = stem_of(before, ".before.ir");
   std::string pipeline = pass + arguments_of(stem);
-  if (fs::exists(stem + ".pt")) return load(stem + ".pt").graph_text("forward", pipeline);
+  if (fs::exists(stem + ".pt")) {
+    Module m = load(stem + ".pt");
+    if (pass == "freeze" || pass.rfind("fold_frozen_", 0) == 0 || pass == "concat_frozen_linear")
+      m.eval();
+    // Passes on frozen modules come with the arguments of the freezing before them.
+    if (pass != "freeze" && pipeline != pass) pipeline = "freeze" + arguments_of(stem) + "," + pass;
+    return m.graph_text("forward", pipeline);
+  }
   auto g = parse_graph(read_file(before), &op_table(), before.filename().string());
   PassContext c{&op_table(), nullptr};
   Context ctx = default_context();

@@ -326,6 +326,20 @@ TypePtr type_of_tensor(const Tensor& t) {
   return TypeTable::global().tensor_with(std::move(info));
 }
 
+}  // namespace
+
+Value* insert_plain_constant(Graph& g, IValue v, TypePtr declared) {
+  declared = unwrap_optional(declared);
+  TypePtr t = v.isTensor() ? type_of_tensor(v.toTensorRef()) : nullptr;
+  // What mentions a class is of the graph's types.
+  const bool container = v.isList() || v.isDict() || v.isTuple();
+  if (container && declared->mentions_class) t = declared;
+  if (!t) t = ivalue_type(v);
+  return g.insert_constant(std::move(v), t);
+}
+
+namespace {
+
 bool insertable(const IValue& v) {
   if (v.isObject() || v.isFuture() || v.isFunction()) return false;
   if (v.isTensor()) return v.box() && !v.toTensorRef().requires_grad();

@@ -34,6 +34,10 @@ void normalize_ops(Graph& g, const OpTable& ops);
 // The values of n, or nothing when an input is no constant or running it fails.
 std::optional<std::vector<IValue>> fold_node(Node* n);
 
+// A constant whose type tells all of a tensor: "Float(2, 3, strides=[3, 1], requires_grad=0,
+// device=cpu)". declared: the type that a container or an enum gets.
+Value* insert_plain_constant(Graph& g, IValue v, TypePtr declared);
+
 bool has_side_effects(const Node* n);
 bool is_nondeterministic(const Node* n);
 // The operator that a node without one means: the first whose types accept the inputs (ir-format.md

@@ -15,6 +15,7 @@
 namespace sconce {
 
 struct Pass;
+struct OwnModule;
 
 // What the pipeline's text says in parentheses after a pass: "freeze(preserved_attrs=[a,b.c])".
 class PassArguments {
@@ -50,10 +51,14 @@ struct PassContext {
   // Of a graph that is made to run: what passes take for constant is noted here, and nothing that
   // may leave the graph is made before it runs. Null: a pass runs for its text.
   Assumptions* assumptions = nullptr;
+  // For passes that work on all of a module: makes the one that g belongs to a module of its own,
+  // with g the graph of one of its methods. Empty: there is no module.
+  std::function<OwnModule&(Graph& g)> own_module = nullptr;
   // Called after every pass of a pipeline; may be empty.
   std::function<void(const Pass&, Graph&, bool changed, double seconds)> after_pass = nullptr;
   // Hears what passes say of single places (--explain, statistics); may be empty.
   std::function<void(const Remark&)> remark = nullptr;
+  bool portable_only = false;    // others are refused
   const Pass* pass = nullptr;    // the one that runs
   PassArguments arguments = {};  // its own
 
@@ -84,6 +89,19 @@ const std::vector<Pass>& all_passes();
 // "inline,fixpoint(constant_propagation,dce)", "freeze(preserved_attrs=[a,b.c])". Throws Error for
 // an unknown name.
 bool run_pipeline(Graph& g, PassContext& c, const std::string& text);
+// A pass doesn't take this module or graph: nothing is wrong with either.
+class NotApplicable : public Error {
+ public:
+  using Error::Error;
+};
+// The items of a pipeline's outer list.
+std::vector<std::string> pipeline_items(const std::string& text);
+// What "default" stands for: passes that change no answer beyond rounding, and are worth it for
+// every model. Freezing comes first: all else finds constants then.
+const std::string& default_pipeline();
+// For passes that are made of others: the one of that name without arguments, inside of c's own.
+// False where there is none.
+bool run_known_pass(Graph& g, PassContext& c, const char* name);
 
 // Values that a prepared graph may write besides those that it makes: its inputs, and attributes
 // that stayed attributes. When a program makes one of them the same memory as something that the
@@ -111,7 +129,11 @@ bool dce(Graph&, PassContext&);
 bool constant_propagation_pass(Graph&, PassContext&);
 bool constant_pooling_pass(Graph&, PassContext&);
 bool freeze_attributes(Graph&, PassContext&);
+bool freeze(Graph&, PassContext&);
 bool fold_frozen_conv_bn(Graph&, PassContext&);
+bool fold_frozen_conv_add_or_sub(Graph&, PassContext&);
+bool fold_frozen_conv_mul_or_div(Graph&, PassContext&);
+bool fold_frozen_linear_bn(Graph&, PassContext&);
 bool inline_fork_wait(Graph&, PassContext&);
 bool loop_unrolling(Graph&, PassContext&);
 bool constant_loop_unrolling(Graph&, PassContext&);

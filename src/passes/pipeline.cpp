@@ -2,6 +2,7 @@
 // The list of passes, and pipelines as text.
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "core/budget.h"
 #include "ir/source.h"
@@ -19,9 +20,8 @@ const std::vector<Pass>& all_passes() {
       {"autocast",             "inputs are cast inside `with torch.autocast`, as PyTorch's executor has it", autocast},
       {"drop_profiling",       "marks for PyTorch's profiler are removed",                                 drop_profiling},
       // From here on: folding may make constants without changing a dtype.
-      {"freeze",               "attributes that nothing assigns become constants",                         freeze_attributes, "preserved_attrs optimize_numerics"},
+      {"freeze_attributes",    "attributes that nothing assigns become constants",                         freeze_attributes},
       {"constant_propagation", "nodes whose inputs are constants are run once",                            constant_propagation_pass},
-      {"fold_frozen_conv_bn",  "a batch norm after a convolution with constant weights is folded into it", fold_frozen_conv_bn},
       {"constant_pooling",     "equal constants are kept once",                                            constant_pooling_pass},
       {"dce",                  "nodes without effects whose results are unused are removed",               dce},
       // PyTorch's, of which each looks at a few nodes.
@@ -40,6 +40,11 @@ const std::vector<Pass>& all_passes() {
       {"fuse_add_relu",        "a sum and its rectification become _add_relu",                             fuse_add_relu},
 
       // PyTorch's, of frozen modules.
+      {"freeze",               "the module's code is inlined, its attributes become constants, the rest is removed", freeze, "preserved_attrs optimize_numerics"},
+      {"fold_frozen_conv_bn",  "a batch norm after a convolution with constant weights is folded into it", fold_frozen_conv_bn},
+      {"fold_frozen_conv_add_or_sub", "a constant added to a convolution with constant weights goes into its bias", fold_frozen_conv_add_or_sub},
+      {"fold_frozen_conv_mul_or_div", "a constant factor of a convolution with constant weights goes into them", fold_frozen_conv_mul_or_div},
+      {"fold_frozen_linear_bn", "a batch norm after a linear layer with constant weights is folded into it", fold_frozen_linear_bn},
 
       // Without a counterpart in PyTorch.
       {"shape_propagation",    "tensors get the types that follow from the inputs'; unknown sizes are symbols", shape_propagation, "inputs"},
@@ -82,7 +87,24 @@ void PassContext::report(const Node* n, bool applied, const char* rewrite,
   remark(r);
 }
 
+const std::string& default_pipeline() {
+  static const auto* text =
+      new std::string("freeze,fixpoint(peephole,constant_propagation,dce),constant_pooling,dce");
+  return *text;
+}
+
 namespace {
+
+// Runs one pass with its arguments, inside of c's own.
+bool run_one(const Pass& p, Graph& g, PassContext& c, PassArguments arguments) {
+  if (Budget* b = context().budget) b->pass();
+  const Pass* outer = std::exchange(c.pass, &p);
+  PassArguments saved = std::exchange(c.arguments, std::move(arguments));
+  const bool changed = p.run(g, c);
+  c.pass = outer;
+  c.arguments = std::move(saved);
+  return changed;
+}
 
 class Pipeline {
  public:
@@ -119,13 +141,14 @@ class Pipeline {
       ++at_;
       return changed;
     }
+    if (name == "default") return Pipeline(g_, c_, default_pipeline()).run();
     for (const Pass& p : all_passes())
       if (name == p.name) {
-        if (Budget* b = context().budget) b->pass();
-        c_.pass = &p;
-        c_.arguments = arguments(p);
+        if (c_.portable_only && !p.portable)
+          raise<Error>("pipeline: what ", name, " leaves is not TorchScript");
+        PassArguments given = arguments(p);
         auto start = std::chrono::steady_clock::now();
-        bool changed = p.run(g_, c_);
+        bool changed = run_one(p, g_, c_, std::move(given));
         std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
         verify_graph(g_);
         if (c_.after_pass) c_.after_pass(p, g_, changed, taken.count());
@@ -185,6 +208,31 @@ class Pipeline {
 bool run_pipeline(Graph& g, PassContext& c, const std::string& text) {
   verify_graph(g);
   return Pipeline(g, c, text).run();
+}
+
+std::vector<std::string> pipeline_items(const std::string& text) {
+  std::vector<std::string> items;
+  std::string item;
+  int depth = 0;
+  auto end = [&] {
+    if (!item.empty()) items.push_back(item);
+    item.clear();
+  };
+  for (char ch : text) {
+    depth += (ch == '(' || ch == '[') - (ch == ')' || ch == ']');
+    if (ch == ',' && depth == 0)
+      end();
+    else
+      item += ch;
+  }
+  end();
+  return items;
+}
+
+bool run_known_pass(Graph& g, PassContext& c, const char* name) {
+  for (const Pass& p : all_passes())
+    if (std::string_view(name) == p.name) return run_one(p, g, c, {});
+  return false;
 }
 
 }  // namespace sconce
