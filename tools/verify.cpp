@@ -571,7 +571,8 @@ Command add_verify(CLI::App& app) {
       "--audit-alias", o->audit_alias,
       "run by the interpreter, and check that nothing writes what the analysis calls untouched");
   c->add_flag("--passes", o->passes,
-              "run <pass>/NAME.before.ir and compare with .after.ir; NAME.ir with .printed.ir");
+              "run <pass>/NAME.before.ir and compare with .after.ir; NAME.ir with .printed.ir; "
+              "NAME.check.ir with its CHECK: lines");
   c->add_flag("--round-trip", o->round_trip, "read graph texts and print them: one case a text");
   c->add_option("--mode", o->mode, "interpret or optimized")
       ->check(CLI::IsMember({"interpret", "optimized"}))

@@ -2,6 +2,7 @@
 // The list of passes, and pipelines as text.
 #include <algorithm>
 #include <chrono>
+#include <mutex>
 
 #include "core/budget.h"
 #include "ir/source.h"
@@ -9,8 +10,9 @@
 
 namespace sconce {
 
-const std::vector<Pass>& all_passes() {
-  static const auto* table = new std::vector<Pass>{
+namespace {
+std::deque<Pass>& table() {
+  static auto* table = new std::deque<Pass>{
       // clang-format off
       {"inline",               "calls of known functions and methods are replaced by their bodies",        inline_calls},
       // From here on: one function; calls are left for interfaces only.
@@ -31,10 +33,27 @@ const std::vector<Pass>& all_passes() {
       // PyTorch's, of frozen modules.
 
       // Without a counterpart in PyTorch.
+      {"rewrite",              "rules that a file gives (docs/rewrite-rules.md)",                          rewrite_by_file, "rules"},
 
       // clang-format on
   };
   return *table;
+}
+}  // namespace
+
+const std::deque<Pass>& all_passes() { return table(); }
+
+void register_pass(const Pass& pass) {
+  static std::mutex mutex;
+  std::lock_guard<std::mutex> lock(mutex);
+  const std::string_view name = pass.name;
+  if (name.empty() || name == "fixpoint" || !std::all_of(name.begin(), name.end(), [](char c) {
+        return std::isalnum(static_cast<unsigned char>(c)) || c == '_';
+      }))
+    raise<Error>("a pass can't be called '", name, "'");
+  for (const Pass& p : table())
+    if (name == p.name) raise<Error>("there is a pass called '", name, "' already");
+  table().push_back(pass);
 }
 
 bool PassArguments::flag(std::string_view name, bool fallback) const {
@@ -56,8 +75,11 @@ std::string PassArguments::text(std::string_view name, const std::string& fallba
 
 void PassContext::report(const Node* n, bool applied, const char* rewrite,
                          const std::string& reason) const {
-  Remark r{pass, applied, rewrite, reason, n->kind.str(), ""};
-  if (n->range.source) r.position = n->range.source->position(n->range.start);
+  Remark r{pass, applied, rewrite, reason, n->kind.str(), "", ""};
+  if (n->range.source) {
+    r.position = n->range.source->position(n->range.start);
+    r.line = n->range.source->line(n->range.start);
+  }
   remark(r);
 }
 
@@ -103,6 +125,7 @@ class Pipeline {
         if (Budget* b = context().budget) b->pass();
         c_.pass = &p;
         c_.arguments = arguments(p);
+        if (c_.before_pass && !c_.before_pass(p, c_.arguments, g_)) return false;
         auto start = std::chrono::steady_clock::now();
         bool changed = p.run(g_, c_);
         std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
