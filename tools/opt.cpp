@@ -11,8 +11,10 @@
 #include <iostream>
 
 #include "commands.h"
+#include "differences.h"
 #include "file_check.h"
 #include "pass_manager.h"
+#include "positions.h"
 #include "sconce/sconce.h"
 #include "text.h"
 
@@ -78,7 +80,7 @@ int bisect(const Options& o, const std::string& pipeline) {
     PassManager manager(g, show);
     manager.run(pipeline);
     changes = manager.changes();
-    return print_graph(*g.graph);
+    return graph_text(*g.graph);
   };
   auto good = [&](int64_t limit) {
     write_text(file.string(), text_with(limit));
@@ -118,7 +120,7 @@ int opt(Options o) {
   PassManager manager(g, o.show);
   manager.run(pipeline);
   manager.report();
-  std::string text = print_graph(*g.graph);
+  std::string text = graph_text(*g.graph);
   if (o.out.empty())
     std::cout << text;
   else

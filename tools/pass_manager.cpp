@@ -7,6 +7,8 @@
 #include <iostream>
 #include <sstream>
 
+#include "differences.h"
+#include "positions.h"
 #include "sconce/error.h"
 #include "support/stack.h"
 #include "text.h"
@@ -120,9 +122,9 @@ bool PassManager::before(const Pass& p, const PassArguments& arguments, Graph& g
   executed_.push_back(pass_text(p, arguments));
   if (is_listed(o_.print_before, p.name)) {
     progress_.clear();
-    std::cerr << "-- before " << p.name << "\n" << print_graph(g);
+    std::cerr << "-- before " << p.name << "\n" << graph_text(g);
   }
-  text_ = print_graph(g);
+  text_ = graph_text(g);
   if (!statistics_.count(&p)) {
     order_.push_back(&p);
     if (o_.statistics) statistics_[&p].first = count_nodes(g.block());
@@ -145,7 +147,7 @@ void PassManager::after(const Pass& p, Graph& g, bool changed, double seconds) {
   const bool bisect = o_.bisect_limit >= 0 || o_.count_changes;
   if (print || bisect || !o_.print_changed.empty()) {
     // Not every pass knows whether it changed something.
-    const std::string now = print_graph(g);
+    const std::string now = graph_text(g);
     changed = now != text_;
     if (print || !o_.print_changed.empty()) progress_.clear();
     if (print)

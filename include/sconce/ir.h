@@ -140,7 +140,8 @@ struct SCONCE_API Node {
   std::vector<Block*> blocks;
   std::vector<Attribute> attributes;
   SourceRange range;
-  Symbol scope;                  // where a trace made it: "__module.a/__module.a.b"; mostly empty
+  Symbol scope;        // where a trace made it: "__module.a/__module.a.b"; mostly empty
+  Symbol module_path;  // whose method's body it was before inlining, from self: "a.b"; not printed
   const Operator* op = nullptr;  // the schema that overload resolution chose
   Function* function = nullptr;  // CallFunction's constant: the callee
 
@@ -157,6 +158,7 @@ struct SCONCE_API Node {
   Block* add_block();
   void erase_block(size_t i);
 
+  // A node without a module_path is given its neighbour's.
   Node* insert_before(Node* n);
   Node* insert_after(Node* n);
   void move_before(Node* n);
@@ -318,6 +320,9 @@ SCONCE_API bool is_before(Node* a, Node* b);
 
 // str(graph) as PyTorch prints it.
 SCONCE_API std::string print_graph(const Graph& g, bool comments = true);
+// The same; lines: every node in the order of the text, with the offset of its line's first byte.
+SCONCE_API std::string print_graph(const Graph& g, bool comments,
+                                   std::vector<std::pair<const Node*, size_t>>& lines);
 SCONCE_API std::string print_constant(const IValue& v, TypePtr type);
 // Reads what print_graph and PyTorch's str(graph) write, and what PyTorch's parse_ir takes. Types
 // of classes are known by name only; tensors that the text doesn't tell are Attribute::Kind::Text.

@@ -10,6 +10,7 @@
 
 #include "sconce/ivalue.h"
 #include "sconce/options.h"
+#include "sconce/save.h"
 
 namespace sconce {
 
@@ -120,6 +121,14 @@ class SCONCE_API Module {
   // Error, having written nothing, for a size that differs and, when strict, for names that are
   // missing or not known. Exclusive use.
   void load_state_dict(const std::vector<Named<Tensor>>& state, bool strict = true);
+
+  // Writes an archive that PyTorch loads and runs, and that load() reads to the same graphs. It is
+  // written beside path and takes its place when all is on the disk; after an error what was there
+  // before is still there. Throws Error for what such a file can't hold: a graph with a node that
+  // has no source text, a future, a class without pickled form; and when writing fails. __getstate__
+  // of objects runs. No call may be running that writes this module.
+  void save(const std::string& path, const SaveOptions& options = {}) const;
+  void save(std::ostream& out, const SaveOptions& options = {}) const;
 
   // Makes a method ready before its first call. It is also the caller's promise that no pointer
   // that data_ptr() handed out writes this module from now on: weights that were filled through

@@ -232,7 +232,7 @@ bool eliminate_dead_code(Graph& g, bool analyze) { return DeadCode(g, analyze).r
 namespace {
 bool remove_unused(Block* b) {
   check_stack();
-  static const auto* kinds = new std::unordered_set<std::string_view>{
+  static const std::unordered_set<std::string_view> kinds{
       "prim::Constant",       "prim::GetAttr",       "prim::ListConstruct",
       "prim::TupleConstruct", "prim::DictConstruct", "prim::Uninitialized",
       "prim::unchecked_cast", "prim::isinstance",    "prim::ModuleContainerIndex"};
@@ -240,7 +240,7 @@ bool remove_unused(Block* b) {
   for (Node* n = b->last(); n != b->param;) {
     Node* before = n->prev;
     for (Block* inner : n->blocks) changed |= remove_unused(inner);
-    if (!n->has_uses() && kinds->count(n->kind.view())) {
+    if (!n->has_uses() && kinds.count(n->kind.view())) {
       n->destroy();
       changed = true;
     }

@@ -24,8 +24,8 @@ namespace sconce {
 namespace {
 
 const Symbol& name_attr() {
-  static const Symbol* s = new Symbol("name");
-  return *s;
+  static const Symbol s("name");
+  return s;
 }
 Graph* subgraph(const Node* n) {
   const Attribute* sub = n->find(Symbol("Subgraph"));
@@ -134,9 +134,8 @@ bool freeze_block(Block* b, Value* self, PassContext& c, Reader& reader,
 
 // May move its running statistics, though no schema says so.
 bool is_norm(const Node* n) {
-  static const Symbol* batch = new Symbol("aten::batch_norm");
-  static const Symbol* instance = new Symbol("aten::instance_norm");
-  return n->kind == *batch || n->kind == *instance;
+  static const Symbol batch("aten::batch_norm"), instance("aten::instance_norm");
+  return n->kind == batch || n->kind == instance;
 }
 bool any_write(Block* b) {
   check_stack();

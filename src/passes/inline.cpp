@@ -62,6 +62,51 @@ class Allowance {
   int depth_ = 0;
 };
 
+// ---- whose body a copied node was (Node::module_path) ----
+
+// Longer paths aren't made: names are as long as a file likes, and there is a path for each module.
+constexpr size_t kLongestPath = 500;
+
+// "a.b" for self.a.b; "" for self, and for objects that aren't reached from self by attributes.
+std::string path_from_self(const Value* v) {
+  static const Symbol name("name");
+  std::string path;
+  for (; v->node->kind == prim::GetAttr; v = v->node->input()) {
+    const std::string& s = v->node->s(name);
+    if (path.size() + s.size() > kLongestPath) return "";
+    path.insert(0, path.empty() ? s : s + ".");
+  }
+  return v->node == v->graph()->block()->param && v->offset == 0 ? path : "";
+}
+
+// Paths that were relative to the callee become relative to the caller.
+class Paths {
+ public:
+  explicit Paths(std::string prefix) : prefix_(std::move(prefix)) {}
+  void extend(Node* first, const Node* end) {
+    if (prefix_.empty()) return;
+    check_stack();
+    for (Node* n = first; n != end; n = n->next) {
+      n->module_path = joined(n->module_path);
+      for (Block* b : n->blocks) extend(b->first(), b->ret);
+    }
+  }
+
+ private:
+  Symbol joined(Symbol own) {
+    if (made_ && own == last_own_) return last_;
+    made_ = true;
+    last_own_ = own;
+    if (!own) return last_ = Symbol(prefix_);
+    return last_ =
+               Symbol(prefix_.size() + own.view().size() < kLongestPath ? prefix_ + "." + own.str()
+                                                                        : prefix_);
+  }
+  std::string prefix_;
+  Symbol last_own_, last_;  // neighbours have mostly the same path
+  bool made_ = false;
+};
+
 // inlined: the nodes that were copied into the graph so far.
 bool inline_block(Block* b, PassContext& c, Callee how, int depth, size_t& inlined, size_t most) {
   check_stack();
@@ -103,7 +148,9 @@ bool inline_block(Block* b, PassContext& c, Callee how, int depth, size_t& inlin
     std::vector<Value*> in(n->inputs.begin() + (n->kind == prim::CallFunction ? 1 : 0),
                            n->inputs.end());
     InsertPoint at(*n->graph, n);
+    Node* const before = n->prev;
     auto out = insert_graph(*n->graph, *body, in);
+    if (n->kind == prim::CallMethod) Paths(path_from_self(n->inputs[0])).extend(before->next, n);
     for (size_t i = 0; i < out.size(); ++i) {
       if (!n->outputs[i]->name.empty()) {
         std::string name = n->outputs[i]->name;

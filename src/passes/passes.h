@@ -41,6 +41,18 @@ bool constant_pooling_pass(Graph&, PassContext&);
 bool freeze_attributes(Graph&, PassContext&);
 bool fold_frozen_conv_bn(Graph&, PassContext&);
 
+// Without a counterpart in PyTorch.
+bool shape_propagation(Graph&, PassContext&);
+bool loop_invariant_code_motion(Graph&, PassContext&);
+bool list_dict_simplification(Graph&, PassContext&);
+bool dead_arguments(Graph&, PassContext&);
+bool remove_dropout(Graph&, PassContext&);
+bool remove_detach(Graph&, PassContext&);
+bool device_remap(Graph&, PassContext&);
+bool convert_dtype(Graph&, PassContext&);
+bool cancel_transposes(Graph&, PassContext&);
+bool merge_linears(Graph&, PassContext&);
+
 // The storages of the module's parameters that a frozen graph still reads as attributes, because
 // the analysis couldn't prove that nothing writes them.
 std::unordered_set<const Storage*> parameters_not_frozen(Graph& frozen, Object& module);

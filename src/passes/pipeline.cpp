@@ -12,7 +12,7 @@ namespace sconce {
 
 namespace {
 std::deque<Pass>& table() {
-  static auto* table = new std::deque<Pass>{
+  static std::deque<Pass> table{
       // clang-format off
       {"inline",               "calls of known functions and methods are replaced by their bodies",        inline_calls},
       // From here on: one function; calls are left for interfaces only.
@@ -34,10 +34,20 @@ std::deque<Pass>& table() {
 
       // Without a counterpart in PyTorch.
       {"rewrite",              "rules that a file gives (docs/rewrite-rules.md)",                          rewrite_by_file, "rules"},
+      {"shape_propagation",    "tensors get the types that follow from the inputs'; unknown sizes are symbols", shape_propagation, "inputs"},
+      {"loop_invariant_code_motion", "what a loop computes anew though nothing of it changes is computed before it", loop_invariant_code_motion},
+      {"list_dict_simplification", "reads of lists, dicts and tuples that are built in sight and not written", list_dict_simplification},
+      {"dead_arguments",       "values that blocks and subgraphs hand on though nobody needs them",        dead_arguments},
+      {"remove_dropout",       "dropout that drops nothing",                                               remove_dropout},
+      {"remove_detach",        "detach that nobody can see",                                               remove_detach, "no_grad"},
+      {"device_remap",         "devices baked into a graph follow a device",                               device_remap, "device"},
+      {"convert_dtype",        "a frozen graph runs in bfloat16 or half, some operators kept in float",    convert_dtype, "to keep outputs"},
+      {"cancel_transposes",    "permutations of dims that undo each other go, others become one",          cancel_transposes},
+      {"merge_linears",        "products of one input with several constant weights become one",           merge_linears},
 
       // clang-format on
   };
-  return *table;
+  return table;
 }
 }  // namespace
 

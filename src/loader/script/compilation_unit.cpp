@@ -8,6 +8,7 @@
 #include "loader/script/emitter.h"
 #include "loader/script/native_classes.h"
 #include "support/stack.h"
+#include "support/lasting.h"
 
 namespace sconce {
 
@@ -611,7 +612,7 @@ struct Builtins {
 }  // namespace
 
 const std::vector<Function*>& builtin_functions(const OpTable& ops, std::string_view name) {
-  static const std::vector<Function*>* none = new std::vector<Function*>;
+  static const std::vector<Function*> none;
   // Names first: only they need the compiled functions.
   static constexpr std::string_view kNames[] = {"aten::mul",
                                                 "aten::add",
@@ -640,20 +641,23 @@ const std::vector<Function*>& builtin_functions(const OpTable& ops, std::string_
                                                 "prim::mT",
                                                 "prim::mH",
                                                 "prim::shape"};
-  if (std::find(std::begin(kNames), std::end(kNames), name) == std::end(kNames)) return *none;
+  if (std::find(std::begin(kNames), std::end(kNames), name) == std::end(kNames)) return none;
   // While they are being made, they don't see each other.
-  static std::recursive_mutex* mutex = new std::recursive_mutex;
-  static Builtins* made = nullptr;
+  static std::recursive_mutex mutex;
+  static const Lasting holder(new std::unique_ptr<Builtins>);
+  std::unique_ptr<Builtins>& made = *holder;
   static bool making = false;
-  std::lock_guard<std::recursive_mutex> lock(*mutex);
-  if (making) return *none;
+  std::lock_guard<std::recursive_mutex> lock(mutex);
+  if (making) return none;
   if (!made) {
-    making = true;
-    made = new Builtins(ops);
-    making = false;
+    struct Making {
+      Making() { making = true; }
+      ~Making() { making = false; }
+    } in_the_making;
+    made = std::make_unique<Builtins>(ops);
   }
   auto it = made->by_name.find(std::string(name));
-  return it == made->by_name.end() ? *none : it->second;
+  return it == made->by_name.end() ? none : it->second;
 }
 
 // ---- types in annotations ----
