@@ -23,6 +23,7 @@ Command add_ops(CLI::App& app);
 Command add_devices(CLI::App& app);
 Command add_compile(CLI::App& app);
 Command add_opt(CLI::App& app);
+Command add_check(CLI::App& app);
 Command add_scan(CLI::App& app);
 Command add_save(CLI::App& app);
 // What save and opt have in common. device: of the options, as text.

@@ -115,7 +115,7 @@ int run_command(int argc, char** argv, LimitOptions& limits) {
       {"run", add_run(app)},         {"inspect", add_inspect(app)}, {"graph", add_graph(app)},
       {"verify", add_verify(app)},   {"bench", add_bench(app)},     {"ops", add_ops(app)},
       {"compile", add_compile(app)}, {"opt", add_opt(app)},         {"devices", add_devices(app)},
-      {"scan", add_scan(app)},       {"save", add_save(app)},
+      {"scan", add_scan(app)},       {"save", add_save(app)},       {"check", add_check(app)},
   };
   for (CLI::App* command : app.get_subcommands(nullptr))
     command->footer(command->get_footer() + kLimitHelp);

@@ -593,7 +593,8 @@ Command add_verify(CLI::App& app) {
       "--audit-alias", o->audit_alias,
       "run by the interpreter, and check that nothing writes what the analysis calls untouched");
   c->add_flag("--passes", o->passes,
-              "run <pass>/NAME.before.ir and compare with .after.ir; NAME.ir with .printed.ir");
+              "run <pass>/NAME.before.ir and compare with .after.ir; NAME.ir with .printed.ir; "
+              "NAME.check.ir with its CHECK: lines");
   c->add_option(
       "--with-passes", o->with_passes,
       "run the cases on the module after this pipeline; what it doesn't change isn't run");

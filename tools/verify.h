@@ -66,6 +66,8 @@ std::string one_line(std::string s);
 
 // <pass>/NAME.before.ir: runs the pass that the folder is called after on it, or on the graph of
 // NAME.pt, and compares with NAME.after.ir. NAME.printed.ir: reads NAME.ir and prints it.
+// NAME.check.ir: runs the pipeline of its "# RUN:" lines (%S: its folder) on it and looks for what
+// its "# CHECK:" lines say (file_check.h).
 Result check_pass(const std::filesystem::path& text);
 // Reading and printing gives the text again, comments and names of values aside; and once more
 // exactly.

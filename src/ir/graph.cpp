@@ -9,6 +9,9 @@
 #include <unordered_set>
 
 #include "core/budget.h"
+#include "core/op_table.h"
+#include "ir/alias.h"
+#include "ir/cleanup.h"
 #include "support/lasting.h"
 
 namespace sconce {
@@ -241,6 +244,17 @@ Node* Node::set_s(Symbol name, const std::string& v) {
 Node* Node::set_i(Symbol name, int64_t v) {
   set(name, Attribute::Kind::Int).value = v;
   return this;
+}
+std::string Node::overload() const { return op ? std::string(op->full_name()) : ""; }
+bool Node::has_effects() const {
+  check_stack();
+  const bool writes = op && op->schema().is_mutable();
+  if (kind == prim::SetAttr || writes || writes_statistics(this) || has_side_effects(this))
+    return true;
+  for (Block* b : blocks)
+    for (const Node* n : b->nodes())
+      if (n->has_effects()) return true;
+  return false;
 }
 bool Node::must_be_none() const {
   if (kind == prim::Constant) {

@@ -2,6 +2,7 @@
 // The list of passes, and pipelines as text.
 #include <algorithm>
 #include <chrono>
+#include <mutex>
 #include <utility>
 
 #include "core/budget.h"
@@ -10,8 +11,9 @@
 
 namespace sconce {
 
-const std::vector<Pass>& all_passes() {
-  static const std::vector<Pass> table{
+namespace {
+std::deque<Pass>& table() {
+  static std::deque<Pass> table{
       // clang-format off
       {"inline",               "calls of known functions and methods are replaced by their bodies",        inline_as_pytorch},
       // From here on: one function; calls are left for interfaces only.
@@ -47,6 +49,7 @@ const std::vector<Pass>& all_passes() {
       {"fold_frozen_linear_bn", "a batch norm after a linear layer with constant weights is folded into it", fold_frozen_linear_bn},
 
       // Without a counterpart in PyTorch.
+      {"rewrite",              "rules that a file gives (docs/rewrite-rules.md)",                          rewrite_by_file, "rules"},
       {"shape_propagation",    "tensors get the types that follow from the inputs'; unknown sizes are symbols", shape_propagation, "inputs"},
       {"loop_invariant_code_motion", "what a loop computes anew though nothing of it changes is computed before it", loop_invariant_code_motion},
       {"list_dict_simplification", "reads of lists, dicts and tuples that are built in sight and not written", list_dict_simplification},
@@ -61,6 +64,22 @@ const std::vector<Pass>& all_passes() {
       // clang-format on
   };
   return table;
+}
+}  // namespace
+
+const std::deque<Pass>& all_passes() { return table(); }
+
+void register_pass(const Pass& pass) {
+  static std::mutex mutex;
+  std::lock_guard<std::mutex> lock(mutex);
+  const std::string_view name = pass.name;
+  if (name.empty() || name == "fixpoint" || !std::all_of(name.begin(), name.end(), [](char c) {
+        return std::isalnum(static_cast<unsigned char>(c)) || c == '_';
+      }))
+    raise<Error>("a pass can't be called '", name, "'");
+  for (const Pass& p : table())
+    if (name == p.name) raise<Error>("there is a pass called '", name, "' already");
+  table().push_back(pass);
 }
 
 bool PassArguments::flag(std::string_view name, bool fallback) const {
@@ -82,8 +101,11 @@ std::string PassArguments::text(std::string_view name, const std::string& fallba
 
 void PassContext::report(const Node* n, bool applied, const char* rewrite,
                          const std::string& reason) const {
-  Remark r{pass, applied, rewrite, reason, n->kind.str(), ""};
-  if (n->range.source) r.position = n->range.source->position(n->range.start);
+  Remark r{pass, applied, rewrite, reason, n->kind.str(), "", ""};
+  if (n->range.source) {
+    r.position = n->range.source->position(n->range.start);
+    r.line = n->range.source->line(n->range.start);
+  }
   remark(r);
 }
 
@@ -147,6 +169,7 @@ class Pipeline {
         if (c_.portable_only && !p.portable)
           raise<Error>("pipeline: what ", name, " leaves is not TorchScript");
         PassArguments given = arguments(p);
+        if (c_.before_pass && !c_.before_pass(p, given, g_)) return false;
         auto start = std::chrono::steady_clock::now();
         bool changed = run_one(p, g_, c_, std::move(given));
         std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
