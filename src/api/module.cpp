@@ -88,6 +88,7 @@ Module load_bytes(Bytes bytes, const std::string& name, const LoadOptions& optio
     } catch (const OpError&) {
     }
     m.to(there);
+    m.impl()->stands_in = there != *saved_on;
   }
   return m;
 }
@@ -290,6 +291,7 @@ void Module::to(Device device) {
   IValue root(impl_->object);
   copy.move(root);
   impl_->device = device;
+  impl_->stands_in = false;
   impl_->invalidate();
 }
 void Module::to(ScalarType dtype) {
@@ -324,6 +326,7 @@ Module Module::clone() const {
   impl->archive.root = CloneCopy().copy(impl_->archive.root);
   impl->object = Ref<Object>(&impl->archive.root.toObjectRef());
   impl->device = impl_->device;
+  impl->stands_in = impl_->stands_in;
   impl->trusted = impl_->trusted;
   return Module(std::move(impl));
 }

@@ -87,7 +87,8 @@ void read_debug(const zip::Archive& z, const std::string& record, Source& s) {
         Text& text = texts[where.at(0).box()];
         if (!text) {
           std::string whole;
-          for (auto& i : where.at(0).toTupleRef().items) {
+          const IValue& lines = where.at(0);
+          for (auto& i : lines.isList() ? lines.toListRef().items : lines.toTupleRef().items) {
             const Text& piece = strings.at(static_cast<size_t>(i.toInt()));
             spend(piece->size() + 1);
             whole += *piece;
