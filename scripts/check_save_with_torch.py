@@ -6,6 +6,7 @@ usage: check_save_with_torch.py SCONCE CORPUS [--folders F...] [--jobs N] [--fla
 import argparse
 import copy
 import multiprocessing
+import os
 import pathlib
 import subprocess
 import sys
@@ -82,6 +83,13 @@ def check(job):
     return path, equal, len(cases), why
 
 
+def silence():
+    """What models print is nobody's concern."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    os.dup2(null, 2)
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("sconce")
@@ -94,7 +102,7 @@ def main():
             for path in sorted((pathlib.Path(args.corpus) / name).rglob("*"))
             if path.suffix in (".pt", ".ptl") and path.with_suffix(".io.pt").exists() and not path.name.endswith(".io.pt")]
     equal = total = skipped = 0
-    with multiprocessing.Pool(args.jobs, maxtasksperchild=200) as pool:
+    with multiprocessing.Pool(args.jobs, silence, maxtasksperchild=200) as pool:
         results = [pool.apply_async(check, (job,)) for job in jobs]
         for job, result in zip(jobs, results):
             try:

@@ -152,12 +152,10 @@ void BodyPrinter::assign(const std::vector<Value*>& left, const std::vector<Valu
   }
   indent();
   list(out_, left);
-  if (left.size() == 1 && left[0]->node->owner == nullptr) {
-    // the input of a loop's body: its type is told before the loop
-  } else if (left.size() == 1 &&
-             (left[0]->type->kind == TypeKind::Union || left[0]->type->kind == TypeKind::Optional ||
-              separately) &&
-             annotated_.insert(left[0]).second) {
+  if (left.size() == 1 &&
+      (left[0]->type->kind == TypeKind::Union || left[0]->type->kind == TypeKind::Optional ||
+       separately) &&
+      annotated_.insert(left[0]).second) {
     put(" : " + annotation(left[0]->type));
   }
   put(" = ");
@@ -238,8 +236,10 @@ void BodyPrinter::print_loop(Node* n) {
       refuse(n, "a pass has made it a loop that is neither for nor while");
   }
   name_all(n->outputs);
-  for (size_t i = 0; i < n->outputs.size(); ++i)
+  for (size_t i = 0; i < n->outputs.size(); ++i) {
     names_[body->inputs()[i + 1]] = names_[n->outputs[i]];
+    annotated_.insert(body->inputs()[i + 1]);  // its type is told before the loop
+  }
   for (size_t i = 0; i < n->outputs.size(); ++i) {
     indent();
     out_.add(use(n->outputs[i]));

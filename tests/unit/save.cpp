@@ -257,7 +257,7 @@ TEST_CASE("equal tensors are in a file once and stay two") {
   o.dedupe = true;
   const std::string bytes = saved(loaded(file), o);
   CHECK(!archive(bytes).has("data/1"));
-  CHECK(loaded(bytes).forward({}).toTensor().item<double>() == Approx(0));
+  CHECK(loaded(bytes).forward({}).toTensor()[1].item<double>() == Approx(0));
 }
 
 TEST_CASE("a file that can't be written leaves the old one") {
