@@ -3,6 +3,7 @@
 
 #include <fstream>
 
+#include "api/own_module.h"
 #include "api/runtime.h"
 #include "backends/kernels.h"
 #include "ir/verify.h"
@@ -36,10 +37,13 @@ GraphFile open_graph(const std::string& path, const std::string& method) {
   f.context.ops = &op_table();
   if (in.gcount() == 2 && magic[0] == 'P' && magic[1] == 'K') {
     read_ahead(path);
-    f.module = load(path);
+    LoadOptions options;
+    options.map_file = true;  // of most weights only the sizes are looked at
+    f.module = load(path, options);
     std::lock_guard<std::recursive_mutex> lock(f.module.impl()->archive.cu->mutex());
     f.graph = f.module.impl()->method(method).ensure_graph().copy();
     f.context.module = f.module.impl()->object.get();
+    offer_own_module(f.context, *f.module.impl(), method);
     return f;
   }
   in.clear();
