@@ -53,6 +53,12 @@ std::vector<std::string> parts_of(const std::string& path) {
   return r;
 }
 
+std::string joined(const std::vector<std::string>& path, size_t parts) {
+  std::string r;
+  for (size_t i = 0; i < parts; ++i) r += (i ? "." : "") + path[i];
+  return r;
+}
+
 class TreeMaker {
  public:
   TreeMaker(const Picture& p, const std::vector<std::vector<BlockNodes>>& blocks)
@@ -93,6 +99,8 @@ class TreeMaker {
       Tree module;
       const size_t visit = ++visits[path[depth]];
       module.title = cut(path[depth], 40) + (visit > 1 ? ", call " + std::to_string(visit) : "");
+      if (auto it = p_.classes.find(joined(path, depth + 1)); it != p_.classes.end())
+        module.note = cut(it->second, 40);
       module.module = true;
       module.inside = run(begin, stop, depth + 1);
       begin = stop;
@@ -210,6 +218,7 @@ class Boxes {
   void fill(size_t g, Tree&& t) {
     check_stack();
     p_.groups[g].title = t.title;
+    p_.groups[g].note = t.note;
     p_.groups[g].node = t.node;
     for (const BlockNodes* b : t.blocks) blocks_.emplace_back(g, b);
     for (Tree& inner : t.inside) {

@@ -143,7 +143,7 @@ function drawBox(g, layer, b, x, y) {
   const element = draw('g', {class: `box ${kind} ${state}`},
                        draw('rect', {x: left, y: top, width: w, height: h, rx: values ? 11 : 5}));
   element.target = values ? {graph: g, value: g.values[values[0]]} : group ? {graph: g, group} : {graph: g, node};
-  const text = (s, x, y, cls) => element.append(draw('text', {x, y, class: cls}, s));
+  const text = (x, y, cls, ...s) => element.append(draw('text', {x, y, class: cls}, ...s));
   if (group) {
     const sign = draw('g', {class: 'sign'}, draw('title', {}, inside ? 'close' : 'open'),
                       draw('circle', {cx: left + 14, cy: top + 13, r: 8}),
@@ -152,13 +152,13 @@ function drawBox(g, layer, b, x, y) {
     element.append(sign);
   }
   if (inside) {
-    text(box.title + (box.note ? '  ' + box.note : ''), left + 28, top + 17, 'title start');
+    text(left + 28, top + 17, 'title start', box.title, draw('tspan', {class: 'note', dx: 8}, box.note || ''));
     layer.append(element);
     drawInside(g, layer, inside, left + (w - inside.w) / 2, top + kHead + (h - kHead - kPad - inside.h) / 2);
   } else {
     const middle = group ? x + 10 : x;
-    text(box.title, middle, box.note ? y - 3 : y + 4, 'title');
-    if (box.note) text(box.note, middle, y + 13, 'note');
+    text(middle, box.note ? y - 3 : y + 4, 'title', box.title);
+    if (box.note) text(middle, y + 13, 'note', box.note);
     layer.append(element);
   }
   if (group) g.elements.group.set(group, element);
@@ -385,7 +385,7 @@ function valueDetails(g, v) {
 }
 function groupDetails(g, group) {
   const ports = which => group.boxes.flatMap(b => b[which] || []).map((i, k) => valueRow(g, String(k), i));
-  const parts = [make('h2', {}, group.title), make('p', {}, `${group.count} nodes` + (group.changes ? `, ${group.changes} of them differ` : ''))];
+  const parts = [make('h2', {}, group.title), group.note ? make('p', {}, group.note) : '', make('p', {}, `${group.count} nodes` + (group.changes ? `, ${group.changes} of them differ` : ''))];
   if (group.size)
     parts.push(make('p', {}, make('button', {onclick: () => { toggle(g, group); select(selected); }}, group.open ? 'Close' : 'Open')));
   for (const [title, which] of [['Comes in', 'inputs'], ['Leaves', 'outputs']])
