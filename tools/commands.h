@@ -4,6 +4,10 @@
 #include <CLI/CLI.hpp>
 #include <functional>
 
+namespace sconce {
+struct SaveOptions;
+}
+
 namespace sconce::tool {
 
 // Exit codes.
@@ -19,6 +23,10 @@ Command add_ops(CLI::App& app);
 Command add_devices(CLI::App& app);
 Command add_compile(CLI::App& app);
 Command add_opt(CLI::App& app);
+Command add_check(CLI::App& app);
 Command add_scan(CLI::App& app);
+Command add_save(CLI::App& app);
+// What save and opt have in common. device: of the options, as text.
+void add_save_options(CLI::App& c, SaveOptions& o, std::string& device);
 
 }  // namespace sconce::tool

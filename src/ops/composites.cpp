@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/composites.h"
+#include "support/lasting.h"
 
 #include <atomic>
+
+#include "support/lasting.h"
 
 namespace sconce::ops {
 
@@ -64,7 +67,7 @@ const std::vector<OpDef>& composite_rows() {
     std::vector<std::string> names;  // what the rows point to
     std::vector<OpDef> rows;
   };
-  static const Rows* made = [] {
+  static const Lasting<const Rows> made([] {
     auto* r = new Rows;
     for (std::string_view text : composite_sources())
       for (size_t at = text.find("\ndef "); at != std::string_view::npos;
@@ -74,7 +77,7 @@ const std::vector<OpDef>& composite_rows() {
       }
     for (auto& n : r->names) r->rows.push_back({n.c_str(), run_composite, nullptr});
     return r;
-  }();
+  }());
   return made->rows;
 }
 

@@ -1,38 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "loader/script/upgraders.h"
 
-#include <algorithm>
-#include <mutex>
-
+#include "core/op_versions.h"
 #include "loader/script/compilation_unit.h"
+#include "support/lasting.h"
 
 namespace sconce::script {
 
 namespace {
-
-struct Upgrader {
-  std::string_view overload;
-  uint64_t until;
-  const char* function;
-};
-constexpr Upgrader kUpgraders[] = {{"aten::div.Tensor", 3, "div_tensor"},
-                                   {"aten::div.Scalar", 3, "div_scalar"},
-                                   {"aten::div.Tensor_mode", 3, "div_tensor_mode"},
-                                   {"aten::div.Scalar_mode", 3, "div_scalar_mode"},
-                                   {"aten::div.out", 3, "div_out"},
-                                   {"aten::div.out_mode", 3, "div_out_mode"},
-                                   {"aten::div_.Tensor", 3, "div_in_place_tensor"},
-                                   {"aten::div_.Scalar", 3, "div_in_place_scalar"},
-                                   {"aten::div_.Tensor_mode", 3, "div_in_place_tensor_mode"},
-                                   {"aten::div_.Scalar_mode", 3, "div_in_place_scalar_mode"},
-                                   {"aten::full", 4, "full"},
-                                   {"aten::full.out", 4, "full_out"},
-                                   {"aten::linspace", 7, "linspace"},
-                                   {"aten::linspace.out", 7, "linspace_out"},
-                                   {"aten::logspace", 8, "logspace"},
-                                   {"aten::logspace.out", 8, "logspace_out"},
-                                   {"aten::gelu", 9, "gelu"},
-                                   {"aten::gelu.out", 9, "gelu_out"}};
 
 // Division of integers used to truncate; full made floats; steps could be left out; gelu had no
 // approximation.
@@ -96,27 +71,25 @@ def gelu_out(self: Tensor, *, out: Tensor) -> Tensor:
 )py";
 
 CompilationUnit& unit(const OpTable& ops) {
-  static auto* made = [&] {
+  static const Lasting made([&] {
     auto* cu = new std::shared_ptr<CompilationUnit>(
         std::make_shared<CompilationUnit>(ops, nullptr, ~uint64_t{0}));
     (*cu)->define_text(kSource, "<upgraders>");
     return cu;
-  }();
+  }());
   return **made;
 }
 
 }  // namespace
 
 Function* find_upgrader(const OpTable& ops, std::string_view overload, uint64_t version) {
-  for (const Upgrader& u : kUpgraders) {
-    if (u.overload != overload || version > u.until) continue;
-    CompilationUnit& cu = unit(ops);
-    Function* f = cu.find_function(u.function);
-    cu.ensure_schema(*f);
-    f->ensure_graph();
-    return f;
-  }
-  return nullptr;
+  const OpChange* c = find_op_change(overload);
+  if (!c || version > c->until) return nullptr;
+  CompilationUnit& cu = unit(ops);
+  Function* f = cu.find_function(c->upgrader);
+  cu.ensure_schema(*f);
+  f->ensure_graph();
+  return f;
 }
 
 }  // namespace sconce::script

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// Names in an archive that is written: which of them the language has, and one of its own for every
+// class, enum, interface, NamedTuple and function.
+#pragma once
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "ir/function.h"
+#include "sconce/type.h"
+
+namespace sconce::writer {
+
+// [A-Za-z_][A-Za-z0-9_]*
+bool is_identifier(std::string_view s);
+// An identifier that may stand after a dot, and after class or def.
+bool is_plain_name(std::string_view s);
+// An identifier made of s; other characters become "_".
+std::string to_identifier(std::string_view s);
+// In double quotes, with escapes that every reader of the language knows.
+std::string quoted(std::string_view s);
+// Text that a quoted literal can't hold as it is: it has bytes beyond ASCII.
+bool beyond_ascii(std::string_view s);
+
+// "a.b.C" -> "a.b" and "C"
+std::string_view prefix_of(std::string_view qualified);
+std::string_view last_of(std::string_view qualified);
+
+// Two types of one name get two: an atom ___torch_mangle_N before the last. A name without a dot is
+// put under __torch__. Throws Error for a name that the language or the archive can't have.
+class Names {
+ public:
+  const std::string& of(TypePtr named) { return of(named, named->name); }
+  const std::string& of(const Function& f) { return of(&f, f.qualified_name); }
+  // As in source: "Dict[str, __torch__.C]".
+  std::string annotation(TypePtr t);
+
+ private:
+  const std::string& of(const void* key, const std::string& wanted);
+  std::unordered_map<const void*, std::string> names_;
+  std::unordered_map<std::string, const void*> taken_;
+};
+
+}  // namespace sconce::writer
