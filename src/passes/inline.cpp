@@ -122,7 +122,11 @@ bool inline_block(Block* b, PassContext& c, Callee how, int depth, size_t& inlin
       n->set(Symbol("Subgraph"), Attribute::Kind::Graph).graph = copy;
     }
     Function* callee = callee_of(n);
-    if (!callee) continue;
+    if (!callee) {
+      if (n->kind == prim::CallMethod || n->kind == prim::CallFunction)
+        c.missed(n, "call", "what is called is known at run time only");
+      continue;
+    }
     // PyTorch has these methods in C++ and keeps the calls.
     if (how == Callee::Optimized && callee->self && callee->self->is_native) continue;
     if (callee->compiling) raise<ScriptError>("function ", callee->name, " is called recursively");
@@ -143,7 +147,11 @@ bool inline_block(Block* b, PassContext& c, Callee how, int depth, size_t& inlin
       body = made;
     }
     const size_t size = count_nodes(body->block());
-    if (inlined + size > most) continue;
+    if (inlined + size > most) {
+      c.missed(n, "call", "the graph would grow beyond its budget");
+      continue;
+    }
+    c.applied(n, "call");
     inlined += size;
     std::vector<Value*> in(n->inputs.begin() + (n->kind == prim::CallFunction ? 1 : 0),
                            n->inputs.end());
