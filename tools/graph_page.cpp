@@ -265,8 +265,8 @@ std::string graph_page(const std::string& title, const std::vector<PageGraph>& g
   for (size_t side = 0; side < graphs.size(); ++side) {
     const std::string& missing = data["graphs"][side]["missing"].get_ref<const std::string&>();
     sides += "<section class=\"side\">";
-    if (!graphs[side].name.empty())
-      sides += "<h2>" + escape_html(printable(graphs[side].name)) + "</h2>";
+    if (const std::string name = escape_html(printable(graphs[side].name)); !name.empty())
+      sides += "<h2 title=\"" + name + "\">" + name + "</h2>";
     if (!missing.empty())
       sides += "<p class=\"missing\">No drawing" +
                std::string(graphs[side].picture.not_drawn.empty() ? " of all parts" : "") + ": " +

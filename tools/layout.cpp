@@ -28,7 +28,7 @@ Layout::Box size_of(const Picture::Box& b) {
   const bool port = b.kind == Picture::Box::Kind::Inputs || b.kind == Picture::Box::Kind::Outputs;
   // A closed group has a sign before its title.
   const double sign = b.kind == Picture::Box::Kind::Group ? 22 : 0;
-  const double width = std::max(text_width(b.title) + sign, 0.92 * text_width(b.note)) + 20;
+  const double width = std::max(text_width(b.title), 0.92 * text_width(b.note)) + sign + 20;
   return {0, 0, std::max(width, 56.0), port ? 22.0 : b.note.empty() ? 28.0 : 42.0};
 }
 

@@ -107,7 +107,8 @@ int bisect(const Options& o, const std::string& pipeline) {
 int opt(Options o) {
   if (o.list) {
     for (auto& p : all_passes())
-      std::cout << std::left << std::setw(22) << p.name << " " << p.summary << "\n";
+      std::cout << std::left << std::setw(22) << p.name << " " << p.summary
+                << (p.portable ? "" : " (lowering)") << "\n";
     return kDone;
   }
   if (o.model.empty()) throw CLI::RequiredError("model");
@@ -177,7 +178,7 @@ Command add_opt(CLI::App& app) {
   c->add_flag("--verify-each", o->verify_each, "check the graph after every pass (always done)")
       ->group(wrong);
   c->footer(
-      "Example:\n  sconce opt model.pt --passes 'inline,freeze,fixpoint(constant_propagation,dce)' "
+      "Example:\n  sconce opt model.pt --passes 'freeze,fixpoint(constant_propagation,dce)' "
       "--print-changed --explain");
   return [o] { return opt(*o); };
 }

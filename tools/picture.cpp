@@ -3,6 +3,7 @@
 #include "picture.h"
 
 #include <algorithm>
+#include <sstream>
 #include <unordered_map>
 
 #include "core/op_table.h"
@@ -95,7 +96,10 @@ class Reader {
     for (const Block* b : n->blocks) blocks_[i].push_back(nodes_of(b));
     for (const BlockNodes& b : blocks_[i]) r.blocks.push_back({b.inputs, b.outputs});
     r.hidden = hidden(n);
-    if (n->kind == prim::Constant || n->kind == prim::GetAttr) content(n);
+    if (n->kind == prim::Constant || n->kind == prim::GetAttr)
+      content(n);
+    else if (r.hidden && n->kind == prim::ListConstruct)
+      list_identity(r);
     origin(n, r);
   }
 
@@ -121,9 +125,29 @@ class Reader {
     else if (module_)
       v = attribute(n);
     if (!v) return;
-    if (v->isTensor() && v->toTensorRef().defined())
-      p_.values[value(n->output())].content = value_outline(*v);
+    Picture::Value& shown = p_.values[value(n->output())];
+    if (v->isTensor() && v->toTensorRef().defined()) {
+      shown.content = value_outline(*v);
+      const Tensor& t = v->toTensorRef();
+      std::ostringstream memory;
+      if (t.impl()->storage) memory << shown.content << " at " << t.const_raw_data();
+      shown.identity = memory.str();
+    } else if (v->isNone() || v->isBool() || v->isInt() || v->isDouble() || v->isString()) {
+      shown.identity = print_constant(*v, n->output()->type);
+      if (n->kind == prim::GetAttr) shown.content = shown.identity;
+    } else if (v->isList() && n->kind == prim::Constant) {
+      shown.identity = print_constant(*v, n->output()->type);
+    }
     if (v->isObject()) objects_[n->output()] = *v;
+  }
+  // As the constant that the list may become is printed.
+  void list_identity(const Picture::Node& n) {
+    std::string s;
+    for (size_t v : n.inputs) {
+      if (p_.values[v].identity.empty() || p_.values[v].type == "Tensor") return;
+      s += (s.empty() ? "" : ", ") + p_.values[v].identity;
+    }
+    p_.values[n.outputs[0]].identity = "[" + s + "]";
   }
   std::optional<IValue> attribute(const sconce::Node* n) const {
     const Object* o = nullptr;

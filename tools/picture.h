@@ -20,6 +20,8 @@ struct Picture {
   struct Value {
     std::string name, type;
     std::string content;  // "float32 [64, 3, 7, 7]" of a parameter or constant; mostly empty
+    // Equal for what is the same constant or attribute, or was one and became the other; not shown.
+    std::string identity;
     size_t node = kNone;  // that makes it; kNone for inputs of the graph and of blocks
   };
   // Where a node comes from: the model's Python, and the archive's TorchScript. Without folders of

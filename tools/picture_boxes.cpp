@@ -127,8 +127,8 @@ class TreeMaker {
       b.inside = block(blocks_[i][k], depth);
       if (!b.inside.empty()) inner.push_back(std::move(b));
     }
-    if (blocks_[i].size() == 1 &&
-        inner.size() == 1) {  // of a loop: nothing between it and its body
+    if (inner.size() == 1) {  // nothing between a loop and its body
+      if (blocks_[i].size() > 1) r.title += " " + inner[0].title;
       r.blocks = std::move(inner[0].blocks);
       r.inside = std::move(inner[0].inside);
     } else {

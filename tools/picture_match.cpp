@@ -3,7 +3,8 @@
 // program's order: by their whole line; by the line without names of values (another numbering is
 // no change) and the module; by kind and the name of what they make (an attribute or type changed);
 // by their whole line at any place (a constant moved). Two matched nodes are unchanged when their
-// lines without names are equal and their inputs come from matched outputs.
+// lines without names are equal and their inputs come from matched outputs, or stand for the same
+// constants.
 #include "picture_match.h"
 
 #include <unordered_map>
@@ -141,7 +142,23 @@ class Matcher {
   bool are_same(const std::vector<size_t>& x, const std::vector<size_t>& y) const {
     if (x.size() != y.size()) return false;
     for (size_t k = 0; k < x.size(); ++k)
-      if (auto it = values_.find(x[k]); it == values_.end() || it->second != y[k]) return false;
+      if (auto it = values_.find(x[k]);
+          (it == values_.end() || it->second != y[k]) && !are_equal_constants(x[k], y[k], 0))
+        return false;
+    return true;
+  }
+  // Which of several equal constants a node reads, and whether it is an attribute or the constant
+  // that it became, is no change of the node.
+  bool are_equal_constants(size_t x, size_t y, int depth) const {
+    auto &v = a_.values[x], &w = b_.values[y];
+    if (v.node == kNone || w.node == kNone || depth > 8) return false;
+    auto &n = a_.nodes[v.node], &m = b_.nodes[w.node];
+    if (!n.hidden || !m.hidden) return false;
+    if (!v.identity.empty() || !w.identity.empty()) return v.identity == w.identity;
+    if (n.inputs.size() != m.inputs.size() || without_names(n.line) != without_names(m.line))
+      return false;
+    for (size_t k = 0; k < n.inputs.size(); ++k)
+      if (!are_equal_constants(n.inputs[k], m.inputs[k], depth + 1)) return false;
     return true;
   }
 

@@ -64,7 +64,11 @@ std::string arguments_of(const std::string& stem) {
 // The graph of file, or of the archive beside it, after the pipeline.
 std::string run_on(const fs::path& file, const char* ending, const std::string& pipeline) {
   const std::string archive = stem_of(file, ending) + ".pt";
-  if (fs::exists(archive)) return load(archive).graph_text("forward", pipeline);
+  if (fs::exists(archive)) {
+    Module m = load(archive);
+    if (pipeline.rfind("freeze", 0) == 0) m.eval();  // as PyTorch's pairs were recorded
+    return m.graph_text("forward", pipeline);
+  }
   auto g = parse_graph(read_file(file), &op_table(), file.filename().string());
   PassContext c{&op_table(), nullptr};
   Context ctx = default_context();
@@ -75,7 +79,11 @@ std::string run_on(const fs::path& file, const char* ending, const std::string& 
 }
 
 std::string run_pass(const fs::path& before, const std::string& pass) {
-  return run_on(before, ".before.ir", pass + arguments_of(stem_of(before, ".before.ir")));
+  const std::string stem = stem_of(before, ".before.ir"), arguments = arguments_of(stem);
+  // Passes on frozen modules come with the arguments of the freezing before them.
+  const bool frozen = fs::exists(stem + ".pt") && pass != "freeze" && !arguments.empty();
+  return run_on(before, ".before.ir",
+                frozen ? "freeze" + arguments + "," + pass : pass + arguments);
 }
 
 // What is wrong; empty: nothing.

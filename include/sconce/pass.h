@@ -25,6 +25,7 @@ namespace sconce {
 class AliasDb;
 class Assumptions;
 class OpTable;
+struct OwnModule;
 struct Pass;
 
 // What the pipeline's text says in parentheses after a pass: "freeze(preserved_attrs=[a,b.c])".
@@ -62,12 +63,16 @@ struct SCONCE_API PassContext {
   // Of a graph that is made to run: what passes take for constant is noted here, and nothing that
   // may leave the graph is made before it runs. Null: a pass runs for its text.
   Assumptions* assumptions = nullptr;
+  // For passes that work on all of a module: makes the one that g belongs to a module of its own,
+  // with g the graph of one of its methods. Empty: there is no module.
+  std::function<OwnModule&(Graph& g)> own_module = nullptr;
   // Called before every pass of a pipeline; false: the pass isn't run. May be empty.
   std::function<bool(const Pass&, const PassArguments&, Graph&)> before_pass = nullptr;
   // Called after every pass of a pipeline; may be empty.
   std::function<void(const Pass&, Graph&, bool changed, double seconds)> after_pass = nullptr;
   // Hears what passes say of single places (--explain, statistics); may be empty.
   std::function<void(const Remark&)> remark = nullptr;
+  bool portable_only = false;    // others are refused
   const Pass* pass = nullptr;    // the one that runs
   PassArguments arguments = {};  // its own
 

@@ -8,6 +8,8 @@
 
 #include "api/clone_copy.h"
 #include "api/device_copy.h"
+#include "api/module_passes.h"
+#include "api/own_module.h"
 #include "api/runtime.h"
 #include "backends/kernels.h"
 #include "ir/cleanup.h"
@@ -358,16 +360,21 @@ void Module::to(ScalarType dtype) {
        });
 }
 
-Module Module::clone() const {
-  auto impl = new_impl(impl_->name, impl_->options);
-  CallScope scope(*impl_.operator->());
-  if (impl_->engine.pool) impl->engine.pool = impl_->engine.pool;
-  impl->archive = impl_->archive;
-  impl->archive.root = CloneCopy().copy(impl_->archive.root);
-  impl->object = Ref<Object>(&impl->archive.root.toObjectRef());
-  impl->device = impl_->device;
-  impl->trusted = impl_->trusted;
+Module with_object(const ModuleImpl& from, Ref<Object> root, std::shared_ptr<OwnCode> code) {
+  auto impl = new_impl(from.name, from.options);
+  if (from.engine.pool) impl->engine.pool = from.engine.pool;
+  impl->archive = from.archive;
+  impl->archive.root = IValue(root);
+  impl->object = std::move(root);
+  impl->code = std::move(code);
+  impl->device = from.device;
+  impl->trusted = from.trusted;
   return Module(std::move(impl));
+}
+Module Module::clone() const {
+  CallScope scope(*impl_.operator->());
+  const IValue root = CloneCopy().copy(impl_->archive.root);
+  return with_object(*impl_.operator->(), Ref<Object>(&root.toObjectRef()), impl_->code);
 }
 
 std::vector<Named<Tensor>> Module::state_dict() const {
@@ -443,6 +450,7 @@ std::string Module::graph_text(const std::string& method, const std::string& pas
   if (passes.empty()) return print_graph(g);
   auto copy = g.copy();
   PassContext c{&op_table(), impl_->object.get()};
+  offer_own_module(c, *impl_.operator->(), method);
   run_pipeline(*copy, c, passes);
   return print_graph(*copy);
 }
@@ -462,7 +470,7 @@ std::string Module::plan_text(const std::string& method) const {
 void Module::compile_all() const {
   CallScope scope(*impl_.operator->());
   std::lock_guard<std::recursive_mutex> lock(impl_->archive.cu->mutex());
-  auto& list = impl_->archive.cu->functions();
+  auto& list = impl_->functions();
   for (size_t i = 0; i < list.size(); ++i) list[i]->ensure_graph();  // the list may grow meanwhile
 }
 
@@ -493,7 +501,7 @@ std::vector<std::pair<std::string, std::string>> Module::missing_operators() con
   std::set<std::string> seen;
   CallScope scope(*impl_.operator->());
   std::lock_guard<std::recursive_mutex> lock(impl_->archive.cu->mutex());
-  auto& list = impl_->archive.cu->functions();
+  auto& list = impl_->functions();
   for (size_t i = 0; i < list.size(); ++i) {
     try {
       find_missing(list[i]->ensure_graph().block(), out, seen);

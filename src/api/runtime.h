@@ -10,6 +10,7 @@
 #include "core/assumptions.h"
 #include "core/budget.h"
 #include "loader/archive.h"
+#include "passes/own_module.h"
 #include "passes/passes.h"
 #include "runtime/interpreter.h"
 #include "runtime/shape_plan.h"
@@ -60,6 +61,7 @@ struct ModuleImpl {
   // First, and so the last to go: what else is here is charged to it. Null: no limit of memory.
   Ref<MemoryAccount> memory;
   LoadedArchive archive;
+  std::shared_ptr<OwnCode> code;  // of a module with functions of its own, else null
   Ref<Object> object;
   LoadOptions options;
   Engine engine;
@@ -79,6 +81,10 @@ struct ModuleImpl {
     return out_of_memory_told([&] { return run_here(method, std::move(inputs), kwargs, limits); });
   }
   Function& method(const std::string& name);
+  // Every function and method that has been met so far.
+  const std::vector<std::unique_ptr<Function>>& functions() const {
+    return code ? code->functions : archive.cu->functions();
+  }
   // The graph that runs: inlined, with PyTorch's run-time rewrite. assumptions: folded as well, as
   // far as they may be made. Null when a constant of the graph can't be assumed.
   std::shared_ptr<Graph> runnable_graph(Function& f, Assumptions* assumptions);

@@ -418,7 +418,9 @@ TypePtr TypeTable::union_of(std::vector<TypePtr> members) {
         covered = j < i && flat[i] == flat[j];
         continue;
       }
-      covered = flat[i]->is_subtype_of(flat[j]) && flat[j]->kind != TypeKind::Any;
+      // A bool goes where an int is wanted, yet stays a member of its own.
+      covered = flat[i]->is_subtype_of(flat[j]) && flat[j]->kind != TypeKind::Any &&
+                flat[j]->kind != TypeKind::Int;
       if (flat[j]->kind == TypeKind::Any) covered = true;
     }
     if (!covered) kept.push_back(flat[i]);

@@ -61,7 +61,7 @@ bool AliasDb::is_mutable_type(TypePtr t) {
   }
 }
 
-AliasDb::AliasDb(const Graph& g) {
+AliasDb::AliasDb(const Graph& g, bool apart) : apart_(apart) {
   for (Value* v : g.inputs())
     if (is_mutable_type(v->type)) add(v, wildcard_of(v->type));
   do {
@@ -206,6 +206,9 @@ void AliasDb::analyze(const Node* n) {
     if (is_mutable_type(n->outputs[0]->type)) add_all(n->outputs[0], of(n->inputs[0]));
     return;
   }
+  if (apart_ && k == prim::GetAttr && n->inputs[0]->type->kind == TypeKind::Class &&
+      static_cast<const ClassType*>(n->inputs[0]->type)->is_module)
+    return fresh(n->outputs[0]);
   if (k == prim::GetAttr || k == prim::ModuleContainerIndex) {
     wild_outputs();
     return;

@@ -49,8 +49,9 @@ std::string_view Symbol::unqualified() const {
 
 Graph* Value::graph() const { return node->graph; }
 
-Value* Value::set_name(const std::string& n) {
+Value* Value::set_name(const std::string& wanted) {
   Graph* g = graph();
+  const std::string n = wanted;  // may be the name of a value that loses it here
   if (!name.empty()) {
     auto it = g->names.find(name);
     if (it != g->names.end() && it->second == this) g->names.erase(it);

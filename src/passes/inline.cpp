@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Replaces calls of known functions and methods by their bodies, innermost first.
+// Replaces calls of known functions and methods by their bodies, innermost first:
+//
+//   %y : Tensor = prim::CallMethod[name="forward"](%m, %x)    =>    the nodes of m's forward
+//
+// inline_as_pytorch is the pass of PyTorch's name: a body is cleaned up (peephole, constants)
+// before it is copied, tasks keep their calls, and so do the constants that name functions.
+// inline_calls is the runtime's: bodies as they are but for dead code, tasks too.
 // Interface calls stay: their target is known at run time only. So do calls beyond a graph's
 // budget, which the interpreter makes: a function that calls two others, each of which calls two,
 // and so on, is as large as its text and not as what it would be with all bodies copied in.
@@ -124,11 +130,14 @@ bool inline_block(Block* b, PassContext& c, Callee how, int depth, size_t& inlin
     Function* callee = callee_of(n);
     if (!callee) {
       if (n->kind == prim::CallMethod || n->kind == prim::CallFunction)
-        c.missed(n, "call", "what is called is known at run time only");
+        c.missed(n, "call", "what it calls isn't known before it runs");
       continue;
     }
     // PyTorch has these methods in C++ and keeps the calls.
-    if (how == Callee::Optimized && callee->self && callee->self->is_native) continue;
+    if (how == Callee::Optimized && callee->self && callee->self->is_native) {
+      c.missed(n, "call", "the method isn't TorchScript");
+      continue;
+    }
     if (callee->compiling) raise<ScriptError>("function ", callee->name, " is called recursively");
     // All callers copy the same two forms.
     auto& body = how == Callee::Optimized ? callee->optimized : callee->inlined;
@@ -137,7 +146,11 @@ bool inline_block(Block* b, PassContext& c, Callee how, int depth, size_t& inlin
       size_t within = 0;
       inline_block(made->block(), c, how, depth + 1, within, most);
       if (how == Callee::Optimized) {
-        peephole(*made, c);
+        PassContext own = c;
+        own.arguments = {};
+        own.arguments.set("disable_shape_peepholes", {"true"});
+        own.remark = nullptr;
+        peephole(*made, own);
         constant_propagation_immutable(*made, *c.ops);
         constant_pooling(*made);
       } else {
@@ -148,7 +161,7 @@ bool inline_block(Block* b, PassContext& c, Callee how, int depth, size_t& inlin
     }
     const size_t size = count_nodes(body->block());
     if (inlined + size > most) {
-      c.missed(n, "call", "the graph would grow beyond its budget");
+      c.missed(n, "call", "the graph would become too large");
       continue;
     }
     c.applied(n, "call");

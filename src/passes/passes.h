@@ -11,6 +11,20 @@
 
 namespace sconce {
 
+// A pass doesn't take this module or graph: nothing is wrong with either.
+class NotApplicable : public Error {
+ public:
+  using Error::Error;
+};
+// The items of a pipeline's outer list.
+std::vector<std::string> pipeline_items(const std::string& text);
+// What "default" stands for: passes that change no answer beyond rounding, and are worth it for
+// every model. Freezing comes first: all else finds constants then.
+const std::string& default_pipeline();
+// For passes that are made of others: the one of that name without arguments, inside of c's own.
+// False where there is none.
+bool run_known_pass(Graph& g, PassContext& c, const char* name);
+
 // Values that a prepared graph may write besides those that it makes: its inputs, and attributes
 // that stayed attributes. When a program makes one of them the same memory as something that the
 // preparation relies on, this call runs unprepared.
@@ -39,7 +53,22 @@ bool rewrite_by_file(Graph&, PassContext&);
 bool constant_propagation_pass(Graph&, PassContext&);
 bool constant_pooling_pass(Graph&, PassContext&);
 bool freeze_attributes(Graph&, PassContext&);
+bool freeze(Graph&, PassContext&);
 bool fold_frozen_conv_bn(Graph&, PassContext&);
+bool fold_frozen_conv_add_or_sub(Graph&, PassContext&);
+bool fold_frozen_conv_mul_or_div(Graph&, PassContext&);
+bool fold_frozen_linear_bn(Graph&, PassContext&);
+bool inline_fork_wait(Graph&, PassContext&);
+bool loop_unrolling(Graph&, PassContext&);
+bool constant_loop_unrolling(Graph&, PassContext&);
+bool remove_mutation(Graph&, PassContext&);
+bool remove_inplace_ops(Graph&, PassContext&);
+bool inplace_to_functional_activation(Graph&, PassContext&);
+bool functional_to_inplace_activation(Graph&, PassContext&);
+bool run_decompositions(Graph&, PassContext&);
+bool fuse_linear(Graph&, PassContext&);
+bool fuse_addmm(Graph&, PassContext&);
+bool fuse_add_relu(Graph&, PassContext&);
 
 // Without a counterpart in PyTorch.
 bool shape_propagation(Graph&, PassContext&);

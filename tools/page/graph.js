@@ -6,7 +6,7 @@
 const byId = id => document.getElementById(id);
 const graphs = JSON.parse(byId('data').textContent).graphs;
 const kPad = 14, kHead = 24;                      // around what is inside of an open group; its title
-const kFirstBoxes = 80, kMostBoxes = 3000;        // that are open at first; at most, by "Open all"
+const kMostBoxes = 3000;                          // that "Open all" shows
 let selected = null;                              // {graph, node | value | group}, each an object of the data
 let hits = [], hit = -1;                          // [graph, node] that a search found; the current one
 
@@ -57,7 +57,7 @@ function meaning(g, value, depth = 0) {
   const inner = () => n.in.map(i => meaning(g, g.values[i], depth + 1) || g.values[i].name).join(', ');
   if (depth > 8) return '...';
   if (n.kind === 'prim::Constant') return value.content || (n.attributes ? n.attributes[0][1] : 'None');
-  if (n.kind === 'prim::GetAttr') return (meaning(g, g.values[n.in[0]], depth + 1) || 'self') + '.' + n.attributes[0][1];
+  if (n.kind === 'prim::GetAttr') return (meaning(g, g.values[n.in[0]], depth + 1) || 'self') + '.' + n.attributes[0][1].slice(1, -1);
   if (n.kind === 'prim::ListConstruct') return '[' + inner() + ']';
   if (n.kind === 'prim::TupleConstruct') return '(' + inner() + ')';
   return '';
@@ -252,7 +252,7 @@ function zoom(g, factor, x, y) {
 function fit(g, readable) {
   const {width, height} = g.svg.getBoundingClientRect();
   let scale = Math.min((width - 20) / g.placed.w, (height - 20) / g.placed.h, 1.2);
-  if (readable) scale = Math.max(scale, 0.7);
+  if (readable) scale = Math.max(scale, 0.85);
   g.view = {scale, x: (width - g.placed.w * scale) / 2, y: readable ? 10 : (height - g.placed.h * scale) / 2};
   applyView(g);
 }
@@ -411,7 +411,7 @@ function select(target, show) {
     if (node) {
       const line = byId(`n${g.side}-${node.id}`);
       line.classList.add('selected');
-      if (document.body.className === 'view-text') line.scrollIntoView({block: 'nearest', inline: 'nearest'});
+      if (document.body.className === 'view-text') line.scrollIntoView({block: 'center', inline: 'nearest'});
       if (document.body.className === 'view-tree') showInTree(g, node);
       if (g.drawn && away) showInDrawing(g, node);
     }
@@ -445,7 +445,9 @@ function showInTree(g, node) {
 function search(words) {
   words = words.trim().toLowerCase();
   hit = -1;
+  const rank = n => (n.kind.toLowerCase().includes(words) ? 0 : 1) + (n.hidden ? 2 : 0);
   hits = words ? graphs.flatMap(g => g.nodes.filter(n => n.words.includes(words)).map(n => [g, n])) : [];
+  hits.sort((a, b) => rank(a[1]) - rank(b[1]));
   byId('found').textContent = words ? `${hits.length} found` : '';
   graphs.forEach(mark);
 }
@@ -481,11 +483,12 @@ function start() {
     if (!g.drawn) continue;
     g.layer = draw('g');
     g.svg = draw('svg', {}, draw('defs', {}, draw('marker', {
-      id: `arrow-${g.side}`, viewBox: '0 0 8 8', refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, orient: 'auto'},
+      id: `arrow-${g.side}`, viewBox: '0 0 8 8', refX: 7, refY: 4, markerWidth: 8, markerHeight: 8,
+      markerUnits: 'userSpaceOnUse', orient: 'auto'},
       draw('path', {d: 'M0 0L8 4L0 8z'}))), g.layer);
     g.section.querySelector('.drawing').append(g.svg);
     listen(g);
-    open(g, kFirstBoxes);
+    open(g, g.section.clientWidth < 600 ? 40 : 80);
     drawGraph(g);
   }
   const drawn = graphs.filter(g => g.drawn);

@@ -113,6 +113,27 @@ Function* CompilationUnit::find_function(const std::string& name) {
   return add_function(tree, prefix_of(name), nullptr);
 }
 
+std::string CompilationUnit::mangle(const std::string& qualified_name) {
+  static constexpr std::string_view kMark = "___torch_mangle_";
+  std::string name = qualified_name;
+  do {
+    size_t mark = name.find(kMark);
+    if (mark == std::string::npos) {
+      const size_t dot = name.rfind('.');
+      mark = dot == std::string::npos ? 0 : dot + 1;
+      name.insert(mark, std::string(kMark) + "0.");
+    }
+    const size_t number = mark + kMark.size();
+    const size_t end = std::min(name.find('.', number), name.size());
+    // A name that is mangled already gets a higher number.
+    if (qualified_name.find(kMark) != std::string::npos && end - number < 10)
+      next_mangle =
+          std::max<uint64_t>(next_mangle, std::strtoull(name.c_str() + number, nullptr, 10) + 1);
+    name.replace(number, end - number, std::to_string(next_mangle++));
+  } while (named_.count(name));
+  return name;
+}
+
 ClassType* CompilationUnit::create_class(const std::string& name, bool is_module) {
   auto cls = std::make_unique<ClassType>(name, is_module);
   ClassType* p = cls.get();
