@@ -63,6 +63,7 @@ bool inline_fork_wait(Graph&, PassContext&);
 bool loop_unrolling(Graph&, PassContext&);
 bool constant_loop_unrolling(Graph&, PassContext&);
 bool remove_mutation(Graph&, PassContext&);
+bool remove_list_mutation(Graph&, PassContext&);  // the first half of it
 bool remove_inplace_ops(Graph&, PassContext&);
 bool inplace_to_functional_activation(Graph&, PassContext&);
 bool functional_to_inplace_activation(Graph&, PassContext&);
