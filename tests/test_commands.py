@@ -260,6 +260,80 @@ class Commands(unittest.TestCase):
         self.assertEqual(sconce("opt", FIXTURES / "mlp.pt", "--passes", "no_such_pass").returncode, 3)
         self.assertIn("constant_propagation", sconce("opt", "--list").stdout)
 
+    def test_opt_shows_what_passes_did(self):
+        net = FIXTURES / "small_cnn.pt"
+        passes = "inline,freeze,constant_propagation,fold_frozen_conv_bn,dce"
+        r = sconce("opt", net, "--passes", passes, "--print-before", "dce", "--print-after", "inline,dce", "--statistics",
+                   "--time-passes", "--explain=inline", "-o", self.folder / "o.ir")
+        self.assertEqual(r.returncode, 0, r.stderr)
+        for words in ("-- before dce\n", "-- after inline\n", "-- after dce", "-- time\n", "-- statistics\ninline: 1 run, ",
+                      "-- explain\n", ": inline: call: prim::CallMethod was rewritten"):
+            self.assertIn(words, r.stderr)
+        self.assertNotIn("-- before inline", r.stderr)
+        self.assertRegex(r.stderr, r"inline: 1 run, 1 changed something; nodes \d+ -> \d+ \(\+\d+ by it\)\n  call: \d+ applied, 0 missed")
+        r = sconce("opt", net, "--passes", passes, "--print-changed=text", "--stop-after", "freeze")
+        self.assertIn("-- freeze\ngraph(", r.stderr)
+        self.assertNotIn("-- dce", r.stderr)
+        self.assertIn("aten::batch_norm", r.stdout)
+        r = sconce("opt", net, "--passes", passes, "--bisect-limit", 2)
+        self.assertIn("bisect: the last that changed something is 2 freeze\n", r.stderr)
+        self.assertEqual(r.stdout, sconce("opt", net, "--passes", "inline,freeze").stdout)
+        for wrong in (["--print-after", "x"], ["--stop-after", "dce:x"], ["--explain=x"]):
+            self.assertEqual(sconce("opt", net, "--passes", "dce", *wrong).returncode, 3, wrong)
+        for wrong in (["--print-changed=x"], ["--bisect-limit", -1]):
+            self.assertEqual(sconce("opt", net, "--passes", "dce", *wrong).returncode, 2, wrong)
+
+    def test_opt_bisects(self):
+        r = sconce("opt", FIXTURES / "small_cnn.pt", "--passes", "inline,freeze,constant_propagation,fold_frozen_conv_bn,dce",
+                   "--bisect", "grep -q aten::batch_norm {}")
+        self.assertEqual(r.returncode, 0, r.stderr)
+        self.assertIn("the command fails from change ", r.stdout)
+        self.assertIn(" on: fold_frozen_conv_bn\n", r.stdout)
+        self.assertRegex(r.stdout, r"\n- .*aten::batch_norm")
+        r = sconce("opt", FIXTURES / "small_cnn.pt", "--passes", "inline", "--bisect", "true")
+        self.assertIn("succeeds with all passes", r.stderr)
+        r = sconce("opt", FIXTURES / "small_cnn.pt", "--passes", "inline", "--bisect", "false")
+        self.assertIn("fails without any pass", r.stderr)
+
+    def test_opt_reproducer(self):
+        ir, rules, file = self.folder / "g.ir", self.folder / "bad.rules", self.folder / "r.ir"
+        ir.write_text("graph(%x : Tensor):\n  %d : Tensor = aten::abs(%x)\n  %y : Tensor = aten::neg(%x)\n  return (%y)\n")
+        rules.write_text("rule bad\n  graph(%x):\n    %y = aten::neg(%x)\n")
+        r = sconce("opt", ir, "--passes", "dce", "--rewrite", rules, "--reproducer", file)
+        self.assertEqual(r.returncode, 3)
+        self.assertIn(f"pass rewrite(rules={rules}): {rules}:3: rule bad has no '=>'", r.stderr)
+        self.assertIn(f"sconce opt {file} runs the pass again", r.stderr)
+        text = file.read_text()
+        self.assertIn(f"# passes: rewrite(rules={rules})\n", text)
+        self.assertNotIn("aten::abs", text)
+        self.assertEqual(sconce("opt", file, "--reproducer", self.folder / "again.ir").returncode, 3)
+        self.assertTrue((self.folder / "again.ir").exists())
+        rules.write_text("rule good\n  graph(%x):\n    %y = aten::neg(%x)\n    return (%y)\n=>\n"
+                         "  graph(%x):\n    %y = aten::abs(%x)\n    return (%y)\n")
+        r = sconce("opt", file)
+        self.assertEqual(r.returncode, 0, r.stderr)
+        self.assertIn("aten::abs(%x)", r.stdout)
+
+    def test_check(self):
+        checks = self.folder / "e.check"
+        checks.write_text("CHECK: conv\nCHECK-NEXT: relu\n")
+        r = sconce("check", checks, input="conv\nrelu\n")
+        self.assertEqual((r.returncode, r.stdout, r.stderr), (0, "", ""))
+        r = sconce("check", checks, input="conv\ntanh\nrelu\n")
+        self.assertEqual(r.returncode, 1)
+        self.assertIn("e.check:2:13: error: CHECK-NEXT: is not on the line after the previous match\n", r.stderr)
+        self.assertIn("<stdin>:3:1: note: 'next' match was here\nrelu\n^\n", r.stderr)
+        (self.folder / "t").write_text("conv\nrelu\n")
+        self.assertEqual(sconce("check", checks, "--input", self.folder / "t").returncode, 0)
+        self.assertEqual(sconce("check", checks, "--prefix", "OUR", input="").returncode, 3)
+        self.assertEqual(sconce("check", self.folder / "absent", input="").returncode, 3)
+
+    def test_the_page_on_passes_is_the_example(self):
+        page = (TESTS.parent / "docs" / "write-a-pass.md").read_text()
+        for name in ("relu_once.cpp", "CMakeLists.txt", "relu_once.check.ir"):
+            code = page.split(f"`{name}`:\n\n```", 1)[1].split("\n", 1)[1].split("```", 1)[0]
+            self.assertEqual(code, (TESTS.parent / "examples" / "pass_plugin" / name).read_text(), name)
+
     def test_passes_and_round_trip(self):
         r = sconce("verify", "--passes", TESTS / "passes")
         self.assertEqual(r.returncode, 0, r.stdout)

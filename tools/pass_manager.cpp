@@ -169,7 +169,7 @@ void PassManager::hear(const Remark& r) {
   auto& [applied, missed] = statistics_[r.pass].rewrites[r.rewrite];
   ++(r.applied ? applied : missed);
   if (o_.explain.empty() || !is_listed(o_.explain, r.pass ? r.pass->name : "")) return;
-  std::string text = (r.position.empty() ? "" : r.position + ": ") +
+  std::string text = (r.position.empty() ? "" : without_folders(r.position) + ": ") +
                      std::string(r.pass ? r.pass->name : "?") + ": " + r.rewrite + ": " + r.node +
                      (r.applied ? " was rewritten" : " was not rewritten: " + r.reason);
   if (!r.line.empty()) text += "\n    " + r.line;

@@ -80,7 +80,7 @@ namespace {
 class DeadCode {
  public:
   // Without the analysis every write is an effect.
-  DeadCode(Graph& g, bool analyze) : graph_(g) {
+  DeadCode(Graph& g, bool analyze, const NodeLog& log) : graph_(g), log_(log) {
     if (analyze) alias_.emplace(g);
   }
 
@@ -194,6 +194,7 @@ class DeadCode {
       if (recurse)
         for (Block* inner : n->blocks) sweep(inner, true);
       if (!marked_.count(n) && !n->has_uses()) {
+        if (log_) log_(n, nullptr);
         n->destroy();
         changed_ = true;
       }
@@ -206,6 +207,7 @@ class DeadCode {
   std::unordered_set<const Node*> marked_;
   std::unordered_set<const Value*> live_;
   std::unordered_map<const Node*, bool> effects_;
+  NodeLog log_;
   bool changed_ = false;
 };
 
@@ -230,8 +232,10 @@ void lower_tuples(Block* b) {
 
 }  // namespace
 
-bool eliminate_dead_code(Graph& g, bool analyze) { return DeadCode(g, analyze).run(); }
-bool eliminate_dead_code_of(Block& b) { return DeadCode(*b.graph, false).run(&b, false); }
+bool eliminate_dead_code(Graph& g, bool analyze, const NodeLog& log) {
+  return DeadCode(g, analyze, log).run();
+}
+bool eliminate_dead_code_of(Block& b) { return DeadCode(*b.graph, false, nullptr).run(&b, false); }
 
 namespace {
 bool remove_unused(Block* b) {
@@ -390,8 +394,9 @@ bool same_to_run(const Value* a, const Value* b) {
 
 class ConstantPropagator {
  public:
-  ConstantPropagator(Graph& g, bool aliasing, Assumptions* assumptions = nullptr)
-      : g_(g), aliasing_(aliasing), assumptions_(assumptions) {}
+  ConstantPropagator(Graph& g, bool aliasing, Assumptions* assumptions = nullptr,
+                     NodeLog log = nullptr)
+      : g_(g), aliasing_(aliasing), assumptions_(assumptions), log_(std::move(log)) {}
   bool run() {
     block(g_.block());
     if (changed_) assumptions_ ? remove_unused(g_) : eliminate_dead_code(g_);
@@ -412,6 +417,7 @@ class ConstantPropagator {
         inline_block_before(n, live);
         for (size_t i = 0; i < n->outputs.size(); ++i)
           n->outputs[i]->replace_all_uses_with(live->outputs()[i]);
+        if (log_) log_(n, nullptr);
         n->destroy();
         changed_ = true;
       } else {
@@ -424,6 +430,7 @@ class ConstantPropagator {
       if (!may_run) {
         for (size_t i = 0; i < n->outputs.size(); ++i)
           n->outputs[i]->replace_all_uses_with(n->inputs[i + 2]);
+        if (log_) log_(n, nullptr);
         n->destroy();
         changed_ = true;
       } else {
@@ -433,6 +440,10 @@ class ConstantPropagator {
     } else if (constant_inputs && supported(n)) {
       fold(n);
     } else {
+      if (log_ && constant_inputs && n->blocks.empty() && n->kind != prim::Constant &&
+          !n->inputs.empty())
+        log_(n,
+             "its kind isn't folded, or what it reads or makes may be written or leaves the graph");
       for (Block* b : n->blocks) block(b);
     }
   }
@@ -464,7 +475,11 @@ class ConstantPropagator {
     std::optional<Folding> folding;
     if (assumptions_) folding.emplace(*assumptions_);
     auto r = fold_node(n);
-    if (!r || (folding && !folding->succeeded())) return;
+    if (!r || (folding && !folding->succeeded())) {
+      if (log_) log_(n, r ? "what it reads may change" : "it can't be run before the graph runs");
+      return;
+    }
+    if (log_ && n->has_uses()) log_(n, nullptr);
     InsertPoint at(g_, n);
     SourceRange saved = g_.current_range;
     g_.current_range = n->range;
@@ -521,15 +536,18 @@ class ConstantPropagator {
   Graph& g_;
   bool aliasing_;
   Assumptions* assumptions_;
+  NodeLog log_;
   std::unique_ptr<AliasDb> alias_;
   bool changed_ = false;
 };
 
-void pool(Block* b, Graph& g, bool to_run, std::unordered_multimap<size_t, Node*>& seen) {
+bool pool(Block* b, Graph& g, bool to_run, const NodeLog& log,
+          std::unordered_multimap<size_t, Node*>& seen) {
   check_stack();
+  bool changed = false;
   for (Node* n : b->nodes()) {
     if (!n->blocks.empty()) {
-      for (Block* inner : n->blocks) pool(inner, g, to_run, seen);
+      for (Block* inner : n->blocks) changed |= pool(inner, g, to_run, log, seen);
       continue;
     }
     if (n->kind != prim::Constant) continue;
@@ -543,14 +561,17 @@ void pool(Block* b, Graph& g, bool to_run, std::unordered_multimap<size_t, Node*
                  : same_constant(it->second->output(), n->output()))
         existing = it->second;
     if (existing) {
+      if (log) log(n, nullptr);
       n->replace_all_uses_with(existing);
       n->destroy();
+      changed = true;
       continue;
     }
     seen.emplace(h, n);
     Node* first = g.block()->first();
     if (n != first) n->move_before(first);
   }
+  return changed;
 }
 
 }  // namespace
@@ -558,13 +579,13 @@ void pool(Block* b, Graph& g, bool to_run, std::unordered_multimap<size_t, Node*
 bool constant_propagation_immutable(Graph& g, const OpTable&) {
   return ConstantPropagator(g, false).run();
 }
-bool constant_propagation(Graph& g, const OpTable&, Assumptions* assumptions) {
-  return ConstantPropagator(g, true, assumptions).run();
+bool constant_propagation(Graph& g, const OpTable&, Assumptions* assumptions, const NodeLog& log) {
+  return ConstantPropagator(g, true, assumptions, log).run();
 }
 
-void constant_pooling(Graph& g, bool to_run) {
+bool constant_pooling(Graph& g, bool to_run, const NodeLog& log) {
   std::unordered_multimap<size_t, Node*> seen;
-  pool(g.block(), g, to_run, seen);
+  return pool(g.block(), g, to_run, log, seen);
 }
 
 // ---- order of outputs ----

@@ -7,10 +7,14 @@
 
 namespace sconce {
 
+// Hears of single nodes, before they are destroyed: that n goes, or (why_not isn't null) why it
+// stays. May be empty.
+using NodeLog = std::function<void(const Node* n, const char* why_not)>;
+
 // Inverse mark and sweep from the returned values and from nodes with effects. analyze: a write
 // that nothing live can see is no effect; else every write is one, as PyTorch's pass of that name
 // has it.
-bool eliminate_dead_code(Graph& g, bool analyze = true);
+bool eliminate_dead_code(Graph& g, bool analyze = true, const NodeLog& log = nullptr);
 // Of b alone, not of the blocks in it; every write is an effect.
 bool eliminate_dead_code_of(Block& b);
 // Removes unused nodes that can't raise: what is left when a graph that is made to run was folded.
@@ -23,10 +27,12 @@ bool constant_propagation_immutable(Graph& g, const OpTable& ops);
 // The same for any type that the alias analysis proves unwritten. assumptions (may be null): of a
 // graph that is made to run; what is read is noted there, and a value that may leave the graph is
 // not folded, since every run owes its caller one of its own.
-bool constant_propagation(Graph& g, const OpTable& ops, Assumptions* assumptions = nullptr);
+bool constant_propagation(Graph& g, const OpTable& ops, Assumptions* assumptions = nullptr,
+                          const NodeLog& log = nullptr);
 // Equal constants once, at the front. to_run: two tensors, lists or dicts stay two, as they may
-// leave the graph or change.
-void constant_pooling(Graph& g, bool to_run = false);
+// leave the graph or change. True when one went; the order of
+// those that stay changes too.
+bool constant_pooling(Graph& g, bool to_run = false, const NodeLog& log = nullptr);
 // Outputs of If and Loop in the order of their first use.
 void canonicalize_outputs(Graph& g);
 // Aliases of operators become the plain ones; rsub.Tensor becomes sub.

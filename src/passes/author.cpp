@@ -50,8 +50,4 @@ Node* PassContext::insert_operator(Node* before, const std::string& kind,
   return n->insert_before(before);
 }
 
-bool PassContext::remove_dead_code(Graph& g) const {
-  return assumptions ? remove_unused(g) : eliminate_dead_code(g, false);
-}
-
 }  // namespace sconce

@@ -382,6 +382,7 @@ class Conversion {
     } else if (goes_into(name)) {
       same_dtype(n);
     }
+    if (name == "embedding" && surely_reduced(n->input())) reduced_.insert(n->output());
     if ((!is_strict(name) && !keeps_dtype(name)) || asks_for_dtype(n)) return;
     bool all = false;
     for (const Value* v : n->inputs) {
@@ -467,6 +468,8 @@ class Conversion {
   Value* restored(Value* v, Node* before) {
     check_stack();
     if (is_tensor(v)) {
+      // Reduced for others only.
+      if (v->node->op == down_ && full_.count(v->node->input())) return v->node->input();
       const bool original = v->node->kind == prim::Param || v->node->kind == prim::Constant;
       return original || full_.count(v) || other_dtype(v) ? v : cast(v, before, false);
     }

@@ -302,6 +302,8 @@ class Propagation {
       }
       if (values.size() == n->inputs.size()) in[w] = std::move(values);
     }
+    for (size_t w = 0; w < kNeeded; ++w)
+      if (!in[w]) return fail("a part of an input isn't known");
     // A factory that isn't told makes its tensors on the CPU.
     if (!traits.tensors && !device && schema.argument_index("device") >= 0) device = Device{};
     std::string why;

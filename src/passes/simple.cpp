@@ -5,13 +5,26 @@
 
 namespace sconce {
 
+namespace {
+// What such a function says of single nodes, as the pass's remarks.
+NodeLog remarks(const PassContext& c, const char* rewrite) {
+  if (!c.remark) return nullptr;
+  return [&c, rewrite](const Node* n, const char* why_not) {
+    why_not ? c.missed(n, rewrite, why_not) : c.applied(n, rewrite);
+  };
+}
+}  // namespace
+
+bool PassContext::remove_dead_code(Graph& g) const {
+  return assumptions ? remove_unused(g) : eliminate_dead_code(g, false, remarks(*this, "unused"));
+}
+
 bool dce(Graph& g, PassContext& c) { return c.remove_dead_code(g); }
 bool constant_propagation_pass(Graph& g, PassContext& c) {
-  return constant_propagation(g, *c.ops, c.assumptions);
+  return constant_propagation(g, *c.ops, c.assumptions, remarks(c, "fold"));
 }
 bool constant_pooling_pass(Graph& g, PassContext& c) {
-  constant_pooling(g, c.assumptions != nullptr);
-  return false;
+  return constant_pooling(g, c.assumptions != nullptr, remarks(c, "equal"));
 }
 
 }  // namespace sconce

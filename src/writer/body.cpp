@@ -46,8 +46,7 @@ void BodyPrinter::refuse(const Node* n, const std::string& why) const {
 
 std::string BodyPrinter::fresh_name(const std::string& wanted) {
   std::string name = wanted;
-  while (used_.count(name) || is_reserved(name))
-    name = wanted + std::to_string(next_number_[wanted]++);
+  while (used_.count(name) || is_reserved(name)) name = wanted + std::to_string(numbers_[name]++);
   used_.insert(name);
   return name;
 }
@@ -137,10 +136,28 @@ void BodyPrinter::block(Block* b, bool others) {
   entered_.pop_back();
 }
 
-void BodyPrinter::assign(const std::vector<Value*>& left, const std::vector<Value*>& right) {
+bool BodyPrinter::is_annotated(const Value* left, const Value* right) {
+  const TypeKind k = left->type->kind;
+  if (k == TypeKind::Union || k == TypeKind::Optional) return annotated_.insert(left).second;
+  return left->type->str() != right->type->str();
+}
+
+// separately: each in a line of its own, with its type.
+void BodyPrinter::assign(const std::vector<Value*>& left, const std::vector<Value*>& right,
+                         bool separately) {
   if (left.empty()) return;
+  if (left.size() > 1 && separately) {
+    for (size_t i = 0; i < left.size(); ++i) assign({left[i]}, {right[i]}, true);
+    return;
+  }
   indent();
   list(out_, left);
+  if (left.size() == 1 &&
+      (left[0]->type->kind == TypeKind::Union || left[0]->type->kind == TypeKind::Optional ||
+       separately) &&
+      annotated_.insert(left[0]).second) {
+    put(" : " + annotation(left[0]->type));
+  }
   put(" = ");
   list(out_, right);
   put("\n");
@@ -184,6 +201,12 @@ void BodyPrinter::split(Value* v) {
 
 void BodyPrinter::print_if(Node* n) {
   name_all(n->outputs);
+  // Without types a reader would find others than the outputs have.
+  bool typed = false;
+  for (size_t i = 0; i < n->outputs.size() && !typed; ++i)
+    typed = unify_types(n->blocks[0]->outputs()[i]->type, n->blocks[1]->outputs()[i]->type,
+                        *n->graph->types) != n->outputs[i]->type &&
+            n->outputs[i]->type->kind != TypeKind::Tensor;
   for (size_t i = 0; i < 2; ++i) {
     indent();
     if (i == 0) {
@@ -195,7 +218,7 @@ void BodyPrinter::print_if(Node* n) {
     }
     ++level_;
     block(n->blocks[i], !n->outputs.empty());
-    assign(n->outputs, n->blocks[i]->outputs());
+    assign(n->outputs, n->blocks[i]->outputs(), typed);
     --level_;
   }
 }
@@ -213,13 +236,14 @@ void BodyPrinter::print_loop(Node* n) {
       refuse(n, "a pass has made it a loop that is neither for nor while");
   }
   name_all(n->outputs);
-  for (size_t i = 0; i < n->outputs.size(); ++i)
+  for (size_t i = 0; i < n->outputs.size(); ++i) {
     names_[body->inputs()[i + 1]] = names_[n->outputs[i]];
+    annotated_.insert(body->inputs()[i + 1]);  // its type is told before the loop
+  }
   for (size_t i = 0; i < n->outputs.size(); ++i) {
     indent();
     out_.add(use(n->outputs[i]));
-    if (n->outputs[i]->type->str() != n->inputs[i + 2]->type->str())
-      put(": " + annotation(n->outputs[i]->type));
+    if (is_annotated(n->outputs[i], n->inputs[i + 2])) put(": " + annotation(n->outputs[i]->type));
     put(" = ");
     out_.add(use(n->inputs[i + 2]));
     put("\n");
@@ -234,7 +258,7 @@ void BodyPrinter::print_loop(Node* n) {
     out_.add(use(n->input(0)));
     put("):\n");
   } else {
-    assign({round}, {n->input(1)});
+    assign({round}, {n->input(1)}, false);
     indent();
     put("while " + names_[round] + ":\n");
     carried.push_back(round);
@@ -244,7 +268,7 @@ void BodyPrinter::print_loop(Node* n) {
   next.insert(next.end(), body->outputs().begin() + 1, body->outputs().end());
   ++level_;
   block(body, !carried.empty());
-  assign(carried, next);
+  assign(carried, next, false);
   --level_;
 }
 
