@@ -84,6 +84,7 @@ function stretch(wanted) {
     (moved, p) => moved + (Math.min(Math.max(x, p.from), p.to) - p.from) * (p.factor - 1), x);
 }
 
+const headWidth = box => 7.4 * (box.title + (box.note || '')).length + 46;
 // Where everything of a group stands, and what is inside of its open groups.
 function place(g, group) {
   const boxes = group.boxes.map(box => {
@@ -92,7 +93,7 @@ function place(g, group) {
     return {box, x, y, w, h, inside: of && of.open && of.size ? place(g, of) : null};
   });
   const open = boxes.filter(b => b.inside);
-  const fx = stretch(open.map(b => [b.x - b.w / 2, b.x + b.w / 2, Math.max(b.w, b.inside.w + 2 * kPad)]));
+  const fx = stretch(open.map(b => [b.x - b.w / 2, b.x + b.w / 2, Math.max(b.w, headWidth(b.box), b.inside.w + 2 * kPad)]));
   const fy = stretch(open.map(b => [b.y - b.h / 2, b.y + b.h / 2, b.inside.h + kPad + kHead]));
   for (const b of boxes) {
     const [left, right, top, bottom] = [fx(b.x - b.w / 2), fx(b.x + b.w / 2), fy(b.y - b.h / 2), fy(b.y + b.h / 2)];
