@@ -5,7 +5,9 @@
 // answer that doesn't come is a finding. Meant for builds with -fsanitize=address,undefined.
 //
 //     sconce_hostile_calls [--seed S] [--calls N] [--operator NAME] [--call K] [--jobs J]
+//                          [--from I] [--seconds S]
 //
+// With --seconds no operator is begun after these; the last line says with which --from to go on.
 // Each operator's calls run in a child process, whose position stands in shared memory, so that a
 // crash names the call and the next ones are still made. --call K makes one call in this process
 // and shows its arguments. Ends with code 1 when there was a finding.
@@ -18,6 +20,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -463,6 +466,8 @@ std::string summary(const std::string& text, int status) {
 struct Options {
   uint64_t seed = 1;
   int64_t calls = 200, call = -1;
+  size_t from = 0;     // of the operators in the table's order
+  double seconds = 0;  // 0: no end
   std::string name;
   size_t jobs = 1;
 };
@@ -476,6 +481,8 @@ int run_all(const Options& o) {
   }
   compile_composites();  // once, for all children
   const size_t total = todo.size();
+  todo.erase(todo.begin(), todo.begin() + static_cast<ptrdiff_t>(std::min(o.from, total)));
+  const auto began = std::chrono::steady_clock::now();
   std::reverse(todo.begin(), todo.end());
   auto* shared = static_cast<Shared*>(mmap(nullptr, o.jobs * sizeof(Shared), PROT_READ | PROT_WRITE,
                                            MAP_SHARED | MAP_ANONYMOUS, -1, 0));
@@ -484,7 +491,8 @@ int run_all(const Options& o) {
   for (size_t i = 0; i < o.jobs; ++i) children[i].shared = new (&shared[i]) Shared{{0}, {0}};
   auto begin_next = [&](Child& c) {
     c.pid = 0;
-    if (todo.empty()) return;
+    const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - began;
+    if (todo.empty() || (o.seconds > 0 && passed.count() > o.seconds)) return;
     c.op = todo.back();
     todo.pop_back();
     c.findings = 0;
@@ -530,6 +538,7 @@ int run_all(const Options& o) {
   std::cout << total << " operators, " << made << " calls, " << answered << " answered, "
             << findings << " findings, " << slow << " took more than " << kSeconds << " s"
             << std::endl;
+  if (o.seconds > 0) std::cout << "go on with --from " << total - todo.size() << std::endl;
   return findings || slow ? 1 : 0;
 }
 
@@ -566,6 +575,10 @@ int main(int argc, char** argv) {
       o.call = std::atoll(v);
     else if (a == "--operator")
       o.name = v;
+    else if (a == "--from")
+      o.from = static_cast<size_t>(std::max(0ll, std::atoll(v)));
+    else if (a == "--seconds")
+      o.seconds = std::atof(v);
     else if (a == "--jobs")
       o.jobs = static_cast<size_t>(std::max(1, std::atoi(v)));
     else

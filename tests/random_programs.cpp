@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Random programs and random changes between their calls: Mode::Optimized against Mode::Interpret.
 //
-//     sconce_random_programs [--steps N] [--seed S] [--length N]
+//     sconce_random_programs [--steps N] [--seed S] [--length N] [--threads N] [--no-plans]
 //
 // A program is some methods defined on fixtures/state.pt and a sequence of operations of the host:
 // calls, and the changes that `sconce verify --changes` knows (tools/changes.h). A difference is
@@ -60,11 +60,15 @@ Program random_program(uint64_t seed, int length) {
 class Runner {
  public:
   // Both as loaded: a run happens in a child process.
-  Runner() {
+  // threads: of the tested side. plans: its straight-line methods are replayed as plans.
+  Runner(int threads, bool plans) {
     for (Side* s : {&tested_, &expected_}) {
       s->mode = s == &tested_ ? Mode::Optimized : Mode::Interpret;
       LoadOptions o;
       o.mode = s->mode;
+      if (s == &tested_) o.num_threads = threads;
+      // Under limits straight-line graphs run in the interpreter.
+      if (s == &tested_ && !plans) o.limits.steps = uint64_t{1} << 60;
       s->module = load(std::string(SCONCE_FIXTURES) + "/state.pt", o);
       s->module.compile_all();
       host_call(*s, "ramp", {0.5, int64_t{2}, int64_t{3}});
@@ -313,7 +317,8 @@ class Shrinker {
 int main(int argc, char** argv) {
   int64_t steps = 10000, length = 50, differences = 1;
   uint64_t seed = 1;
-  bool verbose = false;
+  bool verbose = false, plans = true;
+  int threads = 1;
   std::string sort;
   for (int i = 1; i < argc; ++i) {
     std::string a = argv[i];
@@ -324,6 +329,10 @@ int main(int argc, char** argv) {
       seed = static_cast<uint64_t>(number());
     else if (a == "--length")
       length = number();
+    else if (a == "--threads")
+      threads = static_cast<int>(number());
+    else if (a == "--no-plans")
+      plans = false;
     else if (a == "--differences")
       differences = number();
     else if (a == "--sort" && i + 1 < argc)
@@ -332,11 +341,12 @@ int main(int argc, char** argv) {
       verbose = true;
     else {
       std::cerr << "usage: sconce_random_programs [--steps N] [--seed S] [--length OPERATIONS]\n"
+                   "                              [--threads N] [--no-plans]\n"
                    "                              [--differences MOST] [--sort SORT] [--verbose]\n";
       return 2;
     }
   }
-  Runner runner;
+  Runner runner(threads, plans);
   runner.verbose = verbose;
   int64_t done = 0, found = 0, ended = 0;
   for (uint64_t program = 0; done < steps; ++program, done += length) {

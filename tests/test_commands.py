@@ -196,7 +196,7 @@ class Commands(unittest.TestCase):
 
     def test_opt(self):
         r = sconce("opt", FIXTURES / "small_cnn.pt", "--diff", "--time-passes", "--passes",
-                   "inline,freeze,fold_frozen_conv_bn,dce")
+                   "inline,freeze_attributes,fold_frozen_conv_bn,dce")
         self.assertEqual(r.returncode, 0, r.stderr)
         self.assertNotIn("batch_norm", r.stdout)
         self.assertIn("-- fold_frozen_conv_bn", r.stderr)

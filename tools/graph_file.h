@@ -20,14 +20,14 @@ GraphFile open_graph(const std::string& path, const std::string& method);
 // The kernels that folding passes run on are those of this thread meanwhile.
 void run_passes(GraphFile& g, const std::string& pipeline);
 
+// Without the "%" of graph text.
+std::string value_name(const Value* v);
+// n has the attribute a.
+std::string attribute_text(const Attribute& a, const Node* n);
+
 // Graphviz: a box a node, edges from definitions to uses, blocks as clusters.
 std::string graph_dot(const Graph& g);
-// One page with the text; values link to their definitions and show their uses.
-std::string graph_html(const Graph& g, const std::string& title);
 // {"inputs":[{"name","type"}],"nodes":[{"kind","inputs","outputs","attributes","blocks","source"}],"outputs":[]}
 std::string graph_json(const Graph& g);
-
-// Lines that differ, as diff -U1 shows them; empty when there are none.
-std::string text_diff(const std::string& before, const std::string& after);
 
 }  // namespace sconce::tool

@@ -202,7 +202,9 @@ struct Description {
 };
 
 Description describe_archive(const std::string& path) {
-  Module m = load(path);
+  LoadOptions options;
+  options.map_file = true;  // most of it is not looked at
+  Module m = load(path, options);
   const LoadedArchive& a = m.impl()->archive;
   Found found = look_at(m);
   ModuleNode tree = module_tree(*m.impl()->object);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The sconce command. Data on stdout, errors on stderr; the exit codes stand in kExitCodes.
+#include <unistd.h>
+
 #include <algorithm>
 #include <csignal>
 #include <iostream>
@@ -113,7 +115,7 @@ int run_command(int argc, char** argv, LimitOptions& limits) {
       {"run", add_run(app)},         {"inspect", add_inspect(app)}, {"graph", add_graph(app)},
       {"verify", add_verify(app)},   {"bench", add_bench(app)},     {"ops", add_ops(app)},
       {"compile", add_compile(app)}, {"opt", add_opt(app)},         {"devices", add_devices(app)},
-      {"scan", add_scan(app)},       {"save", add_save(app)},
+      {"scan", add_scan(app)},       {"save", add_save(app)},       {"check", add_check(app)},
   };
   for (CLI::App* command : app.get_subcommands(nullptr))
     command->footer(command->get_footer() + kLimitHelp);
@@ -137,11 +139,20 @@ int run_command(int argc, char** argv, LimitOptions& limits) {
   return kUsage;
 }
 
+// Files that are only looked at are mapped.
+void file_was_cut(int) {
+  constexpr char kText[] =
+      "sconce: a file was cut, or can't be read any more, while it was in use\n";
+  if (write(STDERR_FILENO, kText, sizeof kText - 1) < 0) _exit(kBadFile);
+  _exit(kBadFile);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   // Whoever reads the output may stop at any time, e.g. head: no error, no message.
   std::signal(SIGPIPE, SIG_DFL);
+  std::signal(SIGBUS, file_was_cut);
   int code = kBadFile;
   LimitOptions limits;
   try {

@@ -48,6 +48,7 @@ Json to_json(const Result& r) {
           {"different", r.graphs_different},
           {"alias", {r.alias_findings, r.parameters, r.parameters_proved}},
           {"passes", {r.passes_equal, r.passes_different, r.passes_unknown}},
+          {"with_passes", {r.unchanged, r.refused}},
           {"changes", r.changes},
           {"host_slots", r.host_slots},
           {"error", r.error},
@@ -62,6 +63,7 @@ Result from_json(const Json& j) {
   r.parameters_proved = j["alias"][2];
   r.passes_equal = j["passes"][0], r.passes_different = j["passes"][1];
   r.passes_unknown = j["passes"][2];
+  r.unchanged = j["with_passes"][0], r.refused = j["with_passes"][1];
   r.changes = j["changes"].get<decltype(r.changes)>();
   r.host_slots = j["host_slots"].get<decltype(r.host_slots)>();
   r.error = j["error"], r.failures = j["failures"].get<std::vector<std::string>>(),
@@ -176,6 +178,20 @@ Result check_archive(const Job& job, const Options& o) {
     r.bad_file = true;
     fail_all(e.what());
     return r;
+  }
+  if (!o.with_passes.empty() && job.expectation == Expectation::Replay) {
+    try {
+      auto changed = with_passes(m, cases, o);
+      r.unchanged = !changed;
+      if (!changed) return r;
+      m = *changed;
+    } catch (const NotApplicable&) {
+      r.refused = 1;
+      return r;
+    } catch (const Error& e) {
+      fail_all(o.with_passes + ": " + e.what());
+      return r;
+    }
   }
   if (job.expectation == Expectation::MustRaise) {
     // An error may also come at first use.
@@ -486,6 +502,8 @@ void write_json(const std::string& path, const std::vector<Job>& jobs,
     j["archives"].push_back({{"path", jobs[i].archive.string()},
                              {"passed", r.passed},
                              {"failed", r.failed},
+                             {"unchanged", r.unchanged != 0},
+                             {"refused", r.refused != 0},
                              {"error", error},
                              {"host_slots", r.host_slots}});
   }
@@ -530,6 +548,7 @@ int verify(const Options& o) {
     total.passes_unknown += r.passes_unknown;
     total.alias_findings += r.alias_findings, total.parameters += r.parameters;
     total.parameters_proved += r.parameters_proved;
+    total.unchanged += r.unchanged, total.refused += r.refused;
     for (auto& [kind, count] : r.changes) {
       total.changes[kind].first += count.first;
       total.changes[kind].second += count.second;
@@ -546,13 +565,16 @@ int verify(const Options& o) {
   if (o.passes)
     std::cout << "passes: " << total.passes_equal << " equal, " << total.passes_different
               << " different, " << total.passes_unknown << " unknown\n";
+  if (!o.with_passes.empty())
+    std::cout << "archives unchanged by " << o.with_passes << ": " << total.unchanged
+              << ", not taken: " << total.refused << "\n";
   for (auto& [kind, count] : total.changes)
     std::cout << kind << ": " << count.first << " tries, " << count.second << " differences\n";
   std::cout << total.passed << " passed, " << total.failed << " failed, " << total.skipped
             << " skipped\n";
   if (left) std::cout << left << " archives were not started: the time was over\n";
   if (jobs.size() == 1 && jobs[0].alone && results[0].bad_file) return kBadFile;
-  bool any = total.passed + total.passes_equal > 0;
+  bool any = total.passed + total.passes_equal + total.unchanged + total.refused > 0;
   return total.failed == 0 && any && !left && total.graphs_different == 0 &&
                  total.passes_different == 0
              ? kDone
@@ -575,7 +597,13 @@ Command add_verify(CLI::App& app) {
   c->add_flag("--resave-changed", o->resave_changed,
               "the same after an attribute was set and a method defined");
   c->add_flag("--passes", o->passes,
-              "run <pass>/NAME.before.ir and compare with .after.ir; NAME.ir with .printed.ir");
+              "run <pass>/NAME.before.ir and compare with .after.ir; NAME.ir with .printed.ir; "
+              "NAME.check.ir with its CHECK: lines");
+  c->add_option(
+      "--with-passes", o->with_passes,
+      "run the cases on the module after this pipeline; what it doesn't change isn't run");
+  c->add_option("--passes-before", o->passes_before,
+                "a pipeline in front of that, whose result is what must change");
   c->add_flag("--round-trip", o->round_trip, "read graph texts and print them: one case a text");
   c->add_option("--mode", o->mode, "interpret or optimized")
       ->check(CLI::IsMember({"interpret", "optimized"}))

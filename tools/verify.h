@@ -3,11 +3,12 @@
 #pragma once
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "sconce/module.h"
+#include "compare.h"
 
 namespace sconce::tool {
 
@@ -28,6 +29,8 @@ struct Options {
   std::string mode = "optimized", device, json, junit;
   int jobs = 1, timeout = 120, repeat = 1;
   int64_t memory_mb = 8192;
+  // A pipeline that archives' modules are put through; empty: none. What runs before it.
+  std::string with_passes, passes_before;
   double seconds = 0;         // after these no further archive is started; 0: no end
   double rtol = 0, atol = 0;  // at least these for what is compared as close
   // verify --changes: the kind to try (empty: every one), where, and which modes are under test.
@@ -41,6 +44,8 @@ struct Options {
 struct Result {
   int64_t passed = 0, failed = 0, skipped = 0, graphs_equal = 0, graphs_different = 0;
   int64_t passes_equal = 0, passes_different = 0, passes_unknown = 0;
+  // verify --with-passes: archives that the passes left as they were, or don't take.
+  int64_t unchanged = 0, refused = 0;
   // Of the parameters that no case wrote, those that the analysis proves constant.
   int64_t alias_findings = 0, parameters = 0, parameters_proved = 0;
   // verify --changes: of each kind, tries and differences.
@@ -63,10 +68,17 @@ std::string one_line(std::string s);
 
 // <pass>/NAME.before.ir: runs the pass that the folder is called after on it, or on the graph of
 // NAME.pt, and compares with NAME.after.ir. NAME.printed.ir: reads NAME.ir and prints it.
+// NAME.check.ir: runs the pipeline of its "# RUN:" lines (%S: its folder) on it and looks for what
+// its "# CHECK:" lines say (file_check.h).
 Result check_pass(const std::filesystem::path& text);
 // Reading and printing gives the text again, comments and names of values aside; and once more
 // exactly.
 Result check_round_trip(const std::filesystem::path& text);
+// The module put through the pipeline; nothing when no graph of it is another one then. `freeze`
+// keeps the methods that the cases call. Throws NotApplicable for a module that a pass doesn't
+// take.
+std::optional<Module> with_passes(const Module& m, const std::vector<Case>& cases,
+                                  const Options& o);
 // Changes the archive's module between its recorded calls; passed and failed count tries.
 Result check_changes(const std::filesystem::path& archive, const Options& o);
 // Saves m to a temporary file and loads that. changed: one attribute is set before, to what it is,

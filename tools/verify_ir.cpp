@@ -6,6 +6,8 @@
 #include "api/runtime.h"
 #include "backends/kernels.h"
 #include "compare.h"
+#include "file_check.h"
+#include "pass_manager.h"
 #include "passes/passes.h"
 #include "sconce/sconce.h"
 #include "verify.h"
@@ -59,11 +61,15 @@ std::string arguments_of(const std::string& stem) {
   return r.empty() ? "" : r + ")";
 }
 
-std::string run_pass(const fs::path& before, const std::string& pass) {
-  std::string stem = stem_of(before, ".before.ir");
-  std::string pipeline = pass + arguments_of(stem);
-  if (fs::exists(stem + ".pt")) return load(stem + ".pt").graph_text("forward", pipeline);
-  auto g = parse_graph(read_file(before), &op_table(), before.filename().string());
+// The graph of file, or of the archive beside it, after the pipeline.
+std::string run_on(const fs::path& file, const char* ending, const std::string& pipeline) {
+  const std::string archive = stem_of(file, ending) + ".pt";
+  if (fs::exists(archive)) {
+    Module m = load(archive);
+    if (pipeline.rfind("freeze", 0) == 0) m.eval();  // as PyTorch's pairs were recorded
+    return m.graph_text("forward", pipeline);
+  }
+  auto g = parse_graph(read_file(file), &op_table(), file.filename().string());
   PassContext c{&op_table(), nullptr};
   Context ctx = default_context();
   ctx.kernels = &cpu_kernels();
@@ -72,12 +78,38 @@ std::string run_pass(const fs::path& before, const std::string& pass) {
   return print_graph(*g);
 }
 
+std::string run_pass(const fs::path& before, const std::string& pass) {
+  const std::string stem = stem_of(before, ".before.ir"), arguments = arguments_of(stem);
+  // Passes on frozen modules come with the arguments of the freezing before them.
+  const bool frozen = fs::exists(stem + ".pt") && pass != "freeze" && !arguments.empty();
+  return run_on(before, ".before.ir",
+                frozen ? "freeze" + arguments + "," + pass : pass + arguments);
+}
+
+// What is wrong; empty: nothing.
+std::string run_checks(const fs::path& file) {
+  const std::string text = read_file(file), name = file.filename().string();
+  std::string pipeline;
+  for (auto& run : header_values(text, "RUN")) pipeline += (pipeline.empty() ? "" : ",") + run;
+  if (pipeline.empty()) raise<Error>(name, ": there is no '# RUN: passes'");
+  const std::string folder = fs::absolute(file).parent_path().string();
+  for (size_t at = 0; (at = pipeline.find("%S", at)) != std::string::npos; at += folder.size())
+    pipeline.replace(at, 2, folder);
+  return file_check(text, name, run_on(file, ".check.ir", pipeline), "<graph>");
+}
+
 }  // namespace
 
 Result check_pass(const fs::path& text) {
   Result r;
   std::string ours, theirs;
   try {
+    if (ends_with(text, ".check.ir")) {
+      const std::string why = run_checks(text);
+      (why.empty() ? r.passes_equal : r.passes_different) = 1;
+      if (!why.empty()) r.failures.push_back(one_line(why));
+      return r;
+    }
     if (ends_with(text, ".printed.ir")) {
       fs::path source = stem_of(text, ".printed.ir") + ".ir";
       theirs = read_file(text);

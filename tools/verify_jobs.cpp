@@ -77,7 +77,8 @@ class JobList {
 
   // Which check a file is for. Archives are the rest.
   Job::Kind kind(const std::string& name) const {
-    if (o_.passes && (ends_with(name, ".before.ir") || ends_with(name, ".printed.ir")))
+    if (o_.passes && (ends_with(name, ".before.ir") || ends_with(name, ".printed.ir") ||
+                      ends_with(name, ".check.ir")))
       return Job::Kind::Pass;
     if (o_.round_trip && (ends_with(name, ".ir") || ends_with(name, ".graph.txt") ||
                           ends_with(name, ".inlined.txt")))

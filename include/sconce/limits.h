@@ -32,14 +32,15 @@ struct SCONCE_API Limits {
   double seconds = 0;
   // Set to true, on any thread, it ends what runs under these limits.
   std::shared_ptr<std::atomic<bool>> cancel;
-  // Calls of the module run one after another.
+  // Calls of the module run one after another, whatever they do. Without it that holds for calls
+  // that write what the module reaches; others run beside each other.
   bool exclusive = false;
 
   bool any() const {
     return memory || steps || operator_work || depth || seconds > 0 || cancel || exclusive;
   }
   // For files of unknown origin: 1 GiB, 100 million steps, 10^11 of work in an operator, 1000 calls
-  // deep, 30 seconds, exclusive.
+  // deep, 30 seconds.
   static Limits untrusted();
 };
 

@@ -114,6 +114,16 @@ class SCONCE_API Module {
   // them. The code is shared: a method that is defined in one is there in both. No call may be
   // running that writes this module.
   Module clone() const;
+  // A module of its own, with classes and graphs of its own, whose methods were put through a
+  // pipeline of passes ("inline,cse,dce"); `freeze` in it works on the whole module, "default" is
+  // the list that gives the same answers within rounding. This module and its classes stay as they
+  // are. Throws Error for a pass that isn't there or whose result isn't TorchScript.
+  Module optimize(const std::string& pipeline = "default") const;
+  // The frozen module, as torch.jit.freeze makes it: what no code writes is constant, and of the
+  // rest only forward and what is preserved ("version", "sub.method") is left. numerics: batch
+  // norms and arithmetic are folded into weights too, which changes rounding. Throws Error for a
+  // module that is training, and for a name that it doesn't have.
+  Module freeze(const std::vector<std::string>& preserved = {}, bool numerics = true) const;
   // Parameters and buffers by name, each where it is held first, as state_dict() of PyTorch has
   // them (buffers that aren't persistent are not marked in archives, so they are here too).
   std::vector<Named<Tensor>> state_dict() const;

@@ -47,6 +47,10 @@ struct LoadOptions {
   // False: load() runs nothing of the file. A file with an object that is restored by its code's
   // __setstate__, or with a constant that an operator makes, is a PolicyError.
   bool allow_setstate = true;
+  // True: a file is mapped, not read. Loading is quicker and weights that are never used cost no
+  // memory, but whoever cuts the file or writes into it while the module lives ends the process or
+  // changes the weights. Replacing the file by another of its name does neither.
+  bool map_file = false;
 };
 
 }  // namespace sconce

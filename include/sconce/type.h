@@ -57,7 +57,7 @@ struct TensorInfo {
   bool has_dtype = false;
   ScalarType dtype = ScalarType::Undefined;
   bool has_rank = false;
-  std::vector<int64_t> sizes;    // -1: unknown
+  std::vector<int64_t> sizes;    // -1: unknown; -1 - k: symbol k, printed SS(-k)
   std::vector<int64_t> strides;  // empty: unknown
   bool has_requires_grad = false, requires_grad = false;
   bool has_device = false;

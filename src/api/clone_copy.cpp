@@ -49,7 +49,8 @@ IValue CloneCopy::fresh(const IValue& v) {
     }
     case Tag::Object: {
       const Object& from = v.toObjectRef();
-      auto to = make_ref<Object>(from.type, from.owner);
+      auto to = class_of_ ? make_ref<Object>(class_of_(from).first, class_of_(from).second)
+                          : make_ref<Object>(from.type, from.owner);
       boxes_[v.box()] = IValue(to);
       std::vector<IValue> slots = from.slots();
       for (auto& s : slots) s = copy(s);

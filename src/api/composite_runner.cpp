@@ -2,6 +2,7 @@
 // Operators that are written in TorchScript: compiled on first use, run by the interpreter.
 #include "api/runtime.h"
 #include "ops/composites.h"
+#include "support/lasting.h"
 
 namespace sconce {
 
@@ -45,7 +46,7 @@ struct Library {
 };
 
 Library& library() {
-  static auto* made = new Library;
+  static const Lasting made(new Library);
   return *made;
 }
 }  // namespace

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/convert.h"
 #include "support/stack.h"
+#include "support/lasting.h"
 
 #include <functional>
 #include <mutex>
@@ -23,7 +24,7 @@ IValue convert_union(const IValue& v, TypePtr t) {
 // For Any: containers get the element type that all elements share.
 IValue infer(const IValue& v) {
   if (!v.isList() && !v.isDict() && !v.isTuple()) return v;
-  static auto* table = new TypeTable;
+  static const Lasting table(new TypeTable);
   auto join = [](TypePtr sum, const IValue& x) -> TypePtr {
     TypePtr t = ivalue_type(x);
     t = t->kind == TypeKind::Tensor ? types::tensor() : t;
@@ -31,8 +32,8 @@ IValue infer(const IValue& v) {
     TypePtr u = unify_types(sum, t, *table);
     return u ? u : types::any();
   };
-  static auto* mutex = new std::mutex;
-  std::lock_guard<std::mutex> lock(*mutex);
+  static std::mutex mutex;
+  std::lock_guard<std::mutex> lock(mutex);
   // A pickle may hold a list that contains itself.
   constexpr int kMaxDepth = 100, kMaxValues = 10 << 20;
   int depth = 0, values = 0;

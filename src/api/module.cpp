@@ -8,6 +8,8 @@
 
 #include "api/clone_copy.h"
 #include "api/device_copy.h"
+#include "api/module_passes.h"
+#include "api/own_module.h"
 #include "api/runtime.h"
 #include "backends/kernels.h"
 #include "ir/cleanup.h"
@@ -31,6 +33,7 @@ std::shared_ptr<ModuleImpl> new_impl(const std::string& name, const LoadOptions&
   if (options.num_threads > 1)
     impl->engine.pool = std::make_shared<ThreadPool>(std::min(options.num_threads, 256));
   ModuleImpl* raw = impl.get();
+  impl->engine.state = &impl->state();
   impl->engine.plan_of = [raw](Function& f) { return raw->plan_of(f); };
   return impl;
 }
@@ -58,13 +61,13 @@ void enforce_policy(script::CompilationUnit& cu) {
   }
 }
 
-Module load_bytes(Bytes bytes, const std::string& name, const LoadOptions& options) {
-  auto impl = new_impl(name, options);
+Module load_bytes(std::shared_ptr<ModuleImpl> impl, Bytes bytes) {
+  const LoadOptions& options = impl->options;
   ModuleImpl* raw = impl.get();
   CallScope scope(*impl);
   // __setstate__ runs while the archive is still being read.
   impl->archive = load_archive(
-      std::move(bytes), name, op_table(),
+      std::move(bytes), impl->name, op_table(),
       [raw](Function& f, std::vector<IValue> in) {
         auto plan = make_plan(interpreted_graph(f), op_table(), f.qualified_name);
         return run_plan(*plan, std::move(in), raw->engine).at(0);
@@ -93,12 +96,26 @@ Module load_bytes(Bytes bytes, const std::string& name, const LoadOptions& optio
   return m;
 }
 
-}  // namespace
-
-Module load(const std::string& path, const LoadOptions& options) {
-  return load_bytes(map_file(path), path, options);
+Module load_file(const std::string& path, const LoadOptions& options) {
+  auto impl = new_impl(path, options);
+  if (options.map_file) return load_bytes(std::move(impl), map_file(path));
+  CallScope scope(*impl);
+  // Counted as long as a tensor lies in it.
+  Bytes bytes = read_file(path, [](size_t n) { expect_memory(static_cast<double>(n)); });
+  if (MemoryAccount* m = memory_account()) {
+    struct Counted {
+      std::shared_ptr<const void> pages;
+      Charge charge;
+    };
+    auto counted = std::make_shared<Counted>();
+    counted->charge.set(*m, bytes.size);
+    counted->pages = std::move(bytes.owner);
+    bytes.owner = std::move(counted);
+  }
+  return load_bytes(impl, std::move(bytes));
 }
-Module compile(const std::string& source_text, const LoadOptions& options) {
+
+Module compile_text(const std::string& source_text, const LoadOptions& options) {
   auto impl = new_impl("<source>", options);
   CallScope scope(*impl);
   impl->archive.compiled = true;
@@ -114,25 +131,39 @@ Module compile(const std::string& source_text, const LoadOptions& options) {
   return Module(std::move(impl));
 }
 
-Module load(std::istream& in, const LoadOptions& options) {
-  auto buf = std::make_shared<std::string>(std::istreambuf_iterator<char>(in),
-                                           std::istreambuf_iterator<char>());
+Module load_text(std::shared_ptr<std::string> text, const char* name, const LoadOptions& options) {
   Bytes b;
-  b.data = reinterpret_cast<const unsigned char*>(buf->data());
-  b.size = buf->size();
-  b.owner = buf;
-  return load_bytes(std::move(b), "<stream>", options);
+  b.data = reinterpret_cast<const unsigned char*>(text->data());
+  b.size = text->size();
+  b.owner = std::move(text);
+  return load_bytes(new_impl(name, options), std::move(b));
+}
+
+}  // namespace
+
+Module load(const std::string& path, const LoadOptions& options) {
+  return out_of_memory_told([&] { return load_file(path, options); });
+}
+Module compile(const std::string& source_text, const LoadOptions& options) {
+  return out_of_memory_told([&] { return compile_text(source_text, options); });
+}
+Module load(std::istream& in, const LoadOptions& options) {
+  return out_of_memory_told([&] {
+    return load_text(std::make_shared<std::string>(std::istreambuf_iterator<char>(in),
+                                                   std::istreambuf_iterator<char>()),
+                     "<stream>", options);
+  });
 }
 Module load(const void* data, size_t size, const LoadOptions& options) {
   // A copy: the caller's memory may go away, tensors may be written.
-  auto buf = std::make_shared<std::string>(static_cast<const char*>(data), size);
-  Bytes b;
-  b.data = reinterpret_cast<const unsigned char*>(buf->data());
-  b.size = buf->size();
-  b.owner = buf;
-  return load_bytes(std::move(b), "<memory>", options);
+  return out_of_memory_told([&] {
+    return load_text(std::make_shared<std::string>(static_cast<const char*>(data), size),
+                     "<memory>", options);
+  });
 }
-IValue load_pickle(const std::string& path) { return load_torch_save(map_file(path), path); }
+IValue load_pickle(const std::string& path) {
+  return out_of_memory_told([&] { return load_torch_save(read_file(path), path); });
+}
 
 IValue Method::operator()(std::vector<IValue> inputs) const {
   return impl_->run(name_, std::move(inputs));
@@ -158,14 +189,15 @@ IValue Module::run_method(const std::string& name, std::vector<IValue> inputs, c
   return impl_->run(name, std::move(inputs), &kwargs, &limits);
 }
 
-IValue Module::operator()(std::vector<IValue> inputs) const {
-  const ClassType* t = impl_->object->type;
-  CallScope scope(*impl_.operator->());
+namespace {
+IValue call_with_hooks(ModuleImpl* impl, std::vector<IValue> inputs) {
+  const ClassType* t = impl->object->type;
+  CallScope scope(*impl);
   auto call = [&](Function& f, std::vector<IValue> in) {
-    auto plan = impl_->plan_of(f);
+    auto plan = impl->plan_of(f);
     admit_arguments(f, in, nullptr);
-    in.insert(in.begin(), IValue(impl_->object));
-    return run_plan(*plan, std::move(in), impl_->engine).at(0);
+    in.insert(in.begin(), IValue(impl->object));
+    return run_plan(*plan, std::move(in), impl->engine).at(0);
   };
   for (Function* h : t->forward_pre_hooks) {
     IValue r = call(*h, {IValue(make_ref<TupleBox>(inputs))});
@@ -175,12 +207,17 @@ IValue Module::operator()(std::vector<IValue> inputs) const {
     else
       inputs = {r};
   }
-  IValue out = forward(inputs);
+  IValue out = impl->run("forward", inputs);
   for (Function* h : t->forward_hooks) {
     IValue r = call(*h, {IValue(make_ref<TupleBox>(inputs)), out});
     if (!r.isNone()) out = r;
   }
   return out;
+}
+}  // namespace
+
+IValue Module::operator()(std::vector<IValue> inputs) const {
+  return out_of_memory_told([&] { return call_with_hooks(impl_.operator->(), std::move(inputs)); });
 }
 
 Method Module::get_method(const std::string& name) const {
@@ -204,6 +241,7 @@ std::vector<std::string> Module::function_names() const {
 }
 void Module::define(const std::string& source_text) {
   CallScope scope(*impl_.operator->());
+  scope.alone();
   auto& cu = *impl_->archive.cu;
   std::lock_guard<std::recursive_mutex> lock(cu.mutex());
   auto source = std::make_shared<Source>();
@@ -277,6 +315,8 @@ std::vector<Tensor> Module::parameters() const {
 std::string Module::class_name() const { return impl_->object->type->name; }
 
 void Module::train(bool on) {
+  CallScope scope(*impl_.operator->());
+  scope.alone();
   std::set<const void*> seen;
   walk(
       *impl_->object, "", true, seen,
@@ -287,6 +327,8 @@ void Module::train(bool on) {
 bool Module::is_training() const { return attr("training", true).toBool(); }
 void Module::to(Device device) {
   op_table();
+  CallScope scope(*impl_.operator->());
+  scope.alone();
   DeviceCopy copy(find_device(device));
   IValue root(impl_->object);
   copy.move(root);
@@ -300,6 +342,7 @@ void Module::to(ScalarType dtype) {
                    scalar_type_name(dtype));
   std::set<const void*> seen, converted;
   CallScope scope(*impl_.operator->());
+  scope.alone();
   walk(*impl_->object, "", true, seen,
        [&](const std::string&, const ClassType::Attribute& a, Object&, size_t, const IValue& v) {
          if (!(a.is_parameter || a.is_buffer) || !v.isTensor() || !v.toTensorRef().defined())
@@ -319,16 +362,22 @@ void Module::to(ScalarType dtype) {
        });
 }
 
-Module Module::clone() const {
-  auto impl = new_impl(impl_->name, impl_->options);
-  if (impl_->engine.pool) impl->engine.pool = impl_->engine.pool;
-  impl->archive = impl_->archive;
-  impl->archive.root = CloneCopy().copy(impl_->archive.root);
-  impl->object = Ref<Object>(&impl->archive.root.toObjectRef());
-  impl->device = impl_->device;
-  impl->stands_in = impl_->stands_in;
-  impl->trusted = impl_->trusted;
+Module with_object(const ModuleImpl& from, Ref<Object> root, std::shared_ptr<OwnCode> code) {
+  auto impl = new_impl(from.name, from.options);
+  if (from.engine.pool) impl->engine.pool = from.engine.pool;
+  impl->archive = from.archive;
+  impl->archive.root = IValue(root);
+  impl->object = std::move(root);
+  impl->code = std::move(code);
+  impl->device = from.device;
+  impl->stands_in = from.stands_in;
+  impl->trusted = from.trusted;
   return Module(std::move(impl));
+}
+Module Module::clone() const {
+  CallScope scope(*impl_.operator->());
+  const IValue root = CloneCopy().copy(impl_->archive.root);
+  return with_object(*impl_.operator->(), Ref<Object>(&root.toObjectRef()), impl_->code);
 }
 
 std::vector<Named<Tensor>> Module::state_dict() const {
@@ -375,6 +424,7 @@ void Module::load_state_dict(const std::vector<Named<Tensor>>& state, bool stric
   if (strict && !missing.empty()) raise<Error>("load_state_dict: not given: ", missing);
   const Operator& copy = *op_table().find_overload("aten::copy_");
   CallScope scope(*impl_.operator->());
+  scope.alone();
   for (auto& [to, from] : copies) run_operator(copy, {to, from, false});
 }
 
@@ -403,6 +453,7 @@ std::string Module::graph_text(const std::string& method, const std::string& pas
   if (passes.empty()) return print_graph(g);
   auto copy = g.copy();
   PassContext c{&op_table(), impl_->object.get()};
+  offer_own_module(c, *impl_.operator->(), method);
   run_pipeline(*copy, c, passes);
   return print_graph(*copy);
 }
@@ -422,7 +473,7 @@ std::string Module::plan_text(const std::string& method) const {
 void Module::compile_all() const {
   CallScope scope(*impl_.operator->());
   std::lock_guard<std::recursive_mutex> lock(impl_->archive.cu->mutex());
-  auto& list = impl_->archive.cu->functions();
+  auto& list = impl_->functions();
   for (size_t i = 0; i < list.size(); ++i) list[i]->ensure_graph();  // the list may grow meanwhile
 }
 
@@ -453,7 +504,7 @@ std::vector<std::pair<std::string, std::string>> Module::missing_operators() con
   std::set<std::string> seen;
   CallScope scope(*impl_.operator->());
   std::lock_guard<std::recursive_mutex> lock(impl_->archive.cu->mutex());
-  auto& list = impl_->archive.cu->functions();
+  auto& list = impl_->functions();
   for (size_t i = 0; i < list.size(); ++i) {
     try {
       find_missing(list[i]->ensure_graph().block(), out, seen);

@@ -3,6 +3,7 @@
 #include "api/runtime.h"
 
 #include "api/alias_audit.h"
+#include "api/clone_copy.h"
 #include "api/device_copy.h"
 #include "backends/device.h"
 #include "backends/kernels.h"
@@ -11,16 +12,17 @@
 #include "ops/composites.h"
 #include "passes/passes.h"
 #include "support/stack.h"
+#include "support/lasting.h"
 
 namespace sconce {
 
 const OpTable& op_table() {
-  static const OpTable* table = [] {
+  static const Lasting<const OpTable> table([] {
     default_context().kernels = &cpu_kernels();
     ops::set_composite_runner(run_composite_operator);
     set_device_opener(open_device);
     return make_op_table();
-  }();
+  }());
   return *table;
 }
 
@@ -65,7 +67,8 @@ std::shared_ptr<Graph> ModuleImpl::runnable_graph(Function& f, Assumptions* assu
     if (assumptions && !assume_constants(g->block(), *assumptions)) return nullptr;
     if (assumptions && f.self && f.self == object->type) {
       PassContext c{&op_table(), object.get(), assumptions};
-      run_pipeline(*g, c, "freeze,constant_propagation,fold_frozen_conv_bn,constant_pooling,dce");
+      run_pipeline(
+          *g, c, "freeze_attributes,constant_propagation,fold_frozen_conv_bn,constant_pooling,dce");
     }
   }
   if (audit_alias) instrument_alias_audit(*g);
@@ -77,7 +80,10 @@ std::shared_ptr<Plan> ModuleImpl::plan_of(Function& f) {
     std::lock_guard<std::mutex> lock(mutex_);
     if (auto& p = plans_[&f]) return p;
   }
-  auto fresh = make_plan(runnable_graph(f, nullptr), op_table(), f.qualified_name);
+  auto graph = runnable_graph(f, nullptr);
+  const bool writes = writes_state(*graph, f.self != nullptr, false);
+  auto fresh = make_plan(std::move(graph), op_table(), f.qualified_name);
+  fresh->writes_state = writes;
   std::lock_guard<std::mutex> lock(mutex_);
   auto& p = plans_[&f];
   if (!p) p = fresh;  // else another thread was first
@@ -129,15 +135,17 @@ Ref<Prepared> ModuleImpl::prepare(const std::string& name) {
     const bool assume = options.mode == Mode::Optimized && attempt < 3;
     fresh = make_ref<Prepared>(f, unstable_, trusted);
     fresh->name = name;
-    fresh->boundary = Boundary(f);
     fresh->epoch.store(observed_epoch(), std::memory_order_relaxed);
     auto graph = runnable_graph(f, assume ? &fresh->assumptions : nullptr);
     if (!graph) continue;
+    fresh->boundary = Boundary(f);  // compiling has completed the schema
     if (assume) {
       PassContext c{&op_table(), object.get(), &fresh->assumptions};
       fresh->guard = write_guard(*graph, c);
     }
-    fresh->plan = make_plan(graph, op_table(), f.qualified_name);
+    auto plan = make_plan(graph, op_table(), f.qualified_name);
+    plan->writes_state = writes_state(*graph, f.self != nullptr, true);
+    fresh->plan = std::move(plan);
     if (assume && ShapePlanCache::suits(*graph))
       fresh->shapes = std::make_unique<ShapePlanCache>(fresh->plan);
     if (fresh->assumptions.hold()) break;
@@ -168,7 +176,8 @@ void ModuleImpl::invalidate() {
   plans.swap(plans_);
 }
 
-CallScope::CallScope(ModuleImpl& m, const Limits* given) : context_(default_context()) {
+CallScope::CallScope(ModuleImpl& m, const Limits* given)
+    : context_(default_context()), use_(m.state_) {
   Context& c = context_;
   c.kernels = &cpu_kernels();
   c.out = m.options.out;
@@ -182,7 +191,7 @@ CallScope::CallScope(ModuleImpl& m, const Limits* given) : context_(default_cont
     c.budget = outer.budget;
     c.max_depth = outer.max_depth;
   } else if (const Limits& limits = given ? *given : m.options.limits; limits.any()) {
-    if (limits.exclusive) exclusive_ = std::unique_lock<std::recursive_mutex>(m.calls_);
+    if (limits.exclusive) alone();
     Ref<MemoryAccount> memory = m.memory;
     if (given && given->memory) memory = make_ref<MemoryAccount>(given->memory);
     budget_.emplace(limits, std::move(memory));
@@ -192,16 +201,44 @@ CallScope::CallScope(ModuleImpl& m, const Limits* given) : context_(default_cont
   scope_.emplace(&c);
 }
 
-IValue ModuleImpl::run(const std::string& name, std::vector<IValue> inputs, const Kwargs* kwargs,
-                       const Limits* limits) {
+namespace {
+// Somebody else holds v too, or something in it.
+bool held_elsewhere(const IValue& v, int depth = 0) {
+  if (!v.box()) return false;
+  if (v.isTensor())
+    return v.box()->use_count() > 1 || v.toTensorRef().impl()->storage->use_count() > 1;
+  const std::vector<IValue>* items = v.isList()    ? &v.toListRef().items
+                                     : v.isTuple() ? &v.toTupleRef().items
+                                                   : nullptr;
+  if (!items) return v.isGenericDict() || v.isObject() || v.isFuture();
+  if (v.box()->use_count() > 1 || depth > 4) return true;
+  for (const IValue& e : *items)
+    if (held_elsewhere(e, depth + 1)) return true;
+  return false;
+}
+}  // namespace
+
+IValue ModuleImpl::run_here(const std::string& name, std::vector<IValue> inputs,
+                            const Kwargs* kwargs, const Limits* limits) {
   CallScope scope(*this, limits);
-  const Ref<Prepared> held = prepared(name);
+  Ref<Prepared> held = prepared(name);
+  // What was assumed may have been written while this call waited.
+  if (held->plan->writes_state && scope.alone()) held = prepared(name);
   Prepared& p = *held;
   p.boundary.admit(inputs, kwargs);
   bool with_self = p.boundary.takes_self();
   if (with_self) inputs.insert(inputs.begin(), IValue(object));
-  if (p.guard.may_break(p.assumptions, inputs))
-    return std::move(run_plan(*plan_of(p.function), std::move(inputs), engine).at(0));
+  // What has limits is not trusted: the caller must be able to read its answer while other calls
+  // write the module. Bytes are copied when one of the two is written.
+  auto answer = [&](IValue& v) {
+    if (scope.outermost() && scope.context().budget && held_elsewhere(v))
+      return CloneCopy().copy(v);
+    return std::move(v);
+  };
+  if (p.guard.may_break(p.assumptions, inputs)) {
+    auto out = run_plan(*plan_of(p.function), std::move(inputs), engine);
+    return answer(out.at(0));
+  }
   std::vector<IValue> again;
   auto out = p.shapes ? p.shapes->run(std::move(inputs), engine, &again)
                       : run_plan(*p.plan, std::move(inputs), engine);
@@ -209,7 +246,7 @@ IValue ModuleImpl::run(const std::string& name, std::vector<IValue> inputs, cons
     if (with_self) again.erase(again.begin());
     for (int i = 0; i < 3; ++i) (void)run(name, again);
   }
-  return std::move(out.at(0));
+  return answer(out.at(0));
 }
 
 }  // namespace sconce

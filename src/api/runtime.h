@@ -10,10 +10,13 @@
 #include "core/assumptions.h"
 #include "core/budget.h"
 #include "loader/archive.h"
+#include "passes/own_module.h"
 #include "passes/passes.h"
 #include "runtime/interpreter.h"
 #include "runtime/shape_plan.h"
+#include "runtime/state_lock.h"
 #include "sconce/module.h"
+#include "support/lasting.h"
 
 namespace sconce {
 
@@ -43,10 +46,22 @@ struct Prepared final : RefCounted {
   std::atomic<uint64_t> epoch{0};  // at which the assumptions were last seen to hold
 };
 
+// Of the entry points: memory that is used up outside of a plan is sconce's error too.
+template <class F>
+auto out_of_memory_told(F f) {
+  try {
+    return f();
+  } catch (const std::bad_alloc&) {
+    throw OutOfMemory("out of memory");
+  }
+}
+
 struct ModuleImpl {
+  Living living;
   // First, and so the last to go: what else is here is charged to it. Null: no limit of memory.
   Ref<MemoryAccount> memory;
   LoadedArchive archive;
+  std::shared_ptr<OwnCode> code;  // of a module with functions of its own, else null
   Ref<Object> object;
   LoadOptions options;
   Engine engine;
@@ -63,15 +78,24 @@ struct ModuleImpl {
   std::shared_ptr<Plan> plan_of(Function& f);
   // limits: of this call; null: the module's own.
   IValue run(const std::string& method, std::vector<IValue> inputs, const Kwargs* kwargs = nullptr,
-             const Limits* limits = nullptr);
+             const Limits* limits = nullptr) {
+    return out_of_memory_told([&] { return run_here(method, std::move(inputs), kwargs, limits); });
+  }
   Function& method(const std::string& name);
+  // Every function and method that has been met so far.
+  const std::vector<std::unique_ptr<Function>>& functions() const {
+    return code ? code->functions : archive.cu->functions();
+  }
   // The graph that runs: inlined, with PyTorch's run-time rewrite. assumptions: folded as well, as
   // far as they may be made. Null when a constant of the graph can't be assumed.
   std::shared_ptr<Graph> runnable_graph(Function& f, Assumptions* assumptions);
+  StateLock& state() { return state_; }  // of calls of this module
   // Forgets all that was prepared. Calls that run keep what they use.
   void invalidate();
 
  private:
+  IValue run_here(const std::string& method, std::vector<IValue> inputs, const Kwargs* kwargs,
+                  const Limits* limits);
   Ref<Prepared> find(const std::string& method);
   Ref<Prepared> prepare(const std::string& method);
   std::mutex mutex_;  // of the next two
@@ -81,19 +105,24 @@ struct ModuleImpl {
   Unstable unstable_;
   std::unique_ptr<DeviceCopy> constants_;  // of graphs, on the module's device; under cu->mutex()
   friend class CallScope;
-  std::recursive_mutex calls_;  // of calls that are exclusive
+  StateLock state_;
 };
 
 // The context of whatever runs a module's code or operators for it: its kernels, streams, threads
-// and limits. Inside of another call's scope the limits are that call's.
+// and limits. Inside of another call's scope the limits are that call's. While it lives, no other
+// thread writes the module, other than by the host's Module::setattr.
 class CallScope {
  public:
   explicit CallScope(ModuleImpl& m, const Limits* limits = nullptr);
   Context& context() { return context_; }
+  // No other call of the module runs from here on. True when one may have run until now.
+  bool alone() { return use_.write(); }
+  // No other scope of this module is around it, on this thread.
+  bool outermost() const { return use_.outermost(); }
 
  private:
   Context context_;
-  std::unique_lock<std::recursive_mutex> exclusive_;
+  StateUse use_;
   std::optional<Budget> budget_;
   std::optional<ContextScope> scope_;
 };

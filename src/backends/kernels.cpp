@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "backends/ref/ref.h"
+#include "support/lasting.h"
 
 namespace sconce {
 
@@ -69,7 +70,7 @@ void detail::own_written(TensorView* views, uint32_t n, uint32_t written) {
 }
 
 const Kernels& ref_kernels() {
-  static const Kernels* table = [] {
+  static const Lasting<const Kernels> table([] {
     auto* k = new Kernels;
     k->name = "ref";
     base::add_all(*k);
@@ -80,12 +81,12 @@ const Kernels& ref_kernels() {
     ref::add_misc(*k);
     ref::add_linalg(*k);
     return k;
-  }();
+  }());
   return *table;
 }
 
 const Kernels& cpu_kernels() {
-  static const Kernels* table = [] {
+  static const Lasting<const Kernels> table([] {
     auto* k = new Kernels(ref_kernels());
     k->name = "cpu-base";
 #ifdef SCONCE_X86
@@ -106,7 +107,7 @@ const Kernels& cpu_kernels() {
     }
 #endif
     return k;
-  }();
+  }());
   return *table;
 }
 

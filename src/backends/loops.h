@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Loops: the common walk over views of equal sizes.
 #pragma once
+#include <algorithm>
 #include <cstdlib>
 #include <utility>
 
+#include "core/interrupt.h"
 #include "core/tensor_view.h"
 
 namespace sconce {
@@ -56,9 +58,27 @@ struct Loops {
     }
   }
 
-  // f(pointers, inner strides in bytes, count) once per inner row.
+  // f(pointers, inner strides in bytes, count) once per inner row; a long one in parts. Limits are
+  // looked at between.
   template <class F>
   void rows(F f) const {
+    constexpr int64_t kPart = int64_t{1} << 22;
+    Interrupt interrupt;
+    whole_rows([&](char** p, const int64_t* st, int64_t n) {
+      if (n <= kPart) {
+        f(p, st, n);
+        return interrupt.passed(n);
+      }
+      char* q[N];
+      for (int64_t i = 0; i < n; i += kPart) {
+        for (int k = 0; k < N; ++k) q[k] = p[k] + i * st[k];
+        f(q, st, std::min(kPart, n - i));
+        interrupt.passed(kPart);
+      }
+    });
+  }
+  template <class F>
+  void whole_rows(F f) const {
     for (int d = 0; d < nd; ++d)
       if (sizes[d] == 0) return;
     int64_t idx[kMaxDims] = {0};

@@ -14,7 +14,6 @@ Limits Limits::untrusted() {
   l.operator_work = 100'000'000'000;
   l.depth = 1000;
   l.seconds = 30;
-  l.exclusive = true;
   return l;
 }
 
@@ -77,17 +76,17 @@ void Budget::look() {
   period_ = 0;
   if (max_steps_ && steps_ >= max_steps_)
     raise<LimitError>("the limit of ", max_steps_, " steps is reached");
-  check_clock();
+  look_from_any_thread();
   period_ = kPeriod;
   if (max_steps_) period_ = static_cast<int64_t>(std::min<uint64_t>(kPeriod, max_steps_ - steps_));
   countdown = period_ - 1;
 }
 void Budget::look_at_clock() {
-  check_clock();
+  look_from_any_thread();
   passes_ = kPasses;
   elements_ = 0;
 }
-void Budget::check_clock() {
+void Budget::look_from_any_thread() const {
   if (cancel_ && cancel_->load(std::memory_order_relaxed)) raise<LimitError>("cancelled");
   if (seconds_ > 0 && std::chrono::steady_clock::now() >= end_)
     raise<LimitError>("the limit of ", seconds_, " seconds is reached");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Budget: what is left of the limits of a call tree. The context points to it; without limits there
-// is none, and nothing is counted. One thread at a time uses it, the accounts of memory excepted.
+// is none, and nothing is counted. One thread at a time uses it, the accounts of memory and
+// look_from_any_thread() excepted.
 #pragma once
 #include <chrono>
 
@@ -28,12 +29,13 @@ class Budget {
   }
   // A kernel is about to go over this many elements.
   void work(double elements, const char* slot);
+  // Time and cancelling, on a thread that works for the one whose budget this is.
+  void look_from_any_thread() const;
   MemoryAccount* memory() const { return memory_.get(); }
   uint64_t depth() const { return depth_; }
 
  private:
   void look_at_clock();
-  void check_clock();
   const uint64_t max_steps_, depth_;
   const double max_work_, seconds_;
   const std::shared_ptr<std::atomic<bool>> cancel_;

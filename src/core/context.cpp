@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/context.h"
+#include "support/lasting.h"
 
 #include <cstdlib>
 
@@ -18,15 +19,15 @@ void heap_deallocate(void*, void* p, size_t) { std::free(p); }
 }  // namespace
 
 Context& default_context() {
-  static Context* c = [] {
-    auto* fresh = new Context;
-    fresh->allocator = {heap_allocate, heap_deallocate, nullptr};
-    auto* g = new Generator;
-    g->retain();
-    fresh->generator = g;
+  static const Lasting generator(new Ref<Generator>(new Generator));
+  // Never destroyed.
+  static Context c = [] {
+    Context fresh;
+    fresh.allocator = {heap_allocate, heap_deallocate, nullptr};
+    fresh.generator = generator->get();
     return fresh;
   }();
-  return *c;
+  return c;
 }
 Context& context() { return current ? *current : default_context(); }
 

@@ -326,7 +326,7 @@ class SchemaParser {
           eat("-");
           word();
           expect(")");
-          info.sizes.push_back(-1);
+          info.sizes.push_back(-1);  // PyTorch's reader forgets symbols too
         } else if (eat("strides=[")) {
           while (!eat("]")) {
             bool negative = eat("-");

@@ -90,8 +90,8 @@ namespace {
 std::atomic<uint64_t> g_memory_epoch{0}, g_observed_epoch{0};
 // Held while two storages begin or end to share bytes.
 std::mutex& sharing() {
-  static auto* m = new std::mutex;
-  return *m;
+  static std::mutex m;
+  return m;
 }
 }  // namespace
 uint64_t observed_epoch() { return g_observed_epoch.load(std::memory_order_seq_cst); }

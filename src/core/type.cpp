@@ -7,6 +7,7 @@
 #include "core/schema.h"
 #include "sconce/ivalue.h"
 #include "support/stack.h"
+#include "support/lasting.h"
 
 namespace sconce {
 
@@ -41,7 +42,8 @@ std::string tensor_str(const TensorInfo& t) {
   std::string inside;
   auto add = [&](const std::string& x) { inside += (inside.empty() ? "" : ", ") + x; };
   if (t.has_rank) {
-    for (int64_t d : t.sizes) add(d < 0 ? "*" : std::to_string(d));
+    for (int64_t d : t.sizes)
+      add(d == -1 ? "*" : d < -1 ? "SS(" + std::to_string(d + 1) + ")" : std::to_string(d));
     if (!t.strides.empty()) {
       std::string st;
       for (int64_t d : t.strides) st += (st.empty() ? "" : ", ") + std::to_string(d);
@@ -210,17 +212,25 @@ const FunctionSchema* function_schema(const Function* f);
 
 namespace {
 // Subtyping that is being decided: a pair that comes up again in its own decision is taken to hold.
-thread_local std::vector<std::pair<const InterfaceType*, TypePtr>> deciding;
+struct Decision;
+thread_local const Decision* deciding = nullptr;
+struct Decision {
+  Decision(const InterfaceType* i, TypePtr t) : iface(i), self(t), outer(deciding) {
+    deciding = this;
+  }
+  ~Decision() { deciding = outer; }
+  Decision(const Decision&) = delete;
+  const InterfaceType* const iface;
+  const TypePtr self;
+  const Decision* const outer;
+};
 bool methods_fit(const InterfaceType* iface, TypePtr self);
 
 bool interface_accepts(const InterfaceType* iface, TypePtr self) {
-  const std::pair<const InterfaceType*, TypePtr> question(iface, self);
-  if (std::find(deciding.begin(), deciding.end(), question) != deciding.end()) return true;
+  for (const Decision* d = deciding; d; d = d->outer)
+    if (d->iface == iface && d->self == self) return true;
   check_stack();
-  struct Decision {
-    explicit Decision(std::pair<const InterfaceType*, TypePtr> q) { deciding.push_back(q); }
-    ~Decision() { deciding.pop_back(); }
-  } decision(question);
+  Decision decision(iface, self);
   return methods_fit(iface, self);
 }
 bool methods_fit(const InterfaceType* iface, TypePtr self) {
@@ -256,13 +266,13 @@ TypePtr get(TypeKind kind) {
         t[i] = std::make_unique<Type>(static_cast<TypeKind>(i));
     }
   };
-  static const Plain* plain = new Plain;  // never destroyed: values may outlive every static
+  static const Lasting<const Plain> plain(new Plain);
   return plain->t[static_cast<int>(kind)].get();
 }
 }  // namespace types
 
 TypeTable& TypeTable::global() {
-  static TypeTable* table = new TypeTable;
+  static const Lasting table(new TypeTable);
   return *table;
 }
 
@@ -408,7 +418,9 @@ TypePtr TypeTable::union_of(std::vector<TypePtr> members) {
         covered = j < i && flat[i] == flat[j];
         continue;
       }
-      covered = flat[i]->is_subtype_of(flat[j]) && flat[j]->kind != TypeKind::Any;
+      // A bool goes where an int is wanted, yet stays a member of its own.
+      covered = flat[i]->is_subtype_of(flat[j]) && flat[j]->kind != TypeKind::Any &&
+                flat[j]->kind != TypeKind::Int;
       if (flat[j]->kind == TypeKind::Any) covered = true;
     }
     if (!covered) kept.push_back(flat[i]);

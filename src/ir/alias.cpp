@@ -5,14 +5,16 @@
 
 #include "core/op_table.h"
 #include "support/stack.h"
+#include "support/lasting.h"
 
 namespace sconce {
 
 bool writes_statistics(const Node* n) {
-  static const auto* kinds = new std::vector<Symbol>{
-      Symbol("aten::batch_norm"), Symbol("aten::instance_norm"), Symbol("aten::native_batch_norm"),
-      Symbol("aten::_batch_norm_impl_index")};
-  if (n->inputs.size() < 6 || std::find(kinds->begin(), kinds->end(), n->kind) == kinds->end())
+  static const Symbol kinds[] = {Symbol("aten::batch_norm"), Symbol("aten::instance_norm"),
+                                 Symbol("aten::native_batch_norm"),
+                                 Symbol("aten::_batch_norm_impl_index")};
+  if (n->inputs.size() < 6 ||
+      std::find(std::begin(kinds), std::end(kinds), n->kind) == std::end(kinds))
     return false;
   auto training = constant_value(n->inputs[5]);
   return !training || !training->isBool() || training->toBool();
@@ -59,7 +61,7 @@ bool AliasDb::is_mutable_type(TypePtr t) {
   }
 }
 
-AliasDb::AliasDb(const Graph& g) {
+AliasDb::AliasDb(const Graph& g, bool apart) : apart_(apart) {
   for (Value* v : g.inputs())
     if (is_mutable_type(v->type)) add(v, wildcard_of(v->type));
   do {
@@ -92,7 +94,7 @@ uint32_t AliasDb::wildcard_of(TypePtr t) {
   return l;
 }
 const AliasDb::LocSet& AliasDb::of(const Value* v) const {
-  static const LocSet* none = new LocSet;
+  static const Lasting<const LocSet> none(new LocSet);
   auto it = points_.find(v);
   return it == points_.end() ? *none : it->second;
 }
@@ -204,6 +206,9 @@ void AliasDb::analyze(const Node* n) {
     if (is_mutable_type(n->outputs[0]->type)) add_all(n->outputs[0], of(n->inputs[0]));
     return;
   }
+  if (apart_ && k == prim::GetAttr && n->inputs[0]->type->kind == TypeKind::Class &&
+      static_cast<const ClassType*>(n->inputs[0]->type)->is_module)
+    return fresh(n->outputs[0]);
   if (k == prim::GetAttr || k == prim::ModuleContainerIndex) {
     wild_outputs();
     return;

@@ -20,7 +20,9 @@ bool is_unknown_operator(const Node* n);
 
 class AliasDb {
  public:
-  explicit AliasDb(const Graph& g);
+  // apart: what a module's attributes hold is memory of its own at each place where one is read, so
+  // that its writers are those of this place (freezing asks for each of them).
+  explicit AliasDb(const Graph& g, bool apart = false);
   // Values of this type can be written in place.
   static bool is_mutable_type(TypePtr t);
   // Some node may write memory that v, or something it contains, refers to.
@@ -70,6 +72,7 @@ class AliasDb {
   std::unordered_map<const void*, uint32_t> constants_;  // by storage
   std::vector<const Node*> writers_;
   LocSet returned_;  // what the graph's outputs refer to
+  bool apart_ = false;
   bool changed_ = false;
   bool first_pass_ = true;
 };

@@ -84,19 +84,21 @@ class DeadCode {
     if (analyze) alias_.emplace(g);
   }
 
-  bool run() {
-    fork_inputs(graph_.block());
-    mark(graph_.block()->ret);
-    mark_block(graph_.block());
-    sweep(graph_.block());
+  bool run() { return run(graph_.block(), true); }
+  bool run(Block* b, bool recurse) {
+    fork_inputs(b, recurse);
+    mark(b->ret);
+    mark_block(b);
+    sweep(b, recurse);
     return changed_;
   }
 
  private:
-  void fork_inputs(Block* b) {
+  void fork_inputs(Block* b, bool recurse) {
     check_stack();
     for (Node* n : b->nodes()) {
-      for (Block* inner : n->blocks) fork_inputs(inner);
+      if (recurse)
+        for (Block* inner : n->blocks) fork_inputs(inner, true);
       if (n->kind != prim::fork && n->kind != prim::awaitable) continue;
       Graph& sub = *n->find(Symbol("Subgraph"))->graph;
       for (size_t i = 0; i < sub.inputs().size();) {
@@ -169,7 +171,7 @@ class DeadCode {
     if (marked_.count(n)) return false;
     return alias_ && alias_->writes_to_alias(n, live_) && mark(n);
   }
-  void sweep(Block* b) {
+  void sweep(Block* b, bool recurse) {
     check_stack();
     for (Node* n = b->last(); n != b->param;) {
       Node* before = n->prev;
@@ -189,7 +191,8 @@ class DeadCode {
             body->erase_output(i + 1);
           }
       }
-      for (Block* inner : n->blocks) sweep(inner);
+      if (recurse)
+        for (Block* inner : n->blocks) sweep(inner, true);
       if (!marked_.count(n) && !n->has_uses()) {
         n->destroy();
         changed_ = true;
@@ -228,11 +231,12 @@ void lower_tuples(Block* b) {
 }  // namespace
 
 bool eliminate_dead_code(Graph& g, bool analyze) { return DeadCode(g, analyze).run(); }
+bool eliminate_dead_code_of(Block& b) { return DeadCode(*b.graph, false).run(&b, false); }
 
 namespace {
 bool remove_unused(Block* b) {
   check_stack();
-  static const auto* kinds = new std::unordered_set<std::string_view>{
+  static const std::unordered_set<std::string_view> kinds{
       "prim::Constant",       "prim::GetAttr",       "prim::ListConstruct",
       "prim::TupleConstruct", "prim::DictConstruct", "prim::Uninitialized",
       "prim::unchecked_cast", "prim::isinstance",    "prim::ModuleContainerIndex"};
@@ -240,7 +244,7 @@ bool remove_unused(Block* b) {
   for (Node* n = b->last(); n != b->param;) {
     Node* before = n->prev;
     for (Block* inner : n->blocks) changed |= remove_unused(inner);
-    if (!n->has_uses() && kinds->count(n->kind.view())) {
+    if (!n->has_uses() && kinds.count(n->kind.view())) {
       n->destroy();
       changed = true;
     }
@@ -321,6 +325,20 @@ TypePtr type_of_tensor(const Tensor& t) {
   info.device = t.device();
   return TypeTable::global().tensor_with(std::move(info));
 }
+
+}  // namespace
+
+Value* insert_plain_constant(Graph& g, IValue v, TypePtr declared) {
+  declared = unwrap_optional(declared);
+  TypePtr t = v.isTensor() ? type_of_tensor(v.toTensorRef()) : nullptr;
+  // What mentions a class is of the graph's types.
+  const bool container = v.isList() || v.isDict() || v.isTuple();
+  if (container && declared->mentions_class) t = declared;
+  if (!t) t = ivalue_type(v);
+  return g.insert_constant(std::move(v), t);
+}
+
+namespace {
 
 bool insertable(const IValue& v) {
   if (v.isObject() || v.isFuture() || v.isFunction()) return false;

@@ -11,6 +11,8 @@ namespace sconce {
 // that nothing live can see is no effect; else every write is one, as PyTorch's pass of that name
 // has it.
 bool eliminate_dead_code(Graph& g, bool analyze = true);
+// Of b alone, not of the blocks in it; every write is an effect.
+bool eliminate_dead_code_of(Block& b);
 // Removes unused nodes that can't raise: what is left when a graph that is made to run was folded.
 // An operator whose result nobody needs any more is left: the program has asked for its error.
 bool remove_unused(Graph& g);
@@ -31,6 +33,10 @@ void canonicalize_outputs(Graph& g);
 void normalize_ops(Graph& g, const OpTable& ops);
 // The values of n, or nothing when an input is no constant or running it fails.
 std::optional<std::vector<IValue>> fold_node(Node* n);
+
+// A constant whose type tells all of a tensor: "Float(2, 3, strides=[3, 1], requires_grad=0,
+// device=cpu)". declared: the type that a container or an enum gets.
+Value* insert_plain_constant(Graph& g, IValue v, TypePtr declared);
 
 bool has_side_effects(const Node* n);
 bool is_nondeterministic(const Node* n);

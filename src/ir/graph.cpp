@@ -4,10 +4,15 @@
 #include "support/stack.h"
 
 #include <algorithm>
+#include <deque>
 #include <mutex>
 #include <unordered_set>
 
 #include "core/budget.h"
+#include "core/op_table.h"
+#include "ir/alias.h"
+#include "ir/cleanup.h"
+#include "support/lasting.h"
 
 namespace sconce {
 
@@ -16,21 +21,20 @@ const char* intern(std::string_view text) {
   struct Table {
     std::mutex mutex;
     std::unordered_map<std::string_view, const char*> known;
+    std::deque<std::string> texts;
     Table() {
 #define X(n) known.emplace(prim::n##_text, prim::n##_text);
       SCONCE_PRIM_KINDS(X)
 #undef X
     }
   };
-  static Table* table = new Table;  // never destroyed: symbols may outlive every static
+  static const Lasting table(new Table);
   std::lock_guard<std::mutex> lock(table->mutex);
   auto it = table->known.find(text);
   if (it != table->known.end()) return it->second;
-  char* copy = new char[text.size() + 1];
-  text.copy(copy, text.size());
-  copy[text.size()] = 0;
-  table->known.emplace(std::string_view(copy, text.size()), copy);
-  return copy;
+  const std::string& copy = table->texts.emplace_back(text);
+  table->known.emplace(copy, copy.c_str());
+  return copy.c_str();
 }
 }  // namespace
 
@@ -45,8 +49,9 @@ std::string_view Symbol::unqualified() const {
 
 Graph* Value::graph() const { return node->graph; }
 
-Value* Value::set_name(const std::string& n) {
+Value* Value::set_name(const std::string& wanted) {
   Graph* g = graph();
+  const std::string n = wanted;  // may be the name of a value that loses it here
   if (!name.empty()) {
     auto it = g->names.find(name);
     if (it != g->names.end() && it->second == this) g->names.erase(it);
@@ -188,9 +193,13 @@ void unlink(Node* n) {
 
 Node* Node::insert_before(Node* n) {
   link_before(this, n);
+  if (!module_path) module_path = n->module_path;
   return this;
 }
-Node* Node::insert_after(Node* n) { return insert_before(n->next); }
+Node* Node::insert_after(Node* n) {
+  if (!module_path) module_path = n->module_path;
+  return insert_before(n->next);
+}
 void Node::move_before(Node* n) {
   if (n == this) return;
   unlink(this);
@@ -235,6 +244,17 @@ Node* Node::set_s(Symbol name, const std::string& v) {
 Node* Node::set_i(Symbol name, int64_t v) {
   set(name, Attribute::Kind::Int).value = v;
   return this;
+}
+std::string Node::overload() const { return op ? std::string(op->full_name()) : ""; }
+bool Node::has_effects() const {
+  check_stack();
+  const bool writes = op && op->schema().is_mutable();
+  if (kind == prim::SetAttr || writes || writes_statistics(this) || has_side_effects(this))
+    return true;
+  for (Block* b : blocks)
+    for (const Node* n : b->nodes())
+      if (n->has_effects()) return true;
+  return false;
 }
 bool Node::must_be_none() const {
   if (kind == prim::Constant) {
@@ -387,6 +407,7 @@ Node* Graph::create_clone(Node* n, Clones& clones) {
   Node* r = create(n->kind, 0);
   r->range = n->range;
   r->scope = n->scope;
+  r->module_path = n->module_path;
   r->op = n->op;
   r->function = n->function;
   r->attributes = n->attributes;
@@ -484,7 +505,7 @@ const char* wrong_shape(const Node* n) {
   };
   constexpr size_t kAny = ~size_t{0};
   constexpr TypeKind kAnyType = TypeKind::Any;
-  static const auto* rules = new std::vector<Rule>{
+  static const std::vector<Rule> rules{
       {prim::Constant, 0, 1, nullptr, kAnyType},
       {prim::Uninitialized, 0, 1, nullptr, kAnyType},
       {prim::ListConstruct, kAny, 1, nullptr, TypeKind::List},
@@ -506,7 +527,7 @@ const char* wrong_shape(const Node* n) {
   if (n->kind == prim::CallMethod && (n->inputs.empty() || !n->find(Symbol("name"))))
     return "CallMethod: an object and a name are wanted";
   if (n->kind == prim::CallFunction && n->inputs.empty()) return "CallFunction: no function";
-  for (const Rule& r : *rules) {
+  for (const Rule& r : rules) {
     if (n->kind != r.kind) continue;
     if ((r.inputs != kAny && n->inputs.size() != r.inputs) ||
         (r.outputs != kAny && n->outputs.size() != r.outputs))

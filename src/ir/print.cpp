@@ -146,7 +146,8 @@ namespace {
 
 class Printer {
  public:
-  explicit Printer(bool comments) : comments_(comments) {}
+  explicit Printer(bool comments, std::vector<std::pair<const Node*, size_t>>* lines = nullptr)
+      : comments_(comments), lines_(lines) {}
 
   void graph(const Graph& g, std::string& out) {
     check_stack();
@@ -193,6 +194,7 @@ class Printer {
 
   void node(const Node* n, size_t level, std::string& out, std::vector<const Node*>* groups) {
     check_stack();
+    if (lines_) lines_->emplace_back(n, out.size());
     out.append(2 * level, ' ');
     for (size_t i = 0; i < n->outputs.size(); ++i) out += (i ? ", " : "") + def(n->outputs[i]);
     out += " = ";
@@ -229,6 +231,7 @@ class Printer {
   }
 
   bool comments_;
+  std::vector<std::pair<const Node*, size_t>>* lines_;
 };
 
 }  // namespace
@@ -236,6 +239,12 @@ class Printer {
 std::string print_graph(const Graph& g, bool comments) {
   std::string out;
   Printer(comments).graph(g, out);
+  return out;
+}
+std::string print_graph(const Graph& g, bool comments,
+                        std::vector<std::pair<const Node*, size_t>>& lines) {
+  std::string out;
+  Printer(comments, &lines).graph(g, out);
   return out;
 }
 

@@ -49,6 +49,19 @@ struct Source {
     auto [line, col] = line_col(at);
     return name + ":" + std::to_string(line) + ":" + std::to_string(col);
   }
+  // The line that position() names, without the blanks around it: of the original where its text
+  // is known.
+  std::string line(uint32_t at) const {
+    const OriginalRange* o = find_original(at);
+    if (o && o->source().empty()) return "";
+    const std::string& t = o ? o->source() : text;
+    const size_t from = std::min<size_t>(o ? o->start : at, t.size());
+    size_t b = from == 0 ? std::string::npos : t.rfind('\n', from - 1);
+    b = std::min(t.find_first_not_of(" \t\n", b == std::string::npos ? 0 : b), t.size());
+    std::string r = t.substr(b, std::min(t.find('\n', from), t.size()) - std::min(b, from));
+    while (!r.empty() && std::isspace(static_cast<unsigned char>(r.back()))) r.pop_back();
+    return r;
+  }
   // 1-based line, 0-based column. text doesn't change any more.
   std::pair<uint32_t, uint32_t> line_col(uint32_t at) const {
     std::call_once(lines_known_, [this] {

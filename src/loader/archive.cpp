@@ -87,8 +87,8 @@ void read_debug(const zip::Archive& z, const std::string& record, Source& s) {
         Text& text = texts[where.at(0).box()];
         if (!text) {
           std::string whole;
-          const IValue& lines = where.at(0);
-          for (auto& i : lines.isList() ? lines.toListRef().items : lines.toTupleRef().items) {
+          const IValue& pieces = where.at(0);  // a list of int, or in older archives a tuple
+          for (auto& i : pieces.isList() ? pieces.toListRef().items : pieces.toTupleRef().items) {
             const Text& piece = strings.at(static_cast<size_t>(i.toInt()));
             spend(piece->size() + 1);
             whole += *piece;

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/composites.h"
+#include "support/lasting.h"
 
 #include <atomic>
+
+#include "support/lasting.h"
 
 namespace sconce::ops {
 
@@ -34,9 +37,8 @@ void run_composite(Call& c) {
 }  // namespace
 
 const std::vector<std::string_view>& composite_sources() {
-  static const auto* sources =
-      new std::vector<std::string_view>(std::begin(kSources), std::end(kSources));
-  return *sources;
+  static const std::vector<std::string_view> sources(std::begin(kSources), std::end(kSources));
+  return sources;
 }
 
 std::string composite_operator(std::string_view function) {
@@ -64,7 +66,7 @@ const std::vector<OpDef>& composite_rows() {
     std::vector<std::string> names;  // what the rows point to
     std::vector<OpDef> rows;
   };
-  static const Rows* made = [] {
+  static const Lasting<const Rows> made([] {
     auto* r = new Rows;
     for (std::string_view text : composite_sources())
       for (size_t at = text.find("\ndef "); at != std::string_view::npos;
@@ -74,7 +76,7 @@ const std::vector<OpDef>& composite_rows() {
       }
     for (auto& n : r->names) r->rows.push_back({n.c_str(), run_composite, nullptr});
     return r;
-  }();
+  }());
   return made->rows;
 }
 

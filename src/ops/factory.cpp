@@ -640,6 +640,7 @@ Tensor num_to_tensor(Scalar s) {
 }
 
 void tolist(Call& c) {
+  if (c.n_in() != 3) raise<OpError>("tolist: 3 arguments are expected but got ", c.n_in());
   const Tensor& t = tensor_in(c, 0);
   int64_t depth = c.in(1).toInt(), kind = c.in(2).toInt();
   bool fits = kind == 0   ? t.dtype() == kLong

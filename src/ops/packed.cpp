@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/packed.h"
+#include "support/lasting.h"
 
+#include <memory>
 #include <mutex>
 #include <unordered_map>
 
@@ -8,15 +10,15 @@ namespace sconce::ops {
 
 const ClassType* packed_class(const std::string& name) {
   static std::mutex mutex;
-  static auto* made = new std::unordered_map<std::string, ClassType*>;
+  static const Lasting made(new std::unordered_map<std::string, std::unique_ptr<ClassType>>);
   std::lock_guard<std::mutex> lock(mutex);
-  ClassType*& c = (*made)[name];
+  std::unique_ptr<ClassType>& c = (*made)[name];
   if (!c) {
-    c = new ClassType("__torch__.torch.classes." + name, false);
+    c = std::make_unique<ClassType>("__torch__.torch.classes." + name, false);
     c->is_native = true;
     c->add_attribute({"state", types::any(), false, false, false});
   }
-  return c;
+  return c.get();
 }
 IValue packed(const std::string& cls, std::vector<IValue> state) {
   auto o = make_ref<Object>(packed_class(cls), nullptr);

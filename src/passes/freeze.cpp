@@ -1,413 +1,694 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attributes of the module that no code assigns become constants:
+// The frozen module, as torch.jit.freeze makes it (freeze_module.cpp and
+// frozen_graph_optimizations.cpp of PyTorch):
 //
-//   %w = prim::GetAttr[name="weight"](%self)   =>   %w = prim::Constant[value=<Tensor>]()
+//   %sub : Sub = prim::GetAttr[name="sub"](%self)
+//   %w : Tensor = prim::GetAttr[name="weight"](%sub)     =>   %self.sub.weight : Float(2, 3, ...) =
+//                                                                 prim::Constant[value=<Tensor>]()
 //
-// Order: after inlining, so that every submodule is reached by GetAttr chains from self. A tensor
-// that the graph may write in place stays an attribute: a constant could be folded into what it was
-// before the write.
+// forward and the preserved methods are inlined, calls through interfaces too. An attribute that
+// some of them assigns or writes in place stays one, and so does everything that shares memory with
+// it; all others become constants of the graphs. What no graph reads any more goes out of the
+// classes, with the methods that were not to be preserved. So it works on a module whose classes
+// nothing else has (OwnModule).
 //
-// In a graph that is made to run, each slot that is read here is assumed to stay as it is, and so
-// is the form of the tensor in it; its bytes only where a later pass reads them. What another
-// method writes, what a call that isn't inlined may write, and what containers hold becomes a
-// constant too, but one whose bytes are never assumed: it is read where it stands, in every run.
-#include <map>
-#include <unordered_set>
-#include <vector>
+// A module that is training keeps its parameters and buffers as attributes.
+#include "passes/freeze.h"
 
+#include <algorithm>
+#include <deque>
+#include <functional>
+#include <map>
+#include <set>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "core/device.h"
 #include "ir/alias.h"
-#include "passes/passes.h"
+#include "ir/cleanup.h"
 #include "support/stack.h"
 
 namespace sconce {
 
 namespace {
 
-const Symbol& name_attr() {
-  static const Symbol* s = new Symbol("name");
-  return *s;
+Symbol name_attribute() {
+  static const Symbol s("name");
+  return s;
 }
-Graph* subgraph(const Node* n) {
-  const Attribute* sub = n->find(Symbol("Subgraph"));
-  return sub ? sub->graph.get() : nullptr;
+Symbol subgraph_attribute() {
+  static const Symbol s("Subgraph");
+  return s;
 }
 
-// The attributes that some node of the graph assigns, by class and name.
-void collect_writes(Block* b, std::unordered_set<std::string>& written) {
+// Something that may be shared: the storage of a tensor, or the box of a container. Null: a plain
+// value.
+const void* identity(const IValue& v) {
+  if (v.isTensor())
+    return v.toTensorRef().defined() ? v.toTensorRef().impl()->storage.get() : v.box();
+  if (v.isString() || v.isEnum() || v.isComplexDouble()) return nullptr;
+  return v.box();
+}
+using Identities = std::unordered_set<const void*>;
+
+// The identities of v and of what it holds.
+void collect_identities(const IValue& v, Identities& out) {
+  check_stack();
+  const void* id = identity(v);
+  if (!id || !out.insert(id).second) return;
+  auto all = [&](const std::vector<IValue>& items) {
+    for (auto& x : items) collect_identities(x, out);
+  };
+  if (v.isList()) all(v.toListRef().items);
+  if (v.isTuple()) all(v.toTupleRef().items);
+  if (v.isObject()) all(v.toObjectRef().slots());
+  if (v.isDict())
+    for (auto& kv : v.toDictRef().items) {
+      collect_identities(kv.first, out);
+      collect_identities(kv.second, out);
+    }
+}
+
+bool is_mutable(const IValue& v) {
+  if (v.isTuple())
+    return std::any_of(v.toTupleRef().items.begin(), v.toTupleRef().items.end(), is_mutable);
+  return v.isTensor() || v.isList() || v.isDict() || v.isObject() || v.isFuture();
+}
+
+bool is_module(const IValue& v) { return v.isObject() && v.toObjectRef().type->is_module; }
+
+// The value without gradients, containers in place.
+IValue without_gradients(const IValue& v) {
+  check_stack();
+  if (v.isTensor()) {
+    const Tensor& t = v.toTensorRef();
+    if (!t.defined() || !t.requires_grad()) return v;
+    Tensor detached = with_storage(t, t.impl()->storage, t.impl()->offset);
+    detached.mutable_impl()->requires_grad = false;
+    return detached;
+  }
+  if (v.isTuple()) {
+    std::vector<IValue> items = v.toTupleRef().items;
+    for (auto& x : items) x = without_gradients(x);
+    return IValue(make_ref<TupleBox>(std::move(items), v.toTupleRef().type));
+  }
+  if (v.isList())
+    for (auto& x : v.toListRef().items) x = without_gradients(x);
+  return v;
+}
+
+// A graph may have it for a constant.
+bool fits_constant(const IValue& v) {
+  check_stack();
+  auto all = [](const std::vector<IValue>& items) {
+    return std::all_of(items.begin(), items.end(), fits_constant);
+  };
+  switch (v.tag()) {
+    case Tag::Tensor: return v.toTensorRef().defined() && !v.toTensorRef().requires_grad();
+    case Tag::List: return all(v.toListRef().items);
+    case Tag::Tuple: return all(v.toTupleRef().items);
+    case Tag::Dict:
+      for (auto& kv : v.toDictRef().items)
+        if (!fits_constant(kv.first) || !fits_constant(kv.second)) return false;
+      return true;
+    case Tag::Object: return !v.toObjectRef().type->is_module;
+    case Tag::Future:
+    case Tag::Function:
+    case Tag::Generator: return false;
+    default: return true;
+  }
+}
+
+// f(graph) for the graph, and then for the subgraphs of its tasks.
+template <class F>
+void each_graph(Graph& g, const F& f) {
+  check_stack();
+  f(g);
+  std::vector<Block*> blocks{g.block()};
+  while (!blocks.empty()) {
+    Block* b = blocks.back();
+    blocks.pop_back();
+    for (Node* n : b->nodes()) {
+      for (Block* inner : n->blocks) blocks.push_back(inner);
+      if (n->kind == prim::fork) each_graph(*n->find(subgraph_attribute())->graph, f);
+    }
+  }
+}
+
+// Tasks get subgraphs that no other graph has.
+void own_subgraphs(Block* b) {
   check_stack();
   for (Node* n : b->nodes()) {
-    if (n->kind == prim::SetAttr)
-      written.insert(n->inputs[0]->type->name + "." + n->s(name_attr()));
-    for (Block* inner : n->blocks) collect_writes(inner, written);
-    if (Graph* sub = subgraph(n)) collect_writes(sub->block(), written);
-  }
-}
-
-bool freezable(const IValue& v) {
-  switch (v.tag()) {
-    case Tag::Int:
-    case Tag::Double:
-    case Tag::Bool:
-    case Tag::String:
-    case Tag::None:
-    case Tag::Device: return true;
-    case Tag::Tensor: return v.box() != nullptr;
-    case Tag::Object: return v.toObjectRef().type->is_native;
-    default: return false;
-  }
-}
-
-using Storages = std::unordered_set<const Storage*>;
-
-// Reads attributes for one graph.
-class Reader {
- public:
-  explicit Reader(PassContext& c) : c_(c) {}
-  // Whose slots may change while the graph runs.
-  std::unordered_set<const Object*> open;
-
-  // The value of a slot that may be taken for constant. noted: it is assumed from now on; else it
-  // is only looked at, and later the same value is noted or none.
-  bool read(Object& o, const std::string& name, bool noted, IValue* v) {
-    int at = o.type->find_attribute(name);
-    if (at < 0 || static_cast<size_t>(at) >= o.size()) return false;
-    auto i = static_cast<size_t>(at);
-    if (o.type->attributes[i].written || open.count(&o)) return false;
-    auto seen = seen_.find({&o, i});
-    if (!noted || !c_.assumptions) {
-      *v = seen == seen_.end() ? seen_.emplace(Key{&o, i}, o.slot(i)).first->second : seen->second;
-      return true;
+    for (Block* inner : n->blocks) own_subgraphs(inner);
+    for (Attribute& a : n->attributes) {
+      if (!a.graph) continue;
+      a.graph = a.graph->copy();
+      own_subgraphs(a.graph->block());
     }
-    if (!c_.assumptions->slot(o, i, v)) return false;
-    return seen == seen_.end() || identical(seen->second, *v);
   }
-  // The object that v stands for, when it is self or a chain of constant attributes from it.
-  Object* object_of(const Value* v, const Value* self, bool noted) {
-    check_stack();
-    if (v == self) return c_.module;
-    if (v->node->kind != prim::GetAttr) return nullptr;
-    Object* o = object_of(v->node->inputs[0], self, noted);
-    IValue x;
-    if (!o || !read(*o, v->node->s(name_attr()), noted, &x)) return nullptr;
-    return x.isObject() ? &x.toObjectRef() : nullptr;
+}
+
+void forget_shapes(Block* b) {
+  check_stack();
+  auto forget = [](Value* v) {
+    if (v->type->kind == TypeKind::Tensor) v->type = types::tensor();
+  };
+  for (Value* v : b->inputs()) forget(v);
+  for (Node* n : b->nodes()) {
+    for (Value* v : n->outputs) forget(v);
+    for (Block* inner : n->blocks) forget_shapes(inner);
+  }
+}
+
+bool any_node(Block* b, const std::function<bool(Node*)>& f) {
+  check_stack();
+  for (Node* n : b->nodes()) {
+    if (f(n)) return true;
+    for (Block* inner : n->blocks)
+      if (any_node(inner, f)) return true;
+  }
+  return false;
+}
+
+// aten::detach is nothing where there are no gradients, unless somebody asks whether two tensors
+// are one.
+void drop_detach(Graph& g) {
+  static const Symbol is("aten::__is__"), isnot("aten::__isnot__"), detach("aten::detach");
+  for (Node* n : g.block()->nodes())
+    if ((n->kind == is || n->kind == isnot) &&
+        std::all_of(n->inputs.begin(), n->inputs.end(),
+                    [](Value* v) { return v->type->kind == TypeKind::Tensor; }))
+      return;
+  bool changed = false;
+  any_node(g.block(), [&](Node* n) {
+    if (n->kind != detach) return false;
+    n->output()->replace_all_uses_with(n->inputs[0]);
+    return !(changed = true);
+  });
+  if (changed) eliminate_dead_code(g);
+}
+
+// What PyTorch's executor runs on a graph before it looks at gradients, loops of a known length
+// unrolled.
+void run_optimizations(Graph& g, PassContext& c) {
+  auto run = [&](const char* name) { return run_known_pass(g, c, name); };
+  eliminate_dead_code(g);
+  run("cse");
+  run("peephole");
+  constant_propagation(g, *c.ops);
+  constant_pooling(g);
+  if (run("constant_loop_unrolling")) {
+    run("remove_list_mutation");
+    run("peephole");
+    constant_propagation(g, *c.ops);
+  }
+  run("cse");
+  run("common_expression_hoisting");
+}
+
+class Freezer {
+ public:
+  Freezer(OwnModule& m, const FreezeOptions& o, PassContext& c) : own_(m), module_(m.root), c_(c) {
+    if (Function* f = module_->type->find_method("forward")) preserve(f);
+    for (auto& name : o.preserved)
+      if (!preserve(name)) raise<Error>("Unknown name: ", name);
+    for (auto* hooks : {&module_->type->forward_pre_hooks, &module_->type->forward_hooks})
+      for (Function* f : *hooks) preserve(f);
+  }
+
+  void run() {
+    each_method([&](Graph& g) {
+      each_graph(g, [&](Graph& part) {
+        inline_as_pytorch(part, c_);
+        own_subgraphs(part.block());
+        drop_profiling(part, c_);
+        forget_shapes(part.block());
+      });
+      inline_interfaces(g);
+    });
+    for (auto& [object, names] : interfaces_)
+      for (auto& name : names) {
+        auto& a = attribute(*object, name);
+        a.type = object->getattr(name).toObjectRef().type;
+      }
+    each_method([&](Graph& g) { record_written(g); });
+    each_method([&](Graph& g) {
+      propagate(g);
+      each_graph(g, [&](Graph& part) {
+        autocast(part, c_);
+        run_optimizations(part, c_);
+        drop_detach(part);
+        lower_simple_tuples(part);
+      });
+    });
+    clean_up();
   }
 
  private:
-  using Key = std::pair<const Object*, size_t>;
-  PassContext& c_;
-  std::map<Key, IValue> seen_;
-};
+  void preserve(Function* f) {
+    if (std::find(methods_.begin(), methods_.end(), f) == methods_.end()) methods_.push_back(f);
+  }
+  // "sub.method_a": an attribute or a method of a module below.
+  bool preserve(const std::string& name) {
+    Ref<Object> at = module_;
+    std::vector<std::pair<Object*, std::string>> above;
+    size_t begin = 0;
+    for (size_t dot; (dot = name.find('.', begin)) != std::string::npos; begin = dot + 1) {
+      std::string part = name.substr(begin, dot - begin);
+      if (at->type->find_attribute(part) < 0) return false;
+      IValue v = at->getattr(part);
+      if (!is_module(v)) return false;
+      above.emplace_back(at.get(), part);
+      at = Ref<Object>(&v.toObjectRef());
+    }
+    const std::string last = name.substr(begin);
+    if (at->type->find_attribute(last) >= 0) {
+      IValue v = at->getattr(last);
+      if (is_module(v)) whole_.insert(v.box());
+      keep(*at, last, v);
+    } else if (Function* f = at->type->find_method(last)) {
+      preserve(f);
+      of_[f] = at;
+    } else {
+      return false;
+    }
+    for (auto& [object, part] : above) asked_for_[object].insert(part);
+    return true;
+  }
 
-// noted is false for a trial.
-bool freeze_block(Block* b, Value* self, PassContext& c, Reader& reader,
-                  const std::unordered_set<std::string>& written, const Storages& kept,
-                  bool noted) {
-  check_stack();
-  bool changed = false;
-  for (Node* n : b->nodes()) {
-    for (Block* inner : n->blocks)
-      changed |= freeze_block(inner, self, c, reader, written, kept, noted);
-    if (n->kind != prim::GetAttr) continue;
-    Object* o = reader.object_of(n->inputs[0], self, noted);
-    const std::string& name = n->s(name_attr());
-    IValue v;
-    if (!o || written.count(o->type->name + "." + name)) continue;
-    // Looked at first: what is kept is not noted.
-    if (!reader.read(*o, name, false, &v) || !freezable(v)) continue;
-    if (v.isTensor() && kept.count(v.toTensorRef().impl()->storage.get())) continue;
-    if (noted && c.assumptions) {
-      IValue same;
-      if (!reader.read(*o, name, true, &same) || !c.assumptions->form(v)) continue;
-      if (v.isObject() && v.toObjectRef().size()) {
-        IValue state;
-        if (!c.assumptions->slot(v.toObjectRef(), 0, &state) || !c.assumptions->form(state))
-          continue;
+  template <class F>
+  void each_method(const F& f) {
+    for (Function* m : methods_) {
+      auto below = of_.find(m);
+      module_ = below == of_.end() ? own_.root : below->second;
+      f(m->ensure_graph());
+      module_ = own_.root;
+    }
+  }
+
+  static ClassType::Attribute& attribute(Object& o, const std::string& name) {
+    auto* cls = const_cast<ClassType*>(o.type);  // the module's own
+    return cls->attributes[static_cast<size_t>(cls->find_attribute(name))];
+  }
+
+  void keep(Object& o, const std::string& name, const IValue& v) {
+    if (is_mutable(v))
+      kept_.insert({identity(v), v});
+    else
+      kept_plain_[&o].insert(name);
+  }
+  bool is_kept(const IValue& v) const {
+    const void* id = identity(v);
+    return id && kept_.count(id);
+  }
+
+  // The names that lead from the graph's self to v; false when something else than attributes
+  // does.
+  bool path_of(Value* v, Graph& g, std::deque<std::string>& names) const {
+    names.clear();
+    if (g.inputs().empty()) return false;
+    TypePtr self = g.inputs()[0]->type;
+    Node* n = v->node;
+    while (n->outputs[0]->type != self) {
+      if (n->kind != prim::GetAttr) return false;
+      names.push_front(n->s(name_attribute()));
+      n = n->inputs[0]->node;
+    }
+    return true;
+  }
+  // The module that v is, when nothing can put another in its place.
+  Object* module_of(Value* v, Graph& g, std::deque<std::string>& names) {
+    if (v->type->kind != TypeKind::Interface &&
+        (v->type->kind != TypeKind::Class || !static_cast<const ClassType*>(v->type)->is_module))
+      return nullptr;
+    if (!path_of(v, g, names)) return nullptr;
+    Object* at = module_.get();
+    for (auto& name : names) {
+      if (at->type->find_attribute(name) < 0) return nullptr;
+      IValue next = at->getattr(name);
+      if (is_kept(next) || !is_module(next)) return nullptr;
+      at = &next.toObjectRef();
+    }
+    return at;
+  }
+  // The same, for the attribute of that name: it can be taken for constant.
+  Object* constant_attribute(Value* v, Graph& g, const std::string& name,
+                             std::deque<std::string>& names) {
+    Object* o = module_of(v, g, names);
+    if (!o || o->type->find_attribute(name) < 0) return nullptr;
+    IValue value = o->getattr(name);
+    if (!is_mutable(value)) {
+      auto it = kept_plain_.find(o);
+      return it == kept_plain_.end() || !it->second.count(name) ? o : nullptr;
+    }
+    if (is_kept(value)) return nullptr;
+    if (!value.isObject()) {
+      Identities own;
+      collect_identities(value, own);
+      for (auto& [id, other] : kept_)
+        if (!other.isObject() && overlap(other, own)) return nullptr;
+    }
+    return o;
+  }
+  bool overlap(const IValue& v, const Identities& own) const {
+    Identities theirs;
+    collect_identities(v, theirs);
+    return std::any_of(theirs.begin(), theirs.end(), [&](const void* x) { return own.count(x); });
+  }
+
+  // func for the subgraph of a task, whose first input may be a module below.
+  template <class F>
+  void with_subgraph(Node* n, Graph& g, const F& func) {
+    check_stack();
+    Ref<Object> outer = module_;
+    if (!n->inputs.empty()) {
+      Node* first = n->inputs[0]->node;
+      if (first->kind == prim::GetAttr && first->output()->type->kind == TypeKind::Class) {
+        std::deque<std::string> names;
+        const std::string& name = first->s(name_attribute());
+        Object* o = constant_attribute(first->inputs[0], g, name, names);
+        if (!o || !is_module(o->getattr(name))) return;
+        module_ = Ref<Object>(&o->getattr(name).toObjectRef());
       }
     }
-    InsertPoint at(*n->graph, n);
-    Value* k = n->graph->insert_constant(v, n->output()->type);
-    n->output()->replace_all_uses_with(k);
-    changed = true;
+    func(*n->find(subgraph_attribute())->graph);
+    module_ = outer;
   }
-  return changed;
-}
-
-// May move its running statistics, though no schema says so.
-bool is_norm(const Node* n) {
-  static const Symbol* batch = new Symbol("aten::batch_norm");
-  static const Symbol* instance = new Symbol("aten::instance_norm");
-  return n->kind == *batch || n->kind == *instance;
-}
-bool any_write(Block* b) {
-  check_stack();
-  for (Node* n : b->nodes()) {
-    if (is_norm(n) || is_unknown_operator(n)) return true;
-    if (n->op)
-      for (auto& a : n->op->schema().arguments)
-        if (a.alias.is_write) return true;
-    if (n->kind == prim::CallMethod || n->kind == prim::CallFunction || n->kind == prim::fork ||
-        is_unknown_operator(n))
-      return true;
-    for (Block* inner : n->blocks)
-      if (any_write(inner)) return true;
-  }
-  return false;
-}
-void collect_written(Block* b, const AliasDb& db, Storages& out) {
-  check_stack();
-  auto add = [&](const Value* v) {
-    if (auto k = constant_value(v); k && k->isTensor() && k->toTensorRef().defined())
-      out.insert(k->toTensorRef().impl()->storage.get());
-  };
-  for (Node* n : b->nodes()) {
-    if (n->kind == prim::Constant && db.has_writers(n->output())) add(n->output());
-    for (Block* inner : n->blocks) collect_written(inner, db, out);
-  }
-}
-
-bool writes_unknown(Block* b, const AliasDb& db) {
-  check_stack();
-  for (Node* n : b->nodes()) {
-    if (db.writes_to_wildcard(n)) return true;
-    for (Block* inner : n->blocks)
-      if (writes_unknown(inner, db)) return true;
-  }
-  return false;
-}
-// The storages of tensors inside lists, dicts and tuples that attributes hold.
-void collect_contained(const IValue& v, bool inside, std::unordered_set<const void*>& seen,
-                       Storages& out) {
-  check_stack();
-  switch (v.tag()) {
-    case Tag::Tensor:
-      if (inside && v.toTensorRef().defined()) out.insert(v.toTensorRef().impl()->storage.get());
-      return;
-    case Tag::List:
-      for (auto& x : v.toListRef().items) collect_contained(x, true, seen, out);
-      return;
-    case Tag::Tuple:
-      for (auto& x : v.toTupleRef().items) collect_contained(x, true, seen, out);
-      return;
-    case Tag::Dict:
-      for (auto& kv : v.toDictRef().items) collect_contained(kv.second, true, seen, out);
-      return;
-    case Tag::Object:
-      if (!seen.insert(v.box()).second) return;
-      for (auto& x : v.toObjectRef().slots()) collect_contained(x, inside, seen, out);
-      return;
-    default: return;
-  }
-}
-
-// The storages that methods of the object, or of what it holds, write in place.
-void collect_mutated(Object& o, std::unordered_set<const void*>& seen, Storages& out) {
-  check_stack();
-  if (!seen.insert(&o).second) return;
-  std::vector<IValue> slots = o.slots();
-  for (size_t i = 0; i < slots.size() && i < o.type->attributes.size(); ++i) {
-    const IValue& v = slots[i];
-    if (v.isObject()) collect_mutated(v.toObjectRef(), seen, out);
-    if (o.type->attributes[i].mutated && v.isTensor() && v.toTensorRef().defined())
-      out.insert(v.toTensorRef().impl()->storage.get());
-  }
-}
-
-// Every parameter at and below o; with a class and a name, those of that attribute alone.
-void collect_parameters(Object& o, const Type* cls, const std::string& name,
-                        std::unordered_set<const void*>& seen, Storages& out) {
-  check_stack();
-  if (!seen.insert(&o).second) return;
-  std::vector<IValue> slots = o.slots();
-  for (size_t i = 0; i < slots.size() && i < o.type->attributes.size(); ++i) {
-    auto& a = o.type->attributes[i];
-    if (slots[i].isObject()) collect_parameters(slots[i].toObjectRef(), cls, name, seen, out);
-    if (a.is_parameter && slots[i].isTensor() && slots[i].toTensorRef().defined() &&
-        (!cls || (o.type == cls && a.name == name)))
-      out.insert(slots[i].toTensorRef().impl()->storage.get());
-  }
-}
-void collect_not_frozen(Block* b, Value* self, Object& module, Reader& reader, Storages& out) {
-  check_stack();
-  std::unordered_set<const void*> seen;
-  for (Node* n : b->nodes()) {
-    for (Block* inner : n->blocks) collect_not_frozen(inner, self, module, reader, out);
-    seen.clear();
-    if (n->kind == prim::GetAttr && n->output()->type->kind == TypeKind::Tensor) {
-      Object* o = reader.object_of(n->inputs[0], self, false);
-      collect_parameters(o ? *o : module, n->inputs[0]->type, n->s(name_attr()), seen, out);
-    } else if (n->kind == prim::CallMethod || n->find(Symbol("Subgraph"))) {
-      // What is called through an interface, or runs as a task, reads its own attributes.
-      for (Value* v : n->inputs)
-        if (v->type->kind == TypeKind::Class || v->type->kind == TypeKind::Interface) {
-          Object* o = reader.object_of(v, self, false);
-          collect_parameters(o ? *o : module, nullptr, "", seen, out);
-        }
+  template <class F>
+  void each_node(Graph& g, const F& f) {
+    std::vector<Block*> blocks{g.block()};
+    while (!blocks.empty()) {
+      Block* b = blocks.back();
+      blocks.pop_back();
+      for (Node* n : b->nodes()) {
+        for (Block* inner : n->blocks) blocks.push_back(inner);
+        f(n);
+      }
     }
   }
-}
 
-// Calls whose code the graph doesn't hold: what they are given, they may write. Functions of the
-// frontend, not operators.
-bool is_call(const Node* n) {
-  return n->kind == prim::CallMethod || n->kind == prim::CallFunction || n->kind == prim::Enter ||
-         n->kind == prim::Exit;
-}
-bool holds_objects(TypePtr t) {
-  check_stack();
-  if (t->kind == TypeKind::Class || t->kind == TypeKind::Interface || t->kind == TypeKind::Any ||
-      t->kind == TypeKind::AnyClass)
-    return true;
-  if (t->kind == TypeKind::List || t->kind == TypeKind::Dict || t->kind == TypeKind::Tuple ||
-      t->kind == TypeKind::Optional || t->kind == TypeKind::Union)
-    for (TypePtr e : t->elems)
-      if (holds_objects(e)) return true;
-  return false;
-}
-void collect_objects(Object& o, std::unordered_set<const Object*>& out) {
-  check_stack();
-  if (!out.insert(&o).second) return;
-  for (auto& v : o.slots())
-    if (v.isObject()) collect_objects(v.toObjectRef(), out);
-}
-// The objects that such calls, and tasks that write, may reach.
-void collect_open(Block* b, const Value* self, Object& module, Reader& reader,
-                  std::unordered_set<const Object*>& out) {
-  check_stack();
-  auto reach = [&](const Value* v) {
-    if (!holds_objects(v->type) || v->node->kind == prim::CreateObject) return;
-    if (v->node->kind == prim::ModuleContainerIndex) v = v->node->inputs[0];
-    Object* o = reader.object_of(v, self, false);
-    collect_objects(o ? *o : module, out);
+  // Attributes whose declared type is an interface: what stands in them is known, and its methods
+  // are inlined.
+  void inline_interfaces(Graph& g) {
+    check_stack();
+    for (bool again = true; again;) {
+      again = false;
+      each_node(g, [&](Node* n) {
+        std::deque<std::string> names;
+        if (n->kind == prim::GetAttr && n->output()->type->kind == TypeKind::Interface) {
+          const std::string& name = n->s(name_attribute());
+          Object* o = constant_attribute(n->inputs[0], g, name, names);
+          if (!o) raise<NotApplicable>("failed to freeze interface attribute '", name, "'");
+          IValue v = o->getattr(name);
+          if (!is_module(v))
+            raise<NotApplicable>("failed to freeze interface attribute '", name, "'");
+          n->output()->type = v.toObjectRef().type;
+          interfaces_[o].insert(name);
+          again = true;
+        } else if (n->kind == prim::SetAttr) {
+          const std::string& name = n->s(name_attribute());
+          Object* o = module_of(n->inputs[0], g, names);
+          if (o && o->type->find_attribute(name) >= 0 &&
+              attribute(*o, name).type->kind == TypeKind::Interface)
+            raise<NotApplicable>(
+                "Freezing does not support SetAttr on an interface type. SetAttr is "
+                "attempted on '",
+                name, "'");
+        }
+      });
+      // Their calls are those of known classes now.
+      if (again) inline_as_pytorch(g, c_);
+    }
+    own_subgraphs(g.block());
+    each_node(g, [&](Node* n) {
+      if (n->kind == prim::fork) with_subgraph(n, g, [&](Graph& sub) { inline_interfaces(sub); });
+    });
+  }
+
+  // What is assigned or written in place.
+  void record_written(Graph& g) {
+    AliasDb db(g, true);
+    each_node(g, [&](Node* n) {
+      if (n->kind == prim::ModuleContainerIndex)
+        raise<NotApplicable>(
+            "Freezing modules containing prim::ModuleContainerIndex is not supported");
+      if (n->kind == prim::fork)
+        return with_subgraph(n, g, [&](Graph& sub) { record_written(sub); });
+      if (n->kind != prim::SetAttr && n->kind != prim::GetAttr) return;
+      std::deque<std::string> names;
+      const std::string& name = n->s(name_attribute());
+      Object* o = constant_attribute(n->inputs[0], g, name, names);
+      if (!o) return;
+      IValue v = o->getattr(name);
+      if (n->kind == prim::GetAttr) {
+        if (v.isObject() || !is_mutable(v)) return;
+        used_.insert({identity(v), v});
+      }
+      if (n->kind == prim::SetAttr || db.has_writers(n->output())) keep(*o, name, v);
+    });
+    // A list and, of its own, a tensor in it: a write of one would not be seen in the other.
+    Identities seen;
+    for (auto& [id, v] : used_) {
+      Identities own;
+      collect_identities(v, own);
+      for (const void* x : own)
+        if (seen.count(x))
+          raise<NotApplicable>("module contains attributes values that overlaps ", ivalue_str(v));
+      seen.insert(own.begin(), own.end());
+    }
+  }
+
+  void propagate(Graph& g) {
+    const bool eval = !is_training();
+    std::map<std::pair<Object*, std::string>, Value*> made;
+    std::vector<Node*> folded;
+    InsertPoint at(g, g.block()->first());
+    each_node(g, [&](Node* n) {
+      if (n->kind == prim::fork) return with_subgraph(n, g, [&](Graph& sub) { propagate(sub); });
+      if (n->kind != prim::GetAttr) return;
+      std::deque<std::string> names;
+      const std::string& name = n->s(name_attribute());
+      Object* o = constant_attribute(n->inputs[0], g, name, names);
+      if (!o) return;
+      Value*& k = made[{o, name}];
+      if (!k) {
+        const ClassType::Attribute& a = attribute(*o, name);
+        IValue v = o->getattr(name);
+        if (!eval && (a.is_parameter || a.is_buffer || name == "training" ||
+                      (v.isObject() && !is_module(v))))
+          return;
+        v = without_gradients(v);
+        if (!fits_constant(v)) return;
+        k = insert_plain_constant(g, v, n->output()->type);
+        std::string full = "self.";
+        for (auto& part : names) full += part + ".";
+        k->set_name(full + name);
+      }
+      n->output()->replace_all_uses_with(k);
+      folded.push_back(n);
+    });
+    for (Node* n : folded) n->remove_all_inputs();
+    for (Node* n : folded)
+      if (n != g.insert_point()) n->destroy();
+    if (std::find(folded.begin(), folded.end(), g.insert_point()) != folded.end()) {
+      Node* first = g.insert_point();
+      g.set_insert_point(first->next);
+      first->destroy();
+    }
+  }
+  bool is_training() const {
+    return module_->type->find_attribute("training") >= 0 &&
+           module_->getattr("training").isBool() && module_->getattr("training").toBool();
+  }
+
+  // ---- what is left ----
+
+  void clean_up() {
+    each_method([&](Graph& g) {
+      std::set<Object*> modules{own_.root.get(), module_.get()};
+      record_referenced(g, modules);
+      for (auto& [o, names] : asked_for_)
+        for (auto& name : names) keep(*o, name, o->getattr(name));
+      keep_of_class(*own_.root, g);
+      remove_waits(g.block());
+    });
+    remove_unused();
+  }
+
+  // Attributes that are still read. Every module of the class may be the one that is meant.
+  void record_referenced(Graph& g, std::set<Object*>& modules) {
+    check_stack();
+    each_node(g, [&](Node* n) {
+      if (const Attribute* sub = n->find(subgraph_attribute()))
+        return record_referenced(*sub->graph, modules);
+      if (n->kind != prim::GetAttr && n->kind != prim::SetAttr) return;
+      const std::string& name = n->s(name_attribute());
+      std::vector<Object*> at(modules.begin(), modules.end());
+      for (Object* o : at) {
+        if (o->type != n->inputs[0]->type || o->type->find_attribute(name) < 0) continue;
+        IValue v = o->getattr(name);
+        keep(*o, name, v);
+        if (is_module(v)) modules.insert(&v.toObjectRef());
+      }
+    });
+  }
+
+  bool escapes(Object& o, Graph& g) {
+    for (Value* v : g.outputs())
+      if (TypePtr(o.type)->is_subtype_of(v->type)) return true;
+    return whole_.count(&o) != 0;
+  }
+  // Collects the attributes to keep of each class. Sizes beyond the last: all of them.
+  void keep_of_class(Object& o, Graph& g) {
+    check_stack();
+    const ClassType* cls = o.type;
+    if (escapes(o, g)) {
+      slots_[cls].all = true;
+      return;
+    }
+    Kept& kept = slots_[cls];
+    kept.objects.insert(&o);
+    auto plain = kept_plain_.find(&o);
+    for (size_t i = 0; i < cls->attributes.size(); ++i) {
+      const std::string& name = cls->attributes[i].name;
+      IValue v = o.getattr(name);
+      const bool wanted =
+          is_mutable(v) ? is_kept(v) : plain != kept_plain_.end() && plain->second.count(name) != 0;
+      if (!wanted) continue;
+      slots_[cls].attributes.insert(i);
+      if (is_module(v)) keep_of_class(v.toObjectRef(), g);
+    }
+  }
+
+  // A wait for what was never a task.
+  void remove_waits(Block* b) {
+    check_stack();
+    static const Symbol wait("aten::wait");
+    for (Node* n : b->nodes()) {
+      for (Block* inner : n->blocks) remove_waits(inner);
+      if (n->kind != wait || n->inputs[0]->type->kind == TypeKind::Future) continue;
+      n->output()->replace_all_uses_with(n->inputs[0]);
+      n->destroy();
+    }
+  }
+
+  void remove_unused() {
+    std::unordered_set<const Function*> wanted(methods_.begin(), methods_.end());
+    for (auto& [type, kept] : slots_) {
+      if (kept.all) continue;
+      auto* cls = const_cast<ClassType*>(type);
+      std::vector<ClassType::Attribute> attributes;
+      std::vector<size_t> from;
+      for (size_t i = 0; i < cls->attributes.size(); ++i)
+        if (kept.attributes.count(i)) {
+          attributes.push_back(cls->attributes[i]);
+          from.push_back(i);
+        }
+      for (Object* o : kept.objects) {
+        std::vector<IValue> slots = o->slots(), left;
+        for (size_t i : from) left.push_back(slots[i]);
+        o->set_slots(std::move(left));
+      }
+      cls->attributes.clear();
+      cls->attribute_index.clear();
+      for (auto& a : attributes) cls->add_attribute(std::move(a));
+      std::erase_if(cls->methods, [&](auto& m) { return !wanted.count(m.second); });
+    }
+    // Classes that no object of the module has any more, and the code that nothing calls.
+    for (ClassType* cls : own_.code->classes) {
+      if (!slots_.count(cls) && !reachable(cls)) cls->methods.clear();
+      if (cls == own_.root->type) continue;
+      cls->forward_hooks.clear();
+      cls->forward_pre_hooks.clear();
+    }
+    std::unordered_set<const Function*> named;
+    for (ClassType* cls : own_.code->classes) {
+      for (auto& m : cls->methods) named.insert(m.second);
+      named.insert(cls->forward_hooks.begin(), cls->forward_hooks.end());
+      named.insert(cls->forward_pre_hooks.begin(), cls->forward_pre_hooks.end());
+    }
+    std::erase_if(own_.code->functions, [&](auto& f) { return !named.count(f.get()); });
+  }
+  bool reachable(const ClassType* cls) {
+    if (reached_.empty()) {
+      std::vector<Object*> work{own_.root.get()};
+      std::unordered_set<Object*> seen;
+      while (!work.empty()) {
+        Object* o = work.back();
+        work.pop_back();
+        if (!seen.insert(o).second) continue;
+        reached_.insert(o->type);
+        for (auto& v : o->slots())
+          if (is_module(v)) work.push_back(&v.toObjectRef());
+      }
+    }
+    return reached_.count(cls) != 0;
+  }
+
+  struct Kept {
+    bool all = false;
+    std::set<size_t> attributes;
+    std::set<Object*> objects;
   };
-  for (Node* n : b->nodes()) {
-    for (Block* inner : n->blocks) collect_open(inner, self, module, reader, out);
-    Graph* sub = subgraph(n);
-    if (is_call(n) || (sub && any_write(sub->block())))
-      for (const Value* v : n->inputs) reach(v);
-  }
+  OwnModule& own_;
+  Ref<Object> module_;  // that self stands for; of a task's subgraph, one below
+  PassContext& c_;
+  std::vector<Function*> methods_;
+  std::unordered_map<Function*, Ref<Object>> of_;  // of methods of modules below
+  std::unordered_map<const void*, IValue> kept_;   // by identity
+  std::unordered_map<Object*, std::unordered_set<std::string>> kept_plain_, asked_for_;
+  std::map<Object*, std::set<std::string>> interfaces_;
+  std::unordered_map<const void*, IValue> used_;
+  std::unordered_set<const void*> whole_;  // modules that are preserved with all that they have
+  std::unordered_map<const ClassType*, Kept> slots_;
+  std::unordered_set<const ClassType*> reached_;
+};
+
+void check_returns_self(OwnModule& m) {
+  Function* f = m.root->type->find_method("forward");
+  if (!f) return;
+  for (Value* v : f->ensure_graph().outputs())
+    if (v->type == m.root->type)
+      raise<NotApplicable>("attempted to freeze a module that returns itself");
 }
 
-// The tensors in v, and in what it leads to, satisfy f.
-template <class F>
-bool any_tensor(const IValue& v, std::unordered_set<const void*>& seen, F f) {
-  check_stack();
-  if (v.isTensor()) return v.toTensorRef().defined() && f(v.toTensorRef());
-  if (!v.box() || v.isString() || !seen.insert(v.box()).second) return false;
-  auto any = [&](const std::vector<IValue>& items) {
-    for (auto& x : items)
-      if (any_tensor(x, seen, f)) return true;
-    return false;
-  };
-  if (v.isList()) return any(v.toListRef().items);
-  if (v.isTuple()) return any(v.toTupleRef().items);
-  if (v.isObject()) return any(v.toObjectRef().slots());
-  if (v.isDict())
-    for (auto& kv : v.toDictRef().items)
-      if (any_tensor(kv.first, seen, f) || any_tensor(kv.second, seen, f)) return true;
-  return false;
-}
-
-void collect_guarded(Block* b, const Value* self, Reader& reader, WriteGuard& out) {
-  check_stack();
-  for (Node* n : b->nodes()) {
-    for (Block* inner : n->blocks) collect_guarded(inner, self, reader, out);
-    const bool element = n->kind == prim::ModuleContainerIndex;
-    if ((n->kind != prim::GetAttr && !element) || !AliasDb::is_mutable_type(n->output()->type))
-      continue;
-    Object* o = reader.object_of(n->inputs[0], self, true);
-    if (!o || reader.object_of(n->output(), self, true)) continue;
-    int i = element ? -1 : o->type->find_attribute(n->s(name_attr()));
-    out.values.push_back({Ref<Object>(o), i});
+// Only forward and methods of the module itself, as PyTorch has it.
+void optimize_frozen(OwnModule& m, const FreezeOptions& o, PassContext& c) {
+  std::vector<std::string> names{"forward"};
+  names.insert(names.end(), o.preserved.begin(), o.preserved.end());
+  for (auto& name : names) {
+    Function* f = m.root->type->find_method(name);
+    if (!f) continue;
+    Graph& g = f->ensure_graph();
+    run_known_pass(g, c, "remove_dropout");
+    run_known_pass(g, c, "concat_frozen_linear");
+    for (bool more = o.numerics; more;) {
+      more = false;
+      for (const char* fold : {"fold_frozen_conv_bn", "fold_frozen_conv_add_or_sub",
+                               "fold_frozen_conv_mul_or_div", "fold_frozen_linear_bn"})
+        more |= run_known_pass(g, c, fold);
+    }
   }
-}
-bool writes_bytes(Block* b, const AliasDb& db) {
-  check_stack();
-  for (Node* n : b->nodes()) {
-    Graph* sub = subgraph(n);
-    if (n->kind != prim::SetAttr && (db.writes_to_wildcard(n) || (sub && any_write(sub->block()))))
-      return true;
-    for (Block* inner : n->blocks)
-      if (writes_bytes(inner, db)) return true;
-  }
-  return false;
 }
 
 }  // namespace
 
-Storages parameters_not_frozen(Graph& frozen, Object& module) {
-  Storages out;
-  PassContext c;
-  c.module = &module;
-  Reader reader(c);
-  if (!frozen.inputs().empty())
-    collect_not_frozen(frozen.block(), frozen.inputs()[0], module, reader, out);
-  return out;
+void freeze_module(OwnModule& m, const FreezeOptions& o, PassContext& c) {
+  check_returns_self(m);
+  Freezer(m, o, c).run();
+  optimize_frozen(m, o, c);
 }
 
-bool freeze_attributes(Graph& g, PassContext& c) {
-  if (!c.module || g.inputs().empty()) return false;
-  std::unordered_set<std::string> written;
-  collect_writes(g.block(), written);
-  Reader reader(c);
-  Storages kept, others;
-  std::unordered_set<const void*> seen;
-  collect_mutated(*c.module, seen, c.assumptions ? others : kept);
-  if (c.assumptions) {
-    collect_open(g.block(), g.inputs()[0], *c.module, reader, reader.open);
-    seen.clear();
-    for (const Object* o : reader.open)
-      for (auto& v : o->slots()) {
-        if (v.isTensor() && v.toTensorRef().defined())
-          others.insert(v.toTensorRef().impl()->storage.get());
-        collect_contained(v, false, seen, others);
-      }
-  }
-  if (any_write(g.block())) {
-    // Tried on a copy: what the analysis finds written there is not made a constant here.
-    auto trial = g.copy();
-    if (!freeze_block(trial->block(), trial->inputs()[0], c, reader, written, kept, false))
-      return false;
-    AliasDb db(*trial);
-    collect_written(trial->block(), db, kept);
-    // What is written through a container may be an attribute as well.
-    if (writes_unknown(trial->block(), db)) {
-      seen.clear();
-      for (auto& x : c.module->slots())
-        collect_contained(x, false, seen, c.assumptions ? others : kept);
-    }
-  }
-  for (const Storage* s : others) c.assumptions->never_contents(*s);
-  return freeze_block(g.block(), g.inputs()[0], c, reader, written, kept, true);
+FreezeOptions freeze_options(const PassArguments& a) {
+  return {a.list("preserved_attrs"), a.flag("optimize_numerics", true)};
 }
 
-WriteGuard write_guard(Graph& g, PassContext& c) {
-  WriteGuard out;
-  if (!c.module || g.inputs().empty()) return out;
-  AliasDb db(g);
-  out.needed = writes_bytes(g.block(), db);
-  if (!out.needed) return out;
-  Reader reader(c);
-  collect_open(g.block(), g.inputs()[0], *c.module, reader, reader.open);
-  collect_guarded(g.block(), g.inputs()[0], reader, out);
-  return out;
-}
-
-bool WriteGuard::may_break(const Assumptions& a, const std::vector<IValue>& inputs) const {
-  if (!needed) return false;
-  std::unordered_set<const void*> seen;
-  auto relied = [&](const Tensor& t) { return a.relies_on(t); };
-  for (size_t i = 1; i < inputs.size(); ++i)
-    if (any_tensor(inputs[i], seen, relied)) return true;
-  for (auto& v : values) {
-    if (v.attribute >= 0) {
-      if (static_cast<size_t>(v.attribute) < v.object->size() &&
-          any_tensor(v.object->slot(static_cast<size_t>(v.attribute)), seen, relied))
-        return true;
-    } else if (any_tensor(IValue(v.object), seen, relied)) {
-      return true;
-    }
-  }
-  return false;
+bool freeze(Graph& g, PassContext& c) {
+  if (!c.own_module) raise<Error>("freeze: this graph is of no module");
+  OwnModule& m = c.own_module(g);
+  freeze_module(m, freeze_options(c.arguments), c);
+  c.module = m.root.get();
+  return true;
 }
 
 }  // namespace sconce

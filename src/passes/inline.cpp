@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Replaces calls of known functions and methods by their bodies, innermost first.
+// Replaces calls of known functions and methods by their bodies, innermost first:
+//
+//   %y : Tensor = prim::CallMethod[name="forward"](%m, %x)    =>    the nodes of m's forward
+//
+// inline_as_pytorch is the pass of PyTorch's name: a body is cleaned up (peephole, constants)
+// before it is copied, tasks keep their calls, and so do the constants that name functions.
+// inline_calls is the runtime's: bodies as they are but for dead code, tasks too.
 // Interface calls stay: their target is known at run time only. So do calls beyond a graph's
 // budget, which the interpreter makes: a function that calls two others, each of which calls two,
 // and so on, is as large as its text and not as what it would be with all bodies copied in.
@@ -62,6 +68,51 @@ class Allowance {
   int depth_ = 0;
 };
 
+// ---- whose body a copied node was (Node::module_path) ----
+
+// Longer paths aren't made: names are as long as a file likes, and there is a path for each module.
+constexpr size_t kLongestPath = 500;
+
+// "a.b" for self.a.b; "" for self, and for objects that aren't reached from self by attributes.
+std::string path_from_self(const Value* v) {
+  static const Symbol name("name");
+  std::string path;
+  for (; v->node->kind == prim::GetAttr; v = v->node->input()) {
+    const std::string& s = v->node->s(name);
+    if (path.size() + s.size() > kLongestPath) return "";
+    path.insert(0, path.empty() ? s : s + ".");
+  }
+  return v->node == v->graph()->block()->param && v->offset == 0 ? path : "";
+}
+
+// Paths that were relative to the callee become relative to the caller.
+class Paths {
+ public:
+  explicit Paths(std::string prefix) : prefix_(std::move(prefix)) {}
+  void extend(Node* first, const Node* end) {
+    if (prefix_.empty()) return;
+    check_stack();
+    for (Node* n = first; n != end; n = n->next) {
+      n->module_path = joined(n->module_path);
+      for (Block* b : n->blocks) extend(b->first(), b->ret);
+    }
+  }
+
+ private:
+  Symbol joined(Symbol own) {
+    if (made_ && own == last_own_) return last_;
+    made_ = true;
+    last_own_ = own;
+    if (!own) return last_ = Symbol(prefix_);
+    return last_ =
+               Symbol(prefix_.size() + own.view().size() < kLongestPath ? prefix_ + "." + own.str()
+                                                                        : prefix_);
+  }
+  std::string prefix_;
+  Symbol last_own_, last_;  // neighbours have mostly the same path
+  bool made_ = false;
+};
+
 // inlined: the nodes that were copied into the graph so far.
 bool inline_block(Block* b, PassContext& c, Callee how, int depth, size_t& inlined, size_t most) {
   check_stack();
@@ -77,9 +128,16 @@ bool inline_block(Block* b, PassContext& c, Callee how, int depth, size_t& inlin
       n->set(Symbol("Subgraph"), Attribute::Kind::Graph).graph = copy;
     }
     Function* callee = callee_of(n);
-    if (!callee) continue;
+    if (!callee) {
+      if (n->kind == prim::CallMethod || n->kind == prim::CallFunction)
+        c.missed(n, "call", "what it calls isn't known before it runs");
+      continue;
+    }
     // PyTorch has these methods in C++ and keeps the calls.
-    if (how == Callee::Optimized && callee->self && callee->self->is_native) continue;
+    if (how == Callee::Optimized && callee->self && callee->self->is_native) {
+      c.missed(n, "call", "the method isn't TorchScript");
+      continue;
+    }
     if (callee->compiling) raise<ScriptError>("function ", callee->name, " is called recursively");
     // All callers copy the same two forms.
     auto& body = how == Callee::Optimized ? callee->optimized : callee->inlined;
@@ -88,7 +146,11 @@ bool inline_block(Block* b, PassContext& c, Callee how, int depth, size_t& inlin
       size_t within = 0;
       inline_block(made->block(), c, how, depth + 1, within, most);
       if (how == Callee::Optimized) {
-        peephole(*made, c);
+        PassContext own = c;
+        own.arguments = {};
+        own.arguments.set("disable_shape_peepholes", {"true"});
+        own.remark = nullptr;
+        peephole(*made, own);
         constant_propagation_immutable(*made, *c.ops);
         constant_pooling(*made);
       } else {
@@ -98,12 +160,18 @@ bool inline_block(Block* b, PassContext& c, Callee how, int depth, size_t& inlin
       body = made;
     }
     const size_t size = count_nodes(body->block());
-    if (inlined + size > most) continue;
+    if (inlined + size > most) {
+      c.missed(n, "call", "the graph would become too large");
+      continue;
+    }
+    c.applied(n, "call");
     inlined += size;
     std::vector<Value*> in(n->inputs.begin() + (n->kind == prim::CallFunction ? 1 : 0),
                            n->inputs.end());
     InsertPoint at(*n->graph, n);
+    Node* const before = n->prev;
     auto out = insert_graph(*n->graph, *body, in);
+    if (n->kind == prim::CallMethod) Paths(path_from_self(n->inputs[0])).extend(before->next, n);
     for (size_t i = 0; i < out.size(); ++i) {
       if (!n->outputs[i]->name.empty()) {
         std::string name = n->outputs[i]->name;

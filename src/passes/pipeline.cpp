@@ -2,6 +2,8 @@
 // The list of passes, and pipelines as text.
 #include <algorithm>
 #include <chrono>
+#include <mutex>
+#include <utility>
 
 #include "core/budget.h"
 #include "ir/source.h"
@@ -9,32 +11,75 @@
 
 namespace sconce {
 
-const std::vector<Pass>& all_passes() {
-  static const auto* table = new std::vector<Pass>{
+namespace {
+std::deque<Pass>& table() {
+  static std::deque<Pass> table{
       // clang-format off
-      {"inline",               "calls of known functions and methods are replaced by their bodies",        inline_calls},
+      {"inline",               "calls of known functions and methods are replaced by their bodies",        inline_as_pytorch},
       // From here on: one function; calls are left for interfaces only.
       {"peephole",             "checks of None, lengths of list literals, casts that change nothing",      peephole, "disable_shape_peepholes"},
       {"scalar_rewrite",       "constant 0-dim operands of add, sub, mul, div become scalars, as PyTorch's executor has it", scalar_rewrite},
       {"autocast",             "inputs are cast inside `with torch.autocast`, as PyTorch's executor has it", autocast},
       {"drop_profiling",       "marks for PyTorch's profiler are removed",                                 drop_profiling},
       // From here on: folding may make constants without changing a dtype.
-      {"freeze",               "attributes that nothing assigns become constants",                         freeze_attributes, "preserved_attrs optimize_numerics"},
+      {"freeze_attributes",    "attributes that nothing assigns become constants",                         freeze_attributes},
       {"constant_propagation", "nodes whose inputs are constants are run once",                            constant_propagation_pass},
-      {"fold_frozen_conv_bn",  "a batch norm after a convolution with constant weights is folded into it", fold_frozen_conv_bn},
       {"constant_pooling",     "equal constants are kept once",                                            constant_pooling_pass},
       {"dce",                  "nodes without effects whose results are unused are removed",               dce},
       // PyTorch's, of which each looks at a few nodes.
 
       // PyTorch's, of writes, loops and calls.
+      {"inline_fork_wait",     "forked tasks run where they are forked",                                   inline_fork_wait},
+      {"loop_unrolling",       "loops over small bodies run eight bodies a round; short ones aren't loops", loop_unrolling},
+      {"constant_loop_unrolling", "the same of loops whose number of rounds is constant, of any size",     constant_loop_unrolling},
+      {"remove_mutation",      "writes that nobody can see become new values",                             remove_mutation},
+      {"remove_inplace_ops",   "arithmetic in place becomes arithmetic, though aliases may see it",        remove_inplace_ops},
+      {"inplace_to_functional_activation", "activations in place that nobody can see make new tensors",    inplace_to_functional_activation},
+      {"functional_to_inplace_activation", "activations write their inputs where nobody can see it",       functional_to_inplace_activation},
+      {"run_decompositions",   "operators become those that PyTorch decomposes them into",                 run_decompositions},
+      {"fuse_linear",          "products with a transposed matrix become linear layers",                   fuse_linear},
+      {"fuse_addmm",           "a product of matrices and a sum become addmm",                             fuse_addmm},
+      {"fuse_add_relu",        "a sum and its rectification become _add_relu",                             fuse_add_relu},
 
       // PyTorch's, of frozen modules.
+      {"freeze",               "the module's code is inlined, its attributes become constants, the rest is removed", freeze, "preserved_attrs optimize_numerics"},
+      {"fold_frozen_conv_bn",  "a batch norm after a convolution with constant weights is folded into it", fold_frozen_conv_bn},
+      {"fold_frozen_conv_add_or_sub", "a constant added to a convolution with constant weights goes into its bias", fold_frozen_conv_add_or_sub},
+      {"fold_frozen_conv_mul_or_div", "a constant factor of a convolution with constant weights goes into them", fold_frozen_conv_mul_or_div},
+      {"fold_frozen_linear_bn", "a batch norm after a linear layer with constant weights is folded into it", fold_frozen_linear_bn},
 
       // Without a counterpart in PyTorch.
+      {"rewrite",              "rules that a file gives (docs/rewrite-rules.md)",                          rewrite_by_file, "rules"},
+      {"shape_propagation",    "tensors get the types that follow from the inputs'; unknown sizes are symbols", shape_propagation, "inputs"},
+      {"loop_invariant_code_motion", "what a loop computes anew though nothing of it changes is computed before it", loop_invariant_code_motion},
+      {"list_dict_simplification", "reads of lists, dicts and tuples that are built in sight and not written", list_dict_simplification},
+      {"dead_arguments",       "values that blocks and subgraphs hand on though nobody needs them",        dead_arguments},
+      {"remove_dropout",       "dropout that drops nothing",                                               remove_dropout},
+      {"remove_detach",        "detach that nobody can see",                                               remove_detach, "no_grad"},
+      {"device_remap",         "devices baked into a graph follow a device",                               device_remap, "device"},
+      {"convert_dtype",        "a frozen graph runs in bfloat16 or half, some operators kept in float",    convert_dtype, "to keep outputs"},
+      {"cancel_transposes",    "permutations of dims that undo each other go, others become one",          cancel_transposes},
+      {"merge_linears",        "products of one input with several constant weights become one",           merge_linears},
 
       // clang-format on
   };
-  return *table;
+  return table;
+}
+}  // namespace
+
+const std::deque<Pass>& all_passes() { return table(); }
+
+void register_pass(const Pass& pass) {
+  static std::mutex mutex;
+  std::lock_guard<std::mutex> lock(mutex);
+  const std::string_view name = pass.name;
+  if (name.empty() || name == "fixpoint" || !std::all_of(name.begin(), name.end(), [](char c) {
+        return std::isalnum(static_cast<unsigned char>(c)) || c == '_';
+      }))
+    raise<Error>("a pass can't be called '", name, "'");
+  for (const Pass& p : table())
+    if (name == p.name) raise<Error>("there is a pass called '", name, "' already");
+  table().push_back(pass);
 }
 
 bool PassArguments::flag(std::string_view name, bool fallback) const {
@@ -56,12 +101,32 @@ std::string PassArguments::text(std::string_view name, const std::string& fallba
 
 void PassContext::report(const Node* n, bool applied, const char* rewrite,
                          const std::string& reason) const {
-  Remark r{pass, applied, rewrite, reason, n->kind.str(), ""};
-  if (n->range.source) r.position = n->range.source->position(n->range.start);
+  Remark r{pass, applied, rewrite, reason, n->kind.str(), "", ""};
+  if (n->range.source) {
+    r.position = n->range.source->position(n->range.start);
+    r.line = n->range.source->line(n->range.start);
+  }
   remark(r);
 }
 
+const std::string& default_pipeline() {
+  static const auto* text =
+      new std::string("freeze,fixpoint(peephole,constant_propagation,dce),constant_pooling,dce");
+  return *text;
+}
+
 namespace {
+
+// Runs one pass with its arguments, inside of c's own.
+bool run_one(const Pass& p, Graph& g, PassContext& c, PassArguments arguments) {
+  if (Budget* b = context().budget) b->pass();
+  const Pass* outer = std::exchange(c.pass, &p);
+  PassArguments saved = std::exchange(c.arguments, std::move(arguments));
+  const bool changed = p.run(g, c);
+  c.pass = outer;
+  c.arguments = std::move(saved);
+  return changed;
+}
 
 class Pipeline {
  public:
@@ -98,13 +163,15 @@ class Pipeline {
       ++at_;
       return changed;
     }
+    if (name == "default") return Pipeline(g_, c_, default_pipeline()).run();
     for (const Pass& p : all_passes())
       if (name == p.name) {
-        if (Budget* b = context().budget) b->pass();
-        c_.pass = &p;
-        c_.arguments = arguments(p);
+        if (c_.portable_only && !p.portable)
+          raise<Error>("pipeline: what ", name, " leaves is not TorchScript");
+        PassArguments given = arguments(p);
+        if (c_.before_pass && !c_.before_pass(p, given, g_)) return false;
         auto start = std::chrono::steady_clock::now();
-        bool changed = p.run(g_, c_);
+        bool changed = run_one(p, g_, c_, std::move(given));
         std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
         verify_graph(g_);
         if (c_.after_pass) c_.after_pass(p, g_, changed, taken.count());
@@ -164,6 +231,31 @@ class Pipeline {
 bool run_pipeline(Graph& g, PassContext& c, const std::string& text) {
   verify_graph(g);
   return Pipeline(g, c, text).run();
+}
+
+std::vector<std::string> pipeline_items(const std::string& text) {
+  std::vector<std::string> items;
+  std::string item;
+  int depth = 0;
+  auto end = [&] {
+    if (!item.empty()) items.push_back(item);
+    item.clear();
+  };
+  for (char ch : text) {
+    depth += (ch == '(' || ch == '[') - (ch == ')' || ch == ']');
+    if (ch == ',' && depth == 0)
+      end();
+    else
+      item += ch;
+  }
+  end();
+  return items;
+}
+
+bool run_known_pass(Graph& g, PassContext& c, const char* name) {
+  for (const Pass& p : all_passes())
+    if (std::string_view(name) == p.name) return run_one(p, g, c, {});
+  return false;
 }
 
 }  // namespace sconce

@@ -5,9 +5,7 @@
 
 namespace sconce {
 
-bool dce(Graph& g, PassContext& c) {
-  return c.assumptions ? remove_unused(g) : eliminate_dead_code(g, false);
-}
+bool dce(Graph& g, PassContext& c) { return c.remove_dead_code(g); }
 bool constant_propagation_pass(Graph& g, PassContext& c) {
   return constant_propagation(g, *c.ops, c.assumptions);
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <mutex>
 #include <utility>
 
 #include "core/budget.h"
@@ -59,6 +60,13 @@ std::string trace(const std::vector<Frame>& stack) {
     if (at < f.plan->origin.size()) t += location(f.plan->origin[at]);
   }
   return t;
+}
+
+// A stream may be that of several modules on several threads, and has no lock of its own.
+void write_line(std::ostream& to, const std::string& line) {
+  static std::mutex mutex;
+  std::lock_guard<std::mutex> lock(mutex);
+  to << line << '\n';
 }
 
 // The divisor is not zero.
@@ -131,6 +139,7 @@ class Interpreter {
     if (depth_ + stack_.size() >= context_.max_depth)
       raise<LimitError>("more than ", context_.max_depth, " nested calls");
     if (--countdown_ < 0) look();
+    if (plan.writes_state && engine_.state) StateUse::write(*engine_.state);
     if (MemoryAccount* m = account()) frames_.set(*m, frames_.bytes() + frame_bytes(plan));
     stack_.emplace_back();
     Frame& f = stack_.back();
@@ -558,13 +567,14 @@ class Interpreter {
       case Op::Print: {
         auto in = take_inputs(f, s);
         if (!context_.out) break;
-        for (size_t i = 0; i < in.size(); ++i) *context_.out << (i ? " " : "") << ivalue_str(in[i]);
-        *context_.out << "\n";
+        std::string line;
+        for (size_t i = 0; i < in.size(); ++i) line += (i ? " " : "") + ivalue_str(in[i]);
+        write_line(*context_.out, line);
         break;
       }
       case Op::Warn: {
         auto in = take_inputs(f, s);
-        if (context_.warnings) *context_.warnings << "warning: " << in[0].toString() << "\n";
+        if (context_.warnings) write_line(*context_.warnings, "warning: " + in[0].toString());
         break;
       }
       case Op::Fork:

@@ -4,6 +4,7 @@
 #include "core/context.h"
 #include "core/thread_pool.h"
 #include "runtime/plan.h"
+#include "runtime/state_lock.h"
 
 namespace sconce {
 
@@ -14,6 +15,8 @@ struct Engine {
   std::function<std::shared_ptr<Plan>(Function&)> plan_of;
   // Threads for the work inside one operator; null: the caller's alone.
   std::shared_ptr<ThreadPool> pool;
+  // Of the module; null: nobody else calls it.
+  StateLock* state = nullptr;
 };
 
 // One value a graph output. Throws what the model or its operators throw, with a TorchScript trace.

@@ -46,6 +46,7 @@ class Plan {
   uint32_t n_slots = 0;             // with those
   uint32_t n_inputs = 0;
   bool loose_result = false;     // a float that it answers may be a complex number
+  bool writes_state = false;     // may write what its module reaches (runtime/state_lock.h)
   std::shared_ptr<Graph> graph;  // what it was made from
   std::string name;
   std::vector<std::shared_ptr<Plan>> subplans;  // fork bodies, indexed by CallSite order

@@ -2,6 +2,7 @@
 // The only place that knows the operating system: mapped files, shared libraries.
 #pragma once
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -14,8 +15,16 @@ struct Bytes {
   bool writable = false;              // a private copy-on-write mapping
 };
 
-// The whole file, mapped privately (copy on write) where that works, else read. Throws FormatError.
+// The whole file, in memory of the process's own. expect is told how many bytes it will take before
+// they are taken; it may throw. Throws FormatError.
+Bytes read_file(const std::string& path, const std::function<void(size_t)>& expect = {});
+// The whole file, mapped privately (copy on write) where that works, else read. Whoever cuts the
+// file afterwards ends the process. Throws FormatError.
 Bytes map_file(const std::string& path);
+// Addresses of n bytes that read as zero and take memory where they are written only, so that n may
+// be far more than the machine has; null when they can't be had. release_addresses gives them back.
+void* reserve_addresses(size_t n);
+void release_addresses(void* p, size_t n);
 // A shared library opened lazily; null when it can't be had.
 void* open_library(const char* name);
 // Why the last open_library of this thread failed.

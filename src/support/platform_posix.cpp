@@ -18,46 +18,105 @@
 
 namespace sconce {
 
-Bytes map_file(const std::string& path) {
-  int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) raise<FormatError>("cannot open ", path, ": ", std::strerror(errno));
+namespace {
+
+class OpenFile {
+ public:
+  explicit OpenFile(const std::string& path) : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+    if (fd_ < 0) raise<FormatError>("cannot open ", path, ": ", std::strerror(errno));
+  }
+  OpenFile(const OpenFile&) = delete;
+  ~OpenFile() { ::close(fd_); }
+  int number() const { return fd_; }
+
+ private:
+  const int fd_;
+};
+
+// What the system says of a file that may hold a model.
+struct stat look(const OpenFile& file, const std::string& path) {
   struct stat st;
-  const bool known = fstat(fd, &st) == 0;
-  if (!known || S_ISDIR(st.st_mode)) {
-    ::close(fd);
-    if (!known) raise<FormatError>("cannot read ", path, ": not a regular file");
+  if (fstat(file.number(), &st) != 0)
+    raise<FormatError>("cannot read ", path, ": not a regular file");
+  if (S_ISDIR(st.st_mode))
     raise<FormatError>(path, ": a directory; a model is one file",
                        ::access((path + "/saved_model.pb").c_str(), F_OK) == 0
                            ? " (this one is a TensorFlow SavedModel)"
                        : ::access((path + "/constants.pkl").c_str(), F_OK) == 0
                            ? " (this one is an unpacked archive: zip it)"
                            : "");
+  return st;
+}
+
+// Pages of the process, which go back to the system at once.
+struct Pages {
+  explicit Pages(size_t n) : size(n) {
+    if (!n) return;
+    void* p = mmap(nullptr, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED) raise<OutOfMemory>("no memory for a file of ", n, " bytes");
+    data = static_cast<unsigned char*>(p);
+    // Fewer pages, less time; where the system has none, nothing happens.
+    if (n >= size_t{4} << 20) madvise(p, n, MADV_HUGEPAGE);
+  }
+  Pages(const Pages&) = delete;
+  ~Pages() {
+    if (data) munmap(data, size);
+  }
+  unsigned char* data = nullptr;
+  const size_t size;
+};
+
+}  // namespace
+
+Bytes read_file(const std::string& path, const std::function<void(size_t)>& expect) {
+  OpenFile file(path);
+  const struct stat st = look(file, path);
+  // One byte more than the file has, to see its end.
+  size_t room = (S_ISREG(st.st_mode) ? static_cast<size_t>(st.st_size) : 0) + 1, size = 0;
+  std::shared_ptr<Pages> pages;
+  for (;;) {
+    if (!pages || size == pages->size) {  // it has grown, or is no file that says its size
+      if (pages) room = size * 2 + 65536;
+      if (expect) expect(room);
+      auto larger = std::make_shared<Pages>(room);
+      if (size) std::memcpy(larger->data, pages->data, size);
+      pages = std::move(larger);
+    }
+    const ssize_t n = ::read(file.number(), pages->data + size, pages->size - size);
+    if (n == 0) break;
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) raise<FormatError>("cannot read ", path, ": ", std::strerror(errno));
+    size += static_cast<size_t>(n);
   }
   Bytes b;
-  b.size = static_cast<size_t>(st.st_size);
-  if (b.size && S_ISREG(st.st_mode)) {
-    void* p = mmap(nullptr, b.size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
-    if (p != MAP_FAILED) {
-      ::close(fd);
-      size_t n = b.size;
-      b.data = static_cast<const unsigned char*>(p);
-      b.owner =
-          std::shared_ptr<const void>(p, [n](const void* q) { munmap(const_cast<void*>(q), n); });
-      b.writable = true;
-      return b;
-    }
-  }
-  auto buf = std::make_shared<std::vector<unsigned char>>();
-  unsigned char chunk[65536];
-  for (ssize_t n; (n = ::read(fd, chunk, sizeof chunk)) > 0;)
-    buf->insert(buf->end(), chunk, chunk + n);
-  ::close(fd);
-  b.data = buf->data();
-  b.size = buf->size();
-  b.owner = buf;
+  b.data = pages->data;
+  b.size = size;
+  b.owner = pages;
+  b.writable = true;
   return b;
 }
 
+Bytes map_file(const std::string& path) {
+  OpenFile file(path);
+  const struct stat st = look(file, path);
+  Bytes b;
+  b.size = static_cast<size_t>(st.st_size);
+  if (!b.size || !S_ISREG(st.st_mode)) return read_file(path);
+  void* p = mmap(nullptr, b.size, PROT_READ | PROT_WRITE, MAP_PRIVATE, file.number(), 0);
+  if (p == MAP_FAILED) return read_file(path);
+  size_t n = b.size;
+  b.data = static_cast<const unsigned char*>(p);
+  b.owner = std::shared_ptr<const void>(p, [n](const void* q) { munmap(const_cast<void*>(q), n); });
+  b.writable = true;
+  return b;
+}
+
+void* reserve_addresses(size_t n) {
+  void* p =
+      mmap(nullptr, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return p == MAP_FAILED ? nullptr : p;
+}
+void release_addresses(void* p, size_t n) { munmap(p, n); }
 void* open_library(const char* name) { return dlopen(name, RTLD_NOW | RTLD_LOCAL); }
 std::string library_error() {
   const char* why = dlerror();

@@ -131,6 +131,14 @@ TEST_CASE("arguments are accepted and refused as by LibTorch") {
   }
 }
 
+TEST_CASE("the first call of a method knows its parameters") {
+  for (Mode mode : {Mode::Interpret, Mode::Optimized}) {
+    Module m = load(fixture("boundary.pt"), in_mode(mode));
+    CHECK_THAT(error_of([&] { m.forward({}); }), Contains("missing value for argument 'x'"));
+    CHECK(m.forward({ones({2})}).isTensor());  // k has a default
+  }
+}
+
 TEST_CASE("attributes are set and refused as by LibTorch") {
   Table t = read_table();
   Module m = load(fixture("boundary.pt"));

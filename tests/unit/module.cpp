@@ -313,7 +313,8 @@ TEST_CASE("batch norms fold into convolutions") {
   Module m = load(fixture("small_cnn.pt"));
   std::string before = m.graph_text("forward", "inline");
   std::string after = m.graph_text(
-      "forward", "inline,scalar_rewrite,freeze,constant_propagation,fold_frozen_conv_bn,dce");
+      "forward",
+      "inline,scalar_rewrite,freeze_attributes,constant_propagation,fold_frozen_conv_bn,dce");
   CHECK(before.find("aten::batch_norm") != std::string::npos);
   CHECK(after.find("aten::batch_norm") == std::string::npos);
   CHECK_THROWS_AS(m.graph_text("forward", "no_such_pass"), Error);

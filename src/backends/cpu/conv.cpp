@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "backends/cpu/cpu.h"
+#include "core/interrupt.h"
 #include "core/thread_pool.h"
 #include "backends/tiles.h"
 
@@ -275,9 +276,12 @@ void shifted_product(const Shape& s, const Padded& image, const std::vector<int6
   // Whichever of weights and image is larger is read once. Tasks for threads: the outer loop.
   const bool weights_outside =
       og * K > image.channel * (K / std::max<int64_t>(1, s.k[0] * s.k[1] * s.k[2]));
-  auto outer = [&](int64_t i) {
-    for (int64_t j = 0; j < (weights_outside ? total : strips); ++j)
+  const Interrupt limits;
+  auto outer = [&](int64_t i, Interrupt& interrupt) {
+    for (int64_t j = 0; j < (weights_outside ? total : strips); ++j) {
       weights_outside ? block(i, j) : block(j, i);
+      interrupt.passed(K * kTileRows);
+    }
   };
   const int64_t tasks = weights_outside ? strips : total;
   ThreadPool* pool = context().pool;
@@ -285,10 +289,12 @@ void shifted_product(const Shape& s, const Padded& image, const std::vector<int6
   if (pool && static_cast<double>(og * K) * static_cast<double>(run * s.out[0]) > kWorthIt) {
     const int64_t each = (tasks + 4 * pool->size() - 1) / (4 * pool->size());
     pool->run((tasks + each - 1) / each, [&](int64_t t) {
-      for (int64_t i = t * each; i < std::min(tasks, (t + 1) * each); ++i) outer(i);
+      Interrupt interrupt = limits;
+      for (int64_t i = t * each; i < std::min(tasks, (t + 1) * each); ++i) outer(i, interrupt);
     });
   } else {
-    for (int64_t i = 0; i < tasks; ++i) outer(i);
+    Interrupt interrupt = limits;
+    for (int64_t i = 0; i < tasks; ++i) outer(i, interrupt);
   }
 }
 
@@ -325,7 +331,7 @@ void conv_dense(const ConvArgs& a, const Shape& s, const float* x, const float* 
                  os < 8 || image.size[1] * image.size[2] > 2 * s.out[1] * s.out[2] + 64,
              huge = image.channel > 4 * (is + ks * os) + 4096;
   if (pointwise || (mostly_padding && og > 1) || huge) {
-    thread_local Scratch<float> scratch;
+    Scratch<float>& scratch = thread_scratch<float, 5>();
     float* col = pointwise ? nullptr : scratch.get(static_cast<size_t>(K * os));
     for (int64_t n = 0; n < N; ++n)
       for (int64_t g = 0; g < G; ++g) {
@@ -351,7 +357,8 @@ void conv_dense(const ConvArgs& a, const Shape& s, const float* x, const float* 
   constexpr int64_t L = Vec<float>::lanes;
   const bool pack = og > 1 && N * os > 8 * 2 * L;
   const int64_t strips = (og + kTileRows - 1) / kTileRows;
-  thread_local Scratch<float> image_scratch, weight_scratch;
+  Scratch<float>&image_scratch = thread_scratch<float, 5>(),
+  &weight_scratch = thread_scratch<float, 6>();
   // A tile reads beyond the last output.
   float* padded = image_scratch.get(static_cast<size_t>(cg * image.channel + kWide * L));
   std::fill_n(padded + cg * image.channel, kWide * L, 0.0f);
@@ -397,7 +404,7 @@ void conv_transposed_dense(const ConvArgs& a, const Shape& s, const float* x, co
                 ks = s.k[0] * s.k[1] * s.k[2];
   for (int64_t n = 0; n < N; ++n)
     for (int64_t o = 0; o < Co; ++o) std::fill_n(y + (n * Co + o) * os, os, bias ? bias[o] : 0.0f);
-  thread_local Scratch<float> scratch;
+  Scratch<float>& scratch = thread_scratch<float, 5>();
   float* col = scratch.get(static_cast<size_t>(og * ks * is));
   const int64_t st = s.stride[2];
   for (int64_t n = 0; n < N; ++n)

@@ -7,6 +7,7 @@
 #include <new>
 
 #include "backends/kernels.h"
+#include "support/thread_owned.h"
 
 #ifndef SCONCE_ISA
 #error "compile with -DSCONCE_ISA=base, avx2, ..."
@@ -53,6 +54,15 @@ struct Scratch {
   std::unique_ptr<T, Free> data;
   size_t size = 0;
 };
+// This thread's, one for each number; freed when the thread ends or the library is unloaded.
+template <class T, int number>
+Scratch<T>& thread_scratch() {
+  thread_local Scratch<T>* mine = nullptr;
+  if (!mine)
+    mine = static_cast<Scratch<T>*>(
+        thread_owned(new Scratch<T>, [](void* p) { delete static_cast<Scratch<T>*>(p); }));
+  return *mine;
+}
 
 // Each file puts its slots into the table.
 void add_elementwise(Kernels& k);

@@ -80,11 +80,13 @@ bool transpose(const Loops<2>& loops, size_t es) {
   outer.sizes[column] = outer.sizes[row] = 1;
   visit_element_size(es, [&](auto tag) {
     using T = decltype(tag);
-    outer.rows([&](char** p, const int64_t*, int64_t) {
+    Interrupt interrupt;
+    outer.whole_rows([&](char** p, const int64_t*, int64_t) {
       constexpr int64_t kBlock = kVectorBytes / 4;
       auto* to = reinterpret_cast<T*>(p[0]);
       auto* from = reinterpret_cast<const T*>(p[1]);
-      for (int64_t i0 = 0; i0 < length; i0 += kBlock)
+      for (int64_t i0 = 0; i0 < length; i0 += kBlock) {
+        interrupt.passed(rows * kBlock);
         for (int64_t r0 = 0; r0 < rows; r0 += kBlock) {
           if constexpr (std::is_same_v<T, uint32_t>)
             if (r0 + kBlock <= rows && i0 + kBlock <= length) {
@@ -96,6 +98,7 @@ bool transpose(const Loops<2>& loops, size_t es) {
             for (int64_t i = i0; i < std::min(length, i0 + kBlock); ++i)
               to[r * to_step + i] = from[i * from_step + r];
         }
+      }
     });
   });
   return true;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "backends/cpu/cpu.h"
+#include "core/interrupt.h"
 #include "core/thread_pool.h"
 #include "backends/tiles.h"
 
@@ -192,9 +193,10 @@ void small_rows(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t as
 
 template <class T>
 void gemm_blocks(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t as0, int64_t as1,
-                 const T* b, int64_t bs0, int64_t bs1, T beta, T* c, int64_t cs0) {
+                 const T* b, int64_t bs0, int64_t bs1, T beta, T* c, int64_t cs0,
+                 Interrupt interrupt) {
   constexpr int64_t NR = 2 * Vec<T>::lanes;
-  thread_local Scratch<T> sa, sb;
+  Scratch<T>&sa = thread_scratch<T, 0>(), &sb = thread_scratch<T, 1>();
   for (int64_t jc = 0; jc < n; jc += kNC) {
     int64_t nc = std::min(kNC, n - jc);
     for (int64_t pc = 0; pc < k; pc += kKC) {
@@ -203,6 +205,7 @@ void gemm_blocks(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t a
       pack_b(nc, kc, b + pc * bs0 + jc * bs1, bs0, bs1, bp);
       for (int64_t ic = 0; ic < m; ic += kMC) {
         int64_t mc = std::min(kMC, m - ic);
+        interrupt.passed(nc * kc);
         T* ap = sa.get(static_cast<size_t>((mc + kMR - 1) / kMR * kMR * kc));
         pack_a(mc, kc, a + ic * as0 + pc * as1, as0, as1, ap);
         for (int64_t j = 0; j < nc; j += NR)
@@ -231,9 +234,10 @@ void gemm_t(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t as0, i
   if (n == 1 && cs0 == 1 && as1 == 1 && bs0 == 1)
     return small_rows(n, m, k, alpha, b, int64_t{0}, a, as0, beta, c, m);
   ThreadPool* pool = context().pool;
+  const Interrupt interrupt;
   constexpr double kWorthIt = 2e6;  // multiplications
   if (!pool || static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k) < kWorthIt)
-    return gemm_blocks(m, n, k, alpha, a, as0, as1, b, bs0, bs1, beta, c, cs0);
+    return gemm_blocks(m, n, k, alpha, a, as0, as1, b, bs0, bs1, beta, c, cs0, interrupt);
   constexpr int64_t NR = 2 * Vec<T>::lanes;
   int64_t threads = pool->size();
   bool along_n = n >= threads * NR * 2;
@@ -242,10 +246,11 @@ void gemm_t(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t as0, i
   pool->run((length + each - 1) / each, [&](int64_t i) {
     int64_t from = i * each, size = std::min(each, length - from);
     if (along_n)
-      gemm_blocks(m, size, k, alpha, a, as0, as1, b + from * bs1, bs0, bs1, beta, c + from, cs0);
+      gemm_blocks(m, size, k, alpha, a, as0, as1, b + from * bs1, bs0, bs1, beta, c + from, cs0,
+                  interrupt);
     else
       gemm_blocks(size, n, k, alpha, a + from * as0, as0, as1, b, bs0, bs1, beta, c + from * cs0,
-                  cs0);
+                  cs0, interrupt);
   });
 }
 
@@ -268,12 +273,14 @@ void gemm_any(const GemmArgs& g, int64_t batch) {
   for (int64_t p = 0; p < k; ++p)
     load_tile(g.b.dtype, at(g.b, batch, p, 0), step(g.b, 2), n, bt.data() + p * n);
   C alpha = C(static_cast<C>(g.alpha)), beta = C(static_cast<C>(g.beta));
+  Interrupt interrupt;
   for (int64_t i = 0; i < m; ++i) {
     load_tile(g.a.dtype, at(g.a, batch, i, 0), step(g.a, 2), k, row.data());
     std::fill(out.begin(), out.end(), C(0));
     for (int64_t p = 0; p < k; ++p) {
       C x = row[static_cast<size_t>(p)];
       const C* w = bt.data() + p * n;
+      interrupt.passed(n);
       for (int64_t j = 0; j < n; ++j) out[static_cast<size_t>(j)] += x * w[j];
     }
     if (g.beta != 0) {
@@ -315,7 +322,9 @@ void gemm_dense(const GemmArgs& g, int64_t batch) {
 // Halves of either kind: the operands become dense floats, the result is rounded once.
 void gemm_halves(const GemmArgs& g, int64_t batch) {
   const int64_t m = g.a.sizes[1], k = g.a.sizes[2], n = g.b.sizes[2];
-  thread_local Scratch<float> sa, sb, sc;
+  // The product takes the first two.
+  Scratch<float>&sa = thread_scratch<float, 2>(), &sb = thread_scratch<float, 3>(),
+  &sc = thread_scratch<float, 4>();
   auto at = [](const TensorView& v, int64_t i) {
     return static_cast<char*>(v.data) + i * static_cast<int64_t>(element_size(v.dtype));
   };

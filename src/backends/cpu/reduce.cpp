@@ -2,6 +2,7 @@
 // Reductions: [out dims..., reduced dims...] to [out dims...]; sums of floats pairwise within
 // tiles, in double across them.
 #include <algorithm>
+#include <optional>
 #include <vector>
 
 #include "backends/cpu/cpu.h"
@@ -9,10 +10,14 @@
 #include "backends/scalar_math.h"
 #include "backends/cpu/vector_math.h"
 #include "backends/tiles.h"
+#include "core/interrupt.h"
 
 namespace sconce::SCONCE_ISA {
 
 namespace {
+
+// Elements of one output from which limits are looked at while it is made.
+constexpr int64_t kLong = int64_t{1} << 20;
 
 // f(output index as byte offset, rows of the reduced part) for every output element.
 struct Walk {
@@ -24,8 +29,13 @@ struct Walk {
     if (!out.data)
       for (int d = 0; d < lead; ++d) n *= in.sizes[d];
     int64_t idx[kMaxDims] = {0}, ia = 0, oa = 0;
+    Interrupt interrupt;
+    int64_t each = 1;  // elements
+    for (int d = lead; d < in.ndim; ++d)
+      each = std::min(kLong, each * std::min(kLong, in.sizes[d]));
     for (int64_t i = 0; i < n; ++i) {
       f(oa, ia);
+      interrupt.passed(each + 1);
       for (int d = lead - 1; d >= 0; --d) {
         ia += in.strides[d];
         if (out.data) oa += out.strides[d];
@@ -52,13 +62,19 @@ void reduced_tiles(const TensorView& in, int lead, int64_t at, F f) {
   alignas(64) C buf[kTile];
   const char* base = static_cast<const char*>(in.data);
   bool direct = in.dtype == own_dtype<C>() && ist == 1;
+  std::optional<Interrupt> interrupt;
+  if (total > kLong) interrupt.emplace();
   for (int64_t done = 0; done < total; done += inner) {
+    if (interrupt) interrupt->passed(std::min(inner, kTile));
     if (direct) {
-      for (int64_t i = 0; i < inner; i += kTile)
+      for (int64_t i = 0; i < inner; i += kTile) {
+        if (interrupt) interrupt->passed(kTile);
         f(reinterpret_cast<const C*>(base) + at + i, std::min(kTile, inner - i));
+      }
     } else {
       for (int64_t i = 0; i < inner; i += kTile) {
         int64_t m = std::min(kTile, inner - i);
+        if (interrupt) interrupt->passed(m);
         load_tile(in.dtype, base + (at + i * ist) * es, ist * es, m, buf);
         f(buf, m);
       }
@@ -202,6 +218,7 @@ bool column_reduce(const ReduceArgs& a) {
   TensorView outer_out = a.out, outer_in = a.in;
   outer_out.ndim = lead - 1;
   constexpr int64_t kBlock = 256;
+  Interrupt interrupt;
   Walk{outer_out, outer_in, lead - 1}.each([&](int64_t oa, int64_t ia) {
     for (int64_t c0 = 0; c0 < columns; c0 += kBlock) {
       int64_t m = std::min(kBlock, columns - c0), idx[kMaxDims] = {0}, at = ia + c0;
@@ -215,6 +232,7 @@ bool column_reduce(const ReduceArgs& a) {
                       : std::numeric_limits<C>::infinity());
       for (int64_t r = 0; r < count; ++r) {
         const C* row = a.in.ptr<C>() + at;
+        interrupt.passed(m);
         if (sum) {
           for (int64_t k = 0; k < m; ++k) part[k] += row[k];
           if (r % 32 == 31)

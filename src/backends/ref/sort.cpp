@@ -8,6 +8,7 @@
 
 #include "backends/ref/ref.h"
 #include "backends/tiles.h"
+#include "core/interrupt.h"
 
 namespace sconce::ref {
 
@@ -55,12 +56,14 @@ void sort_as(const SortArgs& a) {
   std::vector<C> row(static_cast<size_t>(n)), res(static_cast<size_t>(k));
   std::vector<int64_t> idx(static_cast<size_t>(n));
   int64_t at[kMaxDims] = {0}, ia = 0, va = 0, xa = 0;
+  Interrupt interrupt;
   auto bytes = [](const TensorView& v) { return static_cast<int64_t>(element_size(v.dtype)); };
   for (int64_t r = 0; r < rows; ++r) {
     load_tile(a.in.dtype, static_cast<const char*>(a.in.data) + ia * bytes(a.in),
               a.in.strides[last] * bytes(a.in), n, row.data());
     std::iota(idx.begin(), idx.end(), int64_t{0});
     auto less = [&](int64_t x, int64_t y) {
+      interrupt.passed(16);
       C p = row[static_cast<size_t>(x)], q = row[static_cast<size_t>(y)];
       return (p < q) || (q != q && p == p);
     };

@@ -8,6 +8,7 @@
 #include "loader/script/emitter.h"
 #include "loader/script/native_classes.h"
 #include "support/stack.h"
+#include "support/lasting.h"
 
 namespace sconce {
 
@@ -110,6 +111,27 @@ Function* CompilationUnit::find_function(const std::string& name) {
   TreeRef tree = p->second;
   pending_.erase(p);
   return add_function(tree, prefix_of(name), nullptr);
+}
+
+std::string CompilationUnit::mangle(const std::string& qualified_name) {
+  static constexpr std::string_view kMark = "___torch_mangle_";
+  std::string name = qualified_name;
+  do {
+    size_t mark = name.find(kMark);
+    if (mark == std::string::npos) {
+      const size_t dot = name.rfind('.');
+      mark = dot == std::string::npos ? 0 : dot + 1;
+      name.insert(mark, std::string(kMark) + "0.");
+    }
+    const size_t number = mark + kMark.size();
+    const size_t end = std::min(name.find('.', number), name.size());
+    // A name that is mangled already gets a higher number.
+    if (qualified_name.find(kMark) != std::string::npos && end - number < 10)
+      next_mangle =
+          std::max<uint64_t>(next_mangle, std::strtoull(name.c_str() + number, nullptr, 10) + 1);
+    name.replace(number, end - number, std::to_string(next_mangle++));
+  } while (named_.count(name));
+  return name;
 }
 
 ClassType* CompilationUnit::create_class(const std::string& name, bool is_module) {
@@ -611,7 +633,7 @@ struct Builtins {
 }  // namespace
 
 const std::vector<Function*>& builtin_functions(const OpTable& ops, std::string_view name) {
-  static const std::vector<Function*>* none = new std::vector<Function*>;
+  static const std::vector<Function*> none;
   // Names first: only they need the compiled functions.
   static constexpr std::string_view kNames[] = {"aten::mul",
                                                 "aten::add",
@@ -640,20 +662,23 @@ const std::vector<Function*>& builtin_functions(const OpTable& ops, std::string_
                                                 "prim::mT",
                                                 "prim::mH",
                                                 "prim::shape"};
-  if (std::find(std::begin(kNames), std::end(kNames), name) == std::end(kNames)) return *none;
+  if (std::find(std::begin(kNames), std::end(kNames), name) == std::end(kNames)) return none;
   // While they are being made, they don't see each other.
-  static std::recursive_mutex* mutex = new std::recursive_mutex;
-  static Builtins* made = nullptr;
+  static std::recursive_mutex mutex;
+  static const Lasting holder(new std::unique_ptr<Builtins>);
+  std::unique_ptr<Builtins>& made = *holder;
   static bool making = false;
-  std::lock_guard<std::recursive_mutex> lock(*mutex);
-  if (making) return *none;
+  std::lock_guard<std::recursive_mutex> lock(mutex);
+  if (making) return none;
   if (!made) {
-    making = true;
-    made = new Builtins(ops);
-    making = false;
+    struct Making {
+      Making() { making = true; }
+      ~Making() { making = false; }
+    } in_the_making;
+    made = std::make_unique<Builtins>(ops);
   }
   auto it = made->by_name.find(std::string(name));
-  return it == made->by_name.end() ? *none : it->second;
+  return it == made->by_name.end() ? none : it->second;
 }
 
 // ---- types in annotations ----

@@ -31,6 +31,7 @@ class CompilationUnit : public std::enable_shared_from_this<CompilationUnit> {
   std::shared_ptr<const Policy> policy;  // null: everything is permitted
   // Operators of namespaces that nobody registered and methods of absent classes, as they were met.
   std::vector<std::pair<std::string, SourceRange>> unknown_operators;
+  uint64_t next_mangle = 0;  // number of the next mangled name
   int64_t next_warning = 0;  // number of the next aten::warn that is compiled
 
   // Null when there is no such type / function.
@@ -47,6 +48,8 @@ class CompilationUnit : public std::enable_shared_from_this<CompilationUnit> {
   void define_text(const std::string& text, const std::string& source_name,
                    const std::string& prefix = "", ClassType* self = nullptr);
   ClassType* create_class(const std::string& qualified_name, bool is_module);
+  // A name that no type has: "a.B" is "a.___torch_mangle_0.B", the next number each time.
+  std::string mangle(const std::string& qualified_name);
   // The class of __torch__.torch.classes; one that isn't known comes without methods (is_absent).
   ClassType* native_class(const std::string& qualified_name);
 

@@ -16,8 +16,8 @@ namespace sconce::script {
 namespace {
 
 const Symbol& name_attr() {
-  static const Symbol* s = new Symbol("name");
-  return *s;
+  static const Symbol s("name");
+  return s;
 }
 
 template <class T>

@@ -3,6 +3,7 @@
 
 #include "core/op_versions.h"
 #include "loader/script/compilation_unit.h"
+#include "support/lasting.h"
 
 namespace sconce::script {
 
@@ -70,12 +71,12 @@ def gelu_out(self: Tensor, *, out: Tensor) -> Tensor:
 )py";
 
 CompilationUnit& unit(const OpTable& ops) {
-  static auto* made = [&] {
+  static const Lasting made([&] {
     auto* cu = new std::shared_ptr<CompilationUnit>(
         std::make_shared<CompilationUnit>(ops, nullptr, ~uint64_t{0}));
     (*cu)->define_text(kSource, "<upgraders>");
     return cu;
-  }();
+  }());
   return **made;
 }
 

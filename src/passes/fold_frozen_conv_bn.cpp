@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+//   %y = aten::conv2d(%x, %w, %b, ...)                                %z = aten::conv2d(%x, %w',
+//   %b', ...) %z = aten::batch_norm(%y, %g, %h, %m, %v, False, _, eps, _)  =>
+// when all weights are constants and %y has no other use.
+// w' = w * g / sqrt(v + eps), b' = (b - m) * g / sqrt(v + eps) + h.
+// PyTorch: _jit_pass_fold_frozen_conv_bn. Order: after freeze. Without a bias, b' has the dtype of
+// the statistics, but for weights of half precision: theirs.
+#include "passes/frozen_folding.h"
+#include "support/stack.h"
+
+namespace sconce {
+
+namespace {
+
+const char* fold(Node* conv, Node* norm, PassContext& c, const AliasDb& alias) {
+  if (const char* why = why_not_foldable(conv, norm, alias)) return why;
+  FrozenNorm bn;
+  if (const char* why = bn.read(norm)) return why;
+  const Tensor w = constant_tensor(conv->inputs[1]), bias = constant_tensor(conv->inputs[2]);
+  if (bn.mean.size(0) != w.size(0)) return "the norm has another number of channels";
+  // Unasked, answers stay those of the unfolded graph: products of half precision would be
+  // rounded in other places.
+  if (c.assumptions && (element_size(w.dtype()) < 4 || w.dtype() != bn.mean.dtype()))
+    return "rounding would show in the answers";
+  if (promote_types(w.dtype(), bn.mean.dtype()) != w.dtype() && element_size(w.dtype()) >= 4)
+    return "the norm changes the result's dtype";
+  std::optional<Folding> folding;
+  if (c.assumptions) folding.emplace(*c.assumptions);
+  Arithmetic op(*c.ops);
+  std::vector<int64_t> shape(static_cast<size_t>(w.dim()), 1);
+  shape[0] = w.size(0);
+  const Tensor w2 =
+      op("aten::mul.Tensor", {w, op("aten::reshape", {bn.scale(op), shape})}).to(w.dtype());
+  const ScalarType dtype = bias.defined()                ? bias.dtype()
+                           : element_size(w.dtype()) < 4 ? w.dtype()
+                                                         : bn.mean.dtype();
+  const Tensor b2 = bn.fold_bias(op, bias, dtype);
+  if (folding && !folding->succeeded()) return "a parameter may be written";
+  replace_parameter(conv, 1, w2, "bn");
+  replace_parameter(conv, 2, b2, "bn");
+  return nullptr;
+}
+
+bool fold_block(Block* b, PassContext& c, const AliasDb& alias) {
+  check_stack();
+  static const Symbol batch_norm("aten::batch_norm");
+  bool changed = false;
+  for (Node* n : b->nodes()) {
+    for (Block* inner : n->blocks) changed |= fold_block(inner, c, alias);
+    if (n->kind != batch_norm || !is_foldable_conv(n->inputs[0]->node)) continue;
+    Node* conv = n->inputs[0]->node;
+    if (const char* why = fold(conv, n, c, alias)) {
+      c.missed(n, "conv+bn", why);
+      continue;
+    }
+    c.applied(n, "conv+bn");
+    n->output()->replace_all_uses_with(conv->output());
+    n->destroy();
+    changed = true;
+  }
+  return changed;
+}
+
+}  // namespace
+
+bool fold_frozen_conv_bn(Graph& g, PassContext& c) {
+  AliasDb alias(g);
+  const bool changed = fold_block(g.block(), c, alias);
+  end_folding(g, c, changed);
+  return changed;
+}
+
+}  // namespace sconce

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+//   %y = aten::linear(%x, %w, %b)                                     %z = aten::linear(%x, %w',
+//   %b') %z = aten::batch_norm(%y, %g, %h, %m, %v, False, _, eps, _)  =>
+// when all weights are constants, the norm has a channel for each feature or one for all, and %y
+// has no other use. w' and b' as of a convolution (fold_frozen_conv_bn).
+// PyTorch: _jit_pass_fold_frozen_linear_bn. Like PyTorch it takes for granted that features are
+// the norm's channels: an input [N, C, F] whose C equals F would be normalised along F.
+#include "passes/frozen_folding.h"
+#include "support/stack.h"
+
+namespace sconce {
+
+namespace {
+
+const char* fold(Node* linear, Node* norm, PassContext& c, const AliasDb& alias) {
+  if (const char* why = why_not_foldable(linear, norm, alias)) return why;
+  FrozenNorm bn;
+  if (const char* why = bn.read(norm)) return why;
+  const Tensor w = constant_tensor(linear->inputs[1]), bias = constant_tensor(linear->inputs[2]);
+  const int64_t features = w.size(0), channels = bn.mean.size(0);
+  if (channels != features && channels != 1) return "the norm has another number of channels";
+  if (promote_types(w.dtype(), bn.mean.dtype()) != w.dtype() && element_size(w.dtype()) >= 4)
+    return "the norm changes the result's dtype";
+  Arithmetic op(*c.ops);
+  if (channels != features)
+    for (Tensor* t : {&bn.mean, &bn.var, &bn.gamma, &bn.beta})
+      if (t->defined()) *t = op("aten::expand", {*t, std::vector<int64_t>{features}, false});
+  const Tensor w2 =
+      op("aten::mul.Tensor", {w, op("aten::unsqueeze", {bn.scale(op), int64_t{-1}})}).to(w.dtype());
+  const ScalarType dtype = bias.defined()                ? bias.dtype()
+                           : element_size(w.dtype()) < 4 ? w.dtype()
+                                                         : bn.mean.dtype();
+  const Tensor b2 = bn.fold_bias(op, bias, dtype);
+  replace_parameter(linear, 1, w2, "bn");
+  replace_parameter(linear, 2, b2, "bn");
+  return nullptr;
+}
+
+bool fold_block(Block* b, PassContext& c, const AliasDb& alias) {
+  check_stack();
+  static const Symbol batch_norm("aten::batch_norm"), linear_kind("aten::linear");
+  bool changed = false;
+  for (Node* n : b->nodes()) {
+    for (Block* inner : n->blocks) changed |= fold_block(inner, c, alias);
+    if (n->kind != batch_norm || n->inputs[0]->node->kind != linear_kind) continue;
+    Node* linear = n->inputs[0]->node;
+    if (const char* why = fold(linear, n, c, alias)) {
+      c.missed(n, "linear+bn", why);
+      continue;
+    }
+    c.applied(n, "linear+bn");
+    n->output()->replace_all_uses_with(linear->output());
+    n->destroy();
+    changed = true;
+  }
+  return changed;
+}
+
+}  // namespace
+
+bool fold_frozen_linear_bn(Graph& g, PassContext& c) {
+  AliasDb alias(g);
+  const bool changed = fold_block(g.block(), c, alias);
+  end_folding(g, c, changed);
+  return changed;
+}
+
+}  // namespace sconce
