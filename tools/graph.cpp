@@ -16,9 +16,10 @@ struct Options {
   std::string model, method = "forward", passes, after, out, format = "text";
   bool inlined = false, optimized = false, calls = false, plan = false;
   std::string pipeline() const {
-    return optimized ? "inline,scalar_rewrite,freeze_attributes,constant_propagation,fold_frozen_conv_bn,"
-                       "constant_pooling,dce"
-                     : passes;
+    return optimized
+               ? "inline,scalar_rewrite,freeze_attributes,constant_propagation,fold_frozen_conv_bn,"
+                 "constant_pooling,dce"
+               : passes;
   }
 };
 
