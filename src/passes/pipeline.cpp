@@ -89,9 +89,9 @@ void register_pass(const Pass& pass) {
   static std::mutex mutex;
   std::lock_guard<std::mutex> lock(mutex);
   const std::string_view name = pass.name;
-  if (name.empty() || name == "fixpoint" || !std::all_of(name.begin(), name.end(), [](char c) {
-        return std::isalnum(static_cast<unsigned char>(c)) || c == '_';
-      }))
+  if (name.empty() || name == "fixpoint" || name == "default" ||
+      !std::all_of(name.begin(), name.end(),
+                   [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_'; }))
     raise<Error>("a pass can't be called '", name, "'");
   for (const Pass& p : table())
     if (name == p.name) raise<Error>("there is a pass called '", name, "' already");
