@@ -117,7 +117,7 @@ std::string PassArguments::text(std::string_view name, const std::string& fallba
 
 void PassContext::report(const Node* n, bool applied, const char* rewrite,
                          const std::string& reason) const {
-  Remark r{pass, applied, rewrite, reason, n->kind.str(), "", ""};
+  Remark r{pass, applied, rewrite, reason, n->kind.str(), "", "", n->module_path.str()};
   if (n->range.source) {
     r.position = n->range.source->position(n->range.start);
     r.line = n->range.source->line(n->range.start);
