@@ -121,17 +121,15 @@ class DeadCode {
     check_stack();
     auto it = effects_.find(n);
     if (it != effects_.end()) return it->second;
-    bool e = has_side_effects(n);
+    bool e = alias_ ? has_side_effects(n) : torch_side_effects(n);
     for (Block* b : n->blocks)
       for (Node* m : b->nodes()) e |= effects(m);
     if (alias_)
       e |= alias_->writes_to_wildcard(n);
     else if (torch_alias_)
-      e |= n->kind == prim::SetAttr || torch_alias_->writes_to_wildcard(n);
+      e |= torch_alias_->writes_to_wildcard(n);
     else
-      e |= n->kind == prim::SetAttr || n->kind == prim::CallMethod ||
-           n->kind == prim::CallFunction || (n->op && n->op->schema().is_mutable()) ||
-           writes_statistics(n);
+      e |= n->op && n->op->schema().is_mutable();
     return effects_[n] = e;
   }
   bool mark(Node* n) {
@@ -366,12 +364,12 @@ Value* insert_plain_constant(Graph& g, IValue v, TypePtr declared) {
 
 namespace {
 
-// keep_dicts: a dict may become a constant.
-bool insertable(const IValue& v, bool keep_dicts) {
+// any_container: dicts and lists of anything may become constants too.
+bool insertable(const IValue& v, bool any_container) {
   check_stack();
   auto all = [&](const std::vector<IValue>& items) {
     return std::all_of(items.begin(), items.end(),
-                       [&](const IValue& e) { return insertable(e, keep_dicts); });
+                       [&](const IValue& e) { return insertable(e, any_container); });
   };
   if (v.isObject() || v.isFuture() || v.isFunction()) return false;
   if (v.isTensor()) return v.box() && !v.toTensorRef().requires_grad();
@@ -382,11 +380,11 @@ bool insertable(const IValue& v, bool keep_dicts) {
                  k == TypeKind::Complex || k == TypeKind::String || k == TypeKind::Tensor ||
                  k == TypeKind::Enum || k == TypeKind::Tuple || k == TypeKind::List ||
                  k == TypeKind::Device;
-    return (plain || (keep_dicts && k == TypeKind::Dict)) && all(v.toListRef().items);
+    return (plain || any_container) && all(v.toListRef().items);
   }
   if (v.isDict())
-    return keep_dicts && std::all_of(v.toDictRef().items.begin(), v.toDictRef().items.end(),
-                                     [&](auto& e) { return insertable(e.second, true); });
+    return any_container && std::all_of(v.toDictRef().items.begin(), v.toDictRef().items.end(),
+                                        [&](auto& e) { return insertable(e.second, true); });
   return true;
 }
 
@@ -431,7 +429,7 @@ class ConstantPropagator {
     if (!changed_) return false;
     if (assumptions_)
       remove_unused(g_);
-    else if (aliasing_)
+    else if (as_torch())
       eliminate_dead_code_as_torch(g_);
     else
       eliminate_dead_code(g_);
@@ -482,6 +480,8 @@ class ConstantPropagator {
       for (Block* b : n->blocks) block(b);
     }
   }
+  // The pass of PyTorch's name, for a graph that isn't made to run.
+  bool as_torch() const { return aliasing_ && !assumptions_; }
   bool supported(Node* n) {
     Symbol k = n->kind;
     if (!n->blocks.empty() || k == prim::Constant || k == prim::Uninitialized ||
@@ -489,15 +489,15 @@ class ConstantPropagator {
         k == Symbol("aten::dequantize") || k == prim::CreateObject || k == prim::fork ||
         k == prim::awaitable)
       return false;
-    // That state never changes here, so only the graphs that are compared with PyTorch's keep the
-    // question.
-    if (has_side_effects(n) && !(aliasing_ && asks_for_state(n))) return false;
-    if (aliasing_ && !assumptions_) {
-      if (torch_nondeterministic(n)) return false;
+    if (as_torch()) {
+      if (torch_side_effects(n) || torch_nondeterministic(n)) return false;
       if (!torch_alias_) torch_alias_.emplace(g_);
       return !torch_alias_->has_writers(n);
     }
-    if (is_nondeterministic(n)) return false;
+    // That state never changes here, so only the graphs that are compared with PyTorch's keep the
+    // question.
+    if ((has_side_effects(n) && !(aliasing_ && asks_for_state(n))) || is_nondeterministic(n))
+      return false;
     if (aliasing_) {
       if (!alias_) alias_ = std::make_unique<AliasDb>(g_);
       if (n->op && n->op->schema().is_mutable()) return false;
@@ -511,10 +511,21 @@ class ConstantPropagator {
     return std::all_of(n->inputs.begin(), n->inputs.end(), immutable) &&
            std::all_of(n->outputs.begin(), n->outputs.end(), immutable);
   }
+  static std::optional<std::vector<IValue>> fold_dict(const Node* n) {
+    const auto& parts = n->output()->type->elems;
+    auto dict = make_ref<DictBox>(parts[0], parts[1]);
+    for (size_t i = 0; i + 1 < n->inputs.size(); i += 2) {
+      auto key = constant_value(n->inputs[i]), value = constant_value(n->inputs[i + 1]);
+      if (!key || !value || !(key->isInt() || key->isDouble() || key->isBool() || key->isString()))
+        return std::nullopt;
+      dict->set(*key, *value);
+    }
+    return std::vector<IValue>{dict};
+  }
   void fold(Node* n) {
     std::optional<Folding> folding;
     if (assumptions_) folding.emplace(*assumptions_);
-    auto r = fold_node(n);
+    auto r = as_torch() && n->kind == prim::DictConstruct ? fold_dict(n) : fold_node(n);
     if (!r || (folding && !folding->succeeded())) {
       if (log_) log_(n, r ? "what it reads may change" : "it can't be run before the graph runs");
       return;
@@ -525,10 +536,11 @@ class ConstantPropagator {
     g_.current_range = n->range;
     for (size_t i = 0; i < r->size() && i < n->outputs.size(); ++i) {
       const IValue& v = (*r)[i];
-      if (!insertable(v, aliasing_ && !assumptions_)) continue;
+      if (!insertable(v, as_torch())) continue;
       TypePtr t = v.isNone() || v.isEnum() ? n->outputs[i]->type : ivalue_type(v);
       if (v.isTuple() || v.isList()) t = n->outputs[i]->type;
-      if (v.isTuple() && !v.toTupleRef().type && !assumptions_) t = constant_type(v, *g_.types);
+      if (as_torch() && ((v.isTuple() && !v.toTupleRef().type) || n->kind == prim::unchecked_cast))
+        t = constant_type(v, *g_.types);
       if (v.isTensor()) t = type_of_tensor(v.toTensorRef());
       n->outputs[i]->replace_all_uses_with(g_.insert_constant(v, t));
       changed_ = true;

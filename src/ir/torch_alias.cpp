@@ -59,7 +59,10 @@ bool runs_subgraph(const Node* n) {
 
 }  // namespace
 
-bool torch_side_effects(const Node* n) { return n->kind == prim::SetAttr || has_side_effects(n); }
+bool torch_side_effects(const Node* n) {
+  static const Symbol grad("aten::grad");
+  return n->kind == prim::SetAttr || (has_side_effects(n) && n->kind != grad);
+}
 
 bool torch_nondeterministic(const Node* n) {
   static const auto* kinds = new std::unordered_set<std::string_view>{

@@ -8,9 +8,9 @@
 //                                              prim::MMBatchSide[side=0](%x, %a, %b, ...)
 //
 // when a sum has at least four products that nothing else uses, or a matrix is a factor of at
-// least eight products of which none needs another. A graph that writes anything is left alone.
-// Then dead code and peephole. PyTorch's _jit_pass_batch_mm. Order: late; after it, the graph is
-// for PyTorch's executor.
+// least eight products of which none needs another, and nothing writes what they read or make.
+// Then, in a graph with products, dead code and peephole. PyTorch's _jit_pass_batch_mm. Order:
+// late; after it, the graph is for PyTorch's executor.
 #include <algorithm>
 #include <unordered_map>
 
@@ -30,12 +30,12 @@ bool is_mm(const Node* n) { return is_overload(n, "aten::mm"); }
 bool is_transpose(const Node* n) { return is_overload(n, "aten::t"); }
 bool is_sum(const Node* n) { return is_overload(n, "aten::add.Tensor"); }
 
-bool writes(Block* b) {
+bool has_mm(Block* b) {
   check_stack();
   for (Node* n : b->nodes()) {
-    if (n->kind.is_aten() && n->op && n->op->schema().is_mutable()) return true;
+    if (is_mm(n)) return true;
     for (Block* inner : n->blocks)
-      if (writes(inner)) return true;
+      if (has_mm(inner)) return true;
   }
   return false;
 }
@@ -44,7 +44,7 @@ bool writes(Block* b) {
 
 class Sums {
  public:
-  Sums(Graph& g, PassContext& c) : graph_(g), context_(c) {}
+  Sums(Graph& g, PassContext& c, TorchAliasDb& alias) : graph_(g), context_(c), alias_(alias) {}
   bool run(Block* b) {
     check_stack();
     std::unordered_map<Node*, Tree> trees;
@@ -55,7 +55,9 @@ class Sums {
       order.push_back(n);
     };
     for (Node* n : b->nodes()) {
-      if (is_mm(n)) {
+      if ((is_mm(n) || is_transpose(n) || is_sum(n)) && alias_.has_writers(n)) {
+        context_.missed(n, "sum", "an operand or the result may be written");
+      } else if (is_mm(n)) {
         put(n, 1);
       } else if (is_transpose(n)) {
         auto in = trees.find(n->inputs[0]->node);
@@ -139,19 +141,20 @@ class Sums {
 
   Graph& graph_;
   PassContext& context_;
+  TorchAliasDb& alias_;
 };
 
 // ---- products with one matrix ----
 
 class Sides {
  public:
-  Sides(Graph& g, PassContext& c) : graph_(g), context_(c), alias_(g) {}
+  Sides(Graph& g, PassContext& c, TorchAliasDb& alias) : graph_(g), context_(c), alias_(alias) {}
   bool run(Block* b) {
     check_stack();
     bool changed = false;
     std::unordered_set<Value*> seen;
     for (Node* n = b->first(); n != b->ret; n = n->next) {
-      if (!is_mm(n)) {
+      if (!is_mm(n) || alias_.has_writers(n)) {
         for (Block* inner : n->blocks) changed |= run(inner);
         continue;
       }
@@ -168,7 +171,7 @@ class Sides {
     std::vector<Node*> mms;
     for (const Use& u : v->uses)
       if (u.offset == side && u.user->owner == v->node->owner && is_mm(u.user) &&
-          u.user->inputs[1 - side] != v)
+          u.user->inputs[1 - side] != v && !alias_.has_writers(u.user))
         mms.push_back(u.user);
     if (mms.size() < kLeastOnSide) return {};
     std::sort(mms.begin(), mms.end(), [](Node* a, Node* b) { return is_before(a, b); });
@@ -197,19 +200,16 @@ class Sides {
 
   Graph& graph_;
   PassContext& context_;
-  TorchAliasDb alias_;
+  TorchAliasDb& alias_;
 };
 
 }  // namespace
 
 bool batch_mm(Graph& g, PassContext& c) {
-  if (writes(g.block())) {
-    if (g.block()->first() != g.block()->ret)
-      c.missed(g.block()->first(), "batch_mm", "the graph writes something in place");
-    return false;
-  }
-  bool changed = Sums(g, c).run(g.block());
-  changed |= Sides(g, c).run(g.block());
+  if (!has_mm(g.block())) return false;
+  TorchAliasDb alias(g);
+  bool changed = Sums(g, c, alias).run(g.block());
+  changed |= Sides(g, c, alias).run(g.block());
   changed |= eliminate_dead_code_as_torch(g);
   return peephole_without_shapes(g, c) || changed;
 }

@@ -32,12 +32,12 @@ TypePtr tensor_for(TypePtr t) {
   info.has_device = true;
   if (t->kind == TypeKind::Number) return TypeTable::global().tensor_with(std::move(info));
   info.has_dtype = info.has_rank = true;
-  if (t->is_subtype_of(types::integer()))
-    info.dtype = kLong;
-  else if (t->is_subtype_of(types::floating()))
-    info.dtype = kDouble;
-  else if (is_bool(t))
+  if (is_bool(t))
     info.dtype = kBool;
+  else if (t->kind == TypeKind::Int)
+    info.dtype = kLong;
+  else if (t->kind == TypeKind::Float)
+    info.dtype = kDouble;
   else
     raise<Error>("erase_number_types: unknown number type ", t->str());
   return TypeTable::global().tensor_with(std::move(info));

@@ -7,8 +7,8 @@
 //   return (%t)                             =>   return (%a, %b)
 //
 // Inputs and outputs of the graph, of loops and of conditions become as many as their tuples have
-// elements; constant tuples are taken apart. Then dead code. Throws Error where a tuple meets an
-// operator that wants it as one. PyTorch's _jit_pass_lower_all_tuples. Order: after inlining.
+// elements; constant tuples are taken apart. Then dead code. Throws Error where a tuple is left.
+// PyTorch's _jit_pass_lower_all_tuples. Order: after inlining.
 #include "ir/cleanup.h"
 #include "passes/node_query.h"
 #include "passes/passes.h"
@@ -32,7 +32,8 @@ class Tuples {
     return n->kind == prim::If || n->kind == prim::Loop || n->kind == prim::TupleUnpack ||
            n->kind == prim::TupleConstruct || n->kind == prim::TupleIndex ||
            n->kind == prim::TupleSlice || n->kind == prim::Param || n->kind == prim::Return ||
-           is_kind(n, "prim::PythonOp") || is_kind(n, "aten::format");
+           n->kind == prim::Uninitialized || is_kind(n, "prim::PythonOp") ||
+           is_kind(n, "aten::format") || is_kind(n, "aten::__getitem__");
   }
   static bool is_tuple(const Value* v) { return v->type->kind == TypeKind::Tuple; }
 
@@ -108,20 +109,15 @@ class Tuples {
     n->output()->replace_all_uses_with(graph_.insert_node(graph_.create_tuple(kept))->output());
   }
 
-  static void wants_tuple(const Node* n) {
-    if (!forwards(n))
-      raise<Error>("lower_all_tuples: a tuple appears in ", n->kind.str(),
-                   ", which doesn't forward tuples");
-  }
   // op(%a, %tuple, %b) => op(%a, %t0, %t1, %b); an element may be a tuple again.
   void flatten_inputs(Node* n) {
     for (size_t i = 0; i < n->inputs.size();) {
       Value* in = n->inputs[i];
-      if (!is_tuple(in)) {
+      if (!is_tuple(in) || !forwards(n)) {
+        if (is_tuple(in)) context_.missed(n, "input", "the operator takes the tuple as one");
         ++i;
         continue;
       }
-      wants_tuple(n);
       if (in->node->kind != prim::TupleConstruct)
         raise<Error>("lower_all_tuples: a tuple is used that no node constructs");
       if (in->node->inputs.size() > Graph::kMaxNodes / 2 || n->inputs.size() > Graph::kMaxNodes / 2)
@@ -132,17 +128,14 @@ class Tuples {
       context_.applied(n, "input");
     }
   }
-  // (%a, %tuple) => (%a, %t0, %t1), and a tuple of them for its users. Stops at an unused output,
-  // as PyTorch does.
+  // (%a, %tuple) => (%a, %t0, %t1), and a tuple of them for its users. An unused one stays.
   void flatten_outputs(Node* n, Node* before) {
     for (size_t i = 0; i < n->outputs.size();) {
       Value* out = n->outputs[i];
-      if (!out->has_uses()) return;
-      if (!is_tuple(out)) {
+      if (!out->has_uses() || !is_tuple(out) || !forwards(n)) {
         ++i;
         continue;
       }
-      wants_tuple(n);
       std::vector<Value*> parts;
       for (size_t k = 0; k < out->type->elems.size(); ++k)
         parts.push_back(n->insert_output(i + 1 + k, out->type->elems[k]));

@@ -21,26 +21,45 @@ namespace sconce {
 namespace {
 
 bool keeps_first_dtype(const Node* n) {
-  static const auto* names = new std::unordered_set<std::string_view>{
-      "aten::batch_norm",        "aten::conv1d",
-      "aten::conv2d",            "aten::conv3d",
-      "aten::conv_tbc",          "aten::conv_transpose1d",
-      "aten::convolution",       "aten::conv_transpose2d.input",
-      "aten::_convolution",      "aten::conv_transpose3d.input",
-      "aten::avg_pool1d",        "aten::_convolution.deprecated",
-      "aten::avg_pool2d",        "aten::adaptive_avg_pool1d",
-      "aten::avg_pool3d",        "aten::adaptive_avg_pool2d",
-      "aten::max_pool1d",        "aten::adaptive_avg_pool3d",
-      "aten::max_pool2d",        "aten::max_pool3d",
-      "aten::max_unpool2d",      "aten::max_unpool3d",
-      "aten::reflection_pad1d",  "aten::reflection_pad2d",
-      "aten::reflection_pad3d",  "aten::replication_pad1d",
-      "aten::replication_pad2d", "aten::replication_pad3d",
-      "aten::prelu",             "aten::upsample_bilinear2d",
-      "aten::hardswish",         "aten::upsample_linear1d",
-      "aten::hardswish_",        "aten::upsample_nearest1d",
-      "aten::flatten.using_ints", "aten::upsample_nearest2d",
-      "aten::upsample_nearest3d", "aten::upsample_trilinear3d"};
+  static const auto* names =
+      new std::unordered_set<std::string_view>{"aten::batch_norm",
+                                               "aten::conv1d",
+                                               "aten::conv2d",
+                                               "aten::conv3d",
+                                               "aten::conv_tbc",
+                                               "aten::conv_transpose1d",
+                                               "aten::convolution",
+                                               "aten::conv_transpose2d.input",
+                                               "aten::_convolution",
+                                               "aten::conv_transpose3d.input",
+                                               "aten::avg_pool1d",
+                                               "aten::_convolution.deprecated",
+                                               "aten::avg_pool2d",
+                                               "aten::adaptive_avg_pool1d",
+                                               "aten::avg_pool3d",
+                                               "aten::adaptive_avg_pool2d",
+                                               "aten::max_pool1d",
+                                               "aten::adaptive_avg_pool3d",
+                                               "aten::max_pool2d",
+                                               "aten::max_pool3d",
+                                               "aten::max_unpool2d",
+                                               "aten::max_unpool3d",
+                                               "aten::reflection_pad1d",
+                                               "aten::reflection_pad2d",
+                                               "aten::reflection_pad3d",
+                                               "aten::replication_pad1d",
+                                               "aten::replication_pad2d",
+                                               "aten::replication_pad3d",
+                                               "aten::prelu",
+                                               "aten::upsample_bilinear2d",
+                                               "aten::hardswish",
+                                               "aten::upsample_linear1d",
+                                               "aten::hardswish_",
+                                               "aten::upsample_nearest1d",
+                                               "aten::flatten.using_ints",
+                                               "aten::upsample_nearest2d",
+                                               "aten::upsample_nearest3d",
+                                               "aten::upsample_trilinear3d"};
   return n->op && names->count(n->op->full_name());
 }
 
@@ -69,7 +88,8 @@ class Dtypes {
     if (n->kind == prim::If) {
       bool changed = block(n->blocks[0]);
       changed |= block(n->blocks[1]);
-      if (!n->outputs.empty()) raise<Error>("propagate_dtype: results of conditions are not supported");
+      if (!n->outputs.empty())
+        raise<Error>("propagate_dtype: results of conditions are not supported");
       return changed;
     }
     if (n->kind == prim::Loop || n->kind == prim::CallMethod || n->kind == prim::CallFunction)
