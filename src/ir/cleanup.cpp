@@ -248,9 +248,7 @@ bool eliminate_dead_code(Graph& g, bool analyze) {
 }
 bool eliminate_dead_code_as_torch(Graph& g) { return DeadCode(g, Writes::AsTorch).run(); }
 bool eliminate_dead_code_and_effects(Graph& g) { return DeadCode(g, Writes::Ignored).run(); }
-bool eliminate_dead_code_of(Block& b) {
-  return DeadCode(*b.graph, Writes::Effects).run(&b, false);
-}
+bool eliminate_dead_code_of(Block& b) { return DeadCode(*b.graph, Writes::Effects).run(&b, false); }
 
 namespace {
 bool remove_unused(Block* b) {
@@ -367,8 +365,7 @@ bool insertable(const IValue& v, bool keep_dicts) {
   };
   if (v.isObject() || v.isFuture() || v.isFunction()) return false;
   if (v.isTensor()) return v.box() && !v.toTensorRef().requires_grad();
-  if (v.isTuple())
-    return all(v.toTupleRef().items);
+  if (v.isTuple()) return all(v.toTupleRef().items);
   if (v.isList()) {
     TypeKind k = v.toListRef().elem_type->kind;
     bool plain = k == TypeKind::Int || k == TypeKind::Float || k == TypeKind::Bool ||
