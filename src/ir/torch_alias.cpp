@@ -498,6 +498,14 @@ bool TorchAliasDb::may_contain_alias(const std::vector<Value*>& a,
                                      const std::vector<Value*>& b) const {
   return meet(contained(a), contained(b));
 }
+void TorchAliasDb::replace(const Value* old, const Value* now) {
+  auto it = element_of_.find(old);
+  if (it == element_of_.end()) return;
+  const uint32_t e = it->second;
+  elements_[e].value = now;
+  element_of_[now] = e;
+  element_of_[old] = new_element(old);
+}
 bool TorchAliasDb::escapes(const std::vector<Value*>& values) const {
   Places all = contained(values);
   if (meet(all, contained(graph_.inputs())) || meet(all, contained(graph_.outputs()))) return true;

@@ -43,6 +43,8 @@ class TorchAliasDb {
   // Moves it, when it could be.
   bool move_before(Node* n, Node* point) { return try_move(n, point, true, false); }
   bool move_after(Node* n, Node* point) { return try_move(n, point, false, false); }
+  // After a rewrite: now stands for the memory of old, and old for one of its own.
+  void replace(const Value* old, const Value* now);
 
  private:
   using Places = std::set<uint32_t>;
