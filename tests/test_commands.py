@@ -253,7 +253,7 @@ class Commands(unittest.TestCase):
 
     def test_opt(self):
         r = sconce("opt", FIXTURES / "small_cnn.pt", "--diff", "--time-passes", "--passes",
-                   "inline,freeze_attributes,fold_frozen_conv_bn,dce")
+                   "inline,freeze_attributes,constant_propagation,fold_frozen_conv_bn,dce")
         self.assertEqual(r.returncode, 0, r.stderr)
         self.assertNotIn("batch_norm", r.stdout)
         self.assertIn("-- fold_frozen_conv_bn", r.stderr)
@@ -262,7 +262,7 @@ class Commands(unittest.TestCase):
 
     def test_opt_shows_what_passes_did(self):
         net = FIXTURES / "small_cnn.pt"
-        passes = "inline,freeze,constant_propagation,fold_frozen_conv_bn,dce"
+        passes = "inline,freeze_attributes,constant_propagation,fold_frozen_conv_bn,dce"
         r = sconce("opt", net, "--passes", passes, "--print-before", "dce", "--print-after", "inline,dce", "--statistics",
                    "--time-passes", "--explain=inline", "-o", self.folder / "o.ir")
         self.assertEqual(r.returncode, 0, r.stderr)
@@ -271,25 +271,26 @@ class Commands(unittest.TestCase):
             self.assertIn(words, r.stderr)
         self.assertNotIn("-- before inline", r.stderr)
         self.assertRegex(r.stderr, r"inline: 1 run, 1 changed something; nodes \d+ -> \d+ \(\+\d+ by it\)\n  call: \d+ applied, 0 missed")
-        r = sconce("opt", net, "--passes", passes, "--print-changed=text", "--stop-after", "freeze")
-        self.assertIn("-- freeze\ngraph(", r.stderr)
+        r = sconce("opt", net, "--passes", passes, "--print-changed=text", "--stop-after", "freeze_attributes")
+        self.assertIn("-- freeze_attributes\ngraph(", r.stderr)
         self.assertNotIn("-- dce", r.stderr)
         self.assertIn("aten::batch_norm", r.stdout)
         r = sconce("opt", net, "--passes", passes, "--bisect-limit", 2)
-        self.assertIn("bisect: the last that changed something is 2 freeze\n", r.stderr)
-        self.assertEqual(r.stdout, sconce("opt", net, "--passes", "inline,freeze").stdout)
+        self.assertIn("bisect: the last that changed something is 2 freeze_attributes\n", r.stderr)
+        self.assertEqual(r.stdout, sconce("opt", net, "--passes", "inline,freeze_attributes").stdout)
         for wrong in (["--print-after", "x"], ["--stop-after", "dce:x"], ["--explain=x"]):
             self.assertEqual(sconce("opt", net, "--passes", "dce", *wrong).returncode, 3, wrong)
         for wrong in (["--print-changed=x"], ["--bisect-limit", -1]):
             self.assertEqual(sconce("opt", net, "--passes", "dce", *wrong).returncode, 2, wrong)
 
     def test_opt_bisects(self):
-        r = sconce("opt", FIXTURES / "small_cnn.pt", "--passes", "inline,freeze,constant_propagation,fold_frozen_conv_bn,dce",
-                   "--bisect", "grep -q aten::batch_norm {}")
+        r = sconce("opt", FIXTURES / "small_cnn.pt", "--passes",
+                   "inline,freeze_attributes,constant_propagation,fold_frozen_conv_bn,dce", "--bisect", "grep -q -e aten::batch_norm -e CallMethod {}")
         self.assertEqual(r.returncode, 0, r.stderr)
         self.assertIn("the command fails from change ", r.stdout)
         self.assertIn(" on: fold_frozen_conv_bn\n", r.stdout)
         self.assertRegex(r.stdout, r"\n- .*aten::batch_norm")
+        self.assertIn("freeze", sconce("opt", FIXTURES / "small_cnn.pt", "--passes", "freeze", "--print-changed").stderr)
         r = sconce("opt", FIXTURES / "small_cnn.pt", "--passes", "inline", "--bisect", "true")
         self.assertIn("succeeds with all passes", r.stderr)
         r = sconce("opt", FIXTURES / "small_cnn.pt", "--passes", "inline", "--bisect", "false")

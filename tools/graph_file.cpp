@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "api/own_module.h"
+#include "api/own_module.h"
 #include "api/runtime.h"
 #include "backends/kernels.h"
 #include "ir/verify.h"
@@ -44,6 +45,7 @@ GraphFile open_graph(const std::string& path, const std::string& method) {
     f.graph = f.module.impl()->method(method).ensure_graph().copy();
     f.context.module = f.module.impl()->object.get();
     offer_own_module(f.context, *f.module.impl(), method);
+    offer_own_module(f.context, *f.module.impl(), method);
     return f;
   }
   in.clear();
@@ -57,6 +59,13 @@ GraphFile open_graph(const std::string& path, const std::string& method) {
 
 void run_passes(GraphFile& f, const std::string& pipeline) {
   if (pipeline.empty()) return;
+  if (f.context.module) {
+    ModuleImpl& m = *f.module.impl();
+    CallScope scope(m);
+    std::lock_guard<std::recursive_mutex> lock(m.archive.cu->mutex());
+    run_pipeline(*f.graph, f.context, pipeline);
+    return;
+  }
   Context c = default_context();
   c.kernels = &cpu_kernels();
   ContextScope scope(&c);

@@ -125,11 +125,13 @@ bool PassManager::before(const Pass& p, const PassArguments& arguments, Graph& g
     std::cerr << "-- before " << p.name << "\n" << graph_text(g);
   }
   text_ = graph_text(g);
-  if (!statistics_.count(&p)) {
-    order_.push_back(&p);
-    if (o_.statistics) statistics_[&p].first = count_nodes(g.block());
+  if (!statistics_.count(&p)) order_.push_back(&p);
+  Statistics& s = statistics_[&p];
+  if (o_.statistics) {
+    const int64_t nodes = count_nodes(g.block());
+    if (s.runs == 0) s.first = nodes;
+    s.removed += nodes;
   }
-  if (o_.statistics) statistics_[&p].removed += count_nodes(g.block());
   running_ = true;
   return true;
 }
@@ -166,10 +168,13 @@ void PassManager::after(const Pass& p, Graph& g, bool changed, double seconds) {
 }
 
 void PassManager::hear(const Remark& r) {
+  // A pass that others are made of has no run of its own.
+  if (r.pass && !statistics_.count(r.pass)) order_.push_back(r.pass);
   auto& [applied, missed] = statistics_[r.pass].rewrites[r.rewrite];
   ++(r.applied ? applied : missed);
   if (o_.explain.empty() || !is_listed(o_.explain, r.pass ? r.pass->name : "")) return;
   std::string text = (r.position.empty() ? "" : without_folders(r.position) + ": ") +
+                     (r.module.empty() ? "" : r.module + ": ") +
                      std::string(r.pass ? r.pass->name : "?") + ": " + r.rewrite + ": " + r.node +
                      (r.applied ? " was rewritten" : " was not rewritten: " + r.reason);
   if (!r.line.empty()) text += "\n    " + r.line;
@@ -221,7 +226,9 @@ void PassManager::report() {
 }
 
 void PassManager::report_times() const {
-  std::vector<const Pass*> passes = order_;
+  std::vector<const Pass*> passes;
+  for (const Pass* p : order_)
+    if (statistics_.at(p).runs) passes.push_back(p);
   auto seconds = [&](const Pass* p) { return statistics_.at(p).seconds; };
   std::stable_sort(passes.begin(), passes.end(),
                    [&](const Pass* a, const Pass* b) { return seconds(a) > seconds(b); });
@@ -239,9 +246,13 @@ void PassManager::report_statistics() const {
   std::cerr << "-- statistics\n";
   for (const Pass* p : order_) {
     const Statistics& s = statistics_.at(p);
-    std::cerr << p->name << ": " << s.runs << (s.runs == 1 ? " run, " : " runs, ") << s.changed
-              << " changed something; nodes " << s.first << " -> " << s.last << " ("
-              << (s.removed > 0 ? "" : "+") << -s.removed << " by it)\n";
+    std::cerr << p->name << ": ";
+    if (s.runs == 0)
+      std::cerr << "inside of others\n";
+    else
+      std::cerr << s.runs << (s.runs == 1 ? " run, " : " runs, ") << s.changed
+                << " changed something; nodes " << s.first << " -> " << s.last << " ("
+                << (s.removed > 0 ? "" : "+") << -s.removed << " by it)\n";
     for (auto& [name, count] : s.rewrites)
       std::cerr << "  " << name << ": " << count.first << " applied, " << count.second
                 << " missed\n";

@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "compare.h"
-#include "sconce/module.h"
 
 namespace sconce::tool {
 

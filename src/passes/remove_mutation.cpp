@@ -248,6 +248,9 @@ bool remove_mutation(Graph& g, PassContext& c) {
   bool changed = MutationRemover(g, c).remove_from_lists(g.block());
   return MutationRemover(g, c).remove_from_tensors(g.block(), false) || changed;
 }
+bool remove_list_mutation(Graph& g, PassContext& c) {
+  return MutationRemover(g, c).remove_from_lists(g.block());
+}
 bool inplace_to_functional_activation(Graph& g, PassContext& c) {
   return MutationRemover(g, c).remove_from_tensors(g.block(), true);
 }

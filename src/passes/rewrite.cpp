@@ -71,10 +71,8 @@ class Rewriter {
     sweep(g_.block());
     for (Plan& p : plans_) insert(p);
     for (Plan& p : plans_)
-      for (size_t i = 0; i < p.outputs.size(); ++i) {
-        Value* old = result(p.match, i);
-        old->replace_all_uses_with(p.outputs[i]);
-      }
+      for (size_t i = 0; i < p.outputs.size(); ++i)
+        result(p.match, i)->replace_all_uses_with(p.outputs[i]);
     for (Plan& p : plans_) c_.applied(p.match.anchor, rule_.rule.name.c_str());
     for (Node* n : taken_) n->remove_all_inputs();
     for (Node* n : taken_) n->destroy();
@@ -336,7 +334,11 @@ class Rewriter {
 
   void insert(Plan& p) {
     std::vector<Value*> inputs;
-    for (const Value* v : rule_.pattern->inputs()) inputs.push_back(p.match.values.at(v));
+    for (const Value* v : rule_.pattern->inputs()) {
+      Value* given = p.match.values.at(v);
+      auto made = made_.find(given);
+      inputs.push_back(made == made_.end() ? given : made->second);
+    }
     Node* before = p.before->prev;
     InsertPoint at(g_, p.before);
     p.outputs = insert_graph(g_, *rule_.replacement, inputs);
@@ -348,6 +350,7 @@ class Rewriter {
                          p.outputs[i]->node->kind == prim::Constant ||
                          fresh->node == rule_.replacement->block()->param;
       if (!known) p.outputs[i]->type = result(p.match, i)->type;
+      made_[result(p.match, i)] = p.outputs[i];
     }
   }
   // A node of the replacement stands for the match: it has its place in the model's source, and the
@@ -368,6 +371,7 @@ class Rewriter {
   std::vector<Plan> plans_;
   std::unordered_set<Node*> taken_, constants_;
   std::unordered_map<const Value*, Node*> planned_;  // results of matches: where they will be made
+  std::unordered_map<const Value*, Value*> made_;    // what stands for them then
   std::unordered_map<Block*, std::vector<Node*>> noticeable_;
   size_t pairs_ = 0;
 };

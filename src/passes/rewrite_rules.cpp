@@ -120,7 +120,9 @@ RewriteCondition::RewriteCondition(const std::string& text, const Graph& pattern
 
 bool RewriteCondition::compare(const IValue& v, TypePtr type) const {
   double a = 0, b = 0;
-  const std::string text = without_blanks(print_constant(v, type));
+  // Graph text spells them 1 and 0.
+  const std::string text =
+      v.isBool() ? (v.toBool() ? "True" : "False") : without_blanks(print_constant(v, type));
   const bool numbers =
       (v.isInt() || v.isDouble()) && number_of(text, &a) && number_of(literal_, &b);
   const bool equal = numbers ? a == b : text == literal_;
