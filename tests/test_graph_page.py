@@ -227,6 +227,10 @@ class Pages(unittest.TestCase):
         self.assertIn("layers.0", self.js("graphs[1].nodes.map(n => n.module || '').join(' ')"))
         self.click(BOX.format(side=0, what=conv))
         self.assertEqual(self.js("document.querySelectorAll('svg .box.selected').length"), 2)
+        for side in (0, 1):  # what became of the batch norm
+            self.js(f"graphs[{side}].groups.filter(x => x.title === '1' && x.parent === 1).forEach(x => toggle(graphs[{side}], x))")
+        self.js("graphs[0].view.x -= 110")
+        self.js("applyView(graphs[0])")
         self.picture("before_and_after")
         self.click("byId('open-all')")
         self.assertGreater(self.js("document.querySelectorAll('svg .box.removed').length"), 0)

@@ -257,10 +257,12 @@ function fit(g, readable) {
   g.view = {scale, x: (width - g.placed.w * scale) / 2, y: readable ? 10 : (height - g.placed.h * scale) / 2};
   applyView(g);
 }
+// Moves the drawing so that the element is in sight.
 function center(g, element) {
   if (!element) return;
   if (g.view.scale < 0.6) zoom(g, 0.8 / g.view.scale);
   const a = element.querySelector('rect').getBoundingClientRect(), b = g.svg.getBoundingClientRect();
+  if (a.left > b.left && a.right < b.right && a.top > b.top && a.bottom < b.bottom) return;  // it is in sight
   g.view.x += b.x + b.width / 2 - (a.x + a.width / 2);
   g.view.y += b.y + b.height / 2 - (a.y + Math.min(a.height, b.height) / 2);
   applyView(g);
