@@ -17,7 +17,7 @@ constexpr std::string_view kReserved[] = {
     "annotate", "awaitable", "unchecked_cast", "int",        "float", "bool",          "str",
     "complex",  "print",     "sorted",         "isinstance", "range", "rangelist",     "super"};
 bool is_reserved(const std::string& name) {
-  return !is_plain_name(name) ||
+  return (is_identifier(name) && !is_plain_name(name)) ||
          std::find(std::begin(kReserved), std::end(kReserved), name) != std::end(kReserved);
 }
 

@@ -319,6 +319,11 @@ TEST_CASE("names that would break out are escaped or refused") {
   CHECK(copy.attr(odd).toInt() == 5);
   CHECK(copy.forward({}).toInt() == 11);
 
+  Module wide =
+      loaded(module_file("class M(Module):\n  def forward(self, \xce\xb8: int) -> int:\n"
+                         "    return \xce\xb8\n",
+                         ""));
+  CHECK(again(wide).argument_names("forward") == std::vector<std::string>{"\xce\xb8"});
   Module strange = loaded(module_file(
       "class M(Module):\n  def forward(self) -> int:\n    return 1\n", "", "__torch__.a-b"));
   CHECK(again(strange).forward({}).toInt() == 1);
