@@ -17,7 +17,7 @@ constexpr std::string_view kReserved[] = {
     "annotate", "awaitable", "unchecked_cast", "int",        "float", "bool",          "str",
     "complex",  "print",     "sorted",         "isinstance", "range", "rangelist",     "super"};
 bool is_reserved(const std::string& name) {
-  return !is_plain_name(name) ||
+  return (is_identifier(name) && !is_plain_name(name)) ||
          std::find(std::begin(kReserved), std::end(kReserved), name) != std::end(kReserved);
 }
 
@@ -224,17 +224,14 @@ void BodyPrinter::print_if(Node* n) {
 }
 
 // For: the condition is always true. While: the number of rounds is without limit and nobody looks
-// at it. There is no third kind: what passes make of loops is turned into these before.
+// at it. What passes make of loops may be neither.
 void BodyPrinter::print_loop(Node* n) {
   Block* body = n->blocks[0];
   const bool is_for =
       is_constant_bool(n->input(1), true) && is_constant_bool(body->outputs()[0], true);
-  if (!is_for) {
-    auto rounds = constant_value(n->input(0));
-    if (!rounds || !rounds->isInt() || rounds->toInt() != INT64_MAX ||
-        body->inputs()[0]->has_uses())
-      refuse(n, "a pass has made it a loop that is neither for nor while");
-  }
+  auto rounds = constant_value(n->input(0));
+  const bool is_while = !is_for && rounds && rounds->isInt() && rounds->toInt() == INT64_MAX &&
+                        !body->inputs()[0]->has_uses();
   name_all(n->outputs);
   for (size_t i = 0; i < n->outputs.size(); ++i) {
     names_[body->inputs()[i + 1]] = names_[n->outputs[i]];
@@ -257,6 +254,8 @@ void BodyPrinter::print_loop(Node* n) {
     put("for " + names_[round] + " in range(");
     out_.add(use(n->input(0)));
     put("):\n");
+  } else if (!is_while) {
+    return print_counted_while(n);
   } else {
     assign({round}, {n->input(1)}, false);
     indent();
@@ -269,6 +268,50 @@ void BodyPrinter::print_loop(Node* n) {
   ++level_;
   block(body, !carried.empty());
   assign(carried, next, false);
+  --level_;
+}
+
+// A while that counts its rounds:
+//   r = 0
+//   _1 = torch.__and__(torch.lt(0, n), c)
+//   while _1:
+//     ...
+//     _2 = torch.add(r, 1)
+//     _1, r, x = torch.__and__(torch.lt(_2, n), c0), _2, x0
+void BodyPrinter::print_counted_while(Node* n) {
+  Block* body = n->blocks[0];
+  const std::string round = names_[body->inputs()[0]], most = fresh_name("_"),
+                    go_on = fresh_name("_"), next = fresh_name("_");
+  indent();
+  put(most + " = ");
+  out_.add(use(n->input(0)));
+  put("\n");
+  indent();
+  put(go_on + " = torch.__and__(torch.lt(0, " + most + "), ");
+  out_.add(use(n->input(1)));
+  put(")\n");
+  indent();
+  put(round + " = 0\n");
+  indent();
+  put("while " + go_on + ":\n");
+  ++level_;
+  block(body, true);
+  indent();
+  put(next + " = torch.add(" + round + ", 1)\n");
+  indent();
+  put(go_on + ", " + round);
+  for (size_t i = 1; i < body->inputs().size(); ++i) {
+    put(", ");
+    out_.add(use(body->inputs()[i]));
+  }
+  put(" = torch.__and__(torch.lt(" + next + ", " + most + "), ");
+  list(out_, {body->outputs()[0]});
+  put("), " + next);
+  for (size_t i = 1; i < body->outputs().size(); ++i) {
+    put(", ");
+    out_.add(use(body->outputs()[i]));
+  }
+  put("\n");
   --level_;
 }
 

@@ -110,6 +110,24 @@ const std::string& Names::of(const void* key, const std::string& wanted) {
   return names_[key] = name;
 }
 
+TypePtr Names::identity(TypePtr t) {
+  std::string form;
+  if (t->is_named_tuple()) {
+    form = t->name;
+    for (size_t i = 0; i < t->fields.size(); ++i)
+      form += "," + t->fields[i] + ":" + annotation(t->elems[i]);
+  } else if (t->kind == TypeKind::Class && static_cast<const ClassType*>(t)->is_native) {
+    form = t->name;
+  } else {
+    return t;
+  }
+  return by_form_.emplace(std::move(form), t).first->second;
+}
+const std::string& Names::of(TypePtr named) {
+  named = identity(named);
+  return of(named, named->name);
+}
+
 bool Names::is_plain(TypePtr named) {
   const std::string& name = of(named);
   for (size_t at = 0; at <= name.size();) {

@@ -32,8 +32,11 @@ std::string_view last_of(std::string_view qualified);
 // put under __torch__. Throws Error for a name that an archive can't have.
 class Names {
  public:
-  const std::string& of(TypePtr named) { return of(named, named->name); }
+  const std::string& of(TypePtr named);
   const std::string& of(const Function& f) { return of(&f, f.qualified_name); }
+  // The same for what is one type: NamedTuples of one name whose fields differ only in what is
+  // known of their tensors, and PyTorch's own classes.
+  TypePtr identity(TypePtr named);
   // Code can say its name: there is no a-b.C in it.
   bool is_plain(TypePtr named);
   // As in source: "Dict[str, __torch__.C]". Throws Error for a name that code can't say.
@@ -43,6 +46,7 @@ class Names {
   const std::string& of(const void* key, const std::string& wanted);
   std::unordered_map<const void*, std::string> names_;
   std::unordered_map<std::string, const void*> taken_;
+  std::unordered_map<std::string, TypePtr> by_form_;
 };
 
 }  // namespace sconce::writer

@@ -120,6 +120,7 @@ class BodyPrinter {
   void split(Value* v);
   void print_if(Node* n);
   void print_loop(Node* n);
+  void print_counted_while(Node* n);
   void print_fork(Node* n);
   void print_enter(Node* n);
   void print_exit(Node* n);

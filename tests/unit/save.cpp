@@ -8,6 +8,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "api/runtime.h"
 #include "compare.h"
 #include "loader/zip.h"
 #include "sconce/sconce.h"
@@ -318,6 +319,11 @@ TEST_CASE("names that would break out are escaped or refused") {
   CHECK(copy.attr(odd).toInt() == 5);
   CHECK(copy.forward({}).toInt() == 11);
 
+  Module wide =
+      loaded(module_file("class M(Module):\n  def forward(self, \xce\xb8: int) -> int:\n"
+                         "    return \xce\xb8\n",
+                         ""));
+  CHECK(again(wide).argument_names("forward") == std::vector<std::string>{"\xce\xb8"});
   Module strange = loaded(module_file(
       "class M(Module):\n  def forward(self) -> int:\n    return 1\n", "", "__torch__.a-b"));
   CHECK(again(strange).forward({}).toInt() == 1);
@@ -362,4 +368,47 @@ TEST_CASE("values without a form in a file are refused by their names") {
     list.items.push_back(v);
     CHECK(saved(m).size() < 20000);
   }
+}
+
+TEST_CASE("a loop that is neither for nor while becomes a while that counts") {
+  Module m = load(fixture("mlp.pt"));
+  m.define(
+      "def rounds(self, n: int, x: int) -> Tuple[int, int]:\n  k = 0\n  for i in range(n + 0):\n"
+      "    x = x + i\n    k = k + 1\n  return (x, k)\n");
+  Graph& g = m.impl()->object->type->find_method("rounds")->ensure_graph();
+  Node* loop = nullptr;
+  for (Node* n : g.block()->nodes())
+    if (n->kind == prim::Loop) loop = n;
+  REQUIRE(loop);
+  Block* body = loop->blocks[0];
+  {
+    InsertPoint at(g, body);
+    Node* below = g.insert_node(
+        g.create(Symbol("aten::lt"), {body->inputs()[0], g.insert_constant(IValue(3))}));
+    below->output()->set_type(types::boolean());
+    body->ret->replace_input(0, below->output());
+  }
+  Module copy = again(m);
+  for (int n : {-1, 0, 1, 2, 4, 9})
+    CHECK(ivalue_str(copy.run_method("rounds", {n, 10})) ==
+          ivalue_str(m.run_method("rounds", {n, 10})));
+}
+
+TEST_CASE("optimized modules are saved") {
+  Module m = load(fixture("small_cnn.pt"));
+  m.eval();
+  Module made = m.optimize("default");
+  Module copy = again(made);
+  const Tensor x = ones({1, 3, 32, 32});
+  std::vector<IValue> in{x};
+  std::optional<IValue> expected;
+  try {
+    expected = m.forward(in);
+  } catch (const Error&) {
+    in = {ones({1, 1, 28, 28})};
+    expected = m.forward(in);
+  }
+  CHECK_FALSE(tool::difference(copy.forward(in), *expected, {}, "output"));
+  CHECK(tool::normalized_graph(again(copy).graph_text()) ==
+        tool::normalized_graph(copy.graph_text()));
 }
