@@ -27,6 +27,7 @@
 // there is no mode to set. Order: after freezing and constant propagation; dce afterwards takes the
 // old weights away.
 #include <algorithm>
+#include <cmath>
 #include <unordered_map>
 
 #include "core/op_table.h"
@@ -69,6 +70,8 @@ bool is_strict(std::string_view name) {
                                        "_convolution",
                                        "convolution",
                                        "conv_tbc",
+                                       "_convolution_mode",
+                                       "_grouped_mm",
                                        "conv_transpose1d",
                                        "conv_transpose2d",
                                        "conv_transpose3d",
@@ -90,7 +93,6 @@ bool is_strict(std::string_view name) {
                                        "embedding_bag",
                                        "grid_sampler",
                                        "chain_matmul",
-                                       "cdist",
                                        "addcmul",
                                        "addcdiv",
                                        "native_group_norm"});
@@ -190,6 +192,8 @@ bool never_reduced(std::string_view name) {
                                        "qr",
                                        "lu_solve",
                                        "histc",
+                                       "cdist",
+                                       "pdist",
                                        "bincount",
                                        "searchsorted",
                                        "bucketize",
@@ -234,7 +238,8 @@ class Conversion {
   bool run() {
     if (!down_ || !up_ || !type_as_) return false;
     Block* b = graph_.block();
-    const std::vector<Value*> results = b->outputs();
+    // A graph that has half precision of its own answers as it does.
+    outputs_ &= !has_reduced(b);
     for (Value* v : graph_.inputs()) input(v);
     block(b);
     if (outputs_)
@@ -246,6 +251,18 @@ class Conversion {
   }
 
  private:
+  static bool has_reduced(const Block* b) {
+    check_stack();
+    for (const Node* n = b->first(); n != b->ret; n = n->next) {
+      if (n->kind == prim::Constant)
+        if (auto c = constant_value(n->output()); c && c->isTensor() && c->box())
+          if (c->toTensorRef().dtype() == kHalf || c->toTensorRef().dtype() == kBFloat16)
+            return true;
+      for (const Block* inner : n->blocks)
+        if (has_reduced(inner)) return true;
+    }
+    return false;
+  }
   static bool is_tensor(const Value* v) { return v->type->kind == TypeKind::Tensor; }
   static bool is_tensors(const Value* v) {
     return v->type->kind == TypeKind::List && v->type->elem()->kind == TypeKind::Tensor;
@@ -259,7 +276,22 @@ class Conversion {
     if (n->kind == prim::CallMethod || n->kind == prim::CallFunction) return true;
     if (!n->op && !is_unknown_operator(n)) return false;
     if (!n->kind.is_aten()) return !n->kind.is_prim();
-    return kept_.count(std::string(n->kind.unqualified())) || never_reduced(n->kind.unqualified());
+    return kept_.count(std::string(n->kind.unqualified())) ||
+           never_reduced(n->kind.unqualified()) ||
+           (!n->op->schema().is_mutable() && has_large_number(n));
+  }
+  // masked_fill with the least float32, say.
+  bool has_large_number(const Node* n) const {
+    const double most = dtype_ == kHalf ? 65504.0 : 3.3895e38;
+    return std::any_of(n->inputs.begin(), n->inputs.end(), [&](const Value* v) {
+      auto c = constant_value(v);
+      double d = 0;
+      if (c && c->isDouble()) d = c->toDouble();
+      if (c && c->isTensor() && c->toTensorRef().defined() && c->toTensorRef().dim() == 0 &&
+          c->toTensorRef().dtype() == kFloat)
+        d = c->toTensorRef().item<double>();
+      return std::isfinite(d) && std::abs(d) > most;
+    });
   }
 
   // ---- casts ----
@@ -341,6 +373,7 @@ class Conversion {
       changed_ = true;
       Value* r = g.insert_constant(half, type);
       reduced_.insert(r);
+      originals_[r] = v;
       return r;
     });
   }
@@ -379,6 +412,10 @@ class Conversion {
   }
   void operation(Node* n) {
     const std::string_view name = n->kind.unqualified();
+    if (is_strict(name) && has_opaque_list(n)) {
+      keep(n);
+      return;
+    }
     if (is_strict(name)) {
       bool any = false;
       for (size_t i = 0; i < n->inputs.size(); ++i) any |= reduce_input(n, i);
@@ -400,8 +437,10 @@ class Conversion {
   }
   bool surely_reduced(const Value* v) const {
     if (reduced_.count(v)) return true;
+    const auto& parts = v->node->inputs;
     if (v->node->kind == prim::ListConstruct)
-      return std::all_of(v->node->inputs.begin(), v->node->inputs.end(),
+      return !parts.empty() && !alias_->has_writers_itself(v) &&
+             std::all_of(parts.begin(), parts.end(),
                          [&](const Value* e) { return reduced_.count(e) != 0; });
     return v->node->kind == prim::ListUnpack && reduced_.count(v->node->input());
   }
@@ -418,19 +457,67 @@ class Conversion {
       n->replace_input(i, cast(v, n, true));
       return true;
     }
-    // A tensor that may be None is cast by what makes it; lists whose parts are seen, part by part.
-    if (!is_tensors(v)) return false;
-    if (v->node->kind != prim::ListConstruct || alias_->has_writers_itself(v)) {
+    if (is_optional(v->type) && v->type->elem()->kind == TypeKind::Tensor) {
+      n->replace_input(i, cast_optional(v, n, true));
+      return true;
+    }
+    return is_tensors(v) && cast_list(n, i, true);
+  }
+  // None stays None.
+  Value* cast_optional(Value* v, Node* before, bool down) {
+    Graph& g = graph_of(v);
+    InsertPoint at(g, before);
+    Value* none = g.insert_constant(IValue());
+    Node* is_none = g.insert_node(g.create(Symbol("aten::__is__"), {v, none}, 1));
+    is_none->output()->type = types::boolean();
+    is_none->op = resolve_operator(is_none, *context_.ops);
+    Node* branch = g.insert_node(g.create(prim::If, {is_none->output()}, 1));
+    branch->output()->type = v->type;
+    branch->add_block()->register_output(none);
+    Block* there = branch->add_block();
+    g.set_insert_point(there);
+    Node* tensor = g.insert_node(g.create(prim::unchecked_cast, {v}, 1));
+    tensor->output()->type = types::tensor();
+    there->register_output(down ? reduce(tensor->output(), there->ret)
+                                : restore(tensor->output(), there->ret));
+    return branch->output();
+  }
+  // Lists whose parts are seen, part by part: literals that nothing writes, and constants.
+  bool cast_list(Node* n, size_t i, bool down) {
+    Value* v = n->inputs[i];
+    Graph& g = graph_of(v);
+    InsertPoint at(g, n);
+    std::vector<Value*> items;
+    auto c = constant_value(v);
+    if (c && c->isList()) {
+      if (!down) return true;  // it is as it was
+      for (const IValue& e : c->toListRef().items) {
+        if (!e.isTensor()) return false;
+        const Tensor& t = e.toTensorRef();
+        const bool reducible = t.defined() && t.dtype() == kFloat;
+        const Tensor half = reducible ? converted(t) : t;
+        items.push_back(g.insert_constant(half.defined() ? half : t));
+      }
+    } else if (v->node->kind == prim::ListConstruct && !alias_->has_writers_itself(v)) {
+      for (Value* e : v->node->inputs)
+        items.push_back(down ? (surely_reduced(e) ? e : cast(e, n, true))
+                             : (full_.count(e) ? e : cast(e, n, false)));
+    } else {
       context_.missed(n, "operator", "the elements of a list aren't seen");
       return false;
     }
-    std::vector<Value*> items;
-    for (Value* e : v->node->inputs) items.push_back(surely_reduced(e) ? e : cast(e, n, true));
-    InsertPoint at(graph_of(v), n);
-    Node* list = graph_of(v).create_list(v->type->elem(), items);
+    Node* list = g.create_list(v->type->elem(), items);
     list->output()->type = v->type;
-    n->replace_input(i, graph_of(v).insert_node(list)->output());
+    n->replace_input(i, g.insert_node(list)->output());
+    changed_ = true;
     return true;
+  }
+  // A list among the inputs whose elements aren't seen: they are what they were.
+  bool has_opaque_list(const Node* n) const {
+    return std::any_of(n->inputs.begin(), n->inputs.end(), [&](const Value* v) {
+      return is_tensors(v) && !constant_value(v) &&
+             (v->node->kind != prim::ListConstruct || alias_->has_writers_itself(v));
+    });
   }
   void same_dtype(Node* n) {
     static const Lasting given(new Names{"src", "source", "values", "value", "end"});
@@ -447,6 +534,7 @@ class Conversion {
   void keep(Node* n) {
     for (size_t i = 0; i < n->inputs.size(); ++i) {
       Value* v = n->inputs[i];
+      if (is_tensors(v) && v->node->kind == prim::ListConstruct) cast_list(n, i, false);
       if (!is_tensor(v) || v->node->kind == prim::Constant || full_.count(v) || other_dtype(v))
         continue;
       if (n->op && writes_input(n, i)) {
@@ -472,11 +560,26 @@ class Conversion {
   Value* restored(Value* v, Node* before) {
     check_stack();
     if (is_tensor(v)) {
+      if (auto known = originals_.find(v); known != originals_.end()) return known->second;
       // Reduced for others only.
       if (v->node->op == down_ && full_.count(v->node->input())) return v->node->input();
-      const bool original = v->node->kind == prim::Param || v->node->kind == prim::Constant;
+      const bool original =
+          (v->node->kind == prim::Param || v->node->kind == prim::Constant) && !reduced_.count(v);
       return original || full_.count(v) || other_dtype(v) ? v : cast(v, before, false);
     }
+    // A tuple that something else makes has so many parts.
+    if (v->type->kind == TypeKind::Tuple && v->node->kind != prim::TupleConstruct) {
+      bool tensors = false;
+      for (TypePtr e : v->type->elems) tensors |= AliasDb::is_mutable_type(e);
+      if (!tensors || v->node->kind == prim::Param) return v;
+      InsertPoint at(graph_, before);
+      std::vector<Value*> parts;
+      for (Value* p : graph_.insert_node(graph_.create_tuple_unpack(v))->outputs)
+        parts.push_back(restored(p, before));
+      return graph_.insert_node(graph_.create_tuple(parts, v->type))->output();
+    }
+    if (is_optional(v->type) && v->type->elem()->kind == TypeKind::Tensor)
+      return cast_optional(v, before, false);
     const Symbol k = v->node->kind;
     if ((k != prim::TupleConstruct && k != prim::ListConstruct && k != prim::DictConstruct) ||
         alias_->has_writers_itself(v)) {
@@ -506,6 +609,7 @@ class Conversion {
   std::unordered_set<std::string> kept_;
   std::unordered_set<const Value*> reduced_, full_;
   std::unordered_map<const Value*, Value*> down_casts_, up_casts_;
+  std::unordered_map<const Value*, Value*> originals_;  // of reduced weights
 };
 
 }  // namespace
