@@ -638,17 +638,11 @@ class GraphParser {
     expect("(");
     TypePtr t = type();
     expect(",");
-    IValue v;
-    if (eat("[")) {
-      expect("]");
-      if (t->kind != TypeKind::List) fail("a list type");
-      v = IValue(make_ref<ListBox>(t->elems[0]));
-    } else {
-      expect("{");
-      expect("}");
-      if (t->kind != TypeKind::Dict) fail("a dict type");
-      v = IValue(make_ref<DictBox>(t->elems[0], t->elems[1]));
-    }
+    blank();
+    if (!(t->kind == TypeKind::List && peek() == '[') &&
+        !(t->kind == TypeKind::Dict && peek() == '{'))
+      fail("a list or a dict of the type");
+    IValue v = constant(t);
     expect(")");
     return v;
   }

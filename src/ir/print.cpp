@@ -69,6 +69,12 @@ std::string tensor_constant(const Tensor& original) {
   return s;
 }
 
+// A container's elements tell that this is their type.
+bool tells_itself(TypePtr element) {
+  return element->kind != TypeKind::Optional && element->kind != TypeKind::Union &&
+         element->kind != TypeKind::Interface && element->kind != TypeKind::Any;
+}
+
 // Inside a container.
 std::string inner(const IValue& v, TypePtr type) {
   auto seq = [&](const std::vector<IValue>& items, auto elem_type) {
@@ -96,19 +102,22 @@ std::string inner(const IValue& v, TypePtr type) {
       auto& l = v.toListRef();
       TypePtr e = type && type->kind == TypeKind::List ? type->elems[0] : l.elem_type;
       if (e->kind == TypeKind::Tensor) return "[<Tensors>]";  // though there be none
-      if (l.items.empty()) return "annotate(List[" + e->annotation_str() + "], [])";
-      return "[" + seq(l.items, [&](size_t) { return e; }) + "]";
+      std::string s = "[" + seq(l.items, [&](size_t) { return e; }) + "]";
+      if (l.items.empty() || !tells_itself(e))
+        s = "annotate(List[" + e->annotation_str() + "], " + s + ")";
+      return s;
     }
     case Tag::Dict: {
       auto& d = v.toDictRef();
-      if (d.items.empty())
-        return "annotate(Dict[" + d.key_type->annotation_str() + ", " +
-               d.value_type->annotation_str() + "], {})";
       std::string s = "{";
       for (size_t i = 0; i < d.items.size(); ++i)
         s += (i ? ", " : "") + inner(d.items[i].first, nullptr) + ": " +
              inner(d.items[i].second, nullptr);
-      return s + "}";
+      s += "}";
+      if (d.items.empty() || !tells_itself(d.value_type))
+        s = "annotate(Dict[" + d.key_type->annotation_str() + ", " +
+            d.value_type->annotation_str() + "]," + s + ")";
+      return s;
     }
     default: return print_constant(v, type);
   }

@@ -122,23 +122,29 @@ class Tuples {
         raise<Error>("lower_all_tuples: a tuple is used that no node constructs");
       if (in->node->inputs.size() > Graph::kMaxNodes / 2 || n->inputs.size() > Graph::kMaxNodes / 2)
         raise<LimitError>("lower_all_tuples: too many elements");
-      for (size_t k = 0; k < in->node->inputs.size(); ++k)
+      for (size_t k = 0; k < in->node->inputs.size() && k < in->type->elems.size(); ++k)
         n->insert_input(i + 1 + k, in->node->inputs[k]);
       n->remove_input(i);
       context_.applied(n, "input");
     }
   }
-  // (%a, %tuple) => (%a, %t0, %t1), and a tuple of them for its users. An unused one stays.
+  // (%a, %tuple) => (%a, %t0, %t1), and a tuple of them for its users. An unused one stays, except
+  // where a block gives or takes it: both sides must agree. There PyTorch calls the new values
+  // tensors, whatever they are.
   void flatten_outputs(Node* n, Node* before) {
+    const bool of_block = !n->blocks.empty() || (n->kind == prim::Param && n->owner->owning_node);
+    std::vector<Value*> made_here;
     for (size_t i = 0; i < n->outputs.size();) {
       Value* out = n->outputs[i];
-      if (!out->has_uses() || !is_tuple(out) || !forwards(n)) {
+      if ((!out->has_uses() && !of_block) || !is_tuple(out) || !forwards(n)) {
         ++i;
         continue;
       }
       std::vector<Value*> parts;
-      for (size_t k = 0; k < out->type->elems.size(); ++k)
+      for (size_t k = 0; k < out->type->elems.size(); ++k) {
         parts.push_back(n->insert_output(i + 1 + k, out->type->elems[k]));
+        if (!is_tuple(parts.back())) made_here.push_back(parts.back());
+      }
       Node* made = graph_.create_tuple(parts);
       made->insert_before(before);
       before = made;
@@ -146,6 +152,8 @@ class Tuples {
       n->erase_output(i);
       context_.applied(n, "output");
     }
+    if (!of_block) return;
+    for (Value* v : made_here) v->type = types::tensor();
   }
 
   static void check(Block* b) {
