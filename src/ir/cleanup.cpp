@@ -328,13 +328,22 @@ TypePtr type_of_tensor(const Tensor& t) {
 
 }  // namespace
 
+namespace {
+TypePtr type_with_tensors(const IValue& v) {
+  check_stack();
+  if (v.isTensor()) return type_of_tensor(v.toTensorRef());
+  if (!v.isTuple() || v.toTupleRef().type) return ivalue_type(v);
+  std::vector<TypePtr> elems;
+  for (auto& x : v.toTupleRef().items) elems.push_back(type_with_tensors(x));
+  return TypeTable::global().tuple(std::move(elems));
+}
+}  // namespace
+
 Value* insert_plain_constant(Graph& g, IValue v, TypePtr declared) {
   declared = unwrap_optional(declared);
-  TypePtr t = v.isTensor() ? type_of_tensor(v.toTensorRef()) : nullptr;
   // What mentions a class is of the graph's types.
   const bool container = v.isList() || v.isDict() || v.isTuple();
-  if (container && declared->mentions_class) t = declared;
-  if (!t) t = ivalue_type(v);
+  TypePtr t = container && declared->mentions_class ? declared : type_with_tensors(v);
   return g.insert_constant(std::move(v), t);
 }
 
