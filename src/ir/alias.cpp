@@ -270,7 +270,7 @@ void AliasDb::analyze(const Node* n) {
     make_wildcard(n->inputs[0]);
     make_wildcard(n->inputs[1]);
   }
-  if ((s.is_mutable() || writes_statistics(n)) && first_pass_) writers_.push_back(n);
+  if ((s.is_mutable() || (!apart_ && writes_statistics(n))) && first_pass_) writers_.push_back(n);
   for (size_t i = 0; i < s.arguments.size() && i < n->inputs.size(); ++i)
     if (s.arguments[i].alias.after == "*") make_wildcard(n->inputs[i]);
   for (size_t o = 0; o < n->outputs.size(); ++o) {
@@ -367,6 +367,10 @@ bool AliasDb::writes_to_wildcard(const Node* n) const {
   return false;
 }
 bool AliasDb::writes_to_alias(const Node* n, const std::unordered_set<const Value*>& values) const {
+  check_stack();
+  for (Block* b : n->blocks)
+    for (Node* inner : b->nodes())
+      if (writes_to_alias(inner, values)) return true;
   auto ws = written(n);
   if (ws.empty()) return false;
   LocSet target;

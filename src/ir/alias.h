@@ -21,7 +21,7 @@ bool is_unknown_operator(const Node* n);
 class AliasDb {
  public:
   // apart: what a module's attributes hold is memory of its own at each place where one is read, so
-  // that its writers are those of this place (freezing asks for each of them).
+  // that its writers are those of this place, and norms don't train. Freezing asks so.
   explicit AliasDb(const Graph& g, bool apart = false);
   // Values of this type can be written in place.
   static bool is_mutable_type(TypePtr t);

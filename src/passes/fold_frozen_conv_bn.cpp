@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-//   %y = aten::conv2d(%x, %w, %b, ...)                                %z = aten::conv2d(%x, %w',
-//   %b', ...) %z = aten::batch_norm(%y, %g, %h, %m, %v, False, _, eps, _)  =>
+//   %y = aten::conv2d(%x, %w, %b, ...)                  %z = aten::conv2d(%x, %w', %b', ...)
+//   %z = aten::batch_norm(%y, %g, %h, %m, %v,      =>
+//                         False, _, eps, _)             w' = w * g / sqrt(v + eps)
+//                                                       b' = (b - m) * g / sqrt(v + eps) + h
+//
 // when all weights are constants and %y has no other use.
-// w' = w * g / sqrt(v + eps), b' = (b - m) * g / sqrt(v + eps) + h.
+//
 // PyTorch: _jit_pass_fold_frozen_conv_bn. Order: after freeze. Without a bias, b' has the dtype of
 // the statistics, but for weights of half precision: theirs.
 #include "passes/frozen_folding.h"

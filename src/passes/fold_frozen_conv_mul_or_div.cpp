@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //   %y = aten::conv2d(%x, %w, %b, ...)          %z = aten::conv2d(%x, %w', %b', ...)
 //   %z = aten::mul(%y, %t)                 =>   w' = w * t, b' = b * t
+//
 // and the same for div, when weights and t are constants, t is a number or [1, C, 1, ...] with a
 // number for each channel, and %y has no other use.
+//
 // PyTorch: _jit_pass_fold_frozen_conv_mul_or_div. Order: after freeze, in turns with the other
-// folds.
+// folds. PyTorch's also folds a t of more precision than w, whose product would have t's dtype.
 #include "passes/frozen_folding.h"
 #include "support/stack.h"
 

@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-//   %y = aten::linear(%x, %w, %b)                                     %z = aten::linear(%x, %w',
-//   %b') %z = aten::batch_norm(%y, %g, %h, %m, %v, False, _, eps, _)  =>
+//   %y = aten::linear(%x, %w, %b)                       %z = aten::linear(%x, %w', %b')
+//   %z = aten::batch_norm(%y, %g, %h, %m, %v,      =>
+//                         False, _, eps, _)
+//
 // when all weights are constants, the norm has a channel for each feature or one for all, and %y
-// has no other use. w' and b' as of a convolution (fold_frozen_conv_bn).
-// PyTorch: _jit_pass_fold_frozen_linear_bn. Like PyTorch it takes for granted that features are
-// the norm's channels: an input [N, C, F] whose C equals F would be normalised along F.
+// has no other use than by those who ask for its sizes, as BatchNorm1d does. w' and b' are those of
+// fold_frozen_conv_bn.
+//
+// PyTorch: _jit_pass_fold_frozen_linear_bn, which folds whatever else uses %y (and gives that the
+// norm's result). Like PyTorch this takes for granted that features are the norm's channels: an
+// input [N, C, F] whose C equals F would be normalised along F.
 #include "passes/frozen_folding.h"
 #include "support/stack.h"
 
@@ -13,7 +18,7 @@ namespace sconce {
 namespace {
 
 const char* fold(Node* linear, Node* norm, PassContext& c, const AliasDb& alias) {
-  if (const char* why = why_not_foldable(linear, norm, alias)) return why;
+  if (const char* why = why_not_foldable(linear, norm, alias, true)) return why;
   FrozenNorm bn;
   if (const char* why = bn.read(norm)) return why;
   const Tensor w = constant_tensor(linear->inputs[1]), bias = constant_tensor(linear->inputs[2]);

@@ -94,6 +94,9 @@ IValue without_gradients(const IValue& v) {
   }
   if (v.isList())
     for (auto& x : v.toListRef().items) x = without_gradients(x);
+  // As PyTorch has it: lists in a dict are changed, tensors in it stay, and then it stays as well.
+  if (v.isDict())
+    for (auto& kv : v.toDictRef().items) without_gradients(kv.second);
   return v;
 }
 

@@ -19,7 +19,15 @@ Tensor constant_tensor(const Value* v) {
   return c && c->isTensor() ? c->toTensor() : Tensor();
 }
 
-const char* why_not_foldable(const Node* layer, const Node* op, const AliasDb& alias) {
+namespace {
+// Asks for what folding doesn't change.
+bool asks_for_form(const Node* n) {
+  static const Symbol dim("aten::dim"), size("aten::size"), device("prim::device");
+  return n->kind == dim || n->kind == size || n->kind == prim::dtype || n->kind == device;
+}
+}  // namespace
+
+const char* why_not_foldable(const Node* layer, const Node* op, const AliasDb& alias, bool asked) {
   for (size_t i = 1; i < layer->inputs.size(); ++i)
     if (!constant_value(layer->inputs[i]))
       return i == 1   ? "the weight isn't a constant"
@@ -27,7 +35,9 @@ const char* why_not_foldable(const Node* layer, const Node* op, const AliasDb& a
                       : "an argument of the layer isn't a constant";
   for (size_t i = 1; i < op->inputs.size(); ++i)
     if (!constant_value(op->inputs[i])) return "an operand isn't a constant";
-  if (layer->output()->uses.size() != 1) return "the layer's result is used elsewhere";
+  for (const Use& u : layer->output()->uses)
+    if (!(u.user == op && u.offset == 0) && !(asked && asks_for_form(u.user)))
+      return "the layer's result is used elsewhere";
   const Tensor w = constant_tensor(layer->inputs[1]);
   if (!w.defined() || w.dim() < 2 || !is_floating(w.dtype())) return "the weight has no fractions";
   const Tensor bias = constant_tensor(layer->inputs[2]);

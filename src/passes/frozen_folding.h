@@ -14,8 +14,9 @@ namespace sconce {
 // conv1d, conv2d, conv3d, or _convolution that is known not to be transposed.
 bool is_foldable_conv(const Node* n);
 // Why op can't go into the weights of layer, its first input; null: as far as this is concerned, it
-// can. The weight has fractions.
-const char* why_not_foldable(const Node* layer, const Node* op, const AliasDb& alias);
+// can. The weight has fractions. asked: others may ask the layer's result for its sizes and dtype.
+const char* why_not_foldable(const Node* layer, const Node* op, const AliasDb& alias,
+                             bool asked = false);
 // Of an add, sub, mul or div after a convolution, besides that: its operand is one number, or has
 // one for each channel, and changes neither size nor dtype of the result.
 const char* why_operand_differs(const Node* conv, const Node* op);
