@@ -91,7 +91,7 @@ LoadOptions limited(Mode mode) {
 
 struct Scope {
   Context c = default_context();
-  Budget budget{limits(), nullptr};
+  Budget budget{limits(), make_ref<MemoryAccount>(kMemory)};
   ContextScope scope{&c};
   Scope() {
     (void)op_table();

@@ -139,7 +139,11 @@ std::string one_allocation(const Tested& t, int64_t n, bool* done) {
   }
   countdown = -1;
   *done = failed == before;
-  if (wrong.empty() && m.defined()) wrong = compare(t, m);
+  try {
+    if (wrong.empty() && m.defined()) wrong = compare(t, m);
+  } catch (const std::exception& e) {
+    wrong = std::string("afterwards: ") + e.what();
+  }
   return wrong;
 }
 

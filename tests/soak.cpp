@@ -70,7 +70,7 @@ std::vector<Known> known_calls(const std::string& fixtures) {
     add("mlp.pt", {full({n, 32}, 0.25 * static_cast<double>(n))});
     add("small_cnn.pt", {full({n, 3, 16, 16}, 0.5)});
   }
-  for (const char* name : {"mlp", "small_cnn", "hybrid", "lstm_loop", "narrow_resnet", "router"}) {
+  for (const char* name : {"mlp", "small_cnn", "lstm_loop", "narrow_resnet", "router"}) {
     const std::string file = fixtures + "/" + name + ".pt";
     Module m = open(file, 1);
     for (auto& c : tool::read_cases(fixtures + "/" + name + ".io.pt")) {

@@ -1,11 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """The command line from outside: exit codes and output forms. usage: test_commands.py SCONCE FIXTURES"""
+import base64
+import collections
 import fcntl
+import hashlib
 import json
 import os
 import pathlib
 import pty
+import re
 import shutil
 import struct
 import subprocess
@@ -189,10 +193,63 @@ class Commands(unittest.TestCase):
             self.assertEqual(r.returncode, 3)
             self.assertIn("no value is called %lost", r.stderr)
         self.assertTrue(sconce("graph", FIXTURES / "router.pt", "--format", "dot").stdout.startswith("digraph"))
-        self.assertIn("<html>", sconce("graph", FIXTURES / "router.pt", "--format", "html").stdout)
+        self.assertIn("folder" + ".pt:code/", text.replace("router", "folder"))
+        self.assertNotIn(str(FIXTURES), text)
         j = json.loads(sconce("graph", FIXTURES / "router.pt", "--format", "json").stdout)
         top_level = [line for line in text.splitlines() if line.startswith(("  %", "   = "))]
         self.assertEqual(len(j["nodes"]), len(top_level))
+
+    def test_graph_page(self):
+        def data(page):
+            found = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)
+            self.assertEqual(len(found), 1)
+            return json.loads(found[0])["graphs"]
+
+        model = FIXTURES / "narrow_resnet.pt"
+        page = sconce("graph", model, "--format", "html").stdout
+        self.assertTrue(page.startswith("<!doctype html>"))
+        self.assertNotIn(str(FIXTURES), page)
+        self.assertEqual(set(re.findall(r"https?://[^'\" ]*", page)), {"http://www.w3.org/2000/svg"})  # a name, nothing is fetched
+        (graph,) = data(page)
+        self.assertEqual({n.get("state") for n in graph["nodes"]}, {None})
+        conv = next(n for n in graph["nodes"] if n["kind"] == "aten::conv2d")
+        self.assertEqual(conv["module"], "stem.0")
+        self.assertEqual(graph["schemas"][conv["schema"]]["arguments"][:3], ["input", "weight", "bias"])
+        self.assertEqual(graph["values"][conv["in"][1]]["content"], "float32 [8, 3, 7, 7]")
+        self.assertRegex(conv["python"], r"^torch/nn/modules/conv.py:\d+:\d+$")
+        source, line = conv["source"]
+        self.assertIn("return F.conv2d(", graph["sources"][source]["text"].splitlines()[line])
+        self.assertEqual(len(data(sconce("graph", model, "--format", "html", "--calls").stdout)[0]["nodes"]), len(
+            [x for x in sconce("graph", model).stdout.splitlines() if " = " in x]))
+        # Passes: what was removed and added.
+        before, after = data(sconce("graph", model, "--format", "html", "--passes", "inline,freeze_attributes,dce").stdout)
+        states = [collections.Counter((n["kind"], n.get("state")) for n in graph["nodes"]) for graph in (before, after)]
+        self.assertGreater(states[0]["prim::GetAttr", "removed"], 20)
+        self.assertGreater(states[1]["prim::Constant", "added"], 20)
+        self.assertEqual(states[0]["aten::conv2d", None], 9)
+        self.assertEqual(states[0], states[0] | collections.Counter({k: n for k, n in states[1].items() if k[1] is None}))
+        # Text of the model is none of the page's, wherever it stands.
+        evil = "</script><script>alert(1)</script><!--{{script}}"
+        ir = self.folder / "<b>.ir"
+        ir.write_text(f'graph(%x : Tensor):\n  %s : str = prim::Constant[value="{evil}"]()\n   = prim::Print(%s, %x), scope: {evil}\n  return (%x)\n')
+        page = sconce("graph", ir, "--format", "html").stdout
+        self.assertEqual(page.count("<script"), 2)
+        self.assertNotIn("<b>", page)
+        self.assertNotIn("<!--", page)
+        self.assertEqual(data(page)[0]["nodes"][0]["attributes"], [["value", json.dumps(evil)]])
+        # The policy names the script that there is.
+        script = page[page.rindex("<script>") + 8:page.rindex("</script>")]
+        self.assertIn("script-src 'sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() + "'", page)
+        # Without Graphviz there are groups without places, and the page says so.
+        page = sconce("graph", model, "--format", "html", env={"PATH": str(self.folder)}).stdout
+        self.assertIn("Graphviz is not installed", page)
+        self.assertNotIn("size", data(page)[0]["groups"][0])
+        self.assertGreater(len(data(page)[0]["groups"][0]["boxes"]), 3)
+        # One that doesn't end, or says nothing of use, is left.
+        fake = self.folder / "dot"
+        fake.write_text("#!/bin/sh\necho graph nonsense\n")
+        fake.chmod(0o755)
+        self.assertIn("Graphviz did not finish", sconce("graph", model, "--format", "html", env={"PATH": f"{self.folder}:/bin:/usr/bin"}).stdout)
 
     def test_opt(self):
         r = sconce("opt", FIXTURES / "small_cnn.pt", "--diff", "--time-passes", "--passes",

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """The pages of `sconce graph --format html` in a headless Chromium: what a reader sees and does. Needs Debian's chromium
-and graphviz (scripts/install_dependencies browser). usage: test_graph_page.py SCONCE FIXTURES [--pictures FOLDER]"""
+and graphviz (scripts/install_dependencies browser). usage: test_graph_page.py SCONCE FIXTURES [--pictures FOLDER]
+With --pictures what was seen is kept; docs/graph.png is before_and_after.png."""
 import os
 import pathlib
 import shutil
@@ -209,7 +210,7 @@ class Pages(unittest.TestCase):
         self.assertIn("linear", self.js("document.querySelector('.tree li.selected').innerText"))
 
     def test_before_and_after(self):
-        self.open(MODEL, "--passes", "inline,freeze,constant_propagation,dce")
+        self.open(MODEL, "--passes", "inline,freeze_attributes,constant_propagation,fold_frozen_conv_bn,dce")
         self.assertEqual(self.js("graphs.length"), 2)
         summary = self.js("byId('summary').innerText")
         removed = self.js("graphs[0].nodes.filter(n => n.state === 'removed').length")
@@ -217,17 +218,22 @@ class Pages(unittest.TestCase):
         self.assertGreater(min(removed, added), 0)
         self.assertIn(f"{removed} removed", summary)
         self.assertIn(f"{added} added", summary)
-        # A match is mutual, and the node itself is none of what was changed.
+        # A match is mutual. A weight that became a constant is no change of who reads it; one that something was folded into is.
         self.assertTrue(self.js("graphs[0].nodes.every((n, i) => n.match === undefined || graphs[1].nodes[n.match].match === i)"))
         conv = "n.kind === 'aten::conv2d'"
-        self.assertTrue(self.js(f"graphs[0].nodes.filter(n => {conv}).every(n => !n.state)"))
+        self.assertTrue(self.js(f"graphs[0].nodes.filter(n => {conv}).every(n => n.state === 'changed')"))
+        self.assertFalse(self.js("graphs[0].nodes.some(n => n.kind === 'aten::linear' && n.state)"))
         self.assertIn("layers.0", self.js("graphs[0].nodes.map(n => n.module || '').join(' ')"))
         self.assertIn("layers.0", self.js("graphs[1].nodes.map(n => n.module || '').join(' ')"))
         self.click(BOX.format(side=0, what=conv))
         self.assertEqual(self.js("document.querySelectorAll('svg .box.selected').length"), 2)
+        for side in (0, 1):  # what became of the batch norm
+            self.js(f"graphs[{side}].groups.filter(x => x.title === '1' && x.parent === 1).forEach(x => toggle(graphs[{side}], x))")
+        self.js("graphs[0].view.x -= 110")
+        self.js("applyView(graphs[0])")
+        self.picture("before_and_after")
         self.click("byId('open-all')")
         self.assertGreater(self.js("document.querySelectorAll('svg .box.removed').length"), 0)
-        self.picture("before_and_after")
         self.click("byId('show-text')")
         self.assertEqual(self.js("document.querySelectorAll('.line.removed').length"), removed)
         self.assertEqual(self.js("document.querySelectorAll('.line.added').length"), added)

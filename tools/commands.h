@@ -28,5 +28,9 @@ Command add_scan(CLI::App& app);
 Command add_save(CLI::App& app);
 // What save and opt have in common. device: of the options, as text.
 void add_save_options(CLI::App& c, SaveOptions& o, std::string& device);
+// Where a name ends in .pt, opt writes the whole module, put through the pipeline.
+bool names_archive(const std::string& path);
+int save_optimized(const std::string& model, const std::string& pipeline, const std::string& out,
+                   const SaveOptions& options, const std::string& device);
 
 }  // namespace sconce::tool

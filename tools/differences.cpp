@@ -131,19 +131,16 @@ std::string text_diff(const std::string& before, const std::string& after) {
   std::string out;
   auto put = [&](char mark, const std::string& l) { out += mark + (" " + l) + "\n"; };
   size_t i = 0, j = 0;
-  bool shown = true;  // the common line before this one stands there
+  size_t hidden = 0;  // common lines since the last one that is shown
   for (auto [next_i, next_j] : common) {
     const bool differs = i < next_i || j < next_j;
-    if (differs && !shown) put(' ', lines[0][i - 1]);
+    if (differs && hidden > 1 && !out.empty()) put(' ', "...");
+    if (differs && hidden > 0) put(' ', lines[0][i - 1]);
     while (i < next_i) put('-', lines[0][i++]);
     while (j < next_j) put('+', lines[1][j++]);
     if (i == lines[0].size()) break;
-    // Common lines beside a difference are shown, and dots for those in between.
-    if (differs)
-      put(' ', lines[0][i]);
-    else if (shown && i > 0)
-      put(' ', "...");
-    shown = differs;
+    hidden = differs ? 0 : hidden + 1;
+    if (differs) put(' ', lines[0][i]);
     ++i, ++j;
   }
   return out;

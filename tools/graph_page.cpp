@@ -179,6 +179,7 @@ Json group_json(const Picture::Group& g, const std::optional<Layout>& l) {
   }
   Json j = {
       {"title", shown(g.title, 200)}, {"boxes", std::move(boxes)}, {"edges", std::move(edges)}};
+  if (!g.note.empty()) j["note"] = shown(g.note, 200);
   if (g.node != kNone) j["node"] = g.node;
   if (g.parent != kNone) j["parent"] = g.parent;
   if (l) j["size"] = {rounded(l->width), rounded(l->height)};

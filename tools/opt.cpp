@@ -26,6 +26,8 @@ struct Options {
   std::vector<std::string> rules;
   PassOptions show;
   bool print_after_all = false, diff = false, verify_each = false, list = false;
+  SaveOptions save;
+  std::string device;
 };
 
 void write_text(const std::string& path, const std::string& text) {
@@ -117,6 +119,7 @@ int opt(Options o) {
   const std::string pipeline = pipeline_of(o);
   o.show.origin = "sconce opt " + printable(o.model) + " --method " + printable(o.method);
   if (!o.bisect.empty()) return bisect(o, pipeline);
+  if (names_archive(o.out)) return save_optimized(o.model, pipeline, o.out, o.save, o.device);
   GraphFile g = open_graph(o.model, o.method);
   PassManager manager(g, o.show);
   manager.run(pipeline);
@@ -141,7 +144,9 @@ Command add_opt(CLI::App& app) {
       ->type_name("FILE")
       ->allow_extra_args(false);
   c->add_option("--method", o->method, "method of the archive")->capture_default_str();
-  c->add_option("-o", o->out, "file to write the text to");
+  add_save_options(*c, o->save, o->device);
+  c->add_option("-o", o->out,
+                "file to write the text to; NAME.pt: the whole module, each method optimized");
   c->add_flag("--list", o->list, "the passes that there are");
   const char* shown = "On stderr";
   c->add_option("--print-before", show.print_before, "the graph before these passes: a,b or all")

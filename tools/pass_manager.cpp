@@ -174,6 +174,7 @@ void PassManager::hear(const Remark& r) {
   ++(r.applied ? applied : missed);
   if (o_.explain.empty() || !is_listed(o_.explain, r.pass ? r.pass->name : "")) return;
   std::string text = (r.position.empty() ? "" : without_folders(r.position) + ": ") +
+                     (r.module.empty() ? "" : r.module + ": ") +
                      std::string(r.pass ? r.pass->name : "?") + ": " + r.rewrite + ": " + r.node +
                      (r.applied ? " was rewritten" : " was not rewritten: " + r.reason);
   if (!r.line.empty()) text += "\n    " + r.line;

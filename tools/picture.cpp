@@ -43,6 +43,7 @@ class Reader {
     for (size_t i = 0; i < nodes_.size(); ++i) node(i);
     p_.outputs = all(graph_.outputs());
     paths();
+    classes();
     make_boxes(p_, nodes_of(graph_.block()), blocks_);
     return std::move(p_);
   }
@@ -229,6 +230,28 @@ class Reader {
             v->node->kind == prim::GetAttr ? attribute_path(object ? v : v->node->input()) : "";
         if (path.size() > p_.nodes[i].module.size()) p_.nodes[i].module = std::move(path);
       }
+    }
+  }
+  void classes() {
+    for (const sconce::Node* n : nodes_)
+      if (n->kind == prim::GetAttr && n->output()->type->kind == TypeKind::Class)
+        p_.classes.emplace(attribute_path(n->output()), short_class_name(n->output()->type->str()));
+    if (module_) classes_below(*module_, "", 0);
+  }
+  // Frozen graphs don't name their modules any more. Modules that hold each other end by depth.
+  void classes_below(const Object& o, const std::string& path, int depth) {
+    check_stack();
+    const auto& attributes = o.type->attributes;
+    for (size_t i = 0; i < attributes.size() && i < o.size(); ++i) {
+      if (attributes[i].type->kind != TypeKind::Class || p_.classes.size() > Picture::kMostNodes ||
+          depth > 100)
+        continue;
+      const IValue v = o.slot(i);
+      if (!v.isObject()) continue;
+      const std::string inner = path.empty() ? attributes[i].name : path + "." + attributes[i].name;
+      if (inner.size() > 500) continue;
+      p_.classes[inner] = short_class_name(attributes[i].type->str());
+      classes_below(v.toObjectRef(), inner, depth + 1);
     }
   }
   std::string attribute_path(const sconce::Value* v) const {

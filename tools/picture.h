@@ -5,6 +5,7 @@
 #pragma once
 #include <cstddef>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -65,7 +66,7 @@ struct Picture {
     std::vector<size_t> values;
   };
   struct Group {
-    std::string title;
+    std::string title, note;
     size_t node = kNone;            // whose blocks are inside
     size_t parent = kNone, at = 0;  // where its box stands
     size_t depth = 0;
@@ -79,7 +80,8 @@ struct Picture {
   std::vector<Value> values;
   std::vector<size_t> inputs, outputs;  // values
   std::vector<Source> sources;
-  std::vector<Group> groups;  // the first is the whole graph
+  std::unordered_map<std::string, std::string> classes;  // of the modules, by path: "BatchNorm2d"
+  std::vector<Group> groups;                             // the first is the whole graph
   // Why nothing is to be drawn; empty when it is.
   std::string not_drawn;
 };

@@ -30,7 +30,8 @@ constexpr size_t kMostEdges = 200'000;          // of all drawings
 // Until the shape is known, boxes own what is inside of them.
 struct Tree {
   std::string title, note;
-  size_t node = kNone;  // the node itself, or whose blocks are inside
+  std::string owner = {};  // the groups that had nothing but this
+  size_t node = kNone;     // the node itself, or whose blocks are inside
   bool module = false;
   std::vector<const BlockNodes*> blocks = {};  // whose inputs and outputs come in and leave here
   std::vector<Tree> inside = {};
@@ -50,6 +51,12 @@ std::vector<std::string> parts_of(const std::string& path) {
     r.push_back(path.substr(begin, end - begin));
     begin = end + 1;
   }
+  return r;
+}
+
+std::string joined(const std::vector<std::string>& path, size_t parts) {
+  std::string r;
+  for (size_t i = 0; i < parts; ++i) r += (i ? "." : "") + path[i];
   return r;
 }
 
@@ -93,6 +100,8 @@ class TreeMaker {
       Tree module;
       const size_t visit = ++visits[path[depth]];
       module.title = cut(path[depth], 40) + (visit > 1 ? ", call " + std::to_string(visit) : "");
+      if (auto it = p_.classes.find(joined(path, depth + 1)); it != p_.classes.end())
+        module.note = cut(it->second, 40);
       module.module = true;
       module.inside = run(begin, stop, depth + 1);
       begin = stop;
@@ -108,7 +117,7 @@ class TreeMaker {
     if (only.module)
       only.title = cut(module.title + "." + only.title, 60);
     else
-      only.note = module.title + (only.note.empty() ? "" : "  " + only.note);
+      only.owner = module.title + (only.owner.empty() ? "" : "." + only.owner);
     return only;
   }
 
@@ -207,9 +216,14 @@ class Boxes {
     size_t group, box;
   };
 
+  static std::string note_of(const Tree& t) {
+    return t.owner + (t.owner.empty() || t.note.empty() ? "" : "  ") + t.note;
+  }
+
   void fill(size_t g, Tree&& t) {
     check_stack();
     p_.groups[g].title = t.title;
+    p_.groups[g].note = note_of(t);
     p_.groups[g].node = t.node;
     for (const BlockNodes* b : t.blocks) blocks_.emplace_back(g, b);
     for (Tree& inner : t.inside) {
@@ -217,7 +231,7 @@ class Boxes {
       p_.groups[g].boxes.emplace_back();
       Box box;
       box.title = inner.title;
-      box.note = inner.note;
+      box.note = note_of(inner);
       if (inner.node != kNone) {
         p_.nodes[inner.node].group = g;
         at_[inner.node] = at;

@@ -12,6 +12,17 @@ std::string last_part(const std::string& path) {
   const size_t slash = path.find_last_of("/\\");
   return slash == std::string::npos ? path : path.substr(slash + 1);
 }
+// "./././../net.py" is "net.py".
+std::string below_here(const std::string& path) {
+  size_t at = 0;
+  for (;;)
+    if (path.compare(at, 2, "./") == 0)
+      at += 2;
+    else if (path.compare(at, 3, "../") == 0)
+      at += 3;
+    else
+      return path.substr(at);
+}
 // "folder/model.pt:code/__torch__.py" without the folder; other names unchanged.
 std::string without_archive_folder(const std::string& name) {
   const size_t record = name.rfind(":code/");
@@ -22,7 +33,7 @@ std::string without_archive_folder(const std::string& name) {
 
 std::string without_folders(const std::string& path) {
   if (path.find(":code/") != std::string::npos) return without_archive_folder(path);
-  if (!absolute(path)) return path;
+  if (!absolute(path)) return below_here(path);
   for (const char* packages : {"site-packages", "dist-packages"})
     if (const size_t at = path.rfind(packages); at != std::string::npos && at + 14 < path.size())
       return path.substr(at + 14);

@@ -167,6 +167,7 @@ Result check_archive(const Job& job, const Options& o) {
   Module m;
   try {
     m = load(job.archive.string(), load_options);
+    if (o.resave || o.resave_changed) m = resaved(m, load_options, o.resave_changed, r);
     m.impl()->audit_alias = o.audit_alias;
     if (cases.empty()) m.compile_all();
   } catch (const Error& e) {
@@ -555,7 +556,7 @@ int verify(const Options& o) {
   }
   if (!o.json.empty()) write_json(o.json, jobs, results, ran, total);
   if (!o.junit.empty()) write_junit(o.junit, jobs, results, total);
-  if (o.graph)
+  if (o.graph || o.resave || o.resave_changed)
     std::cout << "graphs: " << total.graphs_equal << " equal, " << total.graphs_different
               << " different\n";
   if (o.audit_alias)
@@ -592,6 +593,9 @@ Command add_verify(CLI::App& app) {
   c->add_flag(
       "--audit-alias", o->audit_alias,
       "run by the interpreter, and check that nothing writes what the analysis calls untouched");
+  c->add_flag("--resave", o->resave, "save each archive, and check what was saved, graphs too");
+  c->add_flag("--resave-changed", o->resave_changed,
+              "the same after an attribute was set and a method defined");
   c->add_flag("--passes", o->passes,
               "run <pass>/NAME.before.ir and compare with .after.ir; NAME.ir with .printed.ir; "
               "NAME.check.ir with its CHECK: lines");

@@ -36,6 +36,8 @@ struct Options {
   // verify --changes: the kind to try (empty: every one), where, and which modes are under test.
   bool changes = false, all = false;
   std::string kind, modes = "optimized";
+  // What is checked is a copy that was saved, and loaded again; changed: after the module was.
+  bool resave = false, resave_changed = false;
   uint64_t seed = 0, per_kind = 1;
 };
 
@@ -79,5 +81,8 @@ std::optional<Module> with_passes(const Module& m, const std::vector<Case>& case
                                   const Options& o);
 // Changes the archive's module between its recorded calls; passed and failed count tries.
 Result check_changes(const std::filesystem::path& archive, const Options& o);
+// Saves m to a temporary file and loads that. changed: one attribute is set before, to what it is,
+// and one method defined. The graphs of all functions are compared; failures has those that differ.
+Module resaved(Module& m, const LoadOptions& options, bool changed, Result& r);
 
 }  // namespace sconce::tool

@@ -55,6 +55,7 @@ struct Remark {
   std::string node;      // the node's kind
   std::string position;  // "model.py:12:8" of the model's Python where that is known; may be empty
   std::string line;      // that line, without the blanks around it; may be empty
+  std::string module;    // of an inlined node: whose method it was, "layer1.0.bn1"; may be empty
 };
 
 struct SCONCE_API PassContext {

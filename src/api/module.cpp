@@ -91,6 +91,7 @@ Module load_bytes(std::shared_ptr<ModuleImpl> impl, Bytes bytes) {
     } catch (const OpError&) {
     }
     m.to(there);
+    m.impl()->stands_in = there != *saved_on;
   }
   return m;
 }
@@ -332,6 +333,7 @@ void Module::to(Device device) {
   IValue root(impl_->object);
   copy.move(root);
   impl_->device = device;
+  impl_->stands_in = false;
   impl_->invalidate();
 }
 void Module::to(ScalarType dtype) {
@@ -368,6 +370,7 @@ Module with_object(const ModuleImpl& from, Ref<Object> root, std::shared_ptr<Own
   impl->object = std::move(root);
   impl->code = std::move(code);
   impl->device = from.device;
+  impl->stands_in = from.stands_in;
   impl->trusted = from.trusted;
   return Module(std::move(impl));
 }

@@ -68,6 +68,7 @@ struct ModuleImpl {
   std::string name;
   Recorder* recorder = nullptr;  // sees every operator and slot; exclusive use
   std::optional<Device> device;  // where Module::to() put it; unset: where the archive says
+  bool stands_in = false;        // the CPU, for a device that isn't there
   bool audit_alias = false;      // graphs report to the AliasAudit in force; Mode::Interpret only
   bool trusted = false;          // the host writes no bytes unseen (Module::prepare)
 

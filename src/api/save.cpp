@@ -51,6 +51,11 @@ void write(ModuleImpl& m, const SaveOptions& options, const std::string& folder,
   };
   c.folder = folder;
   c.device = options.device ? options.device : m.device;
+  // Where only this machine lacks the device, the file says what it said.
+  if (!options.device && m.stands_in) {
+    c.device.reset();
+    c.saved_on = m.archive.saved_on;
+  }
   c.strip_debug = options.strip_debug;
   c.dedupe = options.dedupe;
   if (options.file_version < 0)

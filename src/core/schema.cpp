@@ -324,9 +324,11 @@ class SchemaParser {
         } else if (eat("SS")) {
           expect("(");
           eat("-");
-          word();
+          const int64_t symbol = std::atoll(word().c_str());
           expect(")");
-          info.sizes.push_back(-1);  // PyTorch's reader forgets symbols too
+          // -1 stands for a size of which nothing is known.
+          constexpr int64_t kMost = int64_t{1} << 40;
+          info.sizes.push_back(symbol > 0 && symbol < kMost ? -1 - symbol : -1);
         } else if (eat("strides=[")) {
           while (!eat("]")) {
             bool negative = eat("-");

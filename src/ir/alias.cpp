@@ -116,15 +116,42 @@ void AliasDb::fresh(const Value* v) {
   add(v, it->second);
 }
 void AliasDb::constant(const Value* v) {
+  if (!is_mutable_type(v->type)) return;
   auto known = constant_value(v);
-  const bool tensor = known && known->isTensor() && known->toTensorRef().defined();
-  if (!tensor) return fresh(v);
-  auto [it, added] = constants_.emplace(known->toTensorRef().impl()->storage.get(), 0);
-  if (added) {
-    it->second = new_loc();
-    locs_[it->second].constant = true;
-  }
-  add(v, it->second);
+  if (const uint32_t l = known ? constant_loc(*known) : kNone; l != kNone)
+    add(v, l);
+  else
+    fresh(v);
+}
+// Memory that constants share is one: a tensor by its storage, a container with what it holds. What
+// an object holds is reached through its attributes, which are wildcards.
+uint32_t AliasDb::constant_loc(const IValue& v) {
+  check_stack();
+  const void* id = v.box();
+  if (v.isTensor())
+    id = v.toTensorRef().defined() ? v.toTensorRef().impl()->storage.get() : nullptr;
+  if (!id || !(v.isTensor() || v.isList() || v.isTuple() || v.isDict() || v.isObject()))
+    return kNone;
+  auto known = constants_.find(id);
+  if (known != constants_.end()) return known->second;
+  const uint32_t l = constants_[id] = new_loc();
+  locs_[l].constant = true;
+  locs_[l].wildcard = v.isObject();
+  auto hold = [&](const IValue& x) {
+    if (const uint32_t inner = constant_loc(x); inner != kNone) locs_[l].contains.insert(inner);
+  };
+  if (v.isList())
+    for (auto& x : v.toListRef().items) hold(x);
+  if (v.isTuple())
+    for (auto& x : v.toTupleRef().items) hold(x);
+  if (v.isObject())
+    for (auto& x : v.toObjectRef().slots()) hold(x);
+  if (v.isDict())
+    for (auto& kv : v.toDictRef().items) {
+      hold(kv.first);
+      hold(kv.second);
+    }
+  return l;
 }
 void AliasDb::contain(const Value* container, const LocSet& locs) {
   LocSet copy = locs;

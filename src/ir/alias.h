@@ -46,7 +46,7 @@ class AliasDb {
   using LocSet = std::unordered_set<uint32_t>;
   struct Loc {
     bool wildcard = false;
-    bool constant = false;  // memory of a tensor among the constants: it outlives the graph
+    bool constant = false;  // memory of a constant: it outlives the graph
     LocSet contains;
   };
   uint32_t new_loc();
@@ -57,6 +57,7 @@ class AliasDb {
   bool add_all(const Value* v, const LocSet& locs);
   void fresh(const Value* v);
   void constant(const Value* v);
+  uint32_t constant_loc(const IValue& v);
   bool written_by_some(const LocSet& locs) const;
   void contain(const Value* container, const LocSet& locs);
   void make_wildcard(const Value* v);
@@ -65,11 +66,12 @@ class AliasDb {
   bool touches(const LocSet& a, const LocSet& b) const;
   const LocSet& of(const Value* v) const;
 
+  static constexpr uint32_t kNone = ~uint32_t{0};
   std::vector<Loc> locs_;
   std::unordered_map<const Value*, LocSet> points_;
   std::unordered_map<const Value*, uint32_t> fresh_;
   std::unordered_map<TypePtr, uint32_t> wildcards_;
-  std::unordered_map<const void*, uint32_t> constants_;  // by storage
+  std::unordered_map<const void*, uint32_t> constants_;  // by storage or box
   std::vector<const Node*> writers_;
   LocSet returned_;  // what the graph's outputs refer to
   bool apart_ = false;

@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "ir/alias.h"
+#include "ir/torch_alias.h"
 #include "support/stack.h"
 
 namespace sconce {
@@ -77,11 +78,16 @@ bool is_nondeterministic(const Node* n) {
 
 namespace {
 
+// What is asked of writes: ours, PyTorch's analysis, none (each write is an effect), or not even
+// that.
+enum class Writes { Analyzed, AsTorch, Effects, Ignored };
+
 class DeadCode {
  public:
-  // Without the analysis every write is an effect.
-  DeadCode(Graph& g, bool analyze, const NodeLog& log) : graph_(g), log_(log) {
-    if (analyze) alias_.emplace(g);
+  DeadCode(Graph& g, Writes writes, NodeLog log = nullptr)
+      : graph_(g), writes_(writes), log_(std::move(log)) {
+    if (writes == Writes::Analyzed) alias_.emplace(g);
+    if (writes == Writes::AsTorch) torch_alias_.emplace(g);
   }
 
   bool run() { return run(graph_.block(), true); }
@@ -115,13 +121,15 @@ class DeadCode {
     check_stack();
     auto it = effects_.find(n);
     if (it != effects_.end()) return it->second;
-    bool e = has_side_effects(n);
+    bool e = alias_ ? has_side_effects(n) : torch_side_effects(n);
     for (Block* b : n->blocks)
       for (Node* m : b->nodes()) e |= effects(m);
-    e |= alias_ ? alias_->writes_to_wildcard(n)
-                : n->kind == prim::SetAttr || n->kind == prim::CallMethod ||
-                      n->kind == prim::CallFunction || (n->op && n->op->schema().is_mutable()) ||
-                      writes_statistics(n);
+    if (alias_)
+      e |= alias_->writes_to_wildcard(n);
+    else if (torch_alias_)
+      e |= torch_alias_->writes_to_wildcard(n);
+    else
+      e |= n->op && n->op->schema().is_mutable();
     return effects_[n] = e;
   }
   bool mark(Node* n) {
@@ -152,8 +160,9 @@ class DeadCode {
   bool mark_block(Block* b) {
     check_stack();
     bool any = false;
-    for (Node* n : b->nodes())
-      if (effects(n)) any |= mark(n);
+    if (writes_ != Writes::Ignored)
+      for (Node* n : b->nodes())
+        if (effects(n)) any |= mark(n);
     any |= mark_return(b->ret);
     for (Node* n = b->last(); n != b->param; n = n->prev) {
       if (n->kind == prim::Loop) {
@@ -169,7 +178,8 @@ class DeadCode {
     for (Value* o : n->outputs)
       if (live_.count(o)) return mark(n);
     if (marked_.count(n)) return false;
-    return alias_ && alias_->writes_to_alias(n, live_) && mark(n);
+    if (alias_) return alias_->writes_to_alias(n, live_) && mark(n);
+    return torch_alias_ && torch_alias_->writes_to_alias(n, live_) && mark(n);
   }
   void sweep(Block* b, bool recurse) {
     check_stack();
@@ -203,7 +213,9 @@ class DeadCode {
   }
 
   Graph& graph_;
+  Writes writes_;
   std::optional<AliasDb> alias_;
+  std::optional<TorchAliasDb> torch_alias_;
   std::unordered_set<const Node*> marked_;
   std::unordered_set<const Value*> live_;
   std::unordered_map<const Node*, bool> effects_;
@@ -233,9 +245,11 @@ void lower_tuples(Block* b) {
 }  // namespace
 
 bool eliminate_dead_code(Graph& g, bool analyze, const NodeLog& log) {
-  return DeadCode(g, analyze, log).run();
+  return DeadCode(g, analyze ? Writes::Analyzed : Writes::Effects, log).run();
 }
-bool eliminate_dead_code_of(Block& b) { return DeadCode(*b.graph, false, nullptr).run(&b, false); }
+bool eliminate_dead_code_as_torch(Graph& g) { return DeadCode(g, Writes::AsTorch).run(); }
+bool eliminate_dead_code_and_effects(Graph& g) { return DeadCode(g, Writes::Ignored).run(); }
+bool eliminate_dead_code_of(Block& b) { return DeadCode(*b.graph, Writes::Effects).run(&b, false); }
 
 namespace {
 bool remove_unused(Block* b) {
@@ -332,32 +346,45 @@ TypePtr type_of_tensor(const Tensor& t) {
 
 }  // namespace
 
+TypePtr constant_type(const IValue& v, TypeTable& table) {
+  check_stack();
+  if (v.isTensor() && v.box()) return type_of_tensor(v.toTensorRef());
+  if (!v.isTuple() || v.toTupleRef().type) return ivalue_type(v);
+  std::vector<TypePtr> parts;
+  for (const IValue& e : v.toTupleRef().items) parts.push_back(constant_type(e, table));
+  return table.tuple(std::move(parts));
+}
 Value* insert_plain_constant(Graph& g, IValue v, TypePtr declared) {
   declared = unwrap_optional(declared);
-  TypePtr t = v.isTensor() ? type_of_tensor(v.toTensorRef()) : nullptr;
   // What mentions a class is of the graph's types.
   const bool container = v.isList() || v.isDict() || v.isTuple();
-  if (container && declared->mentions_class) t = declared;
-  if (!t) t = ivalue_type(v);
+  TypePtr t = container && declared->mentions_class ? declared : constant_type(v, *g.types);
   return g.insert_constant(std::move(v), t);
 }
 
 namespace {
 
-bool insertable(const IValue& v) {
+// any_container: dicts and lists of anything may become constants too.
+bool insertable(const IValue& v, bool any_container) {
+  check_stack();
+  auto all = [&](const std::vector<IValue>& items) {
+    return std::all_of(items.begin(), items.end(),
+                       [&](const IValue& e) { return insertable(e, any_container); });
+  };
   if (v.isObject() || v.isFuture() || v.isFunction()) return false;
   if (v.isTensor()) return v.box() && !v.toTensorRef().requires_grad();
-  if (v.isTuple())
-    return std::all_of(v.toTupleRef().items.begin(), v.toTupleRef().items.end(), insertable);
+  if (v.isTuple()) return all(v.toTupleRef().items);
   if (v.isList()) {
     TypeKind k = v.toListRef().elem_type->kind;
     bool plain = k == TypeKind::Int || k == TypeKind::Float || k == TypeKind::Bool ||
                  k == TypeKind::Complex || k == TypeKind::String || k == TypeKind::Tensor ||
                  k == TypeKind::Enum || k == TypeKind::Tuple || k == TypeKind::List ||
                  k == TypeKind::Device;
-    return plain && std::all_of(v.toListRef().items.begin(), v.toListRef().items.end(), insertable);
+    return (plain || any_container) && all(v.toListRef().items);
   }
-  if (v.isDict()) return false;
+  if (v.isDict())
+    return any_container && std::all_of(v.toDictRef().items.begin(), v.toDictRef().items.end(),
+                                        [&](auto& e) { return insertable(e.second, true); });
   return true;
 }
 
@@ -399,7 +426,13 @@ class ConstantPropagator {
       : g_(g), aliasing_(aliasing), assumptions_(assumptions), log_(std::move(log)) {}
   bool run() {
     block(g_.block());
-    if (changed_) assumptions_ ? remove_unused(g_) : eliminate_dead_code(g_);
+    if (!changed_) return false;
+    if (assumptions_)
+      remove_unused(g_);
+    else if (as_torch())
+      eliminate_dead_code_as_torch(g_);
+    else
+      eliminate_dead_code(g_);
     return changed_;
   }
 
@@ -447,6 +480,8 @@ class ConstantPropagator {
       for (Block* b : n->blocks) block(b);
     }
   }
+  // The pass of PyTorch's name, for a graph that isn't made to run.
+  bool as_torch() const { return aliasing_ && !assumptions_; }
   bool supported(Node* n) {
     Symbol k = n->kind;
     if (!n->blocks.empty() || k == prim::Constant || k == prim::Uninitialized ||
@@ -454,6 +489,11 @@ class ConstantPropagator {
         k == Symbol("aten::dequantize") || k == prim::CreateObject || k == prim::fork ||
         k == prim::awaitable)
       return false;
+    if (as_torch()) {
+      if (torch_side_effects(n) || torch_nondeterministic(n)) return false;
+      if (!torch_alias_) torch_alias_.emplace(g_);
+      return !torch_alias_->has_writers(n);
+    }
     // That state never changes here, so only the graphs that are compared with PyTorch's keep the
     // question.
     if ((has_side_effects(n) && !(aliasing_ && asks_for_state(n))) || is_nondeterministic(n))
@@ -471,10 +511,21 @@ class ConstantPropagator {
     return std::all_of(n->inputs.begin(), n->inputs.end(), immutable) &&
            std::all_of(n->outputs.begin(), n->outputs.end(), immutable);
   }
+  static std::optional<std::vector<IValue>> fold_dict(const Node* n) {
+    const auto& parts = n->output()->type->elems;
+    auto dict = make_ref<DictBox>(parts[0], parts[1]);
+    for (size_t i = 0; i + 1 < n->inputs.size(); i += 2) {
+      auto key = constant_value(n->inputs[i]), value = constant_value(n->inputs[i + 1]);
+      if (!key || !value || !(key->isInt() || key->isDouble() || key->isBool() || key->isString()))
+        return std::nullopt;
+      dict->set(*key, *value);
+    }
+    return std::vector<IValue>{dict};
+  }
   void fold(Node* n) {
     std::optional<Folding> folding;
     if (assumptions_) folding.emplace(*assumptions_);
-    auto r = fold_node(n);
+    auto r = as_torch() && n->kind == prim::DictConstruct ? fold_dict(n) : fold_node(n);
     if (!r || (folding && !folding->succeeded())) {
       if (log_) log_(n, r ? "what it reads may change" : "it can't be run before the graph runs");
       return;
@@ -485,9 +536,11 @@ class ConstantPropagator {
     g_.current_range = n->range;
     for (size_t i = 0; i < r->size() && i < n->outputs.size(); ++i) {
       const IValue& v = (*r)[i];
-      if (!insertable(v)) continue;
+      if (!insertable(v, as_torch())) continue;
       TypePtr t = v.isNone() || v.isEnum() ? n->outputs[i]->type : ivalue_type(v);
       if (v.isTuple() || v.isList()) t = n->outputs[i]->type;
+      if (as_torch() && ((v.isTuple() && !v.toTupleRef().type) || n->kind == prim::unchecked_cast))
+        t = constant_type(v, *g_.types);
       if (v.isTensor()) t = type_of_tensor(v.toTensorRef());
       n->outputs[i]->replace_all_uses_with(g_.insert_constant(v, t));
       changed_ = true;
@@ -538,6 +591,7 @@ class ConstantPropagator {
   Assumptions* assumptions_;
   NodeLog log_;
   std::unique_ptr<AliasDb> alias_;
+  std::optional<TorchAliasDb> torch_alias_;  // of what isn't made to run
   bool changed_ = false;
 };
 

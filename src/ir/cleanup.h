@@ -15,6 +15,10 @@ using NodeLog = std::function<void(const Node* n, const char* why_not)>;
 // that nothing live can see is no effect; else every write is one, as PyTorch's pass of that name
 // has it.
 bool eliminate_dead_code(Graph& g, bool analyze = true, const NodeLog& log = nullptr);
+// The same with PyTorch's own alias analysis, as its passes end.
+bool eliminate_dead_code_as_torch(Graph& g);
+// Nothing is an effect: only what the graph returns keeps nodes.
+bool eliminate_dead_code_and_effects(Graph& g);
 // Of b alone, not of the blocks in it; every write is an effect.
 bool eliminate_dead_code_of(Block& b);
 // Removes unused nodes that can't raise: what is left when a graph that is made to run was folded.
@@ -40,6 +44,9 @@ void normalize_ops(Graph& g, const OpTable& ops);
 // The values of n, or nothing when an input is no constant or running it fails.
 std::optional<std::vector<IValue>> fold_node(Node* n);
 
+// The type that PyTorch gives a constant of this value: of tensors, in tuples too, all that is
+// known.
+TypePtr constant_type(const IValue& v, TypeTable& table);
 // A constant whose type tells all of a tensor: "Float(2, 3, strides=[3, 1], requires_grad=0,
 // device=cpu)". declared: the type that a container or an enum gets.
 Value* insert_plain_constant(Graph& g, IValue v, TypePtr declared);

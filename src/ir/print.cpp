@@ -95,8 +95,8 @@ std::string inner(const IValue& v, TypePtr type) {
     case Tag::List: {
       auto& l = v.toListRef();
       TypePtr e = type && type->kind == TypeKind::List ? type->elems[0] : l.elem_type;
+      if (e->kind == TypeKind::Tensor) return "[<Tensors>]";  // though there be none
       if (l.items.empty()) return "annotate(List[" + e->annotation_str() + "], [])";
-      if (e->kind == TypeKind::Tensor) return "[<Tensors>]";
       return "[" + seq(l.items, [&](size_t) { return e; }) + "]";
     }
     case Tag::Dict: {

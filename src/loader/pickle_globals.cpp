@@ -374,12 +374,16 @@ void Unpickler::storage() {
     fail("a storage's size overflows");
   if (p.size() == 6 && !(p[5].is_value() && p[5].value.isNone()))
     fail("a storage is a view of another; only torch before 0.4 wrote such");
-  // A key is one storage, however often it is named.
+  // A key is read once, however often it is named.
   auto known = storages_.find(key);
   if (known != storages_.end() && s.device.type != DeviceType::Meta &&
       (o_.torch_save || o_.allow_short_storage ||
        known->second->nbytes() >= static_cast<uint64_t>(bytes))) {
-    s.storage = known->second;
+    // PyTorch makes a storage each time that a module's pickle names one anew: writing one of them
+    // doesn't change the other. The same bytes as numbers of another type are the same, though:
+    // what is saved of such views can't say it otherwise.
+    const bool own = !o_.torch_save && storage_types_[key] == s.dtype;
+    s.storage = own ? known->second->share() : known->second;
     push(std::move(s));
     return;
   }
@@ -400,7 +404,7 @@ void Unpickler::storage() {
     }
   }
   if (o_.torch_save || (bytes != 0 && s.device.type != DeviceType::Meta))
-    storages_[key] = s.storage;
+    storages_[key] = s.storage, storage_types_[key] = s.dtype;
   push(std::move(s));
 }
 

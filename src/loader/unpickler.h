@@ -162,6 +162,7 @@ class Unpickler {
   std::unordered_map<RefCounted*, TypePtr> tags_;  // of restore_type_tag, by the text's box
   std::vector<IValue> keep_;                       // what these name by address
   std::unordered_map<std::string, Ref<Storage>> storages_;  // by key
+  std::unordered_map<std::string, ScalarType> storage_types_;
   // Storages with math bits applied, by storage, bits and dtype; the originals stay alive.
   std::map<std::tuple<const Storage*, bool, bool, ScalarType>, Ref<Storage>> flipped_;
   std::vector<Ref<Storage>> keep_storages_;

@@ -37,9 +37,8 @@ void run_composite(Call& c) {
 }  // namespace
 
 const std::vector<std::string_view>& composite_sources() {
-  static const auto* sources =
-      new std::vector<std::string_view>(std::begin(kSources), std::end(kSources));
-  return *sources;
+  static const std::vector<std::string_view> sources(std::begin(kSources), std::end(kSources));
+  return sources;
 }
 
 std::string composite_operator(std::string_view function) {

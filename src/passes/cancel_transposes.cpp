@@ -20,6 +20,7 @@
 #include "ir/cleanup.h"
 #include "passes/passes.h"
 #include "passes/reshaping.h"
+#include "support/lasting.h"
 #include "support/stack.h"
 
 namespace sconce {
@@ -203,9 +204,9 @@ class Cancel {
 
   // Only what reads elements in whatever order of memory.
   static bool ignores_strides(const Value* v) {
-    static const auto* views = new std::unordered_set<std::string_view>{
+    static const Lasting views(new std::unordered_set<std::string_view>{
         "aten::view", "aten::as_strided", "aten::view_as", "aten::unfold", "aten::contiguous",
-        "aten::to",   "aten::clone",      "aten::detach",  "aten::alias"};
+        "aten::to", "aten::clone", "aten::detach", "aten::alias"});
     return std::none_of(v->uses.begin(), v->uses.end(),
                         [&](const Use& u) { return views->count(u.user->kind.view()) != 0; });
   }

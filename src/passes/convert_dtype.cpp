@@ -33,6 +33,8 @@
 #include "ir/alias.h"
 #include "ir/cleanup.h"
 #include "passes/passes.h"
+#include "passes/reshaping.h"
+#include "support/lasting.h"
 #include "support/stack.h"
 
 namespace sconce {
@@ -43,7 +45,7 @@ using Names = std::unordered_set<std::string_view>;
 
 // Their tensors have one dtype.
 bool is_strict(std::string_view name) {
-  static const auto* names = new Names{"linear",
+  static const Lasting names(new Names{"linear",
                                        "matmul",
                                        "mm",
                                        "bmm",
@@ -91,22 +93,21 @@ bool is_strict(std::string_view name) {
                                        "cdist",
                                        "addcmul",
                                        "addcdiv",
-                                       "native_group_norm"};
+                                       "native_group_norm"});
   return names->count(name) != 0;
 }
 // What goes into the first tensor has its dtype.
 bool goes_into(std::string_view name) {
   if (!name.empty() && name.back() == '_') name.remove_suffix(1);
-  static const auto* names =
-      new Names{"scatter",      "scatter_add",     "scatter_reduce",  "index_add",
-                "index_copy",   "index_put",       "_index_put_impl", "masked_scatter",
-                "lerp",         "index_fill",      "slice_scatter",   "select_scatter",
-                "index_reduce", "diagonal_scatter"};
+  static const Lasting names(new Names{"scatter", "scatter_add", "scatter_reduce", "index_add",
+                                       "index_copy", "index_put", "_index_put_impl",
+                                       "masked_scatter", "lerp", "index_fill", "slice_scatter",
+                                       "select_scatter", "index_reduce", "diagonal_scatter"});
   return names->count(name) != 0;
 }
 // Reduced tensors and numbers in, reduced tensors out.
 bool keeps_dtype(std::string_view name) {
-  static const auto* names = new Names{"relu",
+  static const Lasting names(new Names{"relu",
                                        "relu_",
                                        "relu6",
                                        "gelu",
@@ -167,11 +168,11 @@ bool keeps_dtype(std::string_view name) {
                                        "pixel_shuffle",
                                        "clone",
                                        "narrow",
-                                       "constant_pad_nd"};
+                                       "constant_pad_nd"});
   return names->count(name) != 0;
 }
 bool never_reduced(std::string_view name) {
-  static const auto* names = new Names{"quantize_per_tensor",
+  static const Lasting names(new Names{"quantize_per_tensor",
                                        "quantize_per_channel",
                                        "quantize_per_tensor_dynamic",
                                        "stft",
@@ -193,7 +194,7 @@ bool never_reduced(std::string_view name) {
                                        "searchsorted",
                                        "bucketize",
                                        "fake_quantize_per_tensor_affine",
-                                       "fake_quantize_per_channel_affine"};
+                                       "fake_quantize_per_channel_affine"});
   return names->count(name) || name.substr(0, 4) == "fft_" || name.substr(0, 7) == "linalg_";
 }
 constexpr const char* kKept[] = {"layer_norm",    "native_layer_norm",
@@ -214,7 +215,7 @@ class Conversion {
   Conversion(Graph& g, PassContext& c)
       : graph_(g),
         context_(c),
-        alias_(g),
+        alias_(std::make_unique<AliasDb>(g)),
         down_(c.ops->find_overload("aten::_autocast_to_reduced_precision")),
         up_(c.ops->find_overload("aten::_autocast_to_full_precision")),
         type_as_(c.ops->find_overload("aten::type_as")) {
@@ -289,7 +290,7 @@ class Conversion {
   // The cast that stands before this one in its block, when nothing writes the value meanwhile.
   Value* cast(Value* v, Node* before, bool down) {
     auto& known = (down ? down_casts_ : up_casts_)[v];
-    if (known && known->node->owner == before->owner && !alias_.has_writers(v)) return known;
+    if (known && known->node->owner == before->owner && !alias_->has_writers(v)) return known;
     return known = down ? reduce(v, before) : restore(v, before);
   }
 
@@ -297,7 +298,7 @@ class Conversion {
 
   void input(Value* v) {
     if (!is_tensor(v) || other_dtype(v) || !v->has_uses()) return;
-    if (alias_.has_writers(v)) {
+    if (alias_->has_writers(v)) {
       context_.missed(v->node, "input", "the graph writes it");
       return;
     }
@@ -321,7 +322,7 @@ class Conversion {
     if (!c || !c->isTensor() || !c->toTensorRef().defined()) return;
     const Tensor t = c->toTensor();
     if (t.dtype() != kFloat || t.dim() == 0 || t.device().type == DeviceType::Meta) return;
-    if (alias_.has_writers(v)) return context_.missed(n, "weight", "the graph writes it");
+    if (alias_->has_writers(v)) return context_.missed(n, "weight", "the graph writes it");
     std::optional<Folding> folding;
     if (context_.assumptions) folding.emplace(*context_.assumptions);
     const Tensor half = converted(t);
@@ -360,10 +361,13 @@ class Conversion {
 
   void block(Block* b) {
     check_stack();
-    static const Symbol subgraph("Subgraph");
     for (Node* n : b->nodes()) {
       for (Block* inner : n->blocks) block(inner);
-      if (const Attribute* sub = n->find(subgraph); sub && sub->graph) block(sub->graph->block());
+      if (Graph* sub = own_subgraph(n)) {
+        auto outer = std::exchange(alias_, std::make_unique<AliasDb>(*sub));
+        block(sub->block());
+        alias_ = std::move(outer);
+      }
       if (n->op == down_ || n->op == up_) continue;
       if (n->kind == prim::Constant)
         weight(n);
@@ -382,6 +386,7 @@ class Conversion {
     } else if (goes_into(name)) {
       same_dtype(n);
     }
+    if (name == "embedding" && surely_reduced(n->input())) reduced_.insert(n->output());
     if ((!is_strict(name) && !keeps_dtype(name)) || asks_for_dtype(n)) return;
     bool all = false;
     for (const Value* v : n->inputs) {
@@ -415,7 +420,7 @@ class Conversion {
     }
     // A tensor that may be None is cast by what makes it; lists whose parts are seen, part by part.
     if (!is_tensors(v)) return false;
-    if (v->node->kind != prim::ListConstruct || alias_.has_writers_itself(v)) {
+    if (v->node->kind != prim::ListConstruct || alias_->has_writers_itself(v)) {
       context_.missed(n, "operator", "the elements of a list aren't seen");
       return false;
     }
@@ -428,7 +433,7 @@ class Conversion {
     return true;
   }
   void same_dtype(Node* n) {
-    static const auto* given = new Names{"src", "source", "values", "value", "end"};
+    static const Lasting given(new Names{"src", "source", "values", "value", "end"});
     const auto& arguments = n->op->schema().arguments;
     for (size_t i = 1; i < n->inputs.size() && i < arguments.size(); ++i) {
       if (!given->count(arguments[i].name) || !is_tensor(n->inputs[i])) continue;
@@ -467,12 +472,14 @@ class Conversion {
   Value* restored(Value* v, Node* before) {
     check_stack();
     if (is_tensor(v)) {
+      // Reduced for others only.
+      if (v->node->op == down_ && full_.count(v->node->input())) return v->node->input();
       const bool original = v->node->kind == prim::Param || v->node->kind == prim::Constant;
       return original || full_.count(v) || other_dtype(v) ? v : cast(v, before, false);
     }
     const Symbol k = v->node->kind;
     if ((k != prim::TupleConstruct && k != prim::ListConstruct && k != prim::DictConstruct) ||
-        alias_.has_writers_itself(v)) {
+        alias_->has_writers_itself(v)) {
       if (AliasDb::is_mutable_type(v->type) && v->type->kind != TypeKind::Class)
         context_.missed(v->node, "output", "its parts aren't seen");
       return v;
@@ -492,7 +499,7 @@ class Conversion {
 
   Graph& graph_;
   PassContext& context_;
-  AliasDb alias_;
+  std::unique_ptr<AliasDb> alias_;  // of the graph or subgraph that is looked at
   const Operator *down_, *up_, *type_as_;
   ScalarType dtype_;
   bool outputs_, changed_ = false;

@@ -22,6 +22,8 @@
 #include "ir/alias.h"
 #include "ir/cleanup.h"
 #include "passes/passes.h"
+#include "passes/reshaping.h"
+#include "support/lasting.h"
 #include "support/stack.h"
 
 namespace sconce {
@@ -55,21 +57,20 @@ class Needed {
         writes_statistics(n) || (n->op && n->op->schema().is_mutable()))
       return true;
     if (!n->op) {
-      static const auto* pure = new std::unordered_set<std::string_view>{
-          "prim::Constant",       "prim::GetAttr",       "prim::ListConstruct",
-          "prim::TupleConstruct", "prim::DictConstruct", "prim::Uninitialized",
-          "prim::unchecked_cast", "prim::isinstance",    "prim::TupleUnpack",
-          "prim::TupleIndex",     "prim::TupleSlice"};
+      static const Lasting pure(new std::unordered_set<std::string_view>{
+          "prim::Constant", "prim::GetAttr", "prim::ListConstruct", "prim::TupleConstruct",
+          "prim::DictConstruct", "prim::Uninitialized", "prim::unchecked_cast", "prim::isinstance",
+          "prim::TupleUnpack", "prim::TupleIndex", "prim::TupleSlice"});
       return !pure->count(n->kind.view());
     }
     return keep_ && !cannot_raise(n);
   }
   // Arithmetic of ints that wraps around, and what asks a tensor for its form.
   static bool cannot_raise(const Node* n) {
-    static const auto* kinds = new std::unordered_set<std::string_view>{
-        "aten::add", "aten::sub",    "aten::mul",       "aten::neg",    "aten::lt",  "aten::le",
-        "aten::gt",  "aten::ge",     "aten::eq",        "aten::ne",     "aten::dim", "prim::dtype",
-        "aten::len", "aten::__is__", "aten::__isnot__", "aten::__not__"};
+    static const Lasting kinds(new std::unordered_set<std::string_view>{
+        "aten::add", "aten::sub", "aten::mul", "aten::neg", "aten::lt", "aten::le", "aten::gt",
+        "aten::ge", "aten::eq", "aten::ne", "aten::dim", "prim::dtype", "aten::len", "aten::__is__",
+        "aten::__isnot__", "aten::__not__"});
     return kinds->count(n->kind.view()) &&
            std::all_of(n->inputs.begin(), n->inputs.end(), [&](const Value* v) {
              const TypeKind k = v->type->kind;
@@ -184,10 +185,9 @@ class DeadArguments {
     }
   }
   void subgraph(Node* n) {
-    static const Symbol name("Subgraph");
-    const Attribute* a = n->find(name);
-    if (!a || a->kind != Attribute::Kind::Graph || !a->graph) return;
-    Graph& sub = *a->graph;
+    Graph* own = own_subgraph(n);
+    if (!own) return;
+    Graph& sub = *own;
     DeadArguments inner(sub, context_);
     changed_ |= inner.run();
     if (sub.inputs().size() != n->inputs.size()) return;

@@ -17,6 +17,7 @@
 #include "core/device.h"
 #include "ir/cleanup.h"
 #include "passes/passes.h"
+#include "passes/reshaping.h"
 #include "support/stack.h"
 
 namespace sconce {
@@ -38,13 +39,12 @@ class Remap {
 
   void block(Block* b) {
     check_stack();
-    static const Symbol subgraph("Subgraph");
     for (Node* n : b->nodes()) {
       for (Block* inner : n->blocks) {
         for (Value* v : inner->inputs()) type(v);
         block(inner);
       }
-      if (const Attribute* sub = n->find(subgraph); sub && sub->graph) run(*sub->graph);
+      if (Graph* sub = own_subgraph(n)) run(*sub);
       for (Value* v : n->outputs) type(v);
       if (n->kind == prim::Constant)
         constant(n);

@@ -198,7 +198,7 @@ void run_optimizations(Graph& g, PassContext& c) {
   constant_propagation(g, *c.ops);
   constant_pooling(g);
   if (run("constant_loop_unrolling")) {
-    run("remove_list_mutation");
+    remove_list_mutation(g, c);
     run("peephole");
     constant_propagation(g, *c.ops);
   }
@@ -444,7 +444,7 @@ class Freezer {
         if (v.isObject() || !is_mutable(v)) return;
         used_.insert({identity(v), v});
       }
-      if (n->kind == prim::SetAttr || db.has_writers(n->output())) keep(*o, name, v);
+      if (n->kind == prim::SetAttr || db.has_writers_itself(n->output())) keep(*o, name, v);
     });
     // A list and, of its own, a tensor in it: a write of one would not be seen in the other.
     Identities seen;

@@ -22,7 +22,7 @@ bool same_known_dtype(const Value* a, const Value* b) {
   return x && y && x->has_dtype && y->has_dtype && x->dtype == y->dtype;
 }
 
-bool rewrite(Block* b, PassContext& c, PyTorchAliasDb& db) {
+bool rewrite(Block* b, PassContext& c, TorchAliasDb& db) {
   check_stack();
   bool changed = false;
   for (Node* n : b->nodes()) {
@@ -63,7 +63,7 @@ bool rewrite(Block* b, PassContext& c, PyTorchAliasDb& db) {
 }  // namespace
 
 bool functional_to_inplace_activation(Graph& g, PassContext& c) {
-  PyTorchAliasDb db(g);
+  TorchAliasDb db(g);
   return rewrite(g.block(), c, db);
 }
 

@@ -18,11 +18,14 @@
 #include "ir/alias.h"
 #include "ir/cleanup.h"
 #include "passes/passes.h"
+#include "support/lasting.h"
 #include "support/stack.h"
 
 namespace sconce {
 
 namespace {
+
+constexpr size_t kMost = 256;  // elements that are compared or copied by one read
 
 bool is(const Node* n, const char* kind) { return n->kind.view() == kind; }
 bool is_container(const Node* n) {
@@ -162,9 +165,9 @@ class Reads {
     }
   }
   static bool reads(const Node* n) {
-    static const auto* kinds = new std::unordered_set<std::string_view>{
-        "aten::__getitem__",  "aten::len",  "prim::ListUnpack", "aten::slice",
-        "aten::__contains__", "aten::keys", "aten::values",     "aten::get"};
+    static const Lasting kinds(new std::unordered_set<std::string_view>{
+        "aten::__getitem__", "aten::len", "prim::ListUnpack", "aten::slice", "aten::__contains__",
+        "aten::keys", "aten::values", "aten::get"});
     return kinds->count(n->kind.view()) != 0;
   }
   bool unwritten(Node* n) {
@@ -192,7 +195,7 @@ class Reads {
   }
 
   bool tuple(Node* n) {
-    const std::vector<Value*> parts = n->inputs[0]->node->inputs;
+    const std::vector<Value*>& parts = n->inputs[0]->node->inputs;
     if (n->kind == prim::TupleUnpack && n->outputs.size() == parts.size()) {
       if (!n->has_uses()) return false;
       for (size_t i = 0; i < parts.size(); ++i) replace(n, n->outputs[i], parts[i]);
@@ -227,7 +230,7 @@ class Reads {
   }
 
   bool list(Node* n) {
-    const std::vector<Value*> items = n->inputs[0]->node->inputs;
+    const std::vector<Value*>& items = n->inputs[0]->node->inputs;
     const auto size = static_cast<int64_t>(items.size());
     if (n->kind == prim::ListUnpack) {
       if (items.size() != n->outputs.size() || !n->has_uses()) return false;
@@ -241,6 +244,7 @@ class Reads {
       if (!i) context_.missed(n, "read", "the index isn't a constant in range");
       return i && replace(n, n->output(), items[*i]);
     }
+    if (items.size() > kMost) return false;
     if (is(n, "aten::__contains__")) {
       auto wanted = constant_key(n->inputs[1]);
       bool found = false;
@@ -269,7 +273,6 @@ class Reads {
   // The last value of each key, in the order in which keys came first. False: a key isn't a
   // constant.
   static bool entries(const Node* made, std::vector<std::pair<IValue, size_t>>& r) {
-    constexpr size_t kMost = 256;  // keys are compared one by one
     if (made->inputs.size() > 2 * kMost) return false;
     for (size_t i = 0; i + 1 < made->inputs.size(); i += 2) {
       auto k = constant_key(made->inputs[i]);

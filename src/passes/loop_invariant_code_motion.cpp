@@ -26,6 +26,7 @@
 #include "ir/alias.h"
 #include "ir/cleanup.h"
 #include "passes/passes.h"
+#include "support/lasting.h"
 #include "support/stack.h"
 
 namespace sconce {
@@ -40,12 +41,11 @@ bool is_number(const Value* v) {
 }
 // It answers whatever its inputs are.
 bool never_raises(const Node* n) {
-  static const auto* kinds = new std::unordered_set<std::string_view>{
-      "prim::Constant",    "prim::ListConstruct", "prim::TupleConstruct",
-      "prim::TupleUnpack", "prim::Uninitialized", "prim::isinstance",
-      "prim::dtype",       "prim::device",        "aten::dim",
-      "aten::numel",       "aten::__is__",        "aten::__isnot__",
-      "aten::__not__",     "prim::is_cuda",       "aten::is_floating_point"};
+  static const Lasting kinds(new std::unordered_set<std::string_view>{
+      "prim::Constant", "prim::ListConstruct", "prim::TupleConstruct", "prim::TupleUnpack",
+      "prim::Uninitialized", "prim::isinstance", "prim::dtype", "prim::device", "aten::dim",
+      "aten::numel", "aten::__is__", "aten::__isnot__", "aten::__not__", "prim::is_cuda",
+      "aten::is_floating_point"});
   if (kinds->count(n->kind.view())) return true;
   if (n->kind == prim::TupleIndex) {
     auto i = constant_value(n->input(1));
@@ -55,10 +55,9 @@ bool never_raises(const Node* n) {
   // All sizes; one of them may not be there.
   if (n->kind == Symbol("aten::size")) return n->inputs.size() == 1;
   if (n->kind == Symbol("aten::len")) return true;
-  static const auto* arithmetic = new std::unordered_set<std::string_view>{
-      "aten::add",     "aten::sub",    "aten::mul", "aten::neg", "aten::lt",
-      "aten::le",      "aten::gt",     "aten::ge",  "aten::eq",  "aten::ne",
-      "aten::__and__", "aten::__or__", "aten::Bool"};
+  static const Lasting arithmetic(new std::unordered_set<std::string_view>{
+      "aten::add", "aten::sub", "aten::mul", "aten::neg", "aten::lt", "aten::le", "aten::gt",
+      "aten::ge", "aten::eq", "aten::ne", "aten::__and__", "aten::__or__", "aten::Bool"});
   return n->op && arithmetic->count(n->kind.view()) &&
          std::all_of(n->inputs.begin(), n->inputs.end(), is_number) &&
          std::all_of(n->outputs.begin(), n->outputs.end(), is_number);
@@ -98,9 +97,9 @@ class Motion {
     if (!n->blocks.empty() || n->inputs.empty()) return "";  // constants belong to constant pooling
     for (const Value* v : n->inputs)
       if (inside_.count(v)) return "";
-    static const auto* kinds = new std::unordered_set<std::string_view>{
+    static const Lasting kinds(new std::unordered_set<std::string_view>{
         "prim::ListConstruct", "prim::TupleConstruct", "prim::TupleUnpack", "prim::TupleIndex",
-        "prim::ListUnpack",    "prim::GetAttr",        "prim::isinstance"};
+        "prim::ListUnpack", "prim::GetAttr", "prim::isinstance"});
     if (!n->op && !kinds->count(n->kind.view())) return "";
     if (n->kind == prim::unchecked_cast || n->kind == prim::unchecked_unwrap_optional)
       return "";  // what it says may hold on this path only
@@ -131,15 +130,22 @@ class Motion {
     // Of nodes that may raise: nothing before this one could end the iteration or be seen.
     bool first = true;
     std::vector<Node*> guarded;
+    std::unordered_set<const Node*> in_guarded;
+    // Each candidate is held against each write.
+    constexpr size_t kMostWrites = 1000;
+    if (writers.size() > kMostWrites)
+      return context_.missed(loop, kRewrite, "the loop writes too often");
     for (Node* n : body->nodes()) {
       const char* why = obstacle(n, writers);
       const bool raises = n->kind != prim::GetAttr && !never_raises(n);
       if (!why && raises && !first) why = "something that is seen or may raise comes before it";
       // What a guarded node makes is there in an iteration only.
-      if (!why && !raises && uses(n, guarded)) why = "it reads what is computed under a condition";
+      if (!why && !raises && uses(n, in_guarded))
+        why = "it reads what is computed under a condition";
       if (!why) {
         if (raises) {
           guarded.push_back(n);
+          in_guarded.insert(n);
         } else {
           context_.applied(n, kRewrite);
           n->move_before(loop);
@@ -151,12 +157,11 @@ class Motion {
       if (*why) context_.missed(n, kRewrite, why);
       if (!harmless(n)) first = false;
     }
-    if (!guarded.empty()) move_guarded(loop, guarded);
+    if (!guarded.empty()) move_guarded(loop, guarded, in_guarded);
   }
-  static bool uses(const Node* n, const std::vector<Node*>& guarded) {
-    for (const Value* v : n->inputs)
-      if (std::find(guarded.begin(), guarded.end(), v->node) != guarded.end()) return true;
-    return false;
+  static bool uses(const Node* n, const std::unordered_set<const Node*>& guarded) {
+    return std::any_of(n->inputs.begin(), n->inputs.end(),
+                       [&](const Value* v) { return guarded.count(v->node) != 0; });
   }
   // Nobody can tell whether it runs.
   bool harmless(const Node* n) const {
@@ -164,7 +169,8 @@ class Motion {
            !has_side_effects(n) && alias_.written(n).empty();
   }
 
-  void move_guarded(Node* loop, const std::vector<Node*>& nodes) {
+  void move_guarded(Node* loop, const std::vector<Node*>& nodes,
+                    const std::unordered_set<const Node*>& among) {
     for (Node* n : nodes) context_.applied(n, kRewrite);
     changed_ = true;
     Value* runs = iteration_happens(loop);
@@ -178,15 +184,13 @@ class Motion {
     for (Node* n : nodes) {
       n->move_before(yes->ret);
       for (Value* o : n->outputs) {
-        if (std::all_of(o->uses.begin(), o->uses.end(), [&](const Use& u) {
-              return std::find(nodes.begin(), nodes.end(), u.user) != nodes.end();
-            }))
+        if (std::all_of(o->uses.begin(), o->uses.end(),
+                        [&](const Use& u) { return among.count(u.user) != 0; }))
           continue;
         Value* outer = branch->add_output(o->type);
         std::vector<Use> all = o->uses;
         for (const Use& u : all)
-          if (std::find(nodes.begin(), nodes.end(), u.user) == nodes.end())
-            u.user->replace_input(u.offset, outer);
+          if (!among.count(u.user)) u.user->replace_input(u.offset, outer);
         yes->register_output(o);
         InsertPoint end(graph_, no);
         no->register_output(graph_.insert_node(graph_.create_uninitialized(o->type))->output());

@@ -173,7 +173,7 @@ class Unroller {
 
 bool unroll(Graph& g, PassContext& c, bool constant_only) {
   if (!Unroller(g, c, constant_only).run(g.block())) return false;
-  eliminate_dead_code(g);
+  eliminate_dead_code_as_torch(g);
   return true;
 }
 

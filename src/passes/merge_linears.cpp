@@ -21,6 +21,7 @@
 #include "ir/cleanup.h"
 #include "passes/passes.h"
 #include "passes/reshaping.h"
+#include "support/lasting.h"
 #include "support/stack.h"
 
 namespace sconce {
@@ -246,18 +247,17 @@ class Merge {
     });
   }
   static bool takes_strides(std::string_view name) {
-    static const auto* names = new std::unordered_set<std::string_view>{
-        "as_strided", "view_as",      "view_as_complex", "unflatten",
-        "unfold",     "view_as_real", "numpy_T",         "_reshape_alias",
-        "clone",      "empty_like",   "zeros_like",      "ones_like"};
+    static const Lasting names(new std::unordered_set<std::string_view>{
+        "as_strided", "view_as", "view_as_complex", "unflatten", "unfold", "view_as_real",
+        "numpy_T", "_reshape_alias", "clone", "empty_like", "zeros_like", "ones_like"});
     return names->count(name) != 0;
   }
   static bool is_view(std::string_view name) {
-    static const auto* names = new std::unordered_set<std::string_view>{
+    static const Lasting names(new std::unordered_set<std::string_view>{
         "transpose", "permute",  "t",       "select",      "slice",    "unsqueeze",
         "squeeze",   "expand",   "chunk",   "split",       "unbind",   "split_with_sizes",
         "narrow",    "detach",   "alias",   "reshape",     "flatten",  "contiguous",
-        "to",        "swapaxes", "movedim", "__getitem__", "expand_as"};
+        "to",        "swapaxes", "movedim", "__getitem__", "expand_as"});
     return names->count(name) != 0;
   }
   // view(v, [..., a, b]) with a * b the size of v's last dim: the others are viewed as they were.

@@ -44,6 +44,7 @@ bool inline_calls(Graph&, PassContext&);
 // PyTorch's inlined_graph: callees are cleaned up (peephole, constants) before they are copied in.
 bool inline_as_pytorch(Graph&, PassContext&);
 bool peephole(Graph&, PassContext&);
+bool peephole_without_shapes(Graph&, PassContext&);
 bool scalar_rewrite(Graph&, PassContext&);
 bool autocast(Graph&, PassContext&);
 bool drop_profiling(Graph&, PassContext&);
@@ -62,6 +63,7 @@ bool inline_fork_wait(Graph&, PassContext&);
 bool loop_unrolling(Graph&, PassContext&);
 bool constant_loop_unrolling(Graph&, PassContext&);
 bool remove_mutation(Graph&, PassContext&);
+bool remove_list_mutation(Graph&, PassContext&);  // the first half of it
 bool remove_inplace_ops(Graph&, PassContext&);
 bool inplace_to_functional_activation(Graph&, PassContext&);
 bool functional_to_inplace_activation(Graph&, PassContext&);
@@ -81,6 +83,23 @@ bool device_remap(Graph&, PassContext&);
 bool convert_dtype(Graph&, PassContext&);
 bool cancel_transposes(Graph&, PassContext&);
 bool merge_linears(Graph&, PassContext&);
+// PyTorch's, of which each looks at a few nodes.
+bool batch_mm(Graph&, PassContext&);
+bool canonicalize(Graph&, PassContext&);
+bool canonicalize_graph_fuser_ops(Graph&, PassContext&);
+bool constant_propagation_immutable_types(Graph&, PassContext&);
+bool cse(Graph&, PassContext&);
+bool dce_allow_deleting_nodes_with_side_effects(Graph&, PassContext&);
+bool decompose_ops(Graph&, PassContext&);
+bool erase_number_types(Graph&, PassContext&);
+bool erase_shape_information(Graph&, PassContext&);
+bool lower_all_tuples(Graph&, PassContext&);
+bool peephole_list_idioms(Graph&, PassContext&);
+bool propagate_dtype(Graph&, PassContext&);
+bool refine_integer_values(Graph&, PassContext&);
+bool refine_tuple_types(Graph&, PassContext&);
+bool remove_expands(Graph&, PassContext&);
+bool specialize_autogradzero(Graph&, PassContext&);
 
 // The storages of the module's parameters that a frozen graph still reads as attributes, because
 // the analysis couldn't prove that nothing writes them.

@@ -1,271 +1,159 @@
 // SPDX-License-Identifier: Apache-2.0
-// PyTorch's peephole pass without the rewrites that need known shapes:
+// PyTorch's peephole pass:
 //
-//   %b = aten::__is__(%x, %none)      =>   False, when %x's type can't be None
-//   %n = aten::len(%list_construct)   =>   its number of elements
+//   %b = aten::__is__(%x, %none)           =>   False, when %x's type can't be None
 //   %i = aten::Int(prim::NumToTensor(%k))  =>   %k
-//   cat([cat([%x, %y]), %z])          =>   cat([%x, %y, %z])
+//   %y = aten::mul(%x, 1)                  =>   %x, when both needn't stay two tensors
+//   %d = aten::dim(aten::conv2d(...))      =>   4
+//   cat([cat([%x, %y]), %z])               =>   cat([%x, %y, %z])
 //
-// Order: after inlining, before constant propagation, which takes out the decided Ifs.
+// and what peephole_list_idioms.cpp and peephole_shapes.cpp say. disable_shape_peepholes=true:
+// types of tensors aren't trusted. PyTorch's _jit_pass_peephole. Order: after inlining, before
+// constant propagation, which takes out the decided Ifs.
 #include <algorithm>
 #include <limits>
 #include <unordered_map>
 #include <unordered_set>
 
-#include "ir/alias.h"
+#include "ir/torch_alias.h"
 #include "ir/cleanup.h"
+#include "passes/node_query.h"
 #include "passes/passes.h"
+#include "passes/peephole_parts.h"
 #include "support/stack.h"
 
 namespace sconce {
 
 namespace {
 
-bool is(const Node* n, const char* kind) { return n->kind.view() == kind; }
-bool matches(const Node* n, const char* overload) {
-  return n->op && n->op->full_name() == overload;
-}
-void replace_by_constant(Node* at, Value* old, IValue v) {
-  InsertPoint point(*at->graph, at);
-  old->replace_all_uses_with(at->graph->insert_constant(std::move(v)));
-}
-std::optional<int64_t> constant_int(const Value* v) {
-  auto c = constant_value(v);
-  return c && c->isInt() ? std::optional<int64_t>(c->toInt()) : std::nullopt;
-}
-
 // ---- tensors ----
 
-bool tensor_idioms(Block* b) {
+// sum_to(sum_to(x, a), b) is sum_to(x, b).
+bool skip_inner_sums(Node* n) {
+  bool changed = false;
+  const std::vector<Use> uses = n->output()->uses;
+  for (const Use& u : uses)
+    if (is_overload(u.user, "aten::_grad_sum_to_size") &&
+        u.user->inputs[1]->type->is_subtype_of(types::list(types::integer()))) {
+      u.user->replace_input(0, n->inputs[0]);
+      changed = true;
+    }
+  return changed;
+}
+
+Value* tensor_idiom(const Node* n) {
+  if (is_overload(n, "aten::_grad_sum_to_size"))
+    return must_be_none(n->inputs[1]) ? n->inputs[0] : nullptr;
+  if (is_overload(n, "aten::t")) {
+    const Node* in = n->inputs[0]->node;
+    return is_overload(in, "aten::t") ? in->inputs[0] : nullptr;
+  }
+  if ((is_kind(n, "aten::Float") || is_kind(n, "aten::Int") || is_kind(n, "aten::FloatImplicit") ||
+       is_kind(n, "aten::IntImplicit") || is_kind(n, "aten::ScalarImplicit")) &&
+      n->inputs.size() == 1 && n->inputs[0]->node->kind == prim::NumToTensor)
+    return n->inputs[0]->node->inputs[0];
+  return nullptr;
+}
+
+bool tensor_idioms(Block* b, PassContext& c, bool shapes) {
   check_stack();
   bool changed = false;
   for (Node* n : b->nodes()) {
-    for (Block* inner : n->blocks) changed |= tensor_idioms(inner);
-    if (matches(n, "aten::_grad_sum_to_size")) {
-      if (n->inputs[1]->type->kind == TypeKind::None) {
-        n->output()->replace_all_uses_with(n->inputs[0]);
-        changed = true;
-      }
-    } else if (matches(n, "aten::t")) {
-      Node* in = n->inputs[0]->node;
-      if (matches(in, "aten::t")) {
-        n->output()->replace_all_uses_with(in->inputs[0]);
-        changed = true;
-      }
-    } else if ((is(n, "aten::Float") || is(n, "aten::Int") || is(n, "aten::FloatImplicit") ||
-                is(n, "aten::IntImplicit") || is(n, "aten::ScalarImplicit")) &&
-               n->inputs.size() == 1 && n->inputs[0]->node->kind == prim::NumToTensor) {
-      n->output()->replace_all_uses_with(n->inputs[0]->node->inputs[0]);
+    for (Block* inner : n->blocks) changed |= tensor_idioms(inner, c, shapes);
+    if (Value* same = tensor_idiom(n)) {
+      c.applied(n, "tensor");
+      n->output()->replace_all_uses_with(same);
       changed = true;
+    } else if (is_overload(n, "aten::_grad_sum_to_size")) {
+      changed |= skip_inner_sums(n);
+    } else if (shapes) {
+      changed |= shape_idiom(n, c);
     }
   }
   return changed;
 }
 
-// ---- lists and dicts that nothing writes ----
-
-class Containers {
- public:
-  explicit Containers(Graph& g) : graph_(g), alias_(g) {}
-  bool run_lists() { return lists(graph_.block()); }
-  bool run_dicts() { return dicts(graph_.block()); }
-
- private:
-  bool written(Value* v) {
-    // Values made since the analysis are known by mark.
-    if (fresh_.count(v)) return fresh_written_.count(v) != 0;
-    return alias_.has_writers_itself(v);
-  }
-  Value* new_list(Node* at, const std::vector<Value*>& items) {
-    InsertPoint point(graph_, at);
-    Node* made = graph_.insert_node(graph_.create_list(at->output()->type->elems[0], items));
-    Value* v = made->output();
-    v->type = at->output()->type;
-    fresh_.insert(v);
-    if (written(at->output())) fresh_written_.insert(v);
-    at->output()->replace_all_uses_with(v);
-    return v;
-  }
-  bool lists(Block* b) {
-    check_stack();
-    bool changed = false;
-    for (Node* n : b->nodes()) {
-      for (Block* inner : n->blocks) changed |= lists(inner);
-      if (n->inputs.empty() || n->inputs[0]->type->kind != TypeKind::List) continue;
-      Value* first = n->inputs[0];
-      if (first->node->kind != prim::ListConstruct || written(first)) continue;
-      auto& items = first->node->inputs;
-      auto size = static_cast<int64_t>(items.size());
-      if (is(n, "aten::len")) {
-        replace_by_constant(n, n->output(), IValue(size));
-        changed = true;
-      } else if (is(n, "aten::__getitem__")) {
-        auto i = constant_int(n->inputs[1]);
-        if (!i) continue;
-        int64_t at = *i < 0 ? *i + size : *i;
-        if (at < 0 || at >= size) continue;
-        n->output()->replace_all_uses_with(items[static_cast<size_t>(at)]);
-        changed = true;
-      } else if (n->kind == prim::ListUnpack) {
-        if (items.size() != n->outputs.size()) continue;
-        for (size_t i = 0; i < items.size(); ++i) {
-          n->outputs[i]->replace_all_uses_with(items[i]);
-          changed = true;
-        }
-      } else if (is(n, "aten::add")) {
-        if (n->inputs.size() != 2) continue;
-        Value* second = n->inputs[1];
-        if (second->node->kind != prim::ListConstruct || written(second)) continue;
-        std::vector<Value*> all(items.begin(), items.end());
-        all.insert(all.end(), second->node->inputs.begin(), second->node->inputs.end());
-        new_list(n, all);
-        changed = true;
-      } else if (is(n, "aten::slice")) {
-        changed |= slice(n, items);
-      }
-    }
-    return changed;
-  }
-  bool slice(Node* n, const std::vector<Value*>& items) {
-    if (n->inputs.size() != 4) return false;
-    auto a = constant_value(n->inputs[1]), e = constant_value(n->inputs[2]),
-         s = constant_value(n->inputs[3]);
-    if (!a || !e || !s) return false;
-    auto size = static_cast<int64_t>(items.size());
-    constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
-    int64_t step = s->isInt() ? s->toInt() : 1;
-    if (step == 0) return false;
-    step = std::clamp(step, -size - 1, size + 1);  // beyond the ends is beyond the ends
-    // None is the end from which the step leads away.
-    int64_t start = a->isInt() ? a->toInt() : step > 0 ? 0 : kMax;
-    int64_t end = e->isInt() ? e->toInt() : step > 0 ? kMax : -size - 1;
-    auto clip = [&](int64_t v) {
-      if (v < 0) return std::max<int64_t>(v + size, step < 0 ? -1 : 0);
-      return std::min(v, step < 0 ? size - 1 : size);
-    };
-    start = clip(start);
-    end = clip(end);
-    std::vector<Value*> kept;
-    for (int64_t i = start; step > 0 ? i < end : i > end; i += step)
-      kept.push_back(items[static_cast<size_t>(i)]);
-    new_list(n, kept);
-    return true;
-  }
-  // The value of a constant key of a dict literal whose keys are constants and differ.
-  static bool constant_keys(const Node* n, std::vector<IValue>& keys) {
-    for (size_t i = 0; i + 1 < n->inputs.size(); i += 2) {
-      auto k = constant_value(n->inputs[i]);
-      if (!k || !(k->isInt() || k->isDouble() || k->isString())) return false;
-      for (auto& other : keys)
-        if (same_key(other, *k)) return false;
-      keys.push_back(*k);
-    }
-    return true;
-  }
-  static bool same_key(const IValue& a, const IValue& b) {
-    if (a.isInt() && b.isInt()) return a.toInt() == b.toInt();
-    if (a.isDouble() && b.isDouble()) return a.toDouble() == b.toDouble();
-    return a.isString() && b.isString() && a.toStringRef() == b.toStringRef();
-  }
-  bool dicts(Block* b) {
-    check_stack();
-    bool changed = false;
-    for (Node* n : b->nodes()) {
-      for (Block* inner : n->blocks) changed |= dicts(inner);
-      if (n->inputs.empty() || n->inputs[0]->type->kind != TypeKind::Dict) continue;
-      Value* first = n->inputs[0];
-      if (first->node->kind != prim::DictConstruct || written(first)) continue;
-      std::vector<IValue> keys;
-      if (is(n, "aten::len")) {
-        if (!constant_keys(first->node, keys)) continue;
-        replace_by_constant(n, n->output(), IValue(static_cast<int64_t>(keys.size())));
-        changed = true;
-      } else if (is(n, "aten::__getitem__")) {
-        auto wanted = constant_value(n->inputs[1]);
-        if (!wanted || !constant_keys(first->node, keys)) continue;
-        for (size_t i = 0; i < keys.size(); ++i)
-          if (same_key(keys[i], *wanted)) {
-            n->output()->replace_all_uses_with(first->node->inputs[2 * i + 1]);
-            changed = true;
-          }
-      }
-    }
-    return changed;
-  }
-
-  Graph& graph_;
-  AliasDb alias_;
-  std::unordered_set<const Value*> fresh_, fresh_written_;
-};
-
 // ---- what depends on aliasing ----
 
 class AliasSensitive {
  public:
-  explicit AliasSensitive(Graph& g) : graph_(g), alias_(g) {}
+  AliasSensitive(Graph& g, PassContext& c, bool shapes)
+      : graph_(g), context_(c), shapes_(shapes), alias_(g) {}
   bool run() { return block(graph_.block()); }
 
  private:
-  bool escapes(const Value* v) {
-    for (const Value* io : graph_.block()->outputs())
-      if (alias_.may_contain_alias(v, io)) return true;
-    for (const Value* io : graph_.inputs())
-      if (alias_.may_contain_alias(v, io)) return true;
-    return false;
-  }
   bool replace(Node* n) {
     Value *in = n->inputs[0], *out = n->output();
-    if (alias_.has_writers(in) || alias_.has_writers(out)) return false;
-    if (escapes(in) && escapes(out)) return false;
-    for (const Value* s : stale_)
-      if (alias_.may_alias(in, s) || alias_.may_alias(out, s)) return false;
+    if (!alias_.may_unite({in}, {out}) || alias_.may_alias({in, out}, stale_)) {
+      context_.missed(n, "neutral", "the result and the operand must stay two tensors");
+      return false;
+    }
+    context_.applied(n, "neutral");
     out->replace_all_uses_with(in);
     stale_.insert(in);
     stale_.insert(out);
     return true;
   }
-  static bool int_constant(const Value* v, int64_t wanted) {
-    auto c = constant_int(v);
-    return v->type->kind == TypeKind::Int && c && *c == wanted;
+  // Numbers don't change a tensor's dtype: it is known to be a floating one, or they are integers.
+  bool promotes(const Node* n) const {
+    const TensorInfo* t = n->inputs[0]->type->tensor.get();
+    if (shapes_ && t && t->has_dtype && is_floating(t->dtype)) return false;
+    for (size_t i = 1; i < n->inputs.size(); ++i)
+      if (n->inputs[i]->type->kind != TypeKind::Int) return true;
+    return is_kind(n, "aten::div");
+  }
+  static bool is_neutral(const Node* n) {
+    auto other = constant_number(n->inputs[1]);
+    if (is_overload(n, "aten::mul.Scalar") || is_overload(n, "aten::div.Scalar")) return other == 1;
+    return (is_overload(n, "aten::add.Scalar") || is_overload(n, "aten::sub.Scalar")) &&
+           other == 0 && constant_number(n->inputs[2]) == 1;
+  }
+  // dim() of a convolution.
+  bool dims(Node* n, int64_t count) {
+    std::vector<Node*> users;
+    for (const Use& u : n->output()->uses)
+      if (is_kind(u.user, "aten::dim")) users.push_back(u.user);
+    bool changed = false;
+    const bool written = alias_.has_writers(n->output());
+    for (Node* u : users) {
+      if (written && !alias_.move_after(n, u)) {
+        context_.missed(u, "dim", "the tensor may be written before it is asked");
+        continue;
+      }
+      context_.applied(u, "dim");
+      replace_by_constant(u, u->output(), IValue(count));
+      changed = true;
+    }
+    return changed;
   }
   bool block(Block* b) {
     check_stack();
     bool changed = false;
     for (Node* n : b->nodes()) {
       for (Block* inner : n->blocks) changed |= block(inner);
-      int64_t dims = is(n, "aten::conv1d")   ? 3
-                     : is(n, "aten::conv2d") ? 4
-                     : is(n, "aten::conv3d") ? 5
-                                             : 0;
-      if (dims) {
-        std::vector<Node*> users;
-        for (const Use& u : n->output()->uses)
-          if (is(u.user, "aten::dim")) users.push_back(u.user);
-        if (users.empty() || alias_.has_writers(n->output())) continue;
-        for (Node* u : users) replace_by_constant(u, u->output(), IValue(dims));
-        changed = true;
-      } else if (matches(n, "aten::add.Scalar") || matches(n, "aten::sub.Scalar")) {
-        if (int_constant(n->inputs[1], 0) && int_constant(n->inputs[2], 1)) changed |= replace(n);
-      } else if (matches(n, "aten::mul.Scalar")) {
-        if (int_constant(n->inputs[1], 1)) changed |= replace(n);
-      }
+      int64_t count = is_kind(n, "aten::conv1d")   ? 3
+                      : is_kind(n, "aten::conv2d") ? 4
+                      : is_kind(n, "aten::conv3d") ? 5
+                                                   : 0;
+      if (count)
+        changed |= dims(n, count);
+      else if (n->inputs.size() > 1 && is_neutral(n) && !promotes(n))
+        changed |= replace(n);
     }
     return changed;
   }
 
   Graph& graph_;
-  AliasDb alias_;
+  PassContext& context_;
+  bool shapes_;
+  TorchAliasDb alias_;
   std::unordered_set<const Value*> stale_;
 };
 
 // ---- numbers, None, casts ----
 
-bool must_be_none(const Value* v) {
-  if (v->type->kind == TypeKind::None) return true;
-  auto c = constant_value(v);
-  return c && c->isNone();
-}
 bool must_not_be_none(const Value* v) {
+  if (is_kind(v->node, "prim::AutogradAdd")) return false;
   if (v->type->kind == TypeKind::None || v->type->kind == TypeKind::Optional) return false;
   return v->type->kind != TypeKind::Union || !can_hold_none(v->type);
 }
@@ -274,7 +162,7 @@ std::optional<int64_t> arithmetic_constant(Node* n) {
   if (n->inputs.size() != 2 || n->inputs[0]->type->kind != TypeKind::Int ||
       n->inputs[1]->type->kind != TypeKind::Int)
     return std::nullopt;
-  if (is(n, "aten::mul") || is(n, "aten::add"))
+  if (is_kind(n, "aten::mul") || is_kind(n, "aten::add"))
     if (auto c = constant_int(n->inputs[0])) {
       Value *a = n->inputs[0], *b = n->inputs[1];
       n->replace_input(0, b);
@@ -291,7 +179,7 @@ bool simplify_sum(Node* n) {
     return true;
   }
   Node* dep = n->inputs[0]->node;
-  if (!is(dep, "aten::add") && !is(dep, "aten::sub")) return false;
+  if (!is_kind(dep, "aten::add") && !is_kind(dep, "aten::sub")) return false;
   auto d = arithmetic_constant(dep);
   if (!d) return false;
   int64_t merged;
@@ -316,76 +204,90 @@ bool compares_without_error(TypePtr t) {
   if (t->kind == TypeKind::Dict) return plain(t->elems[0]) && plain(t->elems[1]);
   return plain(t);
 }
-bool constant_bool(const Value* v, bool fallback) {
-  auto c = constant_value(v);
-  return c && c->isBool() ? c->toBool() : fallback;
+// `x and True`, `x or False`; and a type that both branches have.
+bool if_idiom(Node* n) {
+  bool changed = false;
+  const auto &then = n->blocks[0]->outputs(), &otherwise = n->blocks[1]->outputs();
+  for (size_t i = 0; i < n->outputs.size(); ++i)
+    if (n->outputs[i]->type->kind == TypeKind::Bool && constant_bool(then[i]).value_or(false) &&
+        !constant_bool(otherwise[i]).value_or(true)) {
+      n->outputs[i]->replace_all_uses_with(n->inputs[0]);
+      changed = true;
+    }
+  for (size_t i = 0; i < n->outputs.size(); ++i) {
+    TypePtr x = then[i]->type, y = otherwise[i]->type;
+    if (n->outputs[i]->type->kind != TypeKind::Optional || x->kind == TypeKind::Optional ||
+        y->kind == TypeKind::Optional)
+      continue;
+    if (TypePtr t = unify_types(x, y, *n->graph->types)) {
+      n->outputs[i]->type = t;
+      changed = true;
+    }
+  }
+  return changed;
 }
 
-bool other_idioms(Block* b) {
+bool compares_with_none(Node* n) {
+  bool changed = false;
+  for (size_t k : {size_t{0}, size_t{1}})
+    if (must_be_none(n->inputs[k]) && must_not_be_none(n->inputs[1 - k])) {
+      replace_by_constant(n, n->output(), IValue(is_kind(n, "aten::__isnot__")));
+      changed = true;
+    }
+  return changed;
+}
+
+// The input that n gives unchanged.
+Value* same_as_input(Node* n) {
+  if (n->inputs.empty()) return nullptr;
+  Value* in = n->inputs[0];
+  if (is_kind(n, "aten::_unwrap_optional") || is_kind(n, "prim::unchecked_unwrap_optional"))
+    return must_not_be_none(in) ? in : nullptr;
+  if (n->kind == prim::unchecked_cast) {
+    TypeTable& table = *n->graph->types;
+    return unshaped(in->type, table)->is_subtype_of(unshaped(n->output()->type, table)) ? in
+                                                                                        : nullptr;
+  }
+  if (is_kind(n, "aten::Int") || is_kind(n, "aten::ceil"))
+    return n->inputs.size() == 1 && in->type->kind == TypeKind::Int ? in : nullptr;
+  if (is_kind(n, "aten::mul") || is_kind(n, "aten::floordiv") || is_kind(n, "aten::div"))
+    return arithmetic_constant(n) == 1 ? n->inputs[0] : nullptr;
+  return nullptr;
+}
+
+bool other_idiom(Node* n) {
+  bool changed = false;
+  if (!n->is_constant())
+    for (Value* out : n->outputs)
+      if (out->type->kind == TypeKind::None) {
+        replace_by_constant(n, out, IValue());
+        changed = true;
+      }
+  if (n->kind == prim::If) return if_idiom(n) || changed;
+  if (n->outputs.size() != 1) return changed;
+  if (Value* same = same_as_input(n)) {
+    n->output()->replace_all_uses_with(same);
+    return true;
+  }
+  if (is_kind(n, "aten::__is__") || is_kind(n, "aten::__isnot__"))
+    return compares_with_none(n) || changed;
+  if (is_kind(n, "aten::add") || is_kind(n, "aten::sub")) return simplify_sum(n) || changed;
+  if ((is_kind(n, "aten::ne") || is_kind(n, "aten::eq")) && n->inputs.size() == 2 &&
+      n->inputs[0] == n->inputs[1] && compares_without_error(n->inputs[0]->type)) {
+    replace_by_constant(n, n->output(), IValue(is_kind(n, "aten::eq")));
+    return true;
+  }
+  return changed;
+}
+
+bool other_idioms(Block* b, PassContext& c) {
   check_stack();
   bool changed = false;
   for (Node* n : b->nodes()) {
-    for (Block* inner : n->blocks) changed |= other_idioms(inner);
-    if (n->kind != prim::Constant)
-      for (Value* out : n->outputs)
-        if (out->type->kind == TypeKind::None) {
-          replace_by_constant(n, out, IValue());
-          changed = true;
-        }
-    if (n->kind == prim::If) {
-      for (size_t i = 0; i < n->outputs.size(); ++i) {
-        if (n->outputs[i]->type->kind != TypeKind::Bool) continue;
-        if (constant_bool(n->blocks[0]->outputs()[i], false) &&
-            !constant_bool(n->blocks[1]->outputs()[i], true)) {
-          n->outputs[i]->replace_all_uses_with(n->inputs[0]);
-          changed = true;
-        }
-      }
-      for (size_t i = 0; i < n->outputs.size(); ++i) {
-        TypePtr x = n->blocks[0]->outputs()[i]->type, y = n->blocks[1]->outputs()[i]->type;
-        if (n->outputs[i]->type->kind != TypeKind::Optional || x->kind == TypeKind::Optional ||
-            y->kind == TypeKind::Optional)
-          continue;
-        if (TypePtr t = unify_types(x, y, *n->graph->types)) {
-          n->outputs[i]->type = t;
-          changed = true;
-        }
-      }
-    } else if (is(n, "aten::__is__") || is(n, "aten::__isnot__")) {
-      for (size_t k : {size_t{0}, size_t{1}})
-        if (must_be_none(n->inputs[k]) && must_not_be_none(n->inputs[1 - k])) {
-          replace_by_constant(n, n->output(), IValue(is(n, "aten::__isnot__")));
-          changed = true;
-        }
-    } else if (is(n, "aten::_unwrap_optional") || is(n, "prim::unchecked_unwrap_optional")) {
-      if (must_not_be_none(n->inputs[0])) {
-        n->output()->replace_all_uses_with(n->inputs[0]);
-        changed = true;
-      }
-    } else if (n->kind == prim::unchecked_cast) {
-      if (n->inputs[0]->type->is_subtype_of(n->output()->type)) {
-        n->output()->replace_all_uses_with(n->inputs[0]);
-        changed = true;
-      }
-    } else if ((is(n, "aten::Int") || is(n, "aten::ceil")) && n->inputs.size() == 1 &&
-               n->inputs[0]->type->kind == TypeKind::Int) {
-      n->output()->replace_all_uses_with(n->inputs[0]);
-      changed = true;
-    } else if (is(n, "aten::ne") || is(n, "aten::eq")) {
-      if (n->inputs.size() == 2 && n->inputs[0] == n->inputs[1] &&
-          compares_without_error(n->inputs[0]->type)) {
-        replace_by_constant(n, n->output(), IValue(is(n, "aten::eq")));
-        changed = true;
-      }
-    } else if (is(n, "aten::mul") || is(n, "aten::floordiv") || is(n, "aten::div")) {
-      auto c = arithmetic_constant(n);
-      if (c && *c == 1) {
-        n->output()->replace_all_uses_with(n->inputs[0]);
-        changed = true;
-      }
-    } else if (is(n, "aten::add") || is(n, "aten::sub")) {
-      changed |= simplify_sum(n);
-    }
+    for (Block* inner : n->blocks) changed |= other_idioms(inner, c);
+    if (!other_idiom(n)) continue;
+    c.applied(n, "value");
+    changed = true;
   }
   return changed;
 }
@@ -396,7 +298,7 @@ bool other_idioms(Block* b) {
 // when %b is the only use of %a. A concatenation takes in one other at most, as PyTorch has it.
 class Concatenations {
  public:
-  explicit Concatenations(Graph& g) : graph_(g), alias_(g) {}
+  Concatenations(Graph& g, PassContext& c) : graph_(g), context_(c), alias_(g) {}
   bool run() {
     collect(graph_.block());
     if (pairs_.empty()) return false;
@@ -435,7 +337,7 @@ class Concatenations {
   void collect(Block* b) {
     check_stack();
     for (Node* n : b->nodes()) {
-      if (is(n, "aten::cat")) consider(n);
+      if (is_kind(n, "aten::cat")) consider(n);
       for (Block* inner : n->blocks) collect(inner);
     }
   }
@@ -447,32 +349,42 @@ class Concatenations {
     if (in_list.user->kind != prim::ListConstruct || in_list.user->output()->uses.size() != 1)
       return;
     Node* outer = in_list.user->output()->uses[0].user;
-    if (!is(outer, "aten::cat") || constant_int(outer->inputs[1]) != dim) return;
+    if (!is_kind(outer, "aten::cat") || constant_int(outer->inputs[1]) != dim) return;
     // What is joined must be the same at the list, here and at the outer one.
     Node* list = n->inputs[0]->node;
     if (list->owner != n->owner || outer->owner != n->owner) return;
     for (Node* between = list->next; between != outer; between = between->next)
-      if (alias_.writes_to_alias(between, {n->inputs[0], in_list.user->output()})) return;
+      if (alias_.writes_to_alias(between, {n->inputs[0], in_list.user->output()}))
+        return context_.missed(n, "cat", "what is joined may be written in between");
+    context_.applied(n, "cat");
     pairs_.push_back({n, outer, in_list.offset});
   }
 
   Graph& graph_;
-  AliasDb alias_;
+  PassContext& context_;
+  TorchAliasDb alias_;
   std::vector<Pair> pairs_;
 };
 
 }  // namespace
 
-bool peephole(Graph& g, PassContext&) {
-  bool changed = tensor_idioms(g.block());
-  changed |= Containers(g).run_lists();
-  changed |= Containers(g).run_dicts();
-  changed |= AliasSensitive(g).run();
-  changed |= other_idioms(g.block());
-  changed |= Concatenations(g).run();
+namespace {
+bool peephole_with(Graph& g, PassContext& c, bool shapes) {
+  bool changed = tensor_idioms(g.block(), c, shapes);
+  changed |= list_idioms(g, c, false);
+  changed |= dict_idioms(g, c);
+  changed |= AliasSensitive(g, c, shapes).run();
+  changed |= other_idioms(g.block(), c);
+  changed |= Concatenations(g, c).run();
   // PyTorch's pass doesn't analyze here either: dead writes go with constant propagation.
   if (changed) eliminate_dead_code(g, false);
   return changed;
 }
+}  // namespace
+
+bool peephole(Graph& g, PassContext& c) {
+  return peephole_with(g, c, !c.arguments.flag("disable_shape_peepholes", false));
+}
+bool peephole_without_shapes(Graph& g, PassContext& c) { return peephole_with(g, c, false); }
 
 }  // namespace sconce

@@ -27,6 +27,22 @@ std::deque<Pass>& table() {
       {"constant_pooling",     "equal constants are kept once",                                            constant_pooling_pass},
       {"dce",                  "nodes without effects whose results are unused are removed",               dce},
       // PyTorch's, of which each looks at a few nodes.
+      {"batch_mm",             "sums of matrix products, and many products with one matrix, become one", batch_mm},
+      {"canonicalize",         "values are numbered anew",                                             canonicalize, "keep_unique_names"},
+      {"canonicalize_graph_fuser_ops", "0-dim constants become scalars, chunks that are unpacked one node", canonicalize_graph_fuser_ops, "", false},
+      {"constant_propagation_immutable_types", "constant_propagation of what nothing can write",       constant_propagation_immutable_types},
+      {"cse",                  "what is computed twice is computed once",                              cse},
+      {"dce_allow_deleting_nodes_with_side_effects", "what the results don't need is removed, effects too", dce_allow_deleting_nodes_with_side_effects},
+      {"decompose_ops",        "addmm without factors is a product and a sum",                         decompose_ops},
+      {"erase_number_types",   "numbers become tensors, for exporters",                                erase_number_types, "", false},
+      {"erase_shape_information", "types of tensors forget sizes, dtypes and devices",                 erase_shape_information},
+      {"lower_all_tuples",     "tuples become their elements, the graph's inputs and outputs too",     lower_all_tuples, "", false},
+      {"peephole_list_idioms", "elements, slices and lengths of lists that nothing writes",            peephole_list_idioms, "refine_list_len"},
+      {"propagate_dtype",      "dtypes of inputs tell dtypes of results",                              propagate_dtype},
+      {"refine_integer_values", "integers are constants where a comparison says so",                   refine_integer_values},
+      {"refine_tuple_types",   "types of tuples know what their elements' types know",                 refine_tuple_types},
+      {"remove_expands",       "implicit expansions are left to the operators",                        remove_expands},
+      {"specialize_autogradzero", "gradients that are known to be zero or not",                        specialize_autogradzero, "", false},
 
       // PyTorch's, of writes, loops and calls.
       {"inline_fork_wait",     "forked tasks run where they are forked",                                   inline_fork_wait},
@@ -101,7 +117,7 @@ std::string PassArguments::text(std::string_view name, const std::string& fallba
 
 void PassContext::report(const Node* n, bool applied, const char* rewrite,
                          const std::string& reason) const {
-  Remark r{pass, applied, rewrite, reason, n->kind.str(), "", ""};
+  Remark r{pass, applied, rewrite, reason, n->kind.str(), "", "", n->module_path.str()};
   if (n->range.source) {
     r.position = n->range.source->position(n->range.start);
     r.line = n->range.source->line(n->range.start);

@@ -11,6 +11,8 @@
 
 #include "ir/graph.h"
 #include "passes/passes.h"
+#include "passes/reshaping.h"
+#include "support/lasting.h"
 #include "support/stack.h"
 
 namespace sconce {
@@ -18,26 +20,19 @@ namespace sconce {
 namespace {
 
 bool is_dropout(const Node* n) {
-  static const auto* kinds =
-      new std::unordered_set<std::string_view>{"aten::dropout",
-                                               "aten::dropout_",
-                                               "aten::feature_dropout",
-                                               "aten::feature_dropout_",
-                                               "aten::alpha_dropout",
-                                               "aten::alpha_dropout_",
-                                               "aten::feature_alpha_dropout",
-                                               "aten::feature_alpha_dropout_"};
+  static const Lasting kinds(new std::unordered_set<std::string_view>{
+      "aten::dropout", "aten::dropout_", "aten::feature_dropout", "aten::feature_dropout_",
+      "aten::alpha_dropout", "aten::alpha_dropout_", "aten::feature_alpha_dropout",
+      "aten::feature_alpha_dropout_"});
   return kinds->count(n->kind.view()) && n->inputs.size() == 3;
 }
 
 bool remove(Block* b, PassContext& c) {
   check_stack();
-  static const Symbol subgraph("Subgraph");
   bool changed = false;
   for (Node* n : b->nodes()) {
     for (Block* inner : n->blocks) changed |= remove(inner, c);
-    if (const Attribute* sub = n->find(subgraph); sub && sub->graph)
-      changed |= remove(sub->graph->block(), c);
+    if (Graph* sub = own_subgraph(n)) changed |= remove(sub->block(), c);
     if (!is_dropout(n)) continue;
     auto p = constant_value(n->input(1)), training = constant_value(n->input(2));
     const bool known = p && (p->isDouble() || p->isInt());

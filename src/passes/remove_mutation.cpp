@@ -58,12 +58,12 @@ const Activation* in_place_activation(Symbol kind) {
   return nullptr;
 }
 
-bool has_effect_or_alias(const Value* v, PyTorchAliasDb& db) {
+bool has_effect_or_alias(Value* v, const TorchAliasDb& db) {
   static const Symbol subgraph("Subgraph");
   const Node* n = v->node;
   if (n->kind == prim::Param || !n->blocks.empty() || n->find(subgraph) || has_side_effects(n))
     return true;
-  return n->kind != prim::ListConstruct && db.may_contain_alias(n->inputs, v);
+  return n->kind != prim::ListConstruct && db.may_contain_alias(n->inputs, {v});
 }
 
 void replace_uses_after(Node* n, Value* old, Value* now) {
@@ -94,7 +94,6 @@ class MutationRemover {
       }
       c_.applied(n, "list");
       put_into_literal(n);
-      db_.forget_writes(n);
       if (!n->outputs.empty()) n->output()->replace_all_uses_with(n->inputs[0]);
       n->destroy();
       changed = true;
@@ -125,7 +124,6 @@ class MutationRemover {
       n->output()->replace_all_uses_with(pure->output());
       // What follows knows the new value under the old one's aliases.
       db_.replace(written, pure->output());
-      db_.forget_writes(n);
       n->destroy();
       changed = true;
     }
@@ -186,7 +184,7 @@ class MutationRemover {
   bool joins_its_branches(Value* v, Node* n) {
     if (v->node->kind != prim::If) return false;
     for (Block* b : v->node->blocks) {
-      const Value* made = b->outputs()[v->offset];
+      Value* made = b->outputs()[v->offset];
       if (made->uses.size() > 1 || has_effect_or_alias(made, db_)) return false;
     }
     return db_.move_before(v->node, n);
@@ -239,7 +237,7 @@ class MutationRemover {
 
   Graph& g_;
   PassContext& c_;
-  PyTorchAliasDb db_;
+  TorchAliasDb db_;
 };
 
 }  // namespace
@@ -247,6 +245,9 @@ class MutationRemover {
 bool remove_mutation(Graph& g, PassContext& c) {
   bool changed = MutationRemover(g, c).remove_from_lists(g.block());
   return MutationRemover(g, c).remove_from_tensors(g.block(), false) || changed;
+}
+bool remove_list_mutation(Graph& g, PassContext& c) {
+  return MutationRemover(g, c).remove_from_lists(g.block());
 }
 bool inplace_to_functional_activation(Graph& g, PassContext& c) {
   return MutationRemover(g, c).remove_from_tensors(g.block(), true);

@@ -5,17 +5,26 @@
 #include <unordered_set>
 
 #include "core/op_table.h"
+#include "support/lasting.h"
 #include "support/stack.h"
 
 namespace sconce {
 
+Graph* own_subgraph(Node* n) {
+  static const Symbol name("Subgraph");
+  const Attribute* a = n->find(name);
+  if (!a || a->kind != Attribute::Kind::Graph || !a->graph) return nullptr;
+  auto& graph = n->set(name, Attribute::Kind::Graph).graph;
+  if (graph.use_count() > 1) graph = graph->copy();
+  return graph.get();
+}
+
 bool changes_form(const Node* n) {
   if (!n->op) return false;
-  static const auto* names = new std::unordered_set<std::string_view>{
-      "resize_",   "resize_as_", "resize_as_sparse_", "_resize_output_", "set_",
-      "set_data",  "t_",         "transpose_",        "swapaxes_",       "swapdims_",
-      "squeeze_",  "unsqueeze_", "as_strided_",       "rename_",         "movedim_",
-      "moveaxis_", "detach_",    "requires_grad_",    "swap_data"};
+  static const Lasting names(new std::unordered_set<std::string_view>{
+      "resize_", "resize_as_", "resize_as_sparse_", "_resize_output_", "set_", "set_data", "t_",
+      "transpose_", "swapaxes_", "swapdims_", "squeeze_", "unsqueeze_", "as_strided_", "rename_",
+      "movedim_", "moveaxis_", "detach_", "requires_grad_", "swap_data"});
   if (n->kind.is_aten() && names->count(n->kind.unqualified())) return true;
   // out= forms give their outputs the result's sizes.
   const auto& arguments = n->op->schema().arguments;
@@ -36,12 +45,12 @@ bool any_changes_form(const Block* b) {
 
 bool uses_elements_only(const Node* n) {
   if (!n->op || n->op->custom || !n->kind.is_aten() || changes_form(n)) return false;
-  static const auto* asks = new std::unordered_set<std::string_view>{
+  static const Lasting asks(new std::unordered_set<std::string_view>{
       "requires_grad", "is_leaf",    "grad",       "backward",     "data_ptr",       "retain_grad",
       "is_contiguous", "stride",     "_version",   "is_set_to",    "storage_offset", "output_nr",
       "register_hook", "append",     "insert",     "_set_item",    "extend",         "__is__",
       "__isnot__",     "wait",       "sym_stride", "is_inference", "_is_view",       "is_shared",
-      "is_pinned",     "pin_memory", "list",       "dict"};
+      "is_pinned",     "pin_memory", "list",       "dict"});
   if (asks->count(n->kind.unqualified())) return false;
   // What writes a tensor answers that tensor.
   const FunctionSchema& s = n->op->schema();

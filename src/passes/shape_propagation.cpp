@@ -29,6 +29,7 @@
 #include "ir/alias.h"
 #include "ir/cleanup.h"
 #include "passes/shape_values.h"
+#include "support/lasting.h"
 #include "support/stack.h"
 
 namespace sconce {
@@ -38,6 +39,7 @@ using namespace shapes;
 namespace {
 
 constexpr int kRounds = 6;              // of one loop before what still changes is given up
+constexpr size_t kMostNodes = 200'000;  // of a graph whose values are remembered
 constexpr size_t kMostVisits = 64;      // of each node on average
 constexpr size_t kMostAttempts = 48;    // to find sizes that an operator takes
 constexpr int64_t kMostNumber = 10000;  // of a symbol beside which others are named
@@ -45,28 +47,19 @@ constexpr int64_t kMostAttemptedSize = int64_t{1} << 20;
 
 // What would tell of strides and memory that a type doesn't have.
 bool asks_for_layout(std::string_view kind) {
-  static const auto* kinds =
-      new std::unordered_set<std::string_view>{"aten::stride",
-                                               "aten::is_contiguous",
-                                               "aten::storage_offset",
-                                               "aten::data_ptr",
-                                               "aten::is_non_overlapping_and_dense",
-                                               "aten::is_set_to",
-                                               "aten::_version",
-                                               "prim::requires_grad",
-                                               "aten::requires_grad",
-                                               "prim::is_leaf",
-                                               "aten::is_leaf",
-                                               "aten::sym_stride",
-                                               "aten::_is_view"};
+  static const Lasting kinds(new std::unordered_set<std::string_view>{
+      "aten::stride", "aten::is_contiguous", "aten::storage_offset", "aten::data_ptr",
+      "aten::is_non_overlapping_and_dense", "aten::is_set_to", "aten::_version",
+      "prim::requires_grad", "aten::requires_grad", "prim::is_leaf", "aten::is_leaf",
+      "aten::sym_stride", "aten::_is_view"});
   return kinds->count(kind) != 0;
 }
 // Operators that give a tensor that exists another form, those of out= aside.
 bool changes_form(std::string_view name) {
-  static const auto* names = new std::unordered_set<std::string_view>{
-      "resize_",         "resize_as_", "set_",     "set_data",   "t_",          "transpose_",
-      "swapaxes_",       "swapdims_",  "squeeze_", "unsqueeze_", "as_strided_", "resize_as_sparse_",
-      "_resize_output_", "rename_",    "movedim_", "moveaxis_"};
+  static const Lasting names(new std::unordered_set<std::string_view>{
+      "resize_", "resize_as_", "set_", "set_data", "t_", "transpose_", "swapaxes_", "swapdims_",
+      "squeeze_", "unsqueeze_", "as_strided_", "resize_as_sparse_", "_resize_output_", "rename_",
+      "movedim_", "moveaxis_"});
   return names->count(name) != 0;
 }
 // A part of a container, whole: where that is the same in all worlds it is certain.
@@ -83,6 +76,7 @@ class Propagation {
   }
 
   bool run(const std::vector<TypePtr>& inputs) {
+    if (nodes_ > kMostNodes) return false;
     size_t i = 0;
     for (Value* v : graph_.inputs()) {
       if (v->type->kind == TypeKind::Tensor && i < inputs.size())
@@ -142,7 +136,7 @@ class Propagation {
     }
   }
   const Known& of(const Value* v) {
-    static const auto* none = new Known(nothing("nothing is known of it"));
+    static const Lasting none(new Known(nothing("nothing is known of it")));
     auto it = known_.find(v);
     return it == known_.end() ? *none : it->second;
   }
@@ -214,7 +208,7 @@ class Propagation {
       }
     }
     if (v->isList() || v->isTuple()) return parts_of(constant(*v), n->output()->type);
-    if (v->isObject() || v->isFuture() || v->isFunction() || v->isDict())
+    if (v->isObject() || v->isFuture() || v->isFunction() || v->isDict() || v->isGenerator())
       return nothing("an object");
     return constant(*v);
   }
@@ -302,6 +296,8 @@ class Propagation {
       }
       if (values.size() == n->inputs.size()) in[w] = std::move(values);
     }
+    for (size_t w = 0; w < kNeeded; ++w)
+      if (!in[w]) return fail("a part of an input isn't known");
     // A factory that isn't told makes its tensors on the CPU.
     if (!traits.tensors && !device && schema.argument_index("device") >= 0) device = Device{};
     std::string why;

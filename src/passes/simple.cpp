@@ -23,6 +23,12 @@ bool dce(Graph& g, PassContext& c) { return c.remove_dead_code(g); }
 bool constant_propagation_pass(Graph& g, PassContext& c) {
   return constant_propagation(g, *c.ops, c.assumptions, remarks(c, "fold"));
 }
+bool constant_propagation_immutable_types(Graph& g, PassContext& c) {
+  return constant_propagation_immutable(g, *c.ops);
+}
+bool dce_allow_deleting_nodes_with_side_effects(Graph& g, PassContext&) {
+  return eliminate_dead_code_and_effects(g);
+}
 bool constant_pooling_pass(Graph& g, PassContext& c) {
   return constant_pooling(g, c.assumptions != nullptr, remarks(c, "equal"));
 }

@@ -5,19 +5,22 @@
 
 #include "core/budget.h"
 #include "core/device.h"
+#include "support/lasting.h"
 #include "support/platform.h"
 
 namespace sconce {
 
 namespace {
-constexpr size_t kFewBytes = 4096, kMostBytes = size_t{1} << 46;
+constexpr size_t kFewBytes = 4096;
+// Addresses that one tensor may have; the less where the system gives no more.
+constexpr size_t kMostBytes = size_t{1} << 46, kLeastBytes = size_t{1} << 32;
 constexpr uint64_t kMostSteps = 20'000;  // of one operator that is written in others
 
 // Kernels that compute the same in every run and read nothing but their views.
 bool is_plain(std::string_view slot) {
-  static const auto* plain = new std::unordered_set<std::string_view>{
-      "fill", "copy",   "unary",   "binary", "ternary",  "reduce", "arg_reduce",
-      "scan", "gather", "scatter", "index",  "sequence", "sort",   "nonzero"};
+  static const Lasting plain(new std::unordered_set<std::string_view>{
+      "fill", "copy", "unary", "binary", "ternary", "reduce", "arg_reduce", "scan", "gather",
+      "scatter", "index", "sequence", "sort", "nonzero"});
   return plain->count(slot) != 0;
 }
 }  // namespace
@@ -37,7 +40,7 @@ WithoutElements::WithoutElements()
 }
 WithoutElements::~WithoutElements() {
   scope_.reset();
-  for (auto& [p, n] : reserved_) release_addresses(p, n);
+  if (addresses_) release_addresses(addresses_, reserved_);
 }
 
 void* WithoutElements::allocate(void* self, size_t nbytes) {
@@ -47,17 +50,14 @@ void* WithoutElements::allocate(void* self, size_t nbytes) {
     std::memset(p, 0, nbytes);
     return p;
   }
-  void* p = nbytes <= kMostBytes ? reserve_addresses(nbytes) : nullptr;
-  if (!p) raise<OutOfMemory>("no addresses for ", nbytes, " bytes");
-  w->reserved_.emplace(p, nbytes);
-  return p;
+  for (size_t n = kMostBytes; !w->addresses_ && n >= kLeastBytes; n >>= 2)
+    if ((w->addresses_ = reserve_addresses(n))) w->reserved_ = n;
+  if (nbytes > w->reserved_) raise<OutOfMemory>("no addresses for ", nbytes, " bytes");
+  return w->addresses_;
 }
 void WithoutElements::deallocate(void* self, void* p, size_t nbytes) {
   auto* w = static_cast<WithoutElements*>(self);
-  auto it = w->reserved_.find(p);
-  if (it == w->reserved_.end()) return w->before_.deallocate(w->before_.self, p, nbytes);
-  release_addresses(p, it->second);
-  w->reserved_.erase(it);
+  if (p != w->addresses_) w->before_.deallocate(w->before_.self, p, nbytes);
 }
 
 Tensor WithoutElements::tensor(IntArrayRef sizes, ScalarType dtype) {

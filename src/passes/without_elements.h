@@ -9,7 +9,6 @@
 // So the rules of sizes stand once, in the operators. Sound because an operator touches no element
 // itself (design.md, checked by scripts/check_includes.py).
 #pragma once
-#include <map>
 #include <optional>
 #include <string>
 #include <unordered_set>
@@ -53,7 +52,9 @@ class WithoutElements final : public Recorder {
   Allocator before_;
   std::optional<ContextScope> scope_;
   Ref<Generator> generator_;
-  std::map<void*, size_t> reserved_;
+  // Of all large tensors: nobody looks there, and what shares memory is told by storages.
+  void* addresses_ = nullptr;
+  size_t reserved_ = 0;
   // Of small storages: zeros so far, and elements that are what a run would have.
   std::unordered_set<const Storage*> fresh_, known_;
   bool wanted_elements_ = false;

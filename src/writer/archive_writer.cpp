@@ -76,7 +76,7 @@ class Writer {
   }
 
   std::vector<Record> pickled(const IValue& v, const std::string& what) {
-    Pickler::Options options{c_.run, c_.device, c_.dedupe};
+    Pickler::Options options{c_.run, c_.device ? c_.device : c_.saved_on, c_.dedupe};
     Pickler pickler(names_, options);
     std::string bytes = pickler.pickle(v);
     std::vector<Record> made;

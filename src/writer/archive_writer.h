@@ -20,7 +20,8 @@ struct ArchiveContents {
   // Runs __getstate__.
   std::function<IValue(Function&, std::vector<IValue>)> run;
   std::string folder = "archive";
-  std::optional<Device> device;  // where tensors are, and devices in the code
+  std::optional<Device> device;    // where tensors are, and devices in the code
+  std::optional<Device> saved_on;  // only where tensors are; device wins
   bool strip_debug = false, dedupe = false;
   uint64_t version = 0;  // 0: the lowest that does
   std::map<std::string, std::string> extra_files;

@@ -17,7 +17,7 @@ constexpr std::string_view kReserved[] = {
     "annotate", "awaitable", "unchecked_cast", "int",        "float", "bool",          "str",
     "complex",  "print",     "sorted",         "isinstance", "range", "rangelist",     "super"};
 bool is_reserved(const std::string& name) {
-  return !is_plain_name(name) ||
+  return (is_identifier(name) && !is_plain_name(name)) ||
          std::find(std::begin(kReserved), std::end(kReserved), name) != std::end(kReserved);
 }
 
@@ -46,8 +46,7 @@ void BodyPrinter::refuse(const Node* n, const std::string& why) const {
 
 std::string BodyPrinter::fresh_name(const std::string& wanted) {
   std::string name = wanted;
-  while (used_.count(name) || is_reserved(name))
-    name = wanted + std::to_string(next_number_[wanted]++);
+  while (used_.count(name) || is_reserved(name)) name = wanted + std::to_string(numbers_[name]++);
   used_.insert(name);
   return name;
 }
@@ -137,10 +136,28 @@ void BodyPrinter::block(Block* b, bool others) {
   entered_.pop_back();
 }
 
-void BodyPrinter::assign(const std::vector<Value*>& left, const std::vector<Value*>& right) {
+bool BodyPrinter::is_annotated(const Value* left, const Value* right) {
+  const TypeKind k = left->type->kind;
+  if (k == TypeKind::Union || k == TypeKind::Optional) return annotated_.insert(left).second;
+  return left->type->str() != right->type->str();
+}
+
+// separately: each in a line of its own, with its type.
+void BodyPrinter::assign(const std::vector<Value*>& left, const std::vector<Value*>& right,
+                         bool separately) {
   if (left.empty()) return;
+  if (left.size() > 1 && separately) {
+    for (size_t i = 0; i < left.size(); ++i) assign({left[i]}, {right[i]}, true);
+    return;
+  }
   indent();
   list(out_, left);
+  if (left.size() == 1 &&
+      (left[0]->type->kind == TypeKind::Union || left[0]->type->kind == TypeKind::Optional ||
+       separately) &&
+      annotated_.insert(left[0]).second) {
+    put(" : " + annotation(left[0]->type));
+  }
   put(" = ");
   list(out_, right);
   put("\n");
@@ -184,6 +201,12 @@ void BodyPrinter::split(Value* v) {
 
 void BodyPrinter::print_if(Node* n) {
   name_all(n->outputs);
+  // Without types a reader would find others than the outputs have.
+  bool typed = false;
+  for (size_t i = 0; i < n->outputs.size() && !typed; ++i)
+    typed = unify_types(n->blocks[0]->outputs()[i]->type, n->blocks[1]->outputs()[i]->type,
+                        *n->graph->types) != n->outputs[i]->type &&
+            n->outputs[i]->type->kind != TypeKind::Tensor;
   for (size_t i = 0; i < 2; ++i) {
     indent();
     if (i == 0) {
@@ -195,31 +218,29 @@ void BodyPrinter::print_if(Node* n) {
     }
     ++level_;
     block(n->blocks[i], !n->outputs.empty());
-    assign(n->outputs, n->blocks[i]->outputs());
+    assign(n->outputs, n->blocks[i]->outputs(), typed);
     --level_;
   }
 }
 
 // For: the condition is always true. While: the number of rounds is without limit and nobody looks
-// at it. There is no third kind: what passes make of loops is turned into these before.
+// at it. What passes make of loops may be neither.
 void BodyPrinter::print_loop(Node* n) {
   Block* body = n->blocks[0];
   const bool is_for =
       is_constant_bool(n->input(1), true) && is_constant_bool(body->outputs()[0], true);
-  if (!is_for) {
-    auto rounds = constant_value(n->input(0));
-    if (!rounds || !rounds->isInt() || rounds->toInt() != INT64_MAX ||
-        body->inputs()[0]->has_uses())
-      refuse(n, "a pass has made it a loop that is neither for nor while");
-  }
+  auto rounds = constant_value(n->input(0));
+  const bool is_while = !is_for && rounds && rounds->isInt() && rounds->toInt() == INT64_MAX &&
+                        !body->inputs()[0]->has_uses();
   name_all(n->outputs);
-  for (size_t i = 0; i < n->outputs.size(); ++i)
+  for (size_t i = 0; i < n->outputs.size(); ++i) {
     names_[body->inputs()[i + 1]] = names_[n->outputs[i]];
+    annotated_.insert(body->inputs()[i + 1]);  // its type is told before the loop
+  }
   for (size_t i = 0; i < n->outputs.size(); ++i) {
     indent();
     out_.add(use(n->outputs[i]));
-    if (n->outputs[i]->type->str() != n->inputs[i + 2]->type->str())
-      put(": " + annotation(n->outputs[i]->type));
+    if (is_annotated(n->outputs[i], n->inputs[i + 2])) put(": " + annotation(n->outputs[i]->type));
     put(" = ");
     out_.add(use(n->inputs[i + 2]));
     put("\n");
@@ -233,8 +254,10 @@ void BodyPrinter::print_loop(Node* n) {
     put("for " + names_[round] + " in range(");
     out_.add(use(n->input(0)));
     put("):\n");
+  } else if (!is_while) {
+    return print_counted_while(n);
   } else {
-    assign({round}, {n->input(1)});
+    assign({round}, {n->input(1)}, false);
     indent();
     put("while " + names_[round] + ":\n");
     carried.push_back(round);
@@ -244,7 +267,51 @@ void BodyPrinter::print_loop(Node* n) {
   next.insert(next.end(), body->outputs().begin() + 1, body->outputs().end());
   ++level_;
   block(body, !carried.empty());
-  assign(carried, next);
+  assign(carried, next, false);
+  --level_;
+}
+
+// A while that counts its rounds:
+//   r = 0
+//   _1 = torch.__and__(torch.lt(0, n), c)
+//   while _1:
+//     ...
+//     _2 = torch.add(r, 1)
+//     _1, r, x = torch.__and__(torch.lt(_2, n), c0), _2, x0
+void BodyPrinter::print_counted_while(Node* n) {
+  Block* body = n->blocks[0];
+  const std::string round = names_[body->inputs()[0]], most = fresh_name("_"),
+                    go_on = fresh_name("_"), next = fresh_name("_");
+  indent();
+  put(most + " = ");
+  out_.add(use(n->input(0)));
+  put("\n");
+  indent();
+  put(go_on + " = torch.__and__(torch.lt(0, " + most + "), ");
+  out_.add(use(n->input(1)));
+  put(")\n");
+  indent();
+  put(round + " = 0\n");
+  indent();
+  put("while " + go_on + ":\n");
+  ++level_;
+  block(body, true);
+  indent();
+  put(next + " = torch.add(" + round + ", 1)\n");
+  indent();
+  put(go_on + ", " + round);
+  for (size_t i = 1; i < body->inputs().size(); ++i) {
+    put(", ");
+    out_.add(use(body->inputs()[i]));
+  }
+  put(" = torch.__and__(torch.lt(" + next + ", " + most + "), ");
+  list(out_, {body->outputs()[0]});
+  put("), " + next);
+  for (size_t i = 1; i < body->outputs().size(); ++i) {
+    put(", ");
+    out_.add(use(body->outputs()[i]));
+  }
+  put("\n");
   --level_;
 }
 

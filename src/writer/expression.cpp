@@ -116,6 +116,9 @@ std::string constant_text(const IValue& v, TypePtr type, Needs& needs) {
       needs.add(e.type);
       return needs.names.of(e.type) + "." + e.name;
     }
+    case Tag::Generator:
+      return "torch.Generator(device=\"cpu\", seed=" +
+             std::to_string(static_cast<int64_t>(v.toGeneratorRef().seed())) + ")";
     case Tag::List: {
       const ListBox& l = v.toListRef();
       TypePtr e = wanted == TypeKind::List ? type->elem() : l.elem_type;

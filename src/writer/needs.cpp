@@ -12,7 +12,10 @@ void Needs::add(TypePtr t) {
   if (!t || !seen_.insert(t).second) return;
   const bool named = t->kind == TypeKind::Class || t->kind == TypeKind::Enum ||
                      t->kind == TypeKind::Interface || (t->is_named_tuple() && !t->name.empty());
-  if (named) items.push_back({t, nullptr});
+  if (named) {
+    TypePtr one = names.identity(t);
+    if (one == t || seen_.insert(one).second) items.push_back({one, nullptr});
+  }
   for (TypePtr e : t->elems) add(e);
 }
 void Needs::add(Function* f) {

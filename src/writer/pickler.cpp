@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "core/device.h"
+#include "core/sizes.h"
 #include "support/stack.h"
 
 namespace sconce::writer {
@@ -99,12 +100,7 @@ uint64_t hash_bytes(const void* data, uint64_t size) {
 
 // Bytes from a storage's start to the end of the tensor's last element.
 uint64_t extent_bytes(const TensorImpl& t) {
-  uint64_t last = static_cast<uint64_t>(t.offset);
-  for (size_t i = 0; i < t.sizes.size(); ++i) {
-    if (t.sizes[i] == 0) return 0;
-    last += static_cast<uint64_t>(t.sizes[i] - 1) * static_cast<uint64_t>(t.strides[i]);
-  }
-  return (last + 1) * element_size(t.dtype);
+  return static_cast<uint64_t>(check_form(t.sizes, t.strides, t.offset, t.dtype));
 }
 
 }  // namespace

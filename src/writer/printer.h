@@ -52,6 +52,9 @@ class Needs {
   std::vector<IValue> keep_;  // so that no address is used twice
 };
 
+// Of each name, the number that the next one made of it gets. They go on through a file.
+using NameNumbers = std::unordered_map<std::string, size_t>;
+
 // The source file of one qualifier.
 class SourceFile {
  public:
@@ -72,6 +75,7 @@ class SourceFile {
   void enumeration(const EnumType& t);
   Needs& needs_;
   Text text_;
+  NameNumbers numbers_;
 };
 
 // A literal, or an entry of CONSTANTS. Throws Error for a value that has neither.
@@ -80,8 +84,9 @@ std::string constant_text(const IValue& v, TypePtr type, Needs& needs);
 // The body of one function.
 class BodyPrinter {
  public:
-  BodyPrinter(Needs& needs, Text& out, size_t level, const std::string& function)
-      : needs_(needs), out_(out), level_(level), function_(function) {}
+  BodyPrinter(Needs& needs, Text& out, NameNumbers& numbers, size_t level,
+              const std::string& function)
+      : needs_(needs), out_(out), numbers_(numbers), level_(level), function_(function) {}
   // A name for a parameter, and what stands for it in the body.
   std::string parameter(Value* v, const std::string& wanted);
   void reserve(const std::string& name) { used_.insert(name); }
@@ -109,11 +114,13 @@ class BodyPrinter {
   void block(Block* b, bool others);
   void statement(Node* n);
   void constants_of(Block* b, std::vector<Node*>& out);
-  void assign(const std::vector<Value*>& left, const std::vector<Value*>& right);
+  bool is_annotated(const Value* left, const Value* right);
+  void assign(const std::vector<Value*>& left, const std::vector<Value*>& right, bool separately);
   void define(Node* n, const Text& right);
   void split(Value* v);
   void print_if(Node* n);
   void print_loop(Node* n);
+  void print_counted_while(Node* n);
   void print_fork(Node* n);
   void print_enter(Node* n);
   void print_exit(Node* n);
@@ -129,6 +136,7 @@ class BodyPrinter {
 
   Needs& needs_;
   Text& out_;
+  NameNumbers& numbers_;
   size_t level_;
   const std::string& function_;
   std::vector<Place> places_{Place()};
@@ -138,7 +146,7 @@ class BodyPrinter {
   std::unordered_map<const Value*, std::string> names_;
   std::unordered_map<const Value*, Text> texts_;
   std::unordered_set<std::string> used_;
-  std::unordered_map<std::string, size_t> next_number_;
+  std::unordered_set<const Value*> annotated_;
   std::vector<std::vector<Value*>> entered_{{}};  // by block
 };
 

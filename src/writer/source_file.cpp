@@ -102,14 +102,18 @@ void SourceFile::function(Function& f, size_t level, TypePtr self) {
   check_name(f.name, f.qualified_name);
   const FunctionSchema& schema = f.schema;
   const bool known = schema.arguments.size() == g.inputs().size();
-  BodyPrinter body(needs_, text_, level, f.qualified_name);
+  BodyPrinter body(needs_, text_, numbers_, level, f.qualified_name);
   const Place place(g.block()->param->range);
   auto put = [&](std::string_view s) { text_.add(s, place); };
   put(std::string(2 * level, ' ') + "def " + f.name + "(");
   bool first = true, after_star = false;
   auto parameter = [&](const std::string& name, TypePtr type, const std::string& rest) {
     needs_.add(type);
-    put((first ? "" : ",\n    ") + name + ": " + needs_.names.annotation(type) + rest);
+    put((first ? "" : ",\n    ") + name);
+    // The class around is what the first parameter is of; its name may be none that code can say.
+    if (!first || !f.self || type != f.self || needs_.names.is_plain(type))
+      put(": " + needs_.names.annotation(type));
+    put(rest);
     first = false;
   };
   if (self) {
@@ -124,7 +128,7 @@ void SourceFile::function(Function& f, size_t level, TypePtr self) {
       continue;
     }
     const Argument& a = schema.arguments[i];
-    check_name(a.name, f.qualified_name);
+    if (!is_parameter_name(a.name)) check_name(a.name, f.qualified_name);
     if (a.kwarg_only && !after_star) {
       put(first ? "*" : ",\n    *");
       first = false, after_star = true;

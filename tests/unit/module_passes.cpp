@@ -36,7 +36,7 @@ TEST_CASE("the default pipeline leaves no batch norm and the same answers") {
     CHECK(!has(fast.graph_text(), "prim::GetAttr"));
     CHECK(fast.named_parameters().empty());
     CHECK(m.graph_text() == before);
-    CHECK(m.class_name() + "" == "__torch__.SmallCnn");
+    CHECK(m.class_name() == "__torch__.SmallCnn");
     CHECK(fast.class_name() == "__torch__.___torch_mangle_0.SmallCnn");
     CHECK(m.optimize("inline").class_name() != m.class_name());
     Tensor x = randn({1, 3, 32, 32});
@@ -49,23 +49,16 @@ TEST_CASE("an optimized module has its own state") {
   Module m = load(frozen_case("written"));
   Module own = m.optimize("inline,dce");
   Module frozen = m.freeze();
-  Tensor x = zeros({2});
-  const auto first = [&](const Module& module) {
-    return module.forward({x}).toTensor().item().toDouble();
-  };
-  x = zeros({1});
-  CHECK(m.attr("calls").toInt() == 0);
-  for (double calls : {2., 4., 6.}) {
-    // count + calls, each one more than before
-    CHECK(own.forward({zeros({2})}).toTensor().sizes()[0] == 2);
-    CHECK(frozen.attr("calls").toInt() == static_cast<int64_t>(calls / 2) - 1);
-    frozen.forward({zeros({2})});
+  for (int i = 1; i <= 3; ++i) {
+    // x * scale + count + calls
+    const Tensor expected = full({2}, 2. * i);
+    CHECK(close(own.forward({zeros({2})}).toTensor(), expected));
+    CHECK(close(frozen.forward({zeros({2})}).toTensor(), expected));
+    CHECK(own.attr("calls").toInt() == i);
+    CHECK(frozen.attr("calls").toInt() == i);
   }
-  (void)first;
   CHECK(m.attr("calls").toInt() == 0);
-  CHECK(own.attr("calls").toInt() == 3);
-  CHECK(frozen.attr("calls").toInt() == 3);
-  CHECK(m.attr("count").toTensor().item().toDouble() == 0);
+  CHECK(close(m.attr("count").toTensor(), zeros({1})));
   // The factor is constant, the counters are not.
   CHECK(!frozen.hasattr("scale"));
   CHECK(frozen.hasattr("count"));
@@ -84,7 +77,8 @@ TEST_CASE("what freeze preserves") {
   Tensor x = ones({1, 2});
   CHECK(close(kept.run_method("other", {x}).toTensor(), m.run_method("other", {x}).toTensor()));
   kept.setattr("version", 5);
-  CHECK(close(kept.forward({x}).toTensor(), m.forward({x}).toTensor() + 4));
+  m.setattr("version", 5);
+  CHECK(close(kept.forward({x}).toTensor(), m.forward({x}).toTensor()));
   CHECK_THROWS_WITH(m.freeze({"none"}), Catch::Contains("Unknown name: none"));
   m.train();
   CHECK_THROWS_WITH(m.freeze(), Catch::Contains("eval mode"));

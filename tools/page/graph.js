@@ -84,6 +84,7 @@ function stretch(wanted) {
     (moved, p) => moved + (Math.min(Math.max(x, p.from), p.to) - p.from) * (p.factor - 1), x);
 }
 
+const headWidth = box => 7.4 * (box.title + (box.note || '')).length + 46;
 // Where everything of a group stands, and what is inside of its open groups.
 function place(g, group) {
   const boxes = group.boxes.map(box => {
@@ -92,7 +93,7 @@ function place(g, group) {
     return {box, x, y, w, h, inside: of && of.open && of.size ? place(g, of) : null};
   });
   const open = boxes.filter(b => b.inside);
-  const fx = stretch(open.map(b => [b.x - b.w / 2, b.x + b.w / 2, Math.max(b.w, b.inside.w + 2 * kPad)]));
+  const fx = stretch(open.map(b => [b.x - b.w / 2, b.x + b.w / 2, Math.max(b.w, headWidth(b.box), b.inside.w + 2 * kPad)]));
   const fy = stretch(open.map(b => [b.y - b.h / 2, b.y + b.h / 2, b.inside.h + kPad + kHead]));
   for (const b of boxes) {
     const [left, right, top, bottom] = [fx(b.x - b.w / 2), fx(b.x + b.w / 2), fy(b.y - b.h / 2), fy(b.y + b.h / 2)];
@@ -143,7 +144,7 @@ function drawBox(g, layer, b, x, y) {
   const element = draw('g', {class: `box ${kind} ${state}`},
                        draw('rect', {x: left, y: top, width: w, height: h, rx: values ? 11 : 5}));
   element.target = values ? {graph: g, value: g.values[values[0]]} : group ? {graph: g, group} : {graph: g, node};
-  const text = (s, x, y, cls) => element.append(draw('text', {x, y, class: cls}, s));
+  const text = (x, y, cls, ...s) => element.append(draw('text', {x, y, class: cls}, ...s));
   if (group) {
     const sign = draw('g', {class: 'sign'}, draw('title', {}, inside ? 'close' : 'open'),
                       draw('circle', {cx: left + 14, cy: top + 13, r: 8}),
@@ -152,13 +153,13 @@ function drawBox(g, layer, b, x, y) {
     element.append(sign);
   }
   if (inside) {
-    text(box.title + (box.note ? '  ' + box.note : ''), left + 28, top + 17, 'title start');
+    text(left + 28, top + 17, 'title start', box.title, draw('tspan', {class: 'note', dx: 8}, box.note || ''));
     layer.append(element);
     drawInside(g, layer, inside, left + (w - inside.w) / 2, top + kHead + (h - kHead - kPad - inside.h) / 2);
   } else {
     const middle = group ? x + 10 : x;
-    text(box.title, middle, box.note ? y - 3 : y + 4, 'title');
-    if (box.note) text(box.note, middle, y + 13, 'note');
+    text(middle, box.note ? y - 3 : y + 4, 'title', box.title);
+    if (box.note) text(middle, y + 13, 'note', box.note);
     layer.append(element);
   }
   if (group) g.elements.group.set(group, element);
@@ -256,10 +257,12 @@ function fit(g, readable) {
   g.view = {scale, x: (width - g.placed.w * scale) / 2, y: readable ? 10 : (height - g.placed.h * scale) / 2};
   applyView(g);
 }
+// Moves the drawing so that the element is in sight.
 function center(g, element) {
   if (!element) return;
   if (g.view.scale < 0.6) zoom(g, 0.8 / g.view.scale);
   const a = element.querySelector('rect').getBoundingClientRect(), b = g.svg.getBoundingClientRect();
+  if (a.left > b.left && a.right < b.right && a.top > b.top && a.bottom < b.bottom) return;  // it is in sight
   g.view.x += b.x + b.width / 2 - (a.x + a.width / 2);
   g.view.y += b.y + b.height / 2 - (a.y + Math.min(a.height, b.height) / 2);
   applyView(g);
@@ -385,7 +388,7 @@ function valueDetails(g, v) {
 }
 function groupDetails(g, group) {
   const ports = which => group.boxes.flatMap(b => b[which] || []).map((i, k) => valueRow(g, String(k), i));
-  const parts = [make('h2', {}, group.title), make('p', {}, `${group.count} nodes` + (group.changes ? `, ${group.changes} of them differ` : ''))];
+  const parts = [make('h2', {}, group.title), group.note ? make('p', {}, group.note) : '', make('p', {}, `${group.count} nodes` + (group.changes ? `, ${group.changes} of them differ` : ''))];
   if (group.size)
     parts.push(make('p', {}, make('button', {onclick: () => { toggle(g, group); select(selected); }}, group.open ? 'Close' : 'Open')));
   for (const [title, which] of [['Comes in', 'inputs'], ['Leaves', 'outputs']])

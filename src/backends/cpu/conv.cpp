@@ -277,8 +277,7 @@ void shifted_product(const Shape& s, const Padded& image, const std::vector<int6
   const bool weights_outside =
       og * K > image.channel * (K / std::max<int64_t>(1, s.k[0] * s.k[1] * s.k[2]));
   const Interrupt limits;
-  auto outer = [&](int64_t i) {
-    Interrupt interrupt = limits;
+  auto outer = [&](int64_t i, Interrupt& interrupt) {
     for (int64_t j = 0; j < (weights_outside ? total : strips); ++j) {
       weights_outside ? block(i, j) : block(j, i);
       interrupt.passed(K * kTileRows);
@@ -290,10 +289,12 @@ void shifted_product(const Shape& s, const Padded& image, const std::vector<int6
   if (pool && static_cast<double>(og * K) * static_cast<double>(run * s.out[0]) > kWorthIt) {
     const int64_t each = (tasks + 4 * pool->size() - 1) / (4 * pool->size());
     pool->run((tasks + each - 1) / each, [&](int64_t t) {
-      for (int64_t i = t * each; i < std::min(tasks, (t + 1) * each); ++i) outer(i);
+      Interrupt interrupt = limits;
+      for (int64_t i = t * each; i < std::min(tasks, (t + 1) * each); ++i) outer(i, interrupt);
     });
   } else {
-    for (int64_t i = 0; i < tasks; ++i) outer(i);
+    Interrupt interrupt = limits;
+    for (int64_t i = 0; i < tasks; ++i) outer(i, interrupt);
   }
 }
 

@@ -66,6 +66,32 @@ const char* packed_params_class(const std::string& cls) {
   return nullptr;
 }
 
+// What is imported on this thread, with all that this imports in turn.
+struct Import {
+  const CompilationUnit* unit;
+  size_t functions;                                    // that there were before
+  std::vector<std::pair<std::string, TreeRef>> types;  // so far; of no source: no tree
+  Import* around;
+};
+thread_local Import* importing = nullptr;
+
+// Limits and memory that end say nothing of the source: the next call begins afresh.
+template <class F, class Undo>
+void undone_when_interrupted(F f, Undo undo) {
+  try {
+    f();
+  } catch (const LimitError&) {
+    undo();
+    throw;
+  } catch (const OutOfMemory&) {
+    undo();
+    throw;
+  } catch (const std::bad_alloc&) {
+    undo();
+    throw;
+  }
+}
+
 std::string prefix_of(const std::string& qualified) {
   size_t dot = qualified.rfind('.');
   return dot == std::string::npos ? "" : qualified.substr(0, dot);
@@ -78,9 +104,13 @@ CompilationUnit::CompilationUnit(const OpTable& ops, SourceLoader loader, uint64
 
 void CompilationUnit::load_source(const std::string& qualifier) {
   if (qualifier.empty() || !loader_ || !loaded_.insert(qualifier).second) return;
-  auto source = loader_(qualifier);
-  if (!source) return;
-  for (auto& d : Parser(source).parse_file()) pending_[qualifier + "." + d->text] = d;
+  undone_when_interrupted(
+      [&] {
+        auto source = loader_(qualifier);
+        if (!source) return;
+        for (auto& d : Parser(source).parse_file()) pending_[qualifier + "." + d->text] = d;
+      },
+      [&] { loaded_.erase(qualifier); });
 }
 
 TypePtr CompilationUnit::find_type(const std::string& name) {
@@ -95,8 +125,28 @@ TypePtr CompilationUnit::find_type(const std::string& name) {
   auto p = pending_.find(name);
   if (p == pending_.end() || p->second->kind != Kind::ClassDef) return nullptr;
   TreeRef tree = p->second;
+  Import own{this, functions_.size(), {}, importing};
+  if (!importing || importing->unit != this) importing = &own;
+  struct Ends {
+    Import& own;
+    ~Ends() {
+      if (importing == &own) importing = own.around;
+    }
+  } ends{own};
+  importing->types.emplace_back(name, tree);
   pending_.erase(p);
-  import_type(name, *tree);
+  undone_when_interrupted([&] { import_type(name, *tree); },
+                          [&] {
+                            if (importing != &own) return;  // the outermost undoes all
+                            for (auto& [imported, its_tree] : own.types) {
+                              named_.erase(imported);
+                              if (its_tree) pending_[imported] = its_tree;
+                            }
+                            for (; functions_.size() > own.functions; functions_.pop_back()) {
+                              defs_.erase(functions_.back().get());
+                              function_names_.erase(functions_.back()->qualified_name);
+                            }
+                          });
   it = named_.find(name);
   return it == named_.end() ? nullptr : it->second;
 }
@@ -110,7 +160,10 @@ Function* CompilationUnit::find_function(const std::string& name) {
   if (p == pending_.end() || p->second->kind != Kind::Def) return nullptr;
   TreeRef tree = p->second;
   pending_.erase(p);
-  return add_function(tree, prefix_of(name), nullptr);
+  Function* f = nullptr;
+  undone_when_interrupted([&] { f = add_function(tree, prefix_of(name), nullptr); },
+                          [&] { pending_[name] = tree; });
+  return f;
 }
 
 std::string CompilationUnit::mangle(const std::string& qualified_name) {
@@ -146,6 +199,7 @@ ClassType* CompilationUnit::native_class(const std::string& name) {
   auto it = named_.find(name);
   if (it != named_.end()) return const_cast<ClassType*>(static_cast<const ClassType*>(it->second));
   const NativeClass* known = find_native_class(name);
+  if (importing && importing->unit == this) importing->types.emplace_back(name, nullptr);
   ClassType* c = create_class(name, false);
   c->is_native = true;
   c->is_absent = !known;
