@@ -57,15 +57,25 @@ std::string place_of(const Node* n) {
                             : pattern_name(n->outputs[0]) + " = " + n->kind.str();
 }
 
-class Rewriter {
- public:
-  Rewriter(Graph& g, PassContext& c, const CompiledRule& rule)
-      : g_(g), c_(c), rule_(rule), alias_(g) {
+// What is known of a graph until it changes.
+struct Analysis {
+  explicit Analysis(const Graph& g) : alias(g) {
     each_node(g.block(), [&](Node* n) {
-      order_[n] = order_.size();
-      if (!alias_.written(n).empty()) writers_.push_back(n);
+      order[n] = order.size();
+      if (!alias.written(n).empty()) writers.push_back(n);
     });
   }
+  AliasDb alias;
+  std::unordered_map<const Node*, size_t> order;
+  std::vector<const Node*> writers;
+  std::unordered_map<Block*, std::vector<Node*>> noticeable;
+};
+
+class Rewriter {
+ public:
+  // known: made when it is first needed, for the rules that follow too.
+  Rewriter(Graph& g, PassContext& c, const CompiledRule& rule, std::unique_ptr<Analysis>& known)
+      : g_(g), c_(c), rule_(rule), known_(known) {}
 
   bool run() {
     sweep(g_.block());
@@ -74,6 +84,7 @@ class Rewriter {
       for (size_t i = 0; i < p.outputs.size(); ++i)
         result(p.match, i)->replace_all_uses_with(p.outputs[i]);
     for (Plan& p : plans_) c_.applied(p.match.anchor, rule_.rule.name.c_str());
+    if (!plans_.empty()) known_.reset();
     for (Node* n : taken_) n->remove_all_inputs();
     for (Node* n : taken_) n->destroy();
     for (Node* n : constants_)
@@ -91,12 +102,17 @@ class Rewriter {
   // block is behind all.
   bool is_before(const Node* a, const Node* b) const { return at(a) < at(b); }
   size_t at(const Node* n) const {
-    auto it = order_.find(n);
-    return it == order_.end() ? SIZE_MAX : it->second;
+    auto it = known().order.find(n);
+    return it == known().order.end() ? SIZE_MAX : it->second;
   }
   struct Span {
     Node *first, *last;  // of the match, in the order of the block
   };
+
+  Analysis& known() const {
+    if (!known_) known_ = std::make_unique<Analysis>(g_);
+    return *known_;
+  }
 
   void sweep(Block* b) {
     check_stack();
@@ -169,9 +185,9 @@ class Rewriter {
   }
 
   bool written_by_others(const PatternMatch& m, const Value* v) {
-    for (const Node* w : writers_) {
+    for (const Node* w : known().writers) {
       if (++pairs_ > kMaxPairs) return true;
-      if (!is_matched(m, w) && alias_.writes_to_alias(w, {v})) return true;
+      if (!is_matched(m, w) && known().alias.writes_to_alias(w, {v})) return true;
     }
     return false;
   }
@@ -189,7 +205,7 @@ class Rewriter {
       const bool used = std::any_of(u->uses.begin(), u->uses.end(),
                                     [&](const Use& use) { return !is_matched(m, use.user); });
       const bool of_match = own.count(u) && is_matched(m, u->node);
-      if (!of_match && (used || lasting)) seen = alias_.may_contain_alias(u, v);
+      if (!of_match && (used || lasting)) seen = known().alias.may_contain_alias(u, v);
     };
     for (const Value* u : g_.inputs()) look(u, true);
     each_node(g_.block(), [&](Node* n) {
@@ -201,9 +217,10 @@ class Rewriter {
     return !seen;
   }
   std::string changes_sharing(const PatternMatch& m) {
-    if (rule_.unknown) return "";
-    const bool writes = rule_.writes_before != rule_.writes_after;
-    const bool aliases = rule_.aliased_before != rule_.aliased_after;
+    const RuleEffects& rule = rule_.effects(m);
+    if (rule.unknown) return "";
+    const bool writes = rule.writes_before != rule.writes_after;
+    const bool aliases = rule.aliased_before != rule.aliased_after;
     if (!writes && !aliases) return "";
     for (const Value* p : rule_.pattern->inputs()) {
       const Value* x = m.values.at(p);
@@ -211,15 +228,15 @@ class Rewriter {
       if (writes)
         return "one side only writes " + pattern_name(p) + ", and others may see " +
                pattern_name(x);
-      for (size_t i = 0; i < rule_.aliased_before.size(); ++i) {
-        if (rule_.aliased_before[i] == rule_.aliased_after[i]) continue;
+      for (size_t i = 0; i < rule.aliased_before.size(); ++i) {
+        if (rule.aliased_before[i] == rule.aliased_after[i]) continue;
         const Value* y = result(m, i);
         if (!AliasDb::is_mutable_type(y->type)) continue;
         for (const Value* v : {x, y})
           if (written_by_others(m, v))
             return pattern_name(x) + " and " + pattern_name(y) +
                    " share memory on one side only, and " + pattern_name(v) + " may be written";
-        if (alias_.may_escape(x) && alias_.may_escape(y))
+        if (known().alias.may_escape(x) && known().alias.may_escape(y))
           return pattern_name(x) + " and " + pattern_name(y) +
                  " share memory on one side only, and both are seen from outside";
       }
@@ -274,7 +291,7 @@ class Rewriter {
 
   // Nodes of b that write, print, draw numbers or run other code.
   const std::vector<Node*>& noticeable(Block* b) {
-    auto [it, fresh] = noticeable_.try_emplace(b);
+    auto [it, fresh] = known().noticeable.try_emplace(b);
     if (fresh)
       for (Node* n : b->nodes())
         if (n->has_effects() || is_random(n)) it->second.push_back(n);
@@ -284,14 +301,14 @@ class Rewriter {
   // interferes.
   bool commutes(const PatternMatch& m, const Node* first, const Node* last, std::string* why) {
     std::unordered_set<const Value*> touched, written;
-    bool effects = rule_.effects_after;
+    bool effects = rule_.effects(m).effects_after;
     for (auto& [p, n] : m.nodes) {
       touched.insert(n->inputs.begin(), n->inputs.end());
       touched.insert(n->outputs.begin(), n->outputs.end());
-      for (Value* v : alias_.written(n)) written.insert(v);
+      for (Value* v : known().alias.written(n)) written.insert(v);
       effects |= has_side_effects(n) || is_random(n);
     }
-    if (rule_.writes_after)
+    if (rule_.effects(m).writes_after)
       for (const Value* p : rule_.pattern->inputs()) written.insert(m.values.at(p));
     size_t looked_at = 0;
     auto too_many = [&] {
@@ -302,11 +319,11 @@ class Rewriter {
       if (is_matched(m, n)) return false;
       bool bad = effects && (n->has_effects() || is_random(n));
       auto look = [&](const Node* x) {
-        bad = bad || alias_.writes_to_alias(x, touched);
+        bad = bad || known().alias.writes_to_alias(x, touched);
         if (written.empty()) return;
         for (const auto& values : {x->inputs, x->outputs})
           for (const Value* v : values)
-            for (const Value* w : written) bad = bad || alias_.may_contain_alias(v, w);
+            for (const Value* w : written) bad = bad || known().alias.may_contain_alias(v, w);
       };
       look(n);
       for (Block* b : n->blocks) each_node(b, look);
@@ -365,14 +382,11 @@ class Rewriter {
   Graph& g_;
   PassContext& c_;
   const CompiledRule& rule_;
-  AliasDb alias_;
-  std::unordered_map<const Node*, size_t> order_;
-  std::vector<const Node*> writers_;
+  std::unique_ptr<Analysis>& known_;
   std::vector<Plan> plans_;
   std::unordered_set<Node*> taken_, constants_;
   std::unordered_map<const Value*, Node*> planned_;  // results of matches: where they will be made
   std::unordered_map<const Value*, Value*> made_;    // what stands for them then
-  std::unordered_map<Block*, std::vector<Node*>> noticeable_;
   size_t pairs_ = 0;
 };
 
@@ -380,7 +394,8 @@ class Rewriter {
 
 bool rewrite_subgraphs(Graph& g, PassContext& c, const std::vector<RewriteRule>& rules) {
   bool changed = false;
-  for (const RewriteRule& r : rules) changed |= Rewriter(g, c, CompiledRule(r, c.ops)).run();
+  std::unique_ptr<Analysis> known;
+  for (const RewriteRule& r : rules) changed |= Rewriter(g, c, CompiledRule(r, c.ops), known).run();
   return changed;
 }
 

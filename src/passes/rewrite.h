@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Rules as they are matched: what sconce/pass.h's RewriteRule says in text, read once.
 #pragma once
+#include <map>
 #include <unordered_set>
 
 #include "passes/passes.h"
@@ -31,6 +32,15 @@ class RewriteCondition {
   size_t uses_ = 0;
 };
 
+// What the two sides of a rule do to memory, where its inputs have certain types.
+struct RuleEffects {
+  // Of each result: it may be the memory of an input.
+  std::vector<bool> aliased_before, aliased_after;
+  bool writes_before = false, writes_after = false;  // memory of an input
+  bool effects_after = false;
+  bool unknown = false;  // an operator that nobody has registered: what it does is the rule's word
+};
+
 struct CompiledRule {
   // Throws ScriptError, Error: see rewrite_subgraphs().
   CompiledRule(const RewriteRule& rule, const OpTable* ops);
@@ -40,13 +50,13 @@ struct CompiledRule {
   std::unordered_set<const Value*> typed;
   std::vector<RewriteCondition> conditions;
   std::vector<const Node*> nodes;  // the pattern's, without its constants
-  // Of each result: it may be the memory of an input, before and after.
-  std::vector<bool> aliased_before, aliased_after;
-  bool writes_before = false, writes_after = false;  // memory of an input
-  bool effects_after = false;
-  bool unknown = false;  // an operator that nobody has registered: what it does is the rule's word
+  const RuleEffects& effects(const PatternMatch& m) const;
   // The node that makes the first result.
   const Node* anchor() const { return pattern->outputs()[0]->node; }
+
+ private:
+  const OpTable* ops_;
+  mutable std::map<std::vector<TypePtr>, RuleEffects> effects_;  // by the types of the inputs
 };
 
 // Whether the pattern's nodes stand at anchor, with equal attributes and constants and the types

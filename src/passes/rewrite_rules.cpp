@@ -210,7 +210,7 @@ bool writes_inputs(const Graph& g, const AliasDb& alias) {
 
 }  // namespace
 
-CompiledRule::CompiledRule(const RewriteRule& r, const OpTable* ops) : rule(r) {
+CompiledRule::CompiledRule(const RewriteRule& r, const OpTable* ops) : rule(r), ops_(ops) {
   auto fail = [&](const auto&... what) { raise<Error>("rule ", r.name, ": ", what...); };
   const std::string name = r.name.empty() ? "<rule>" : r.name;
   pattern = parse_graph(r.pattern, ops, name);
@@ -241,7 +241,6 @@ CompiledRule::CompiledRule(const RewriteRule& r, const OpTable* ops) : rule(r) {
     if (!reached.count(n))
       fail(n->kind.str(), " of the pattern isn't reached from its first result");
     if (n->kind != prim::Constant) nodes.push_back(n);
-    unknown |= is_unknown_operator(n);
   }
   for (const Value* v : pattern->inputs())
     if (!v->has_uses()) fail("nothing of the pattern uses ", pattern_name(v));
@@ -256,16 +255,48 @@ CompiledRule::CompiledRule(const RewriteRule& r, const OpTable* ops) : rule(r) {
 
   // Copies mustn't take the names of the graph's values.
   each_value(*replacement, [](Value* v) { v->set_name(""); });
+}
 
-  const AliasDb before(*pattern), after(*replacement);
-  aliased_before = aliased_outputs(*pattern, before);
-  aliased_after = aliased_outputs(*replacement, after);
-  writes_before = writes_inputs(*pattern, before);
-  writes_after = writes_inputs(*replacement, after);
-  for (const Node* n : replacement->block()->nodes()) {
-    effects_after |= n->has_effects() || is_nondeterministic(n);
-    unknown |= is_unknown_operator(n);
+namespace {
+// A copy whose inputs have these types; operators and the types of their results follow.
+std::shared_ptr<Graph> with_types(const Graph& g, const std::vector<TypePtr>& types,
+                                  const OpTable* ops) {
+  auto copy = g.copy();
+  for (size_t i = 0; i < types.size(); ++i) copy->inputs()[i]->type = types[i];
+  for (Node* n : copy->block()->nodes()) {
+    if (n->kind.is_prim() || !ops) continue;
+    if (const Operator* op = resolve_operator(n, *ops)) n->op = op;
+    if (!n->op) continue;
+    const FunctionSchema& s = n->op->schema();
+    TypeEnv env;
+    for (size_t i = 0; i < s.arguments.size() && i < n->inputs.size(); ++i)
+      match_type_variables(s.arguments[i].type, n->inputs[i]->type, env, *copy->types, nullptr);
+    for (size_t i = 0; i < n->outputs.size() && i < s.returns.size(); ++i)
+      if (TypePtr t = eval_type_variables(s.returns[i].type, env, *copy->types))
+        n->outputs[i]->type = t;
   }
+  return copy;
+}
+}  // namespace
+
+const RuleEffects& CompiledRule::effects(const PatternMatch& m) const {
+  std::vector<TypePtr> types;
+  for (const Value* v : pattern->inputs()) types.push_back(m.values.at(v)->type);
+  auto [it, fresh] = effects_.try_emplace(types);
+  RuleEffects& r = it->second;
+  if (!fresh) return r;
+  const auto from = with_types(*pattern, types, ops_), to = with_types(*replacement, types, ops_);
+  const AliasDb before(*from), after(*to);
+  r.aliased_before = aliased_outputs(*from, before);
+  r.aliased_after = aliased_outputs(*to, after);
+  r.writes_before = writes_inputs(*from, before);
+  r.writes_after = writes_inputs(*to, after);
+  for (const Node* n : from->block()->nodes()) r.unknown |= is_unknown_operator(n);
+  for (const Node* n : to->block()->nodes()) {
+    r.unknown |= is_unknown_operator(n);
+    r.effects_after |= n->has_effects() || is_nondeterministic(n);
+  }
+  return r;
 }
 
 std::vector<RewriteRule> parse_rewrite_rules(const std::string& text, const std::string& name) {
@@ -330,6 +361,11 @@ bool rewrite_by_file(Graph& g, PassContext& c) {
   if (!f) raise<FormatError>(path, ": can't be opened");
   const std::string text{std::istreambuf_iterator<char>(f), {}};
   auto rules = parse_rewrite_rules(text, path);
+  try {
+    for (auto& r : rules) CompiledRule(r, c.ops);
+  } catch (const ScriptError& e) {
+    raise<ScriptError>(path, ": rule ", e.what());
+  }
   return rewrite_subgraphs(g, c, rules);
 }
 
