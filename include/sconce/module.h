@@ -135,8 +135,8 @@ class SCONCE_API Module {
   // Writes an archive that PyTorch loads and runs, and that load() reads to the same graphs. It is
   // written beside path and takes its place when all is on the disk; after an error what was there
   // before is still there. Throws Error for what such a file can't hold: a graph with a node that
-  // has no source text, a future, a class without pickled form; and when writing fails. __getstate__
-  // of objects runs. No call may be running that writes this module.
+  // has no source text, a future, a class without pickled form; and when writing fails.
+  // __getstate__ of objects runs. No call may be running that writes this module.
   void save(const std::string& path, const SaveOptions& options = {}) const;
   void save(std::ostream& out, const SaveOptions& options = {}) const;
 

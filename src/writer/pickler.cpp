@@ -250,6 +250,7 @@ void Pickler::object(const IValue& v) {
     if (!options_.run) refuse("its __getstate__ can't run");
     value(options_.run(*getstate, {v}));
   } else {
+    if (t.find_method("__setstate__")) refuse("its class has a __setstate__ but no __getstate__");
     const std::vector<IValue> slots = o.slots();
     out_.op('}');
     out_.mark();
