@@ -228,11 +228,10 @@ IValue ModuleImpl::run_here(const std::string& name, std::vector<IValue> inputs,
   p.boundary.admit(inputs, kwargs);
   bool with_self = p.boundary.takes_self();
   if (with_self) inputs.insert(inputs.begin(), IValue(object));
-  // What has limits is not trusted: the caller must be able to read its answer while other calls
-  // write the module. Bytes are copied when one of the two is written.
+  // What has a limit of memory is not trusted: the caller must be able to read its answer while
+  // other calls write the module. Bytes are copied when one of the two is written.
   auto answer = [&](IValue& v) {
-    if (scope.outermost() && scope.context().budget && held_elsewhere(v))
-      return CloneCopy().copy(v);
+    if (scope.outermost() && memory_account() && held_elsewhere(v)) return CloneCopy().copy(v);
     return std::move(v);
   };
   if (p.guard.may_break(p.assumptions, inputs)) {
