@@ -15,10 +15,8 @@ void register_operators(const CustomOp* rows, size_t count) {
 void load_plugin(const std::string& path) {
   void* library = open_library(path.c_str());
   if (!library) raise<Error>(path, ": can't be loaded: ", library_error());
-  auto operators =
-      reinterpret_cast<const Plugin* (*)()>(library_symbol(library, "sconce_plugin"));
-  auto passes =
-      reinterpret_cast<const PassPlugin* (*)()>(library_symbol(library, "sconce_passes"));
+  auto operators = reinterpret_cast<const Plugin* (*)()>(library_symbol(library, "sconce_plugin"));
+  auto passes = reinterpret_cast<const PassPlugin* (*)()>(library_symbol(library, "sconce_passes"));
   if (!operators && !passes)
     raise<Error>(path, ": is no plug-in of sconce (it has no sconce_plugin and no sconce_passes)");
   if (operators) {
