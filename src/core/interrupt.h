@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Time limits and cancelling within one kernel. A loop that may be long makes one of these on the
-// thread that called the kernel, copies it to the threads that share the work, and says what it has
-// passed; after each few million elements it looks at the limits and throws LimitError. What the
-// kernel was to write is then written in part.
+// Time limits and cancelling within one kernel. A loop that may be long makes one of these and says
+// what it has passed; after each few million elements it looks at the limits and throws LimitError.
+// What the kernel was to write is then written in part. For threads that share the work, the one
+// that called the kernel makes an Interrupt(context()), which they copy.
 #pragma once
 #include "core/budget.h"
 
@@ -10,7 +10,8 @@ namespace sconce {
 
 class Interrupt {
  public:
-  Interrupt() : budget_(context().budget) {}
+  Interrupt() = default;
+  explicit Interrupt(const Context& c) : budget_(c.budget) {}
   void passed(int64_t elements) {
     left_ -= elements;
     if (left_ < 0) look();
@@ -20,9 +21,9 @@ class Interrupt {
   static constexpr int64_t kElements = int64_t{1} << 22;
   void look() {
     left_ = kElements;
-    if (budget_) budget_->look_from_any_thread();
+    if (const Budget* b = budget_ ? budget_ : context().budget) b->look_from_any_thread();
   }
-  const Budget* budget_;
+  const Budget* budget_ = nullptr;  // null: this thread's
   int64_t left_ = kElements;
 };
 

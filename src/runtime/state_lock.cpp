@@ -81,15 +81,32 @@ bool writes_state(Graph& g, bool has_self, bool own_inputs) {
   return writes(AliasDb(*copy), copy->block());
 }
 
-void StateLock::share() {
-  if (writer_waits_.load(std::memory_order_relaxed)) std::lock_guard<std::mutex> behind(gate_);
-  mutex_.lock_shared();
+// Who finds a writer goes back and waits until there is none.
+void StateLock::wait_to_share() {
+  unshare();
+  std::unique_lock<std::mutex> lock(waiting_);
+  ++turned_away_;
+  // The next writer doesn't come before these have gone in.
+  changed_.wait(lock, [&] { return users_.load(std::memory_order_acquire) < kWriter; });
+  users_.fetch_add(1, std::memory_order_acquire);
+  if (--turned_away_ == 0) changed_.notify_all();
 }
 void StateLock::take() {
-  std::lock_guard<std::mutex> next(gate_);
-  writer_waits_.store(true, std::memory_order_relaxed);
-  mutex_.lock();
-  writer_waits_.store(false, std::memory_order_relaxed);
+  writers_.lock();
+  std::unique_lock<std::mutex> lock(waiting_);
+  changed_.wait(lock, [&] { return turned_away_ == 0; });
+  users_.fetch_add(kWriter, std::memory_order_acquire);
+  changed_.wait(lock, [&] { return users_.load(std::memory_order_acquire) == kWriter; });
+}
+void StateLock::give_back() {
+  users_.fetch_sub(kWriter, std::memory_order_release);
+  writers_.unlock();
+  tell();
+}
+// The lock lies between a waiter's look and its sleep.
+void StateLock::tell() {
+  { std::lock_guard<std::mutex> lock(waiting_); }
+  changed_.notify_all();
 }
 
 StateUse::StateUse(StateLock& lock) : lock_(lock), outer_(innermost) {
@@ -105,13 +122,13 @@ StateUse::~StateUse() {
   innermost = outer_;
   if (holder_ != this) return;
   if (alone_)
-    lock_.mutex_.unlock();
+    lock_.give_back();
   else
-    lock_.mutex_.unlock_shared();
+    lock_.unshare();
 }
 bool StateUse::write() {
   if (holder_->alone_) return false;
-  lock_.mutex_.unlock_shared();
+  lock_.unshare();
   lock_.take();
   return holder_->alone_ = true;
 }

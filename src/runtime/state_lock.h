@@ -9,8 +9,9 @@
 // operators of two modules must not call each other's writing methods.
 #pragma once
 #include <atomic>
+#include <condition_variable>
+#include <cstdint>
 #include <mutex>
-#include <shared_mutex>
 
 #include "ir/graph.h"
 
@@ -23,11 +24,24 @@ bool writes_state(Graph& g, bool has_self, bool own_inputs);
 class StateLock {
  private:
   friend class StateUse;
-  void share();
+  static constexpr int64_t kWriter = int64_t{1} << 40;
+  // Without a writer these are one addition each.
+  void share() {
+    if (users_.fetch_add(1, std::memory_order_acquire) >= kWriter) wait_to_share();
+  }
+  void unshare() {
+    if (users_.fetch_sub(1, std::memory_order_release) > kWriter) tell();
+  }
   void take();
-  std::shared_mutex mutex_;
-  std::mutex gate_;  // held by the writer that is next; readers wait behind it
-  std::atomic<bool> writer_waits_{false};
+  void give_back();
+  void wait_to_share();
+  void tell();
+  // Those that share, and kWriter for each that writes or is about to.
+  std::atomic<int64_t> users_{0};
+  std::mutex writers_;  // held by the one that writes or is next
+  std::mutex waiting_;  // of the next two
+  int64_t turned_away_ = 0;
+  std::condition_variable changed_;
 };
 
 // This thread uses what the lock guards, for as long as this lives. Uses of one lock nest: the

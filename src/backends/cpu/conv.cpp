@@ -276,7 +276,7 @@ void shifted_product(const Shape& s, const Padded& image, const std::vector<int6
   // Whichever of weights and image is larger is read once. Tasks for threads: the outer loop.
   const bool weights_outside =
       og * K > image.channel * (K / std::max<int64_t>(1, s.k[0] * s.k[1] * s.k[2]));
-  const Interrupt limits;
+  const Interrupt limits(context());
   auto outer = [&](int64_t i, Interrupt& interrupt) {
     for (int64_t j = 0; j < (weights_outside ? total : strips); ++j) {
       weights_outside ? block(i, j) : block(j, i);

@@ -234,7 +234,7 @@ void gemm_t(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t as0, i
   if (n == 1 && cs0 == 1 && as1 == 1 && bs0 == 1)
     return small_rows(n, m, k, alpha, b, int64_t{0}, a, as0, beta, c, m);
   ThreadPool* pool = context().pool;
-  const Interrupt interrupt;
+  const Interrupt interrupt(context());
   constexpr double kWorthIt = 2e6;  // multiplications
   if (!pool || static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k) < kWorthIt)
     return gemm_blocks(m, n, k, alpha, a, as0, as1, b, bs0, bs1, beta, c, cs0, interrupt);
