@@ -115,7 +115,7 @@ Module Module::optimize(const std::string& pipeline) const {
 }
 
 Module Module::freeze(const std::vector<std::string>& preserved, bool numerics) const {
-  if (is_training())
+  if (attr("training", false).toBool())  // one that was frozen has no such attribute
     raise<Error>(
         "Freezing is currently only implemented for modules in eval mode. Please call .eval() on "
         "your module before freezing.");

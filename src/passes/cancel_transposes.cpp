@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Permutations of dims that undo each other go, and those that don't become one:
 //
-//   %b = aten::t(aten::t(%x))                                  %b is %x
-//   %b = aten::transpose(aten::transpose(%x, 1, 2), 1, 2)      %b is %x
-//   %b = aten::permute(aten::permute(%x, [0, 2, 1]), [1, 0, 2])  =>  %b = aten::permute(%x, [2, 0,
-//   1]) %b = aten::permute(%x, [0, 1, 2])                          %b is %x %c =
-//   aten::contiguous(aten::transpose(%x, 1, 2), 0) %d = aten::transpose(%c, 1, 2) %d is %x
+//   aten::t(aten::t(%x))                                         =>  %x
+//   aten::transpose(aten::transpose(%x, 1, 2), 1, 2)             =>  %x
+//   aten::permute(aten::permute(%x, [0, 2, 1]), [1, 0, 2])       =>  aten::permute(%x, [2, 0, 1])
+//   aten::permute(%x, [0, 1, 2])                                 =>  %x
+//   %c = aten::contiguous(aten::transpose(%x, 1, 2), 0)
+//   aten::transpose(%c, 1, 2)                                    =>  %x
 //
 // All of them are views, so the merged one is the same memory; putting %x in the place of a view of
 // it wants that nothing changes sizes in place, and that only operators read the result, which hand

@@ -2,26 +2,31 @@
 // A frozen graph in half precision (to=bfloat16 or half), some operators kept in float
 // (keep=[layer_norm,softmax]):
 //
-//   graph(%x):                                      graph(%x):
-//     %w : Float(4, 3) = prim::Constant[...]()        %w' : BFloat16(4, 3) = prim::Constant[...]()
-//     %y = aten::linear(%x, %w, %b)             =>    %h = aten::_autocast_to_reduced_precision(%x,
-//     ...) %z = aten::softmax(%y, %dim, %none)             %y = aten::linear(%h, %w', %b') return
-//     (%z)                                     %f = aten::_autocast_to_full_precision(%y, ...)
-//                                                     %z = aten::softmax(%f, %dim, %none)
-//                                                     return (%z)
+//   graph(%x):
+//     %w : Float(4, 3) = prim::Constant[...]()
+//     %y = aten::linear(%x, %w, %b)
+//     %z = aten::softmax(%y, %dim, %none)
+//     return (%z)
+//   =>
+//   graph(%x):
+//     %w' : BFloat16(4, 3) = prim::Constant[...]()
+//     %h = aten::_autocast_to_reduced_precision(%x, ...)
+//     %y = aten::linear(%h, %w', %b')
+//     %f = aten::_autocast_to_full_precision(%y, ...)
+//     %z = aten::softmax(%f, %dim, %none)
+//     return (%z)
 //
 // The two operators are those of PyTorch's autocast: they cast float32 tensors down, or half
 // precision up, and leave all others as they are; so ids and masks stay what they are though the
 // graph doesn't say which inputs these are.
 // - Inputs are cast where the graph begins, weights once and for all; one that is written is cast
-// where it is used instead.
+//   where it is used instead.
 // - A weight that half precision can't hold (a mask of -1e9) stays as it is.
 // - Operators that want one dtype (products, convolutions, recurrent nets) get theirs reduced where
-// that isn't sure already; what
-//   is scattered or put gets the dtype of what it goes into.
+//   that isn't sure already; what is scattered or put gets the dtype of what it goes into.
 // - Kept ones, calls and operators of other namespaces read float; between two of them nothing is
-// cast. Those that half precision
-//   doesn't have at all (fft, linalg, quantization) are kept always.
+//   cast. Those that half precision doesn't have at all (fft, linalg, quantization) are kept
+//   always.
 // - Results are float again, unless outputs=keep.
 // What autocast doesn't do: weights are cast once, everything between runs in half precision, and
 // there is no mode to set. Order: after freezing and constant propagation; dce afterwards takes the

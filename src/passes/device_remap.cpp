@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Devices that were baked into a graph follow a device (device=cpu):
 //
-//   %d : Device = prim::Constant[value="cuda:0"]()                 %d : Device =
-//   prim::Constant[value="cpu"]() %w : Float(2, device=cuda:0) = prim::Constant[value=...]()  => %w
-//   : Float(2, device=cpu) = the tensor, moved there %z : Tensor = aten::zeros(%size, %t, %l, %d,
-//   %no)              %z follows %d %y : Tensor = aten::cuda(%x) %y : Tensor = aten::to(%x, %d,
-//   ...)
+//   %d : Device = prim::Constant[value="cuda:0"]()
+//   %w : Float(2, device=cuda:0) = prim::Constant[value=<Tensor>]()
+//   %y : Tensor = aten::cuda(%x)
+//   =>
+//   %d : Device = prim::Constant[value="cpu"]()
+//   %w : Float(2, device=cpu) = prim::Constant[value=<Tensor>]()     the tensor, moved there
+//   %y : Tensor = aten::to(%x, %d, ...)
 //
 // A trace says where it ran in constants of type Device, in the arguments of aten::to and of
 // factories, in tensors among its constants, in lists of such and in the types of values. Strings

@@ -5,10 +5,11 @@
 //   %y : Tensor = aten::wait(%f)                =>
 //   with prim::fork_0 = graph(%a): ... relu
 //
-// A future that nobody waits for in sight is replaced too, by its value. A wait for anything but a
-// fork of the same block or one around it stays. PyTorch's name; it leaves waits in inner blocks
-// and forks in forks, for which its result can't run. Order: after inlining, when all forks are in
-// sight.
+// A future that something else than a wait takes stays one, and so does its task: a list of futures
+// would hold values. A wait for anything but a fork of the same block or one around it stays.
+// PyTorch's name; it leaves waits in inner blocks and forks in forks, for which its result can't
+// run. Order: after inlining, when all forks are in sight.
+#include <algorithm>
 #include <unordered_map>
 
 #include "passes/passes.h"
@@ -47,14 +48,23 @@ class ForkInliner {
         n = after;
         continue;
       }
+      const auto& uses = n->output()->uses;
+      if (!std::all_of(uses.begin(), uses.end(), [](const Use& u) { return is_wait(u.user); })) {
+        c_.missed(n, "fork", "something else than a wait takes its future");
+        n = after;
+        continue;
+      }
       InsertPoint at(*n->graph, n);
       values_[n->output()] = insert_graph(*n->graph, task, n->inputs)[0];
       n = before->next;  // the task may fork itself
     }
   }
-  bool replace_wait(Node* n) {
+  static bool is_wait(const Node* n) {
     static const Symbol wait("aten::wait");
-    if (n->kind != wait || n->inputs.size() != 1) return false;
+    return n->kind == wait && n->inputs.size() == 1;
+  }
+  bool replace_wait(Node* n) {
+    if (!is_wait(n)) return false;
     auto it = values_.find(n->inputs[0]);
     if (it == values_.end()) {
       c_.missed(n, "wait", "its future isn't that of a fork in sight");

@@ -2,16 +2,20 @@
 // What a loop computes anew in every iteration, though nothing of it changes there, is computed
 // before it:
 //
-//   %r = prim::Loop(%n, %true, %x)                   %c = aten::mul(%a, %b)                  #
-//   ints: can't raise
-//     block0(%i, %y):                                %may = aten::gt(%n, %zero)
-//       %c = aten::mul(%a, %b)                       %w = prim::If(%may)
-//       %w = aten::matmul(%p, %q)              =>      block0(): %w.1 = aten::matmul(%p, %q)  ->
-//       (%w.1) %z = aten::add(%y, %w, %one)                   block1(): %u = prim::Uninitialized()
-//       -> (%u)
-//       -> (%true, %z)                               %r = prim::Loop(%n, %true, %x)
-//                                                      block0(%i, %y): %z = aten::add(%y, %w, %one)
-//                                                      -> (%true, %z)
+//   %r = prim::Loop(%n, %true, %x)
+//     block0(%i, %y):
+//       %c = aten::mul(%a, %b)                 ints: can't raise
+//       %w = aten::matmul(%p, %q)
+//       %z = aten::add(%y, %w, %one)
+//       -> (%true, %z)
+//   =>
+//   %c = aten::mul(%a, %b)
+//   %may = aten::gt(%n, %zero)
+//   %w = prim::If(%may)
+//     block0(): %w.1 = aten::matmul(%p, %q)  -> (%w.1)
+//     block1(): %u = prim::Uninitialized()   -> (%u)
+//   %r = prim::Loop(%n, %true, %x)
+//     block0(%i, %y): %z = aten::add(%y, %w, %one)  -> (%true, %z)
 //
 // A node may go when all its inputs are made outside, it has no effects, draws no random numbers,
 // nothing in the loop writes what it reads, and what it makes is never written and doesn't leave

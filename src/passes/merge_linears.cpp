@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Products of one input with several constant weights (queries, keys, values) become one:
 //
-//   %q = aten::linear(%x, %wq, %bq)            %y = aten::linear(%x, cat(%wq, %wk, %wv), cat(%bq,
-//   %bk, %bv)) %k = aten::linear(%x, %wk, %bk)      =>    %s = aten::split_with_sizes(%y, [nq, nk,
-//   nv], -1) %v = aten::linear(%x, %wv, %bv)            %q, %k, %v = prim::ListUnpack(%s)
+//   %q = aten::linear(%x, %wq, %bq)
+//   %k = aten::linear(%x, %wk, %bk)
+//   %v = aten::linear(%x, %wv, %bv)
+//   =>
+//   %y = aten::linear(%x, cat(%wq, %wk, %wv), cat(%bq, %bk, %bv))
+//   %s = aten::split_with_sizes(%y, [nq, nk, nv], -1)
+//   %q, %k, %v = prim::ListUnpack(%s)
 //
 // and so for matmul(%x, %w), mm, and addmm(%b, %x, %w) with both factors 1. Weights have two dims
 // and one dtype; biases are there for all or for none. The products stand in one block, and nothing

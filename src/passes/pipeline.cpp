@@ -126,9 +126,9 @@ void PassContext::report(const Node* n, bool applied, const char* rewrite,
 }
 
 const std::string& default_pipeline() {
-  static const auto* text =
-      new std::string("freeze,fixpoint(peephole,constant_propagation,dce),constant_pooling,dce");
-  return *text;
+  static const std::string text(
+      "freeze,fixpoint(peephole,constant_propagation,dce),constant_pooling,dce");
+  return text;
 }
 
 namespace {

@@ -47,18 +47,20 @@ TEST_CASE("the default pipeline leaves no batch norm and the same answers") {
 
 TEST_CASE("an optimized module has its own state") {
   Module m = load(frozen_case("written"));
+  const Tensor begin = m.attr("count").toTensor().clone();
+  const float first = begin.item<float>();
   Module own = m.optimize("inline,dce");
   Module frozen = m.freeze();
   for (int i = 1; i <= 3; ++i) {
     // x * scale + count + calls
-    const Tensor expected = full({2}, 2. * i);
+    const Tensor expected = full({2}, 2. * i + first);
     CHECK(close(own.forward({zeros({2})}).toTensor(), expected));
     CHECK(close(frozen.forward({zeros({2})}).toTensor(), expected));
     CHECK(own.attr("calls").toInt() == i);
     CHECK(frozen.attr("calls").toInt() == i);
   }
   CHECK(m.attr("calls").toInt() == 0);
-  CHECK(close(m.attr("count").toTensor(), zeros({1})));
+  CHECK(close(m.attr("count").toTensor(), begin));
   // The factor is constant, the counters are not.
   CHECK(!frozen.hasattr("scale"));
   CHECK(frozen.hasattr("count"));
@@ -108,7 +110,9 @@ TEST_CASE("folds say what they did and why not") {
     auto g = m.impl()->method("forward").ensure_graph().copy();
     PassContext c{&op_table(), m.impl()->object.get()};
     offer_own_module(c, *m.impl(), "forward");
-    c.remark = [&](const Remark& r) { said.push_back(r); };
+    c.remark = [&](const Remark& r) {
+      if (r.rewrite == "conv+bn") said.push_back(r);
+    };
     run_pipeline(*g, c, pipeline);
     return said;
   };
