@@ -107,7 +107,7 @@ static void limits(void) {
   CHECK(sconce_module_call(m, "count", &many, 1, &o, &out) == SCONCE_LIMIT_EXCEEDED);
   sconce_cancel_free(cancel);
   OK(sconce_limits_untrusted(&l));
-  CHECK(l.memory > 0 && l.seconds > 0 && l.exclusive);
+  CHECK(l.memory > 0 && l.seconds > 0 && l.steps > 0);
   l.size = 3;
   CHECK(sconce_limits_untrusted(&l) == SCONCE_INVALID_ARGUMENT);
   /* An older program's struct, that ends before what is newer. */
