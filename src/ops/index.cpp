@@ -429,12 +429,13 @@ Tensor histc(const Tensor& t, int64_t bins, Scalar lo, Scalar hi) {
     a -= 1;
     b += 1;
   }
+  Tensor r = empty({bins}, t.dtype());
+  expect_memory(static_cast<double>(bins) * sizeof(int64_t));
   std::vector<int64_t> count(z(bins), 0);
   for (double x : v)
     if (x >= a && x <= b)
       ++count[z(
           std::min(static_cast<int64_t>((x - a) * static_cast<double>(bins) / (b - a)), bins - 1))];
-  Tensor r = empty({bins}, t.dtype());
   for (int64_t i = 0; i < bins; ++i) fill(make_view(r, {}, {}, i), Scalar(count[z(i)]));
   return r;
 }
