@@ -211,7 +211,7 @@ IValue pack_conv(const char* cls, const Tensor& w, const Tensor* b, const IntVec
     for (int64_t x : *v) c->items.emplace_back(x);
   c->items.emplace_back(groups);
   c->items.emplace_back(static_cast<int64_t>(transposed));
-  auto t = make_ref<ListBox>(types::any());
+  auto t = make_ref<ListBox>(TypeTable::global().optional(types::tensor()));
   t->items.emplace_back();
   t->items.emplace_back(w);
   t->items.emplace_back(b ? IValue(*b) : IValue());
@@ -269,9 +269,9 @@ std::tuple<Tensor, IValue> linear_unpack(const IValue& v) {
 IValue embedding_prepack(const Tensor& w) {
   auto t = make_ref<ListBox>(types::tensor());
   t->items.emplace_back(w);
-  auto none = make_ref<ListBox>(types::any());
   return packed("quantized.EmbeddingPackedParamsBase",
-                {IValue(int64_t{1}), IValue(t), IValue(none), IValue(none)});
+                {IValue(int64_t{1}), IValue(t), IValue(make_ref<ListBox>(types::floating())),
+                 IValue(make_ref<ListBox>(types::integer()))});
 }
 Tensor embedding_unpack(const IValue& v) {
   const auto s = state_of(v);
@@ -280,10 +280,13 @@ Tensor embedding_unpack(const IValue& v) {
       return x.toListRef().items[0].toTensor();
   bad_state();
 }
+Ref<ListBox> linear_params() {
+  return make_ref<ListBox>(packed_class("quantized.LinearPackedParamsBase"));
+}
 IValue cell_params_dynamic(const IValue& ih, const IValue& hh, const Tensor& b_ih,
                            const Tensor& b_hh, bool reduce_range) {
-  auto t = make_ref<ListBox>(types::tensor()), d = make_ref<ListBox>(types::any()),
-       l = make_ref<ListBox>(types::integer()), p = make_ref<ListBox>(types::any());
+  auto t = make_ref<ListBox>(types::tensor()), d = make_ref<ListBox>(types::floating()),
+       l = make_ref<ListBox>(types::integer()), p = linear_params();
   t->items = {IValue(b_ih), IValue(b_hh)};
   l->items = {IValue(static_cast<int64_t>(reduce_range))};
   p->items = {ih, hh};
@@ -291,10 +294,12 @@ IValue cell_params_dynamic(const IValue& ih, const IValue& hh, const Tensor& b_i
                                        IValue(d), IValue(l), IValue(p)});
 }
 IValue cell_params_fp16(const IValue& ih, const IValue& hh) {
-  auto none = make_ref<ListBox>(types::any()), p = make_ref<ListBox>(types::any());
+  auto p = linear_params();
   p->items = {ih, hh};
-  return packed("rnn.CellParamsBase", {IValue(std::string("quantized_fp16")), IValue(none),
-                                       IValue(none), IValue(none), IValue(p)});
+  return packed("rnn.CellParamsBase",
+                {IValue(std::string("quantized_fp16")), IValue(make_ref<ListBox>(types::tensor())),
+                 IValue(make_ref<ListBox>(types::floating())),
+                 IValue(make_ref<ListBox>(types::integer())), IValue(p)});
 }
 
 // ---- layers ----
