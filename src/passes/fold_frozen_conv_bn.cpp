@@ -9,7 +9,6 @@
 // PyTorch: _jit_pass_fold_frozen_conv_bn. Order: after freeze. Without a bias, b' has the dtype of
 // the statistics, but for weights of half precision: theirs.
 #include "passes/frozen_folding.h"
-#include "support/stack.h"
 
 namespace sconce {
 
@@ -44,33 +43,10 @@ const char* fold(Node* conv, Node* norm, PassContext& c, const AliasDb& alias) {
   return nullptr;
 }
 
-bool fold_block(Block* b, PassContext& c, const AliasDb& alias) {
-  check_stack();
-  static const Symbol batch_norm("aten::batch_norm");
-  bool changed = false;
-  for (Node* n : b->nodes()) {
-    for (Block* inner : n->blocks) changed |= fold_block(inner, c, alias);
-    if (n->kind != batch_norm || !is_foldable_conv(n->inputs[0]->node)) continue;
-    Node* conv = n->inputs[0]->node;
-    if (const char* why = fold(conv, n, c, alias)) {
-      c.missed(n, "conv+bn", why);
-      continue;
-    }
-    c.applied(n, "conv+bn");
-    n->output()->replace_all_uses_with(conv->output());
-    n->destroy();
-    changed = true;
-  }
-  return changed;
-}
-
 }  // namespace
 
 bool fold_frozen_conv_bn(Graph& g, PassContext& c) {
-  AliasDb alias(g);
-  const bool changed = fold_block(g.block(), c, alias);
-  end_folding(g, c, changed);
-  return changed;
+  return fold_layers(g, c, {"conv+bn", is_foldable_conv, is_batch_norm, fold});
 }
 
 }  // namespace sconce

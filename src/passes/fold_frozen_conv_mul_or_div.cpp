@@ -8,7 +8,6 @@
 // PyTorch: _jit_pass_fold_frozen_conv_mul_or_div. Order: after freeze, in turns with the other
 // folds. PyTorch's also folds a t of more precision than w, whose product would have t's dtype.
 #include "passes/frozen_folding.h"
-#include "support/stack.h"
 
 namespace sconce {
 
@@ -36,32 +35,10 @@ const char* fold(Node* conv, Node* n, PassContext& c, const AliasDb& alias) {
   return nullptr;
 }
 
-bool fold_block(Block* b, PassContext& c, const AliasDb& alias) {
-  check_stack();
-  bool changed = false;
-  for (Node* n : b->nodes()) {
-    for (Block* inner : n->blocks) changed |= fold_block(inner, c, alias);
-    if (!is_mul_or_div(n) || !is_foldable_conv(n->inputs[0]->node)) continue;
-    Node* conv = n->inputs[0]->node;
-    if (const char* why = fold(conv, n, c, alias)) {
-      c.missed(n, "conv*mul", why);
-      continue;
-    }
-    c.applied(n, "conv*mul");
-    n->output()->replace_all_uses_with(conv->output());
-    n->destroy();
-    changed = true;
-  }
-  return changed;
-}
-
 }  // namespace
 
 bool fold_frozen_conv_mul_or_div(Graph& g, PassContext& c) {
-  AliasDb alias(g);
-  const bool changed = fold_block(g.block(), c, alias);
-  end_folding(g, c, changed);
-  return changed;
+  return fold_layers(g, c, {"conv*mul", is_foldable_conv, is_mul_or_div, fold});
 }
 
 }  // namespace sconce

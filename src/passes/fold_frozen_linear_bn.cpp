@@ -11,7 +11,6 @@
 // norm's result). Like PyTorch this takes for granted that features are the norm's channels: an
 // input [N, C, F] whose C equals F would be normalised along F.
 #include "passes/frozen_folding.h"
-#include "support/stack.h"
 
 namespace sconce {
 
@@ -41,33 +40,15 @@ const char* fold(Node* linear, Node* norm, PassContext& c, const AliasDb& alias)
   return nullptr;
 }
 
-bool fold_block(Block* b, PassContext& c, const AliasDb& alias) {
-  check_stack();
-  static const Symbol batch_norm("aten::batch_norm"), linear_kind("aten::linear");
-  bool changed = false;
-  for (Node* n : b->nodes()) {
-    for (Block* inner : n->blocks) changed |= fold_block(inner, c, alias);
-    if (n->kind != batch_norm || n->inputs[0]->node->kind != linear_kind) continue;
-    Node* linear = n->inputs[0]->node;
-    if (const char* why = fold(linear, n, c, alias)) {
-      c.missed(n, "linear+bn", why);
-      continue;
-    }
-    c.applied(n, "linear+bn");
-    n->output()->replace_all_uses_with(linear->output());
-    n->destroy();
-    changed = true;
-  }
-  return changed;
+bool is_linear(const Node* n) {
+  static const Symbol linear("aten::linear");
+  return n->kind == linear;
 }
 
 }  // namespace
 
 bool fold_frozen_linear_bn(Graph& g, PassContext& c) {
-  AliasDb alias(g);
-  const bool changed = fold_block(g.block(), c, alias);
-  end_folding(g, c, changed);
-  return changed;
+  return fold_layers(g, c, {"linear+bn", is_linear, is_batch_norm, fold});
 }
 
 }  // namespace sconce

@@ -206,7 +206,6 @@ void run_optimizations(Graph& g, PassContext& c) {
     constant_propagation(g, *c.ops);
   }
   run("cse");
-  run("common_expression_hoisting");
 }
 
 class Freezer {
@@ -664,7 +663,6 @@ void optimize_frozen(OwnModule& m, const FreezeOptions& o, PassContext& c) {
     if (!f) continue;
     Graph& g = f->ensure_graph();
     run_known_pass(g, c, "remove_dropout");
-    run_known_pass(g, c, "concat_frozen_linear");
     for (bool more = o.numerics; more;) {
       more = false;
       for (const char* fold : {"fold_frozen_conv_bn", "fold_frozen_conv_add_or_sub",

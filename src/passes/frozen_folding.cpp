@@ -2,6 +2,7 @@
 #include "passes/frozen_folding.h"
 
 #include "ir/cleanup.h"
+#include "support/stack.h"
 
 namespace sconce {
 
@@ -105,12 +106,39 @@ Tensor run_with(const PassContext& c, const Node* op, const Tensor& x, const Ten
   return Arithmetic(*c.ops)(name.c_str(), std::move(in));
 }
 
-void end_folding(Graph& g, PassContext& c, bool changed) {
-  if (c.assumptions) {
-    if (changed) remove_unused(g);
-  } else {
-    eliminate_dead_code(g);
+namespace {
+bool fold_block(Block* b, PassContext& c, const Fold& fold, const AliasDb& alias) {
+  check_stack();
+  bool changed = false;
+  for (Node* n : b->nodes()) {
+    for (Block* inner : n->blocks) changed |= fold_block(inner, c, fold, alias);
+    if (!fold.is_op(n) || !fold.is_layer(n->inputs[0]->node)) continue;
+    Node* layer = n->inputs[0]->node;
+    if (const char* why = fold.into(layer, n, c, alias)) {
+      c.missed(n, fold.rewrite, why);
+      continue;
+    }
+    c.applied(n, fold.rewrite);
+    n->output()->replace_all_uses_with(layer->output());
+    n->destroy();
+    changed = true;
   }
+  return changed;
+}
+}  // namespace
+
+bool fold_layers(Graph& g, PassContext& c, const Fold& fold) {
+  AliasDb alias(g);
+  const bool changed = fold_block(g.block(), c, fold, alias);
+  if (!c.assumptions)
+    eliminate_dead_code(g);
+  else if (changed)
+    remove_unused(g);
+  return changed;
+}
+bool is_batch_norm(const Node* n) {
+  static const Symbol batch_norm("aten::batch_norm");
+  return n->kind == batch_norm;
 }
 
 const char* FrozenNorm::read(const Node* n) {

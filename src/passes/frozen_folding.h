@@ -30,7 +30,18 @@ Tensor operand_of_channels(const PassContext& c, const Node* op, std::vector<int
                            const Tensor& weight);
 // op(x, operand) where op is the node's operator; its further inputs as they are.
 Tensor run_with(const PassContext& c, const Node* op, const Tensor& x, const Tensor& operand);
-void end_folding(Graph& g, PassContext& c, bool changed);
+// A fold: op, whose first input is layer's result, goes into layer's weights, and op's result is
+// layer's then.
+struct Fold {
+  const char* rewrite;  // "conv+bn"
+  bool (*is_layer)(const Node*);
+  bool (*is_op)(const Node*);
+  // Why it can't; null: layer has its new weights.
+  const char* (*into)(Node* layer, Node* op, PassContext& c, const AliasDb& alias);
+};
+// Everywhere in the graph. True when something was folded.
+bool fold_layers(Graph& g, PassContext& c, const Fold& fold);
+bool is_batch_norm(const Node* n);
 
 // Operators on plain tensors.
 class Arithmetic {

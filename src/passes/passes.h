@@ -22,7 +22,6 @@ std::vector<std::string> pipeline_items(const std::string& text);
 // every model. Freezing comes first: all else finds constants then.
 const std::string& default_pipeline();
 // For passes that are made of others: the one of that name without arguments, inside of c's own.
-// False where there is none.
 bool run_known_pass(Graph& g, PassContext& c, const char* name);
 
 // Values that a prepared graph may write besides those that it makes: its inputs, and attributes

@@ -271,7 +271,7 @@ std::vector<std::string> pipeline_items(const std::string& text) {
 bool run_known_pass(Graph& g, PassContext& c, const char* name) {
   for (const Pass& p : all_passes())
     if (std::string_view(name) == p.name) return run_one(p, g, c, {});
-  return false;
+  raise<Error>("no pass is called '", name, "'");
 }
 
 }  // namespace sconce
