@@ -4,34 +4,23 @@
 // stay flat. Before that, 64 threads make 1,000 mixed calls each.
 //
 //     sconce_soak [--minutes N] [--threads N] [--calls N] FIXTURES
-#include <malloc.h>
-#include <unistd.h>
-
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
 #include <iostream>
 #include <memory>
 #include <mutex>
 #include <thread>
 
 #include "compare.h"
+#include "resident.h"
 #include "sconce/sconce.h"
 
 namespace {
 
 using namespace sconce;
 using Clock = std::chrono::steady_clock;
-
-int64_t resident() {
-  malloc_trim(0);
-  std::ifstream in("/proc/self/statm");
-  int64_t size = 0, pages = 0;
-  in >> size >> pages;
-  return pages * sysconf(_SC_PAGESIZE);
-}
 
 struct Random {
   uint64_t state;

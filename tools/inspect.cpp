@@ -48,7 +48,7 @@ void look_at(const Function& f, Block* b, Found& found) {
   check_stack();
   for (Node* n : b->nodes()) {
     for (Block* inner : n->blocks) look_at(f, inner, found);
-    if (const Attribute* sub = n->find(Symbol("Subgraph"))) look_at(f, sub->graph->block(), found);
+    if (Graph* sub = subgraph(n)) look_at(f, sub->block(), found);
     if (!n->op || n->kind.is_prim()) continue;
     ++found.operators[std::string(n->op->full_name())];
     int i = training_argument(*n);

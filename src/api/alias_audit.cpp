@@ -195,7 +195,7 @@ class Instrumenter {
         g_.set_insert_point(inner->first());
         for (Value* v : inner->inputs()) value(v);
       }
-      if (const Attribute* sub = n->find(Symbol("Subgraph"))) Instrumenter(*sub->graph).run();
+      if (Graph* sub = subgraph(n)) Instrumenter(*sub).run();
       if (n->kind == prim::Uninitialized) continue;
       g_.set_insert_point(next);
       for (Value* v : n->outputs) value(v);

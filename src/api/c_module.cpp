@@ -104,6 +104,13 @@ void with_method(const sconce_module* m, const char* name, F f) {
   f(function);
 }
 
+// The i-th parameter, self left out.
+const Argument& parameter(const Function& f, size_t i) {
+  const size_t self = f.self ? 1 : 0, n = f.schema.arguments.size();
+  if (n < self || i >= n - self) raise<InvalidArgument>("argument ", i, " is not there");
+  return f.schema.arguments[i + self];
+}
+
 std::vector<std::string> method_list(const sconce_module* m) {
   const Module& module = module_of(m);
   std::vector<std::string> r = module.method_names();
@@ -277,10 +284,7 @@ sconce_status sconce_method_argument(const sconce_module* module, const char* me
   return guarded([&] {
     required(name, "name");
     with_method(module, method, [&](Function& f) {
-      size_t at = i + (f.self ? 1 : 0);
-      if (i >= f.schema.arguments.size() || at >= f.schema.arguments.size())
-        raise<InvalidArgument>("argument ", i, " is not there");
-      const Argument& a = f.schema.arguments[at];
+      const Argument& a = parameter(f, i);
       std::unique_ptr<char, decltype(&std::free)> text(new_string(a.name), std::free);
       if (type) *type = new_string(a.type->annotation_str());
       if (has_default) *has_default = a.default_value.has_value();
@@ -294,10 +298,7 @@ sconce_status sconce_method_convert_argument(const sconce_module* module, const 
   return guarded([&] {
     required(out, "out");
     with_method(module, method, [&](Function& f) {
-      size_t at = i + (f.self ? 1 : 0);
-      if (i >= f.schema.arguments.size() || at >= f.schema.arguments.size())
-        raise<InvalidArgument>("argument ", i, " is not there");
-      *out = new_value(convert_argument(value_of(value), f.schema.arguments[at].type));
+      *out = new_value(convert_argument(value_of(value), parameter(f, i).type));
     });
   });
 }

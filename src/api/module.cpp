@@ -483,8 +483,7 @@ void find_missing(Block* b, std::vector<std::pair<std::string, std::string>>& ou
   check_stack();
   for (Node* n : b->nodes()) {
     for (Block* inner : n->blocks) find_missing(inner, out, seen);
-    if (const Attribute* sub = n->find(Symbol("Subgraph")))
-      find_missing(sub->graph->block(), out, seen);
+    if (Graph* sub = subgraph(n)) find_missing(sub->block(), out, seen);
     bool own = !n->op && !n->kind.is_prim() &&
                !n->kind.is_aten();  // of a namespace that nobody registered
     bool handled = n->kind.is_prim() && (!n->op || n->op->kernel);

@@ -106,7 +106,7 @@ class DeadCode {
       if (recurse)
         for (Block* inner : n->blocks) fork_inputs(inner, true);
       if (n->kind != prim::fork && n->kind != prim::awaitable) continue;
-      Graph& sub = *n->find(Symbol("Subgraph"))->graph;
+      Graph& sub = *subgraph(n);
       for (size_t i = 0; i < sub.inputs().size();) {
         if (sub.inputs()[i]->has_uses()) {
           ++i;

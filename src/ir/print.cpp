@@ -170,7 +170,7 @@ class Printer {
     size_t i = 0;
     for (const Node* n : groups) {
       out += "with " + std::string(n->kind.str()) + "_" + std::to_string(i++) + " = ";
-      graph(*n->find(Symbol("Subgraph"))->graph, out);
+      graph(*subgraph(n), out);
     }
   }
 

@@ -257,8 +257,8 @@ void TorchAliasDb::analyze(const Node* n) {
   } else if (name == "prim::GradOf") {
     for (Block* b : n->blocks) analyze(b);
     if (!n->blocks.empty()) points(n->outputs, n->blocks[0]->outputs(), 0, 0);
-  } else if (runs_subgraph(n) && n->find(Symbol("Subgraph"))) {
-    Block* b = n->find(Symbol("Subgraph"))->graph->block();
+  } else if (runs_subgraph(n) && subgraph(n)) {
+    Block* b = subgraph(n)->block();
     points(b->inputs(), n->inputs, 0, 0);
     analyze(b);
     points(n->outputs, b->outputs(), 0, 0);

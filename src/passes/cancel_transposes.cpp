@@ -19,6 +19,7 @@
 
 #include "ir/alias.h"
 #include "ir/cleanup.h"
+#include "passes/node_query.h"
 #include "passes/passes.h"
 #include "passes/reshaping.h"
 #include "support/lasting.h"
@@ -45,10 +46,6 @@ struct Permutation {
 std::optional<size_t> rank_of(const Value* v) {
   const TensorInfo* t = v->type->tensor.get();
   return t && t->has_rank ? std::optional(t->sizes.size()) : std::nullopt;
-}
-std::optional<int64_t> constant_int(const Value* v) {
-  auto c = constant_value(v);
-  return c && c->isInt() ? std::optional(c->toInt()) : std::nullopt;
 }
 std::optional<std::vector<int64_t>> constant_ints(const Value* v) {
   std::vector<int64_t> r;

@@ -34,8 +34,7 @@ void canonicalize_graph(Graph& g, bool keep_names) {
   for (Node* n : g.block()->nodes()) {
     if (!keep_names)
       for (Value* v : n->outputs) v->set_name("");
-    if (const Attribute* sub = n->find(Symbol("Subgraph")))
-      canonicalize_graph(*sub->graph, keep_names);
+    if (Graph* sub = subgraph(n)) canonicalize_graph(*sub, keep_names);
   }
 }
 

@@ -17,8 +17,7 @@ bool drop_block(Block* b) {
   for (Node *n = b->last(), *before; n != b->param; n = before) {
     before = n->prev;
     for (Block* inner : n->blocks) changed |= drop_block(inner);
-    if (const Attribute* sub = n->find(Symbol("Subgraph")))
-      changed |= drop_block(sub->graph->block());
+    if (Graph* sub = subgraph(n)) changed |= drop_block(sub->block());
     if (n->kind.view().substr(0, 10) != "profiler::") continue;
     if (n->kind.unqualified() == "_call_end_callbacks_on_jit_fut")
       n->output()->replace_all_uses_with(n->inputs[1]);

@@ -36,10 +36,6 @@ Symbol name_attribute() {
   static const Symbol s("name");
   return s;
 }
-Symbol subgraph_attribute() {
-  static const Symbol s("Subgraph");
-  return s;
-}
 
 // Something that may be shared: the storage of a tensor, or the box of a container. Null: a plain
 // value.
@@ -122,20 +118,27 @@ bool fits_constant(const IValue& v) {
   }
 }
 
-// f(graph) for the graph, and then for the subgraphs of its tasks.
+// f(node) for every node, outer blocks first.
 template <class F>
-void each_graph(Graph& g, const F& f) {
-  check_stack();
-  f(g);
+void each_node(Graph& g, const F& f) {
   std::vector<Block*> blocks{g.block()};
   while (!blocks.empty()) {
     Block* b = blocks.back();
     blocks.pop_back();
     for (Node* n : b->nodes()) {
       for (Block* inner : n->blocks) blocks.push_back(inner);
-      if (n->kind == prim::fork) each_graph(*n->find(subgraph_attribute())->graph, f);
+      f(n);
     }
   }
+}
+// f(graph) for the graph, and then for the subgraphs of its tasks.
+template <class F>
+void each_graph(Graph& g, const F& f) {
+  check_stack();
+  f(g);
+  each_node(g, [&](Node* n) {
+    if (n->kind == prim::fork) each_graph(*subgraph(n), f);
+  });
 }
 
 // Tasks get subgraphs that no other graph has.
@@ -373,20 +376,8 @@ class Freezer {
         module_ = Ref<Object>(&o->getattr(name).toObjectRef());
       }
     }
-    func(*n->find(subgraph_attribute())->graph);
+    func(*subgraph(n));
     module_ = outer;
-  }
-  template <class F>
-  void each_node(Graph& g, const F& f) {
-    std::vector<Block*> blocks{g.block()};
-    while (!blocks.empty()) {
-      Block* b = blocks.back();
-      blocks.pop_back();
-      for (Node* n : b->nodes()) {
-        for (Block* inner : n->blocks) blocks.push_back(inner);
-        f(n);
-      }
-    }
   }
 
   // Attributes whose declared type is an interface: what stands in them is known, and its methods
@@ -521,8 +512,7 @@ class Freezer {
   void record_referenced(Graph& g, std::set<Object*>& modules) {
     check_stack();
     each_node(g, [&](Node* n) {
-      if (const Attribute* sub = n->find(subgraph_attribute()))
-        return record_referenced(*sub->graph, modules);
+      if (Graph* sub = subgraph(n)) return record_referenced(*sub, modules);
       if (n->kind != prim::GetAttr && n->kind != prim::SetAttr) return;
       const std::string& name = n->s(name_attribute());
       std::vector<Object*> at(modules.begin(), modules.end());

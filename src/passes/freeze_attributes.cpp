@@ -27,10 +27,6 @@ const Symbol& name_attr() {
   static const Symbol s("name");
   return s;
 }
-Graph* subgraph(const Node* n) {
-  const Attribute* sub = n->find(Symbol("Subgraph"));
-  return sub ? sub->graph.get() : nullptr;
-}
 
 // The attributes that some node of the graph assigns, by class and name.
 void collect_writes(Block* b, std::unordered_set<std::string>& written) {
@@ -234,7 +230,7 @@ void collect_not_frozen(Block* b, Value* self, Object& module, Reader& reader, S
     if (n->kind == prim::GetAttr && n->output()->type->kind == TypeKind::Tensor) {
       Object* o = reader.object_of(n->inputs[0], self, false);
       collect_parameters(o ? *o : module, n->inputs[0]->type, n->s(name_attr()), seen, out);
-    } else if (n->kind == prim::CallMethod || n->find(Symbol("Subgraph"))) {
+    } else if (n->kind == prim::CallMethod || subgraph(n)) {
       // What is called through an interface, or runs as a task, reads its own attributes.
       for (Value* v : n->inputs)
         if (v->type->kind == TypeKind::Class || v->type->kind == TypeKind::Interface) {

@@ -51,7 +51,7 @@ class Allowance {
     for (Node* n : b->nodes()) {
       ++code_;
       for (Block* inner : n->blocks) reach(inner);
-      if (const Attribute* sub = n->find(Symbol("Subgraph"))) reach(sub->graph->block());
+      if (Graph* sub = subgraph(n)) reach(sub->block());
       Function* f = callee_of(n);
       if (!f || f->compiling || (f->self && f->self->is_native) || !seen_.insert(f).second)
         continue;

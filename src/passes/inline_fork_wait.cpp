@@ -35,14 +35,13 @@ class ForkInliner {
 
  private:
   void copy_tasks(Block* b) {
-    static const Symbol subgraph("Subgraph");
     for (Node* n = b->first(); n != b->ret;) {
       Node *before = n->prev, *after = n->next;
       if (n->kind != prim::fork || values_.count(n->output())) {
         n = after;
         continue;
       }
-      Graph& task = *n->find(subgraph)->graph;
+      Graph& task = *subgraph(n);
       if (task.outputs().size() != 1 || task.inputs().size() != n->inputs.size()) {
         c_.missed(n, "fork", "its task takes or returns another number of values");
         n = after;

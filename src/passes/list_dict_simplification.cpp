@@ -17,6 +17,7 @@
 
 #include "ir/alias.h"
 #include "ir/cleanup.h"
+#include "passes/node_query.h"
 #include "passes/passes.h"
 #include "support/lasting.h"
 #include "support/stack.h"
@@ -27,7 +28,6 @@ namespace {
 
 constexpr size_t kMost = 256;  // elements that are compared or copied by one read
 
-bool is(const Node* n, const char* kind) { return n->kind.view() == kind; }
 bool is_container(const Node* n) {
   return n->kind == prim::ListConstruct || n->kind == prim::DictConstruct;
 }
@@ -50,7 +50,7 @@ class Construction {
       // What they answer is the list itself.
       if (n->outputs.size() == 1 && !n->inputs.empty() &&
           n->inputs[0]->type->kind == TypeKind::List && n->op && !n->op->custom &&
-          (is(n, "aten::append") || is(n, "aten::add_")))
+          (is_kind(n, "aten::append") || is_kind(n, "aten::add_")))
         n->output()->replace_all_uses_with(n->inputs[0]);
     }
     // Inner blocks have done with theirs.
@@ -68,18 +68,18 @@ class Construction {
   static bool added(const Node* w, const Value* v, std::vector<Value*>& items) {
     if (!w->op || w->op->custom || w->inputs[0] != v) return false;
     const bool list = v->type->kind == TypeKind::List;
-    if (list && is(w, "aten::append") && w->inputs.size() == 2 && w->inputs[1] != v) {
+    if (list && is_kind(w, "aten::append") && w->inputs.size() == 2 && w->inputs[1] != v) {
       items.push_back(w->inputs[1]);
       return true;
     }
-    if (list && (is(w, "aten::extend") || is(w, "aten::add_")) && w->inputs.size() == 2 &&
+    if (list && (is_kind(w, "aten::extend") || is_kind(w, "aten::add_")) && w->inputs.size() == 2 &&
         w->inputs[1]->node->kind == prim::ListConstruct && w->inputs[1] != v &&
         w->inputs[1]->uses.size() == 1) {
       items.insert(items.end(), w->inputs[1]->node->inputs.begin(),
                    w->inputs[1]->node->inputs.end());
       return true;
     }
-    if (!list && is(w, "aten::_set_item") && w->inputs.size() == 3 && w->inputs[1] != v &&
+    if (!list && is_kind(w, "aten::_set_item") && w->inputs.size() == 3 && w->inputs[1] != v &&
         w->inputs[2] != v) {
       items.push_back(w->inputs[1]);
       items.push_back(w->inputs[2]);
@@ -238,14 +238,14 @@ class Reads {
       return true;
     }
     if (!n->op || !n->has_uses()) return false;
-    if (is(n, "aten::len")) return replace(n, IValue(size));
-    if (is(n, "aten::__getitem__")) {
+    if (is_kind(n, "aten::len")) return replace(n, IValue(size));
+    if (is_kind(n, "aten::__getitem__")) {
       auto i = index(n->inputs[1], items.size());
       if (!i) context_.missed(n, "read", "the index isn't a constant in range");
       return i && replace(n, n->output(), items[*i]);
     }
     if (items.size() > kMost) return false;
-    if (is(n, "aten::__contains__")) {
+    if (is_kind(n, "aten::__contains__")) {
       auto wanted = constant_key(n->inputs[1]);
       bool found = false;
       for (const Value* v : items) {
@@ -255,7 +255,7 @@ class Reads {
       }
       return wanted && replace(n, IValue(found));
     }
-    if (is(n, "aten::slice") && n->inputs.size() == 4) {
+    if (is_kind(n, "aten::slice") && n->inputs.size() == 4) {
       auto a = constant_value(n->inputs[1]), e = constant_value(n->inputs[2]),
            s = constant_value(n->inputs[3]);
       if (!a || !e || !s || !s->isInt() || s->toInt() != 1) return false;
@@ -293,13 +293,15 @@ class Reads {
       context_.missed(n, "read", "a key isn't a constant");
       return false;
     }
-    if (is(n, "aten::len")) return replace(n, IValue(static_cast<int64_t>(all.size())));
-    if (is(n, "aten::keys") || is(n, "aten::values")) {
+    if (is_kind(n, "aten::len")) return replace(n, IValue(static_cast<int64_t>(all.size())));
+    if (is_kind(n, "aten::keys") || is_kind(n, "aten::values")) {
       std::vector<Value*> items;
-      for (auto& e : all) items.push_back(made->inputs[e.second + (is(n, "aten::values") ? 1 : 0)]);
+      for (auto& e : all)
+        items.push_back(made->inputs[e.second + (is_kind(n, "aten::values") ? 1 : 0)]);
       return replace(n, n->output(), new_list(n, items));
     }
-    if (!is(n, "aten::__getitem__") && !is(n, "aten::__contains__") && !is(n, "aten::get"))
+    if (!is_kind(n, "aten::__getitem__") && !is_kind(n, "aten::__contains__") &&
+        !is_kind(n, "aten::get"))
       return false;
     auto wanted = constant_key(n->inputs[1]);
     if (!wanted) {
@@ -308,10 +310,11 @@ class Reads {
     }
     auto found =
         std::find_if(all.begin(), all.end(), [&](auto& e) { return same_key(e.first, *wanted); });
-    if (is(n, "aten::__contains__")) return replace(n, IValue(found != all.end()));
+    if (is_kind(n, "aten::__contains__")) return replace(n, IValue(found != all.end()));
     if (found != all.end()) return replace(n, n->output(), made->inputs[found->second + 1]);
-    if (is(n, "aten::get") && n->inputs.size() == 3) return replace(n, n->output(), n->inputs[2]);
-    if (is(n, "aten::get")) return replace(n, IValue());
+    if (is_kind(n, "aten::get") && n->inputs.size() == 3)
+      return replace(n, n->output(), n->inputs[2]);
+    if (is_kind(n, "aten::get")) return replace(n, IValue());
     return false;
   }
 

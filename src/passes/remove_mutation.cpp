@@ -59,9 +59,8 @@ const Activation* in_place_activation(Symbol kind) {
 }
 
 bool has_effect_or_alias(Value* v, const TorchAliasDb& db) {
-  static const Symbol subgraph("Subgraph");
   const Node* n = v->node;
-  if (n->kind == prim::Param || !n->blocks.empty() || n->find(subgraph) || has_side_effects(n))
+  if (n->kind == prim::Param || !n->blocks.empty() || subgraph(n) || has_side_effects(n))
     return true;
   return n->kind != prim::ListConstruct && db.may_contain_alias(n->inputs, {v});
 }

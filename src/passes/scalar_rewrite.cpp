@@ -20,8 +20,7 @@ bool rewrite_block(Block* b, PassContext& c) {
   bool changed = false;
   for (Node* n : b->nodes()) {
     for (Block* inner : n->blocks) changed |= rewrite_block(inner, c);
-    if (const Attribute* sub = n->find(Symbol("Subgraph")))
-      changed |= rewrite_block(sub->graph->block(), c);
+    if (Graph* sub = subgraph(n)) changed |= rewrite_block(sub->block(), c);
     if (!n->op || n->inputs.size() < 2) continue;
     std::string_view name = n->op->full_name();
     bool target = name == "aten::add.Tensor" || name == "aten::sub.Tensor" ||

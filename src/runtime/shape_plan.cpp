@@ -657,7 +657,7 @@ bool block_suits(Block* b) {
     Symbol k = n->kind;
     if (k == prim::RaiseException) continue;  // a recording that raises is dropped
     if (k == prim::GetAttr || k == prim::SetAttr || k == prim::fork || has_side_effects(n) ||
-        is_nondeterministic(n) || n->find(Symbol("Subgraph")))
+        is_nondeterministic(n) || subgraph(n))
       return false;
     for (Block* inner : n->blocks)
       if (!block_suits(inner)) return false;

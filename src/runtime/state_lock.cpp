@@ -11,12 +11,6 @@ namespace {
 
 thread_local StateUse* innermost = nullptr;
 
-Graph* subgraph(const Node* n) {
-  static const Symbol name("Subgraph");
-  const Attribute* sub = n->find(name);
-  return sub ? sub->graph.get() : nullptr;
-}
-
 // Nodes that write something, of which the analysis says what.
 bool may_write(const Node* n) {
   return n->kind == prim::SetAttr || (n->op && n->op->schema().is_mutable()) ||

@@ -318,19 +318,18 @@ void BodyPrinter::print_counted_while(Node* n) {
 void BodyPrinter::print_fork(Node* n) {
   const std::string name =
       fresh_name(n->kind == prim::fork ? "__forked_function" : "__awaitable_function");
-  static const Symbol subgraph("Subgraph");
-  const Attribute* sub = n->find(subgraph);
-  if (!sub || sub->graph->inputs().size() != n->inputs.size()) refuse(n, "it has no body");
+  Graph* sub = subgraph(n);
+  if (!sub || sub->inputs().size() != n->inputs.size()) refuse(n, "it has no body");
   indent();
   put("def " + name + "():\n");
   for (size_t i = 0; i < n->inputs.size(); ++i) {
     const Value* outer = n->inputs[i];
     if (auto it = names_.find(outer); it != names_.end())
-      names_[sub->graph->inputs()[i]] = it->second;
+      names_[sub->inputs()[i]] = it->second;
     else
-      texts_[sub->graph->inputs()[i]] = use(outer);
+      texts_[sub->inputs()[i]] = use(outer);
   }
-  body(sub->graph->block());
+  body(sub->block());
   Text t;
   add(t, (n->kind == prim::fork ? "fork(" : "awaitable(") + name + ")");
   define(n, t);

@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // A module that is changed between calls and while it is called, and what that leaves in memory.
-#include <malloc.h>
-#include <unistd.h>
-
 #include <atomic>
 #include <catch2/catch.hpp>
-#include <fstream>
 #include <thread>
 
+#include "../resident.h"
 #include "changes.h"
 #include "core/context.h"
 #include "sconce/sconce.h"
@@ -18,15 +15,6 @@ using namespace sconce;
 namespace {
 std::string fixture(const std::string& name) { return std::string(SCONCE_FIXTURES) + "/" + name; }
 float first(const Tensor& t) { return t.data_ptr<const float>()[0]; }
-
-// Bytes that the process has in memory.
-int64_t resident() {
-  malloc_trim(0);
-  std::ifstream in("/proc/self/statm");
-  int64_t size = 0, pages = 0;
-  in >> size >> pages;
-  return pages * sysconf(_SC_PAGESIZE);
-}
 }  // namespace
 
 TEST_CASE("what is replaced is freed: training switched 1,800 times") {
