@@ -339,6 +339,76 @@ struct NonzeroArgs {  // out: [n, dims] int64; in: any
   SCONCE_VIEWS(1, 1);
 };
 
+// ---- prepared calls ----
+// What a shape plan makes of the slots above (runtime/lowering): no operator calls them, so they
+// see floats on the CPU only, in the forms that are said here. A table may lack them (null); then
+// plans are left as they were recorded.
+
+enum class Activation : uint8_t {
+  none,
+  relu,
+  clamp,       // to [p, q]; NaN stays
+  leaky_relu,  // slope p
+  sigmoid,
+  silu,
+  tanh,
+  gelu,  // by erf
+  gelu_tanh,
+  hardswish,
+  hardsigmoid
+};
+// y = act(x + residual), or act(x) + residual; x has its bias already.
+struct Epilogue {
+  Activation act = Activation::none;
+  bool residual_last = false;
+  double p = 0, q = 0;
+};
+// out = epilogue(a @ weight + bias). out, a, residual: [M, N], [M, K], [M, N] with dense rows;
+// residual may be out itself. weight: sizes [K, N], data: what pack_linear made. bias: dense [N].
+// residual and bias may be null.
+struct LinearArgs {
+  TensorView out, a, residual, bias, weight;
+  SCONCE_VIEWS(1, 4);
+  Epilogue then;
+};
+// A convolution, not transposed, of [N, C, H, W] (one spatial dim: H = 1). out and residual are
+// dense with channels last; in is too, or dense in the order of its dims where choose_conv allows
+// it. weight: sizes [O, C/g, kh, kw], data: what pack_conv made.
+struct PreparedConvArgs {
+  TensorView out, in, residual, bias, weight;
+  SCONCE_VIEWS(1, 4);
+  int64_t stride[2], padding[2], dilation[2];
+  int64_t groups;
+  int32_t algorithm;  // what choose_conv said
+  Epilogue then;
+};
+// How a convolution is best done: `algorithm` decides what the packed weights are, -1: not at all.
+struct ConvChoice {
+  int32_t algorithm = -1;
+  bool plain_input = false;  // in may be dense in the order of its dims (a picture's few channels)
+  size_t packed_bytes = 0;
+};
+// One step of a chain of elementwise operators over float registers.
+struct PointwiseStep {
+  enum Kind : uint8_t { unary, binary, ternary };
+  static constexpr uint8_t kNumber = 255;
+  uint8_t kind;
+  uint8_t op;           // Unary, Binary or Ternary
+  uint8_t to, a, b, c;  // registers; b, c: kNumber stands for the step's own number
+  // Of a unary: p, q, r. Of a binary: the number in place of an operand, alpha. Of a ternary: value
+  // and the numbers in place of b and c.
+  float x, y, z;
+};
+// The chain over all elements of out[0]; in[i], of out's sizes (broadcast by strides of 0), fills
+// register i, out[k] takes register result[k]. out[1] to in[7] may be null at the end of each row.
+struct PointwiseArgs {
+  TensorView out[4], in[8];
+  SCONCE_VIEWS(4, 8);
+  const PointwiseStep* steps;
+  int32_t n_steps;
+  uint8_t n_registers, result[4];
+};
+
 // clang-format off
 #define SCONCE_SLOTS(X)                                                                            \
   X(fill, FillArgs)                                                                                \
@@ -368,6 +438,16 @@ struct Kernels {
 #define X(slot, Args) void (*slot)(const Args&) = nullptr;
   SCONCE_SLOTS(X)
 #undef X
+  // Prepared calls, and what makes their weights. b: float [K, N] of any strides; to: 64-byte
+  // aligned.
+  void (*linear)(const LinearArgs&) = nullptr;
+  size_t (*packed_linear_bytes)(int64_t k, int64_t n) = nullptr;
+  void (*pack_linear)(const TensorView& b, void* to) = nullptr;
+  // args: with the plain weight; sizes and layouts of in and out as they will be.
+  void (*prepared_conv)(const PreparedConvArgs&) = nullptr;
+  ConvChoice (*choose_conv)(const PreparedConvArgs&) = nullptr;
+  void (*pack_conv)(const PreparedConvArgs&, void* to) = nullptr;
+  void (*pointwise)(const PointwiseArgs&) = nullptr;
 };
 
 }  // namespace sconce
