@@ -2,6 +2,7 @@
 #include "runtime/shape_plan_replay.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 
 namespace sconce {
@@ -26,6 +27,19 @@ std::vector<Life> lives_of(const PlannedProgram& p) {
   return lives;
 }
 }  // namespace
+
+std::atomic<PlanTimer*> plan_timer{nullptr};
+
+void PlanTimer::run(const std::vector<RecordedCall>& calls, const unsigned char* args) {
+  using Clock = std::chrono::steady_clock;
+  if (seconds.size() != calls.size()) seconds.assign(calls.size(), 0), runs = 0;
+  ++runs;
+  for (size_t i = 0; i < calls.size(); ++i) {
+    const auto start = Clock::now();
+    calls[i].run(args + calls[i].args);
+    seconds[i] += std::chrono::duration<double>(Clock::now() - start).count();
+  }
+}
 
 void place_calls(PlannedProgram& p, ShapePlan& plan) {
   std::vector<Life> lives = lives_of(p);

@@ -68,6 +68,14 @@ struct RecordedCall {
   size_t args;
 };
 
+// Seconds that the calls of replayed plans take, summed over runs: one thread's tool.
+struct PlanTimer {
+  std::vector<double> seconds;  // of each call of the plan that ran last
+  int runs = 0;
+  void run(const std::vector<RecordedCall>& calls, const unsigned char* args);
+};
+extern std::atomic<PlanTimer*> plan_timer;
+
 // One set of shapes: calls, their argument bytes, the places of their views.
 class ShapePlan {
  public:
@@ -208,7 +216,10 @@ class ShapePlan {
             inputs[i].toTensorRef().impl()->storage->note_write();
         }
       } written{*this, inputs};
-      for (const RecordedCall& c : calls) c.run(in->args.data() + c.args);
+      if (PlanTimer* timer = plan_timer.load(std::memory_order_relaxed))
+        timer->run(calls, in->args.data());
+      else
+        for (const RecordedCall& c : calls) c.run(in->args.data() + c.args);
     }
     return finish(std::move(in), inputs);
   }

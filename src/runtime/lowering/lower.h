@@ -8,10 +8,19 @@
 
 namespace sconce {
 
+// Sees the text of each recorded run before and after its lowering, from any thread, one at a time;
+// empty: nobody looks.
+using PlanObserver = std::function<void(const std::string& before, const std::string& after)>;
+void observe_plans(PlanObserver observer);
+
 // All of them, in their order. On the CPU alone.
 void lower(PlannedProgram& p, PackedWeights& weights);
 
-// matrix products and convolutions with constant weights -> packed weights; what follows them
+// What nobody reads isn't computed.
+void remove_dead_calls(PlannedProgram& p);
+// Products, scale, mask and softmax become attention.
+void fuse_attention(PlannedProgram& p);
+// Matrix products and convolutions with constant weights -> packed weights; what follows them
 // element by element (a residual's sum, an activation) becomes their epilogue.
 void fuse_products(PlannedProgram& p, PackedWeights& weights);
 // After fuse_products: storages between convolutions get their channels last.
