@@ -10,6 +10,7 @@
 #include "core/context.h"
 #include "ir/cleanup.h"
 #include "runtime/lowering/lower.h"
+#include "runtime/attribute_reads.h"
 #include "runtime/recording.h"
 #include "support/stack.h"
 
@@ -49,8 +50,8 @@ bool block_suits(Block* b) {
   for (const Node* n : b->nodes()) {
     Symbol k = n->kind;
     if (k == prim::RaiseException) continue;  // a recording that raises is dropped
-    if (k == prim::GetAttr || k == prim::SetAttr || k == prim::fork || has_side_effects(n) ||
-        is_nondeterministic(n) || subgraph(n))
+    if (k == prim::SetAttr || k == prim::fork || has_side_effects(n) || is_nondeterministic(n) ||
+        subgraph(n))
       return false;
     for (Block* inner : n->blocks)
       if (!block_suits(inner)) return false;
@@ -87,14 +88,17 @@ struct ShapePlanCache::State {
   bool layout = false;
   std::unordered_set<const Storage*> constants;
   PackedWeights weights;
+  AttributeReads attributes;
 
   explicit State(bool trusted) : weights(trusted) {}
 
-  std::shared_ptr<ShapePlan> find(size_t hash, const std::vector<IValue>& inputs) {
+  std::shared_ptr<ShapePlan> find(size_t hash, const std::vector<IValue>& inputs,
+                                  const std::vector<IValue>& attributes) {
     std::lock_guard<std::mutex> lock(mutex);
     auto range = plans.equal_range(hash);
     for (auto it = range.first; it != range.second; ++it)
-      if (it->second->matches(inputs)) return it->second;
+      if (it->second->matches(inputs) && it->second->attributes_match(attributes))
+        return it->second;
     return nullptr;
   }
   // Whether to record this call.
@@ -140,6 +144,7 @@ ShapePlanCache::ShapePlanCache(std::shared_ptr<const Plan> plan, bool trusted)
   for (const Storage* s : state_->constants) weights += s->nbytes();
   state_->limit = std::max(state_->limit, weights / 8);
   state_->layout = asks_for_layout(plan_->graph->block());
+  if (auto reads = AttributeReads::of(*plan_->graph)) state_->attributes = std::move(*reads);
 }
 ShapePlanCache::~ShapePlanCache() = default;
 
@@ -153,13 +158,16 @@ std::vector<IValue> ShapePlanCache::run(std::vector<IValue> inputs, const Engine
     p.last_used.store(state_->clock.fetch_add(1, std::memory_order_relaxed),
                       std::memory_order_relaxed);
   };
-  if (auto plan = state_->find(hash, inputs)) {
+  std::vector<IValue> attributes;
+  if (!state_->attributes.empty()) attributes = state_->attributes.values(inputs[0]);
+  if (auto plan = state_->find(hash, inputs, attributes)) {
     used(*plan);
     return plan->run(inputs);
   }
   if (!state_->attempt()) return run_plan(*plan_, std::move(inputs), engine);
   Recording recording(inputs, state_->layout);
   std::vector<IValue> given = inputs;
+  const IValue self = inputs[0];
   std::vector<IValue> out;
   if (recording.given_up()) return run_plan(*plan_, std::move(inputs), engine);
   c.recorder = &recording;
@@ -171,11 +179,18 @@ std::vector<IValue> ShapePlanCache::run(std::vector<IValue> inputs, const Engine
   }
   c.recorder = nullptr;
   PlannedProgram program;
-  std::shared_ptr<ShapePlan> fresh = recording.finish(out.at(0), state_->constants, &program);
+  std::unordered_set<const Storage*> own;
+  for (auto& v : attributes) collect_storages(v, own);
+  if (!own.empty()) own.insert(state_->constants.begin(), state_->constants.end());
+  std::shared_ptr<ShapePlan> fresh =
+      recording.finish(out.at(0), own.empty() ? state_->constants : own, &program);
   if (!fresh) {
     state_->failed();
     return out;
   }
+  for (auto& v : attributes) fresh->attributes.emplace_back(v);
+  // Set by another thread meanwhile: nobody knows which lists were recorded.
+  if (!attributes.empty() && !fresh->attributes_match(state_->attributes.values(self))) return out;
   if (!fresh->device) lower(program, state_->weights);
   fresh->trusted = state_->weights.trusted();
   place_calls(program, *fresh);
@@ -184,15 +199,16 @@ std::vector<IValue> ShapePlanCache::run(std::vector<IValue> inputs, const Engine
   constexpr size_t kSmall = 64 << 10;
   // One that writes what it did not make must not run a second time.
   bool pure = fresh->written_inputs.empty();
-  if (again && pure && fresh->arena_bytes <= kSmall && fresh->matches(given)) *again = given;
+  if (again && pure && fresh->arena_bytes <= kSmall && fresh->matches(given) &&
+      fresh->attributes_match(attributes))
+    *again = given;
   used(*fresh);
   state_->add(hash, std::move(fresh));
   return out;
 }
 
 bool ShapePlanCache::suits(const Graph& g) {
-  if (g.inputs().empty() || !g.inputs()[0]->uses.empty()) return false;
-  return block_suits(g.block());
+  return !g.inputs().empty() && block_suits(g.block()) && AttributeReads::of(g).has_value();
 }
 
 }  // namespace sconce

@@ -9,6 +9,7 @@
 #include "core/assumptions.h"
 #include "core/device.h"
 #include "core/recorder.h"
+#include "runtime/attribute_reads.h"
 #include "runtime/lowering/packed_weights.h"
 #include "sconce/ivalue.h"
 #include "support/stack.h"
@@ -178,6 +179,14 @@ class ShapePlan {
       for (uint32_t i = 1; i < inputs.size(); ++i)
         if (i != w && key[i - 1].tensor && root(i) != root(w) && overlap(w, i, inputs))
           return false;
+    return true;
+  }
+  // What the graph read from its module when it was recorded.
+  std::vector<TensorListForm> attributes;
+  bool attributes_match(const std::vector<IValue>& now) const {
+    if (now.size() != attributes.size()) return false;
+    for (size_t i = 0; i < now.size(); ++i)
+      if (!attributes[i].matches(now[i])) return false;
     return true;
   }
   static uint32_t first_same(const std::vector<IValue>& inputs, uint32_t i) {
