@@ -92,7 +92,6 @@ const char* kMlp =
 TEST_CASE("activations and residuals become part of a linear layer", "[lowering]") {
   for (const char* body : {"torch.relu(y)",
                            "torch.gelu(y)",
-                           "torch.gelu(y, approximate='tanh')",
                            "torch.sigmoid(y)",
                            "torch.silu(y)",
                            "torch.tanh(y)",

@@ -61,13 +61,21 @@ std::optional<PlannedView> with_channels_last(const PlannedView& v, const Base& 
   return w;
 }
 
-// The whole of a storage of `nbytes`, dense in the order of its dims.
+// What a storage of `nbytes` is when v is all of it, or some channels of all its pixels, in the
+// order of the dims.
 std::optional<Base> base_of(const PlannedView& v, size_t nbytes) {
-  if (v.sizes.size() < 3 || v.sizes.size() > 5 || v.place.offset != 0 || !v.contiguous() ||
-      v.dtype != ScalarType::Float || static_cast<size_t>(v.numel() * kFloat32) != nbytes)
+  if (v.sizes.size() < 3 || v.sizes.size() > 5 || v.dtype != ScalarType::Float) return std::nullopt;
+  Base b{v.sizes[0], 0, 1};
+  for (size_t d = v.sizes.size(); d-- > 2;) {
+    if (v.sizes[d] != 1 && v.strides[d] != b.pixels) return std::nullopt;
+    b.pixels *= v.sizes[d];
+  }
+  const int64_t image = b.images * b.pixels;
+  if (image == 0 || static_cast<int64_t>(nbytes) % (image * kFloat32) != 0) return std::nullopt;
+  b.channels = static_cast<int64_t>(nbytes) / (image * kFloat32);
+  if ((v.sizes[1] != 1 && v.strides[1] != b.pixels) ||
+      (b.images != 1 && v.strides[0] != b.channels * b.pixels))
     return std::nullopt;
-  Base b{v.sizes[0], v.sizes[1], 1};
-  for (size_t d = 2; d < v.sizes.size(); ++d) b.pixels *= v.sizes[d];
   return b;
 }
 
@@ -100,7 +108,6 @@ class Layouts {
     for (PlannedCall& c : p_.calls)
       if (c.is<PreparedConvArgs>())
         for (size_t i : {0, 1, 2}) propose(c.views[i]);
-    if (work_.empty()) return;
     // The layout spreads through what lies between convolutions.
     while (!work_.empty()) {
       const uint32_t s = work_.back();
