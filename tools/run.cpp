@@ -113,7 +113,8 @@ int run(const Options& o) {
     if (c.seed) manual_seed(static_cast<uint64_t>(*c.seed));
     std::vector<IValue> given = copy_values(c.inputs);
     move_values(given, o.device);
-    IValue out = m.run_method(c.method, convert_inputs(m, c.method, given));
+    given = convert_inputs(m, c.method, given);
+    IValue out = o.plan ? run_planned(m, c.method, given) : m.run_method(c.method, given);
     print_value(std::cout, out, o.full);
     auto d = difference(out, *c.output, c.tolerance, "output");
     std::cout << (d ? "differs from PyTorch's answer: " + *d : "the same as PyTorch's answer")
