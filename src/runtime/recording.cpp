@@ -23,10 +23,12 @@ Recording::Recording(const std::vector<IValue>& inputs, bool layout)
     const IValue& v = inputs[i];
     Key k;
     kept_.push_back(v);
+    input_storages_.emplace_back();
     if (v.isTensor() && v.box() && !plan_->device)
       plan_->device = v.toTensorRef().impl()->storage->device();
     if (v.isTensor() && v.box() && !v.toTensorRef().quantizer()) {
       const TensorImpl& t = *v.toTensorRef().impl();
+      input_storages_.back() = t.storage;
       k.tensor = true;
       k.device = t.device;
       k.dtype = t.dtype, k.sizes = t.sizes, k.strides = t.strides;
@@ -62,11 +64,48 @@ void Recording::operator_begins(const Operator& op) {
   if (op.custom) give_up();
 }
 void Recording::called(const SlotCall& c) {
-  if (!given_up_ && context().device == plan_->device)
-    record(c);
-  else if (!given_up_)
-    pass_by(c);
+  if (!given_up_) {
+    if (context().device == plan_->device) {
+      if (record(c) && !plan_->device && !made_at_once_.back()) return;
+    } else {
+      pass_by(c);
+    }
+  }
   c.run(c.args);
+}
+void Recording::make_calls() {
+  std::vector<unsigned char> args;
+  while (made_ < program_.calls.size()) {
+    const size_t at = made_++;
+    if (plan_->device || made_at_once_[at]) continue;
+    const PlannedCall& c = program_.calls[at];
+    args = c.args;
+    std::vector<Storage*> written;
+    for (size_t i = 0; i < c.views.size(); ++i) {
+      const PlannedView& view = c.views[i];
+      if (view.absent()) continue;
+      const Place& p = view.place;
+      Storage* s = p.kind == Place::Arena   ? storages_[p.index].storage.get()
+                   : p.kind == Place::Input ? input_storages_[p.index - 1].get()
+                                            : program_.constants[p.index].get();
+      int64_t offset = p.offset;
+      if (p.kind == Place::Input) offset += input_bytes_[s];
+      TensorView v;
+      v.data = static_cast<char*>(s->address()) + offset;
+      v.sizes = view.sizes.data(), v.strides = view.strides.data();
+      v.ndim = static_cast<int32_t>(view.sizes.size());
+      v.dtype = view.dtype;
+      std::memcpy(args.data() + i * sizeof(TensorView), &v, sizeof v);
+      if (c.writes(i)) written.push_back(s);
+    }
+    struct Written {
+      const std::vector<Storage*>& storages;
+      ~Written() {
+        for (Storage* s : storages) s->note_write();
+      }
+    } note{written};
+    c.run(args.data());
+  }
 }
 std::unique_ptr<ShapePlan> Recording::finish(const IValue& out,
                                              const std::unordered_set<const Storage*>& constants,
@@ -84,10 +123,13 @@ std::unique_ptr<ShapePlan> Recording::finish(const IValue& out,
   if (program_.calls.empty() &&
       std::none_of(plan_->key.begin(), plan_->key.end(), [](const Key& k) { return k.tensor; }))
     give_up();
-  if (given_up_ || !describe(out, plan_->result) || given_up_) return nullptr;
+  if (given_up_ || !describe(out, plan_->result) || given_up_) {
+    give_up();
+    return nullptr;
+  }
   for (size_t i = 0; i < storages_.size(); ++i)
     program_.storages[i].nbytes = storages_[i].storage->nbytes();
-  *program = std::move(program_);
+  *program = program_;
   return std::move(plan_);
 }
 
@@ -134,8 +176,11 @@ void Recording::pass_by(const SlotCall& c) {
   }
 }
 
-void Recording::record(const SlotCall& c) {
-  if (std::strcmp(c.name, "random") == 0) return give_up();
+bool Recording::record(const SlotCall& c) {
+  if (std::strcmp(c.name, "random") == 0) {
+    give_up();
+    return false;
+  }
   const bool plain = reads_plain(c);
   PlannedCall call;
   call.run = c.run;
@@ -148,7 +193,10 @@ void Recording::record(const SlotCall& c) {
     PlannedView& view = call.views.emplace_back();
     const Place p = locate(v.data, v.storage);
     if (p.kind == Place::Absent) continue;
-    if (v.storage->device() != plan_->device) return give_up();
+    if (v.storage->device() != plan_->device) {
+      give_up();
+      return false;
+    }
     view.place = p;
     view.dtype = v.dtype;
     const auto n = static_cast<size_t>(v.ndim);
@@ -170,7 +218,11 @@ void Recording::record(const SlotCall& c) {
         written.push_back(p.index);
     }
   }
+  if (given_up_) return false;
   program_.calls.push_back(std::move(call));
+  // The host may look at what follows from sizes alone.
+  made_at_once_.push_back(plan_->device || plain);
+  return true;
 }
 bool Recording::describe(const IValue& v, Result& r) {
   check_stack();

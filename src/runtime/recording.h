@@ -3,6 +3,11 @@
 // storages are the program of a plan. What can't be replayed gives up the recording, never the
 // answer: a host read of elements, a random slot, memory that was written by no slot, a storage
 // that is resized.
+//
+// On the CPU the calls are not made while they are recorded, since nobody looks at what they would
+// write: the plan makes them, lowered, and its answer is the call's. So the first call costs no
+// more than a later one but for the recording, and its answer is the same to the bit. When the
+// recording gives up, the calls so far are made, in their order.
 #pragma once
 #include <memory>
 #include <unordered_map>
@@ -23,15 +28,16 @@ class Recording final : public Recorder {
   void host_read(const Storage* s) override;
   void ran_on_host(const char*) override { give_up(); }
   void operator_begins(const Operator& op) override;
-  void operator_ends() override {}
   void called(const SlotCall& c) override;
   bool given_up() const { return given_up_; }
 
-  // The plan without its calls, which are program's; or null. constants: storages of the code's own
-  // constants.
+  // The plan without its calls, which are program's; or null, and then all calls were made.
+  // constants: storages of the code's own constants.
   std::unique_ptr<ShapePlan> finish(const IValue& out,
                                     const std::unordered_set<const Storage*>& constants,
                                     PlannedProgram* program);
+  // Makes the calls that were put off. After finish() too, instead of running the plan.
+  void make_calls();
 
  private:
   struct Life {
@@ -43,7 +49,10 @@ class Recording final : public Recorder {
     int64_t output = -1;     // escapes as this output
   };
 
-  void give_up() { given_up_ = true; }
+  void give_up() {
+    given_up_ = true;
+    make_calls();
+  }
   bool layout() const { return plan_->layout; }
   // The bytes that a view of input k spans, whose first element lies at `at` from k's.
   static void widen(Key& k, Extent e, int64_t at, ScalarType dtype) {
@@ -55,16 +64,20 @@ class Recording final : public Recorder {
   Place locate(const void* data, const Storage* s);
   bool reads_plain(const SlotCall& c);
   void pass_by(const SlotCall& c);
-  void record(const SlotCall& c);
+  // False: it gave up, before this call.
+  bool record(const SlotCall& c);
   bool describe(const IValue& v, Result& r);
 
   std::unique_ptr<ShapePlan> plan_;
   PlannedProgram program_;
+  size_t made_ = 0;                 // calls before this one were made
+  std::vector<bool> made_at_once_;  // of each call
   std::vector<IValue> kept_;
   bool given_up_ = false;
   std::vector<Life> storages_;
   std::unordered_map<const Storage*, uint32_t> index_, inputs_, foreign_;
   std::unordered_map<const Storage*, int64_t> input_bytes_;
+  std::vector<Ref<Storage>> input_storages_;                  // of each input, or null
   std::unordered_map<const TensorImpl*, int64_t> described_;  // tensors of the result
 };
 

@@ -162,19 +162,19 @@ std::vector<IValue> ShapePlanCache::run(std::vector<IValue> inputs, const Engine
   if (!state_->attributes.empty()) attributes = state_->attributes.values(inputs[0]);
   if (auto plan = state_->find(hash, inputs, attributes)) {
     used(*plan);
-    return plan->run(inputs);
+    return replay(*plan, inputs, engine);
   }
   if (!state_->attempt()) return run_plan(*plan_, std::move(inputs), engine);
   Recording recording(inputs, state_->layout);
-  std::vector<IValue> given = inputs;
-  const IValue self = inputs[0];
-  std::vector<IValue> out;
   if (recording.given_up()) return run_plan(*plan_, std::move(inputs), engine);
+  const std::vector<IValue> given = inputs;
+  std::vector<IValue> out;
   c.recorder = &recording;
   try {
     out = run_plan(*plan_, std::move(inputs), engine);
   } catch (...) {
     c.recorder = nullptr;
+    recording.make_calls();
     throw;
   }
   c.recorder = nullptr;
@@ -190,7 +190,10 @@ std::vector<IValue> ShapePlanCache::run(std::vector<IValue> inputs, const Engine
   }
   for (auto& v : attributes) fresh->attributes.emplace_back(v);
   // Set by another thread meanwhile: nobody knows which lists were recorded.
-  if (!attributes.empty() && !fresh->attributes_match(state_->attributes.values(self))) return out;
+  if (!attributes.empty() && !fresh->attributes_match(state_->attributes.values(given[0]))) {
+    recording.make_calls();
+    return out;
+  }
   if (!fresh->device) lower(program, state_->weights);
   fresh->trusted = state_->weights.trusted();
   place_calls(program, *fresh);
@@ -198,13 +201,23 @@ std::vector<IValue> ShapePlanCache::run(std::vector<IValue> inputs, const Engine
   fresh->prepare();
   constexpr size_t kSmall = 64 << 10;
   // One that writes what it did not make must not run a second time.
-  bool pure = fresh->written_inputs.empty();
-  if (again && pure && fresh->arena_bytes <= kSmall && fresh->matches(given) &&
-      fresh->attributes_match(attributes))
-    *again = given;
+  const bool pure = fresh->written_inputs.empty();
+  if (again && pure && fresh->arena_bytes <= kSmall) *again = given;
   used(*fresh);
-  state_->add(hash, std::move(fresh));
-  return out;
+  state_->add(hash, fresh);
+  if (fresh->device) return out;
+  return replay(*fresh, given, engine);
+}
+
+std::vector<IValue> ShapePlanCache::replay(ShapePlan& plan, const std::vector<IValue>& inputs,
+                                           const Engine& engine) const {
+  if (!plan.written_inputs.empty()) return plan.run(inputs);
+  try {
+    return plan.run(inputs);
+  } catch (const OpError&) {
+    // The interpreter says where.
+    return run_plan(*plan_, inputs, engine);
+  }
 }
 
 bool ShapePlanCache::suits(const Graph& g) {

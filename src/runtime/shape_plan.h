@@ -42,6 +42,8 @@ class ShapePlanCache {
   static bool suits(const Graph& g);
 
  private:
+  std::vector<IValue> replay(ShapePlan& plan, const std::vector<IValue>& inputs,
+                             const Engine& engine) const;
   std::shared_ptr<const Plan> plan_;
   struct State;
   std::unique_ptr<State> state_;
