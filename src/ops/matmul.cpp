@@ -464,8 +464,8 @@ Tensor attention_math(const Tensor& q, const Tensor& k, const Tensor& v, const T
   }
   const Tensor fq = heads(q, L, E), fk = heads(k, S, E), fv = heads(v, S, D);
   const Tensor fr = device ? empty({B, L, D}, q.dtype()) : r;
-  call_slot(
-      AttentionArgs{view_of(fr), view_of(fq), view_of(fk), view_of(fv), view_of(m), scale, causal});
+  call_slot(AttentionArgs{view_of(fr), view_of(fq), view_of(fk), view_of(fv), view_of(m), scale,
+                          causal, false});
   if (device) {
     if (!as_query) return reshape(fr, out);
     copy_to(r, reshape(fr, out));

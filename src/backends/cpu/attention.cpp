@@ -30,6 +30,7 @@ struct Head {
   ScalarType mask_dtype;
   float scale;
   bool causal;
+  bool zeros;  // a row that is masked throughout gives zeros
 };
 
 // What a thread keeps for one head: keys in panels, values.
@@ -81,7 +82,7 @@ float exponentials(const Head& h, int64_t row, float* scores, int64_t n) {
   if (n == 0) return 0.0f;
   if (h.mask) add_mask(h, row, scores, n);
   const float max = largest(scores, n);
-  if ((h.mask || h.causal) && max == -std::numeric_limits<float>::infinity() &&
+  if (h.zeros && max == -std::numeric_limits<float>::infinity() &&
       std::all_of(scores, scores + n, [=](float s) { return s == max; })) {
     std::fill(scores, scores + n, 0.0f);
     return 0.0f;
@@ -152,6 +153,7 @@ void attention_float(const AttentionArgs& a) {
   shape.values = a.v.sizes[lead + 1];
   shape.scale = static_cast<float>(a.scale);
   shape.causal = a.causal;
+  shape.zeros = (a.mask.data || a.causal) && !a.plain_softmax;
   if (a.mask.data) {
     shape.mask_row = step(a.mask, lead);
     shape.mask_column = step(a.mask, lead + 1);
@@ -221,7 +223,7 @@ void attention_double(const AttentionArgs& a) {
         load_tile(a.mask.dtype, address(a.mask, at[4] + i * a.mask.strides[lead]),
                   step(a.mask, lead + 1), S, m.data());
       double max = kHidden;
-      bool hidden = a.mask.data || a.causal;
+      bool hidden = (a.mask.data || a.causal) && !a.plain_softmax;
       for (int64_t j = 0; j < S; ++j) {
         double d = 0;
         for (int64_t e = 0; e < E; ++e) d += q.data()[i * E + e] * k.data()[j * E + e];

@@ -73,6 +73,8 @@ void add_nn(Kernels& k);
 void add_rows(Kernels& k);       // by add_nn
 void add_attention(Kernels& k);  // by add_nn
 void add_rnn(Kernels& k);        // by add_nn
+void add_linear(Kernels& k);
+void add_prepared_conv(Kernels& k);
 
 // C[M x N] = alpha * A[M x K] B[K x N] + beta * C, row strides in elements, any strides within
 // rows.
