@@ -107,6 +107,22 @@ TEST_CASE("attention of all shapes", "[attention]") {
     }
 }
 
+TEST_CASE("attention with keys that are stored column by column", "[attention]") {
+  test::Numbers next;
+  for (const Kernels& k : test::all_tables())
+    for (int64_t queries : {2, 19}) {
+      const Case c{1, 3, queries, 37, 24, 16, false, false, 0};
+      Operands x(c);
+      x.q.random(next, 2), x.k.random(next, 2), x.v.random(next);
+      Floats columns({1, 3, 37, 24}, {0, 37 * 24, 1, 37}), out({1, 3, queries, 16});
+      for (int64_t i = 0; i < columns.numel(); ++i) columns.at(i) = x.k.at(i);
+      k.attention({out.view(), x.q.view(), columns.view(), x.v.view(), {}, 0.2, false, false});
+      INFO(k.name << " queries " << queries);
+      CHECK(worst_error(c, x, out, 0.2) < 2e-6);
+      CHECK(out.intact());
+    }
+}
+
 TEST_CASE("attention of what is masked and of what is no number", "[attention]") {
   test::Numbers next;
   for (const Kernels& k : test::all_tables())

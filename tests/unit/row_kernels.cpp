@@ -206,3 +206,70 @@ TEST_CASE("recurrent cells of all widths", "[row_kernels]") {
         CHECK(c.intact());
       }
 }
+
+TEST_CASE("copies in another order of dims", "[row_kernels]") {
+  test::Numbers next;
+  for (const Kernels& k : test::all_tables())
+    for (int64_t rows : {1, 5, 8, 16, 19, 33, 70})
+      for (int64_t columns : {1, 7, 16, 17, 32, 65})
+        for (int64_t bytes : {1, 2, 4, 8}) {
+          // [2, columns, rows] out of [2, rows, columns], elements of so many bytes.
+          std::vector<uint8_t> in(static_cast<size_t>(2 * rows * columns * bytes)), out(in.size());
+          for (auto& b : in) b = static_cast<uint8_t>(next() * 120);
+          const int64_t sizes[] = {2, columns, rows}, dense[] = {rows * columns, rows, 1},
+                        across[] = {rows * columns, 1, columns};
+          TensorView from, to;
+          from.dtype = to.dtype = bytes == 1   ? kByte
+                                  : bytes == 2 ? kShort
+                                  : bytes == 4 ? kInt
+                                               : kLong;
+          from.ndim = to.ndim = 3;
+          from.sizes = to.sizes = sizes;
+          from.strides = across, to.strides = dense;
+          from.data = in.data(), to.data = out.data();
+          auto check = [&] {
+            bool same = true;
+            for (int64_t p = 0; p < 2; ++p)
+              for (int64_t c = 0; c < columns; ++c)
+                for (int64_t r = 0; r < rows; ++r)
+                  same &=
+                      std::memcmp(&out[static_cast<size_t>(((p * columns + c) * rows + r) * bytes)],
+                                  &in[static_cast<size_t>(((p * rows + r) * columns + c) * bytes)],
+                                  static_cast<size_t>(bytes)) == 0;
+            return same;
+          };
+          INFO(k.name << " " << rows << " x " << columns << " of " << bytes << " bytes");
+          k.copy({to, from});
+          CHECK(check());
+          std::fill(out.begin(), out.end(), uint8_t{77});
+          test::with_threads(3, [&] { k.copy({to, from}); });
+          CHECK(check());
+        }
+}
+
+TEST_CASE("large copies are shared between threads", "[row_kernels]") {
+  test::Numbers next;
+  for (const Kernels& k : test::all_tables()) {
+    Floats heads({4, 130, 12, 64}), merged({4, 12, 130, 64}, {12 * 130 * 64, 130 * 64, 64, 1}),
+        square({700, 900}), turned({700, 900}, {1, 700});
+    heads.random(next), square.random(next);
+    TensorView permuted = heads.view();
+    const int64_t sizes[] = {4, 12, 130, 64}, strides[] = {130 * 12 * 64, 64, 12 * 64, 1};
+    permuted.sizes = sizes, permuted.strides = strides;
+    test::with_threads(3, [&] {
+      k.copy({merged.view(), permuted});
+      k.copy({turned.view(), square.view()});
+    });
+    bool same = turned.same_bits(square);
+    for (int64_t n = 0; n < 4; ++n)
+      for (int64_t h = 0; h < 12; ++h)
+        for (int64_t t = 0; t < 130; ++t)
+          for (int64_t e = 0; e < 64; ++e)
+            same &= merged.at(((n * 12 + h) * 130 + t) * 64 + e) ==
+                    heads.at(((n * 130 + t) * 12 + h) * 64 + e);
+    INFO(k.name);
+    CHECK(same);
+    CHECK(merged.intact());
+    CHECK(turned.intact());
+  }
+}

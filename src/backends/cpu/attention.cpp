@@ -21,10 +21,21 @@ struct Rows {
   int64_t step;
 };
 
+// Rows cut into panels of kPanel columns, the last one as narrow as can be; columns beyond are
+// zero.
+void pack_panels(const float* from, int64_t from_step, int64_t rows, int64_t columns, float* to) {
+  for (int64_t j = 0; j < columns; j += kPanel) {
+    const int64_t width = std::min(columns - j, kPanel), step = padded(width);
+    pack_rows(from + j, from_step, rows, width, to, step);
+    to += rows * step;
+  }
+}
+
 // One head, its operands as dense rows of floats.
 struct Head {
   int64_t queries, keys, width, values;  // L, S, E, D
   Rows q, k, v, out;
+  bool keys_beside;  // k has the keys of one column beside each other: its rows are columns of keys
   const char* mask;  // null, or rows and columns at these distances in bytes
   int64_t mask_row, mask_column;
   ScalarType mask_dtype;
@@ -41,9 +52,12 @@ struct Packed {
 
 Packed pack(const Head& h) {
   Packed p;
-  if (h.queries > kFewRows) {
+  if (h.queries > kFewRows || h.keys_beside) {
     float* keys = thread_scratch<float, 20>().get(static_cast<size_t>(padded(h.keys) * h.width));
-    pack_transposed(h.k.data, h.k.step, h.keys, h.width, keys);
+    if (h.keys_beside)
+      pack_panels(h.k.data, h.k.step, h.width, h.keys, keys);
+    else
+      pack_transposed(h.k.data, h.k.step, h.keys, h.width, keys);
     p.keys = keys;
   }
   p.values = h.v;
@@ -174,7 +188,10 @@ void attention_float(const AttentionArgs& a) {
       for_rows<5>(v, lead, head, head + 1, [&](const int64_t* at) {
         Head h = shape;
         h.q = dense<24>(a.q, at[1]);
-        h.k = dense<25>(a.k, at[2]);
+        h.keys_beside = a.k.dtype == kFloat && a.k.strides[lead] == 1 && h.width > 1 &&
+                        a.k.strides[lead + 1] != 1;
+        h.k = h.keys_beside ? Rows{a.k.ptr<float>() + at[2], a.k.strides[lead + 1]}
+                            : dense<25>(a.k, at[2]);
         h.v = dense<26>(a.v, at[3]);
         h.out =
             direct

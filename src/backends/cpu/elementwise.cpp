@@ -2,13 +2,14 @@
 // Elementwise slots: fill, copy, unary, binary, ternary. One loop per function and compute type
 // over tiles.
 #include "backends/cpu/cpu.h"
-#include "backends/cpu/transpose.h"
 #include "backends/scalar_math.h"
 #include "backends/cpu/vector_math.h"
 #include "backends/special_math.h"
 #include "backends/tiles.h"
 
 namespace sconce::SCONCE_ISA {
+
+bool move_elements(const CopyArgs& a);  // copy.cpp
 
 namespace {
 
@@ -37,73 +38,10 @@ void fill(const FillArgs& a) {
   });
 }
 
-// A copy whose result is dense in one dim and whose source is in another: square by square, so that
-// each cache line is read once. False for other forms.
-bool transpose(const Loops<2>& loops, size_t es) {
-  const auto e = static_cast<int64_t>(es);
-  const int row = loops.nd - 1;
-  int column = row - 1;
-  while (column >= 0 && loops.strides[1][column] != e) --column;
-  if (column < 0 || loops.strides[0][row] != e || loops.strides[1][row] == e || es > 8)
-    return false;
-  const int64_t rows = loops.sizes[column], length = loops.sizes[row];
-  const int64_t to_step = loops.strides[0][column] / e, from_step = loops.strides[1][row] / e;
-  if (rows < 8 || length < 8) return false;
-  Loops<2> outer = loops;
-  outer.sizes[column] = outer.sizes[row] = 1;
-  visit_element_size(es, [&](auto tag) {
-    using T = decltype(tag);
-    Interrupt interrupt;
-    outer.whole_rows([&](char** p, const int64_t*, int64_t) {
-      constexpr int64_t kBlock = kVectorBytes / 4;
-      auto* to = reinterpret_cast<T*>(p[0]);
-      auto* from = reinterpret_cast<const T*>(p[1]);
-      for (int64_t i0 = 0; i0 < length; i0 += kBlock) {
-        interrupt.passed(rows * kBlock);
-        for (int64_t r0 = 0; r0 < rows; r0 += kBlock) {
-          if constexpr (std::is_same_v<T, uint32_t>)
-            if (r0 + kBlock <= rows && i0 + kBlock <= length) {
-              transpose_square(from + i0 * from_step + r0, from_step, to + r0 * to_step + i0,
-                               to_step);
-              continue;
-            }
-          for (int64_t r = r0; r < std::min(rows, r0 + kBlock); ++r)
-            for (int64_t i = i0; i < std::min(length, i0 + kBlock); ++i)
-              to[r * to_step + i] = from[i * from_step + r];
-        }
-      }
-    });
-  });
-  return true;
-}
-
 void copy(const CopyArgs& a) {
+  if (move_elements(a)) return;
   const TensorView* v[] = {&a.out, &a.in};
   Loops<2> loops(v);
-  if (a.out.dtype == a.in.dtype || element_size(a.out.dtype) == 0) {
-    size_t es = element_size(a.out.dtype);
-    if (transpose(loops, es)) return;
-    loops.rows([&](char** p, const int64_t* st, int64_t n) {
-      auto e = static_cast<int64_t>(es);
-      if (st[0] == e && st[1] == e) {
-        std::memmove(p[0], p[1], static_cast<size_t>(n * e));
-        return;
-      }
-      visit_element_size(es, [&](auto tag) {
-        using T = decltype(tag);
-        auto* to = reinterpret_cast<T*>(p[0]);
-        auto* from = reinterpret_cast<const T*>(p[1]);
-        const int64_t x = st[0] / e, y = st[1] / e;
-        if (x == 1 && y == -1)
-          for (int64_t i = 0; i < n; ++i) to[i] = from[-i];
-        else if (x == 1)
-          for (int64_t i = 0; i < n; ++i) to[i] = from[i * y];
-        else
-          for (int64_t i = 0; i < n; ++i) to[i * x] = from[i * y];
-      });
-    });
-    return;
-  }
   // Through the widest kind that loses nothing.
   ScalarType from = a.in.dtype, to = a.out.dtype;
   Compute c = is_complex(from) && is_complex(to) ? Compute::C128

@@ -9,6 +9,11 @@
 
 namespace sconce::SCONCE_ISA {
 
+// Other files' parts of add_nn.
+void add_rows(Kernels& k);
+void add_attention(Kernels& k);
+void add_rnn(Kernels& k);
+
 namespace {
 
 void batch_norm(const BatchNormArgs& a) {

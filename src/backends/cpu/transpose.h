@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Transposes of elements of 4 bytes in registers.
+// Transposes of elements of 4 and 8 bytes in registers.
 #pragma once
 #include <utility>
 
@@ -21,21 +21,25 @@ void exchange(V* r, std::integer_sequence<int, I...>) {
     }
 }
 // Elements of a side of the square that fills the registers.
-constexpr int kSquare = kVectorBytes / 4;
-// A square of kSquare x kSquare elements of 4 bytes; steps in elements.
-inline void transpose_square(const uint32_t* from, int64_t from_step, uint32_t* to,
-                             int64_t to_step) {
-  typedef uint32_t V __attribute__((vector_size(kVectorBytes), aligned(4), may_alias));
-  constexpr auto lanes = std::make_integer_sequence<int, kSquare>{};
-  V r[kSquare];
+template <class T>
+constexpr int square_of() {
+  return kVectorBytes / static_cast<int>(sizeof(T));
+}
+// A square of elements of 4 or 8 bytes; steps in elements.
+template <class T>
+void transpose_square(const T* from, int64_t from_step, T* to, int64_t to_step) {
+  constexpr int kSide = square_of<T>();
+  typedef T V __attribute__((vector_size(kVectorBytes), aligned(sizeof(T)), may_alias));
+  constexpr auto lanes = std::make_integer_sequence<int, kSide>{};
+  V r[kSide];
 #pragma GCC unroll 16
-  for (int i = 0; i < kSquare; ++i) r[i] = *reinterpret_cast<const V*>(from + i * from_step);
+  for (int i = 0; i < kSide; ++i) r[i] = *reinterpret_cast<const V*>(from + i * from_step);
   exchange<1, V>(r, lanes);
   exchange<2, V>(r, lanes);
-  exchange<4, V>(r, lanes);
-  if constexpr (kSquare == 16) exchange<8, V>(r, lanes);
+  if constexpr (kSide >= 8) exchange<4, V>(r, lanes);
+  if constexpr (kSide >= 16) exchange<8, V>(r, lanes);
 #pragma GCC unroll 16
-  for (int i = 0; i < kSquare; ++i) *reinterpret_cast<V*>(to + i * to_step) = r[i];
+  for (int i = 0; i < kSide; ++i) *reinterpret_cast<V*>(to + i * to_step) = r[i];
 }
 
 }  // namespace
