@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "backends/cpu/packed_tile.h"
+#include "backends/cpu/transpose.h"
 #include "backends/cpu/vector_math.h"
 #include "core/thread_pool.h"
 
@@ -60,28 +61,16 @@ int64_t panel_width(int64_t n, int64_t j) {
   return std::min(kPanelColumns, (n - j + L - 1) / L * L);
 }
 
-// Four rows of four, transposed: to[j * step + i] = from[i * pitch + j].
-inline void transpose_four(const float* from, int64_t pitch, float* to, int64_t step) {
-  typedef float F __attribute__((vector_size(16), aligned(4), may_alias));
-  auto row = [&](int64_t i) { return *reinterpret_cast<const F*>(from + i * pitch); };
-  const F a = row(0), b = row(1), c = row(2), d = row(3);
-  const F p = __builtin_shufflevector(a, b, 0, 4, 1, 5),
-          q = __builtin_shufflevector(a, b, 2, 6, 3, 7),
-          r = __builtin_shufflevector(c, d, 0, 4, 1, 5),
-          s = __builtin_shufflevector(c, d, 2, 6, 3, 7);
-  *reinterpret_cast<F*>(to) = __builtin_shufflevector(p, r, 0, 1, 4, 5);
-  *reinterpret_cast<F*>(to + step) = __builtin_shufflevector(p, r, 2, 3, 6, 7);
-  *reinterpret_cast<F*>(to + 2 * step) = __builtin_shufflevector(q, s, 0, 1, 4, 5);
-  *reinterpret_cast<F*>(to + 3 * step) = __builtin_shufflevector(q, s, 2, 3, 6, 7);
-}
-
 void pack_panel(int64_t k, int64_t columns, int64_t width, const float* b, int64_t s0, int64_t s1,
                 float* to) {
   int64_t p = 0;
   if (s0 == 1 && columns % 4 == 0)
     for (; p + 4 <= k; p += 4)
-      for (int64_t c = 0; c < columns; c += 4)
-        transpose_four(b + c * s1 + p, s1, to + p * width + c, width);
+      for (int64_t c = 0; c < columns; c += 4) {
+        const float* from = b + c * s1 + p;
+        transpose_four(load_four(from), load_four(from + s1), load_four(from + 2 * s1),
+                       load_four(from + 3 * s1), to + p * width + c, width);
+      }
   for (; p < k; ++p)
     for (int64_t c = 0; c < columns; ++c) to[p * width + c] = b[p * s0 + c * s1];
   for (int64_t i = 0; i < k && columns < width; ++i)
