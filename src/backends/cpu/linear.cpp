@@ -95,6 +95,59 @@ struct Steps {
   int64_t before(int64_t i) const { return i / parts * taps_each * k + i % parts * k_each; }
 };
 
+// Columns [j, j + width) at a time: a panel, or several whole ones for one or two rows.
+struct Pass {
+  int64_t j, width;
+  const TileShape* shape;
+};
+
+// All rows through a pass's panels.
+void pass_rows(const RowsProduct& p, const Steps& steps, const Pass& pass, TileCall& c,
+               Interrupt& interrupt) {
+  const int64_t count = steps.count(), K = p.taps * p.k, j = pass.j,
+                panel = std::min(pass.width, kPanelColumns), most = pass.shape->most_rows;
+  // Blocks as equal as can be: 49 rows are 4 times 6 and 5 times 5.
+  const int64_t blocks = (p.m + most - 1) / most, small = p.m / blocks, large = p.m % blocks;
+  // What of the panel stays in the cache while all rows pass.
+  const int64_t stages = blocks > 1 ? std::max<int64_t>(1, K * panel * 4 / kCacheBytes) : 1,
+                steps_each = std::max<int64_t>(1, (count + stages - 1) / stages);
+  // Sums of one block, or of all when they wait for the next stage.
+  const int64_t sums = steps_each < count ? most * pass.width : 0;
+  float* scratch =
+      thread_scratch<float, 7>().get(static_cast<size_t>(sums ? sums * blocks : most * pass.width));
+  c.tail = std::min(L, p.n - j - (pass.width - L));
+  // The next panel comes to the cache while this one is used.
+  const float* next = p.b + (j + pass.width) * K;
+  const float* end = p.b + packed_floats(K, std::min(p.n_to, j + pass.width + kPanelColumns));
+  for (int64_t s0 = 0; s0 < count; s0 += steps_each) {
+    const int64_t s1 = std::min(count, s0 + steps_each);
+    for (int64_t block = 0, i = 0; block < blocks; ++block) {
+      const int64_t rows = small + (block < large);
+      const Tile tile = pass.shape->tile[static_cast<size_t>(rows - 1)];
+      c.sums = scratch + block * sums;
+      c.bias = p.bias ? p.bias + j : nullptr;
+      c.residual = p.residual ? p.residual + i * p.residual_pitch + j : nullptr;
+      c.out = p.out + i * p.out_pitch + j;
+      c.ahead = next < end ? next : p.b;
+      c.ahead_step = next < end ? 16 : 0;
+      for (int64_t s = s0; s < s1; ++s) {
+        const int64_t tap = s / steps.parts * steps.taps_each, part = s % steps.parts;
+        c.taps = std::min(steps.taps_each, p.taps - tap);
+        c.k = std::min(steps.k_each, p.k - part * steps.k_each);
+        c.rows = p.rows + tap * p.rows_pitch + i;
+        c.from = p.from + part * steps.k_each;
+        c.b = p.b + j * K + steps.before(s) * panel;
+        c.first = s == 0;
+        c.last = s + 1 == count;
+        tile(c);
+      }
+      if (next < end) next = c.ahead;
+      interrupt.passed(rows * pass.width / L * steps.before(s1 - s0));
+      i += rows;
+    }
+  }
+}
+
 }  // namespace
 
 void pack_panels(int64_t k, int64_t n, const float* b, int64_t s0, int64_t s1, float* to) {
@@ -114,49 +167,27 @@ void pack_panels(int64_t k, int64_t n, const float* b, int64_t s0, int64_t s1, f
 void rows_product(const RowsProduct& p, Interrupt& interrupt) {
   if (p.m <= 0) return;
   const Steps steps(p.taps, p.k);
-  const int64_t count = steps.count(), K = p.taps * p.k;
   TileCall c;
   c.rows_pitch = p.rows_pitch;
   c.residual_pitch = p.residual_pitch;
   c.out_pitch = p.out_pitch;
   c.then = p.then;
-  for (int64_t j = p.n_from; j < p.n_to; j += kPanelColumns) {
-    const int64_t width = panel_width(p.n, j);
-    const TileShape& shape = kTileShapes[static_cast<size_t>(width / L - 1)];
-    // Blocks as equal as can be: 49 rows are 4 times 6 and 5 times 5.
-    const int64_t blocks = (p.m + shape.most_rows - 1) / shape.most_rows, small = p.m / blocks,
-                  large = p.m % blocks;
-    // What of the panel stays in the cache while all rows pass.
-    const int64_t stages = std::max<int64_t>(1, K * width * 4 / kCacheBytes),
-                  steps_each = std::max<int64_t>(1, (count + stages - 1) / stages);
-    const int64_t sums = steps_each < count ? shape.most_rows * width : 0;
-    float* scratch = thread_scratch<float, 7>().get(
-        static_cast<size_t>(sums ? sums * blocks : shape.most_rows * width));
-    c.tail = std::min(L, p.n - j - (width - L));
-    for (int64_t s0 = 0; s0 < count; s0 += steps_each) {
-      const int64_t s1 = std::min(count, s0 + steps_each);
-      for (int64_t block = 0, i = 0; block < blocks; ++block) {
-        const int64_t rows = small + (block < large);
-        const Tile tile = shape.tile[static_cast<size_t>(rows - 1)];
-        c.sums = scratch + block * sums;
-        c.bias = p.bias ? p.bias + j : nullptr;
-        c.residual = p.residual ? p.residual + i * p.residual_pitch + j : nullptr;
-        c.out = p.out + i * p.out_pitch + j;
-        for (int64_t s = s0; s < s1; ++s) {
-          const int64_t tap = s / steps.parts * steps.taps_each, part = s % steps.parts;
-          c.taps = std::min(steps.taps_each, p.taps - tap);
-          c.k = std::min(steps.k_each, p.k - part * steps.k_each);
-          c.rows = p.rows + tap * p.rows_pitch + i;
-          c.from = p.from + part * steps.k_each;
-          c.b = p.b + j * K + steps.before(s) * width;
-          c.first = s == 0;
-          c.last = s + 1 == count;
-          tile(c);
-        }
-        interrupt.passed(rows * width / L * steps.before(s1 - s0));
-        i += rows;
-      }
-    }
+  c.next_panel = p.taps * p.k * kPanelColumns;
+  for (int64_t j = p.n_from; j < p.n_to;) {
+    const int64_t left = (p.n_to - j + L - 1) / L * L, wide = (p.m == 1   ? kPanelsOfRow
+                                                               : p.m == 2 ? kPanelsOfTwoRows
+                                                                          : 1) *
+                                                              kPanelColumns;
+    const Pass pass =
+        left >= wide
+            ? Pass{j, wide,
+                   p.m == 1   ? &kRowShape
+                   : p.m == 2 ? &kTwoRowsShape
+                              : &kTileShapes[kPanelVectors - 1]}
+            : Pass{j, std::min(left, kPanelColumns),
+                   &kTileShapes[static_cast<size_t>(std::min(left, kPanelColumns) / L - 1)]};
+    pass_rows(p, steps, pass, c, interrupt);
+    j += pass.width;
   }
 }
 
