@@ -63,7 +63,7 @@ ConvChoice choose(const PreparedConvArgs& a) {
 
 // Panels of [kh, kw, cg] from weights [og, cg, kh, kw] of any strides.
 void pack_taps_outer(const Shape& s, const float* w, const int64_t* step, float* to) {
-  constexpr int64_t L = Vec<float>::lanes, kChannels = 16;
+  constexpr int64_t L = kPanelLanes, kChannels = 16;
   const int64_t panels = (s.og + kPanelColumns - 1) / kPanelColumns;
   auto pack = [&](int64_t panel) {
     const int64_t o0 = panel * kPanelColumns, columns = std::min(kPanelColumns, s.og - o0),

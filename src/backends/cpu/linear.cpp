@@ -205,12 +205,17 @@ void share_out(const Share& s, const void* self, ShareWork work) {
       chunk = fit;
   }
   chunk = std::min(chunk, s.most_rows);
+  // The rows before part i of count.
+  auto cut = [&](int64_t rows, int64_t i, int64_t count) {
+    const int64_t at = rows * i / count;
+    return i < count && rows / count > s.row_unit ? at / s.row_unit * s.row_unit : at;
+  };
   auto part = [&](int64_t row_from, int64_t row_to, int64_t n_from, int64_t n_to,
                   Interrupt interrupt) {
     // Equal chunks.
     const int64_t rows = row_to - row_from, chunks = (rows + chunk - 1) / chunk;
     for (int64_t i = 0; i < chunks; ++i)
-      work(self, row_from + rows * i / chunks, row_from + rows * (i + 1) / chunks, n_from, n_to,
+      work(self, row_from + cut(rows, i, chunks), row_from + cut(rows, i + 1, chunks), n_from, n_to,
            interrupt);
   };
   const Interrupt limits(context());
@@ -220,18 +225,21 @@ void share_out(const Share& s, const void* self, ShareWork work) {
       static_cast<double>(s.rows) * static_cast<double>(s.n) * static_cast<double>(s.row_work);
   const int64_t threads = pool ? pool->size() : 1;
   if (threads < 2 || work_all < kWorthIt) return part(0, s.rows, 0, s.n, limits);
-  // Each thread reads its own weights, or its own rows, whichever is more.
-  const int64_t parts =
-      work_all > 16 * kWorthIt * static_cast<double>(threads) ? 4 * threads : threads;
+  // Each thread reads its own weights, or its own rows, whichever is more. More parts than threads
+  // let the quicker ones do more, but parts of few rows read the weights too often.
   const bool even = panels >= 4 * threads || panels % threads == 0;
   const bool by_panels = s.rows < 8 * threads || (even && weights > inputs);
-  const int64_t of = by_panels ? panels : s.rows, count = std::min(parts, of);
+  const int64_t of = by_panels ? panels : s.rows,
+                most = by_panels ? panels : std::max(threads, s.rows / 96),
+                wanted =
+                    work_all > 16 * kWorthIt * static_cast<double>(threads) ? 4 * threads : threads,
+                count = std::min({wanted, most, of});
   pool->run(count, [&](int64_t i) {
-    const int64_t from = of * i / count, to = of * (i + 1) / count;
     if (by_panels)
-      part(0, s.rows, from * s.unit, std::min(s.n, to * s.unit), limits);
+      part(0, s.rows, of * i / count * s.unit, std::min(s.n, of * (i + 1) / count * s.unit),
+           limits);
     else
-      part(from, to, 0, s.n, limits);
+      part(cut(of, i, count), cut(of, i + 1, count), 0, s.n, limits);
   });
 }
 

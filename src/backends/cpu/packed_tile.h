@@ -14,15 +14,17 @@ namespace sconce::SCONCE_ISA {
 
 namespace {
 
-using V = typename Vec<float>::type;
-constexpr int64_t L = Vec<float>::lanes;
+constexpr int64_t L = kPanelLanes;
+typedef float V __attribute__((vector_size(L * 4), aligned(4), may_alias));
 
 // All lanes x. (V{} + x would add a zero first: the sum of 0 and -0 is another.)
 inline V splat(float x) {
 #ifdef __AVX512F__
   return V{x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x};
-#else
+#elif defined(__AVX2__)
   return V{x, x, x, x, x, x, x, x};
+#else
+  return V{x, x, x, x};
 #endif
 }
 inline V load(const float* p) { return *reinterpret_cast<const V*>(p); }
@@ -62,7 +64,7 @@ constexpr int most_rows() {
 #elif defined(__AVX2__)
   return NV == 2 ? 6 : 12;
 #else
-  return 6;
+  return NV == 2 ? 4 : 8;  // and a product, which isn't added at once
 #endif
 }
 
@@ -163,7 +165,11 @@ void packed_tile(TileCall& c) {
         for (int v = 0; v < NV; ++v) acc[r][v] += w * x[v];
       }
     };
-    constexpr int kUnroll = MR * NV > 12 ? 2 : 4;
+#ifdef __AVX2__
+    constexpr int kUnroll = MR * NV > 12 || NP > 1 ? 2 : 4;
+#else
+    constexpr int kUnroll = 1;
+#endif
     int64_t i = 0;
     for (; i + kUnroll <= k; i += kUnroll, b += kUnroll * PV * L) {
 #pragma GCC unroll 8
