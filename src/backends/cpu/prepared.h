@@ -3,6 +3,7 @@
 // all of them, and the list of ways to do a convolution.
 #pragma once
 #include "backends/cpu/cpu.h"
+#include "core/interrupt.h"
 
 namespace sconce::SCONCE_ISA {
 
@@ -10,11 +11,16 @@ namespace sconce::SCONCE_ISA {
 // Weights [K, N] as panels of columns: [panel][K][width], of kPanelColumns columns each; the last
 // panel is as many whole vectors wide as it needs, its missing columns are zero. Bytes are a
 // multiple of a vector's, the address is 64-byte aligned.
-constexpr int64_t kPanelVectors = 2;
-constexpr int64_t kPanelColumns = kPanelVectors * Vec<float>::lanes;
+#if defined(__AVX512F__)
+constexpr int64_t kPanelLanes = 16, kPanelVectors = 4;
+#elif defined(__AVX2__)
+constexpr int64_t kPanelLanes = 8, kPanelVectors = 2;
+#else
+constexpr int64_t kPanelLanes = 4, kPanelVectors = 2;
+#endif
+constexpr int64_t kPanelColumns = kPanelVectors * kPanelLanes;
 inline int64_t packed_floats(int64_t k, int64_t n) {
-  constexpr int64_t L = Vec<float>::lanes;
-  return (n + L - 1) / L * L * k;
+  return (n + kPanelLanes - 1) / kPanelLanes * kPanelLanes * k;
 }
 // b[i, j] = b[i s0 + j s1].
 void pack_panels(int64_t k, int64_t n, const float* b, int64_t s0, int64_t s1, float* to);
@@ -36,6 +42,39 @@ struct PanelProduct {
 };
 // On the calling thread; for whole products, of which the plan knows, there is the slot `linear`.
 void panel_product(const PanelProduct& p);
+
+// The same with rows that are in pieces: K = taps * k, row i is the k values at
+// rows[t * rows_pitch + i] + from for each t. For columns [n_from, n_to) only, n_from a multiple of
+// kPanelColumns; out, bias and residual are those of column 0.
+struct RowsProduct {
+  int64_t m, n, taps, k;
+  const float* const* rows;
+  int64_t rows_pitch, from;
+  const float* b;
+  int64_t n_from, n_to;
+  float* out;
+  int64_t out_pitch;
+  const float* bias;
+  const float* residual;
+  int64_t residual_pitch;
+  Epilogue then;
+};
+void rows_product(const RowsProduct& p, Interrupt& interrupt);
+
+// How a product is shared out among threads and cut into what the caches hold. work(self, row_from,
+// row_to, n_from, n_to, interrupt) is called for each part, on any thread.
+struct Share {
+  int64_t rows, n;
+  int64_t unit = kPanelColumns;  // parts begin at columns that are multiples of it
+  int64_t row_work;              // multiplications that a row takes for each column
+  int64_t row_floats;            // floats of a that a row adds
+  int64_t weight_floats;
+  int64_t most_rows = 512;  // of a part, about
+  int64_t row_unit = 1;     // parts of more rows begin at multiples of it
+};
+using ShareWork = void (*)(const void* self, int64_t row_from, int64_t row_to, int64_t n_from,
+                           int64_t n_to, Interrupt& interrupt);
+void share_out(const Share& s, const void* self, ShareWork work);
 
 // tile [rows, columns] = then(tile + bias[column], residual), best called while the tile is in L1.
 // to may be tile or residual; bias and residual may be null.
