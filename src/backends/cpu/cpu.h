@@ -73,6 +73,10 @@ void add_nn(Kernels& k);
 void add_linear(Kernels& k);
 void add_prepared_conv(Kernels& k);
 
+// With channels last, vectors of them (channels_last.cpp). False for other forms.
+bool pool_channels_last(const PoolArgs& a);
+bool batch_norm_channels_last(const BatchNormArgs& a);
+
 // C[M x N] = alpha * A[M x K] B[K x N] + beta * C, row strides in elements, any strides within
 // rows.
 void gemm_f32(int64_t m, int64_t n, int64_t k, float alpha, const float* a, int64_t as0,

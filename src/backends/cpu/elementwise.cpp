@@ -429,6 +429,40 @@ bool binary_bytes(const BinaryArgs& args) {
   return true;
 }
 
+// Floats whose short rows meet one row again and again, as those of an image with channels last and
+// a factor for each channel do: a tile of that row is made once. False for other forms.
+bool binary_repeated_rows(const BinaryArgs& args, const Loops<3>& loops) {
+  constexpr int64_t es = sizeof(float);
+  const int row = loops.nd - 1, above = row - 1;
+  if (args.out.dtype != kFloat || args.a.dtype != kFloat || args.b.dtype != kFloat || above < 0)
+    return false;
+  const int64_t n = loops.sizes[row], rows = loops.sizes[above];
+  if (n > kTile / 2 || rows < 4) return false;
+  for (int k = 0; k < 3; ++k)
+    if (loops.strides[k][row] != es) return false;
+  const int64_t dense = n * es, sa = loops.strides[1][above], sb = loops.strides[2][above];
+  if (loops.strides[0][above] != dense || !((sa == dense && sb == 0) || (sa == 0 && sb == dense)))
+    return false;
+  Loops<3> outer = loops;
+  outer.sizes[row] = outer.sizes[above] = 1;
+  const int64_t at_once = kTile / n;
+  Interrupt interrupt;
+  outer.whole_rows([&](char** p, const int64_t*, int64_t) {
+    alignas(64) float tile[kTile];
+    auto* out = reinterpret_cast<float*>(p[0]);
+    auto *a = reinterpret_cast<const float*>(p[1]), *b = reinterpret_cast<const float*>(p[2]);
+    for (int64_t r = 0; r < std::min(rows, at_once); ++r)
+      std::memcpy(tile + r * n, sa == 0 ? a : b, static_cast<size_t>(n) * sizeof(float));
+    for (int64_t r = 0; r < rows; r += at_once) {
+      const int64_t m = std::min(at_once, rows - r) * n;
+      binary_tile<float>(args, sa == 0 ? tile : a + r * n, sb == 0 ? tile : b + r * n, out + r * n,
+                         m);
+      interrupt.passed(m);
+    }
+  });
+  return true;
+}
+
 void binary(const BinaryArgs& args) {
   if (binary_bytes(args)) return;
   TensorView a = args.a, b = args.b;
@@ -445,6 +479,7 @@ void binary(const BinaryArgs& args) {
   if (sb) stand_in(b);
   const TensorView* v[] = {&args.out, &a, &b};
   Loops<3> loops(v);
+  if (args.compute == Compute::F32 && !sa && !sb && binary_repeated_rows(args, loops)) return;
   visit_compute(args.compute, [&](auto tag) {
     using C = decltype(tag);
     constexpr ScalarType own = own_dtype<C>();
