@@ -2,6 +2,7 @@
 // Elementwise slots: fill, copy, unary, binary, ternary. One loop per function and compute type
 // over tiles.
 #include "backends/cpu/cpu.h"
+#include "backends/cpu/transpose.h"
 #include "backends/scalar_math.h"
 #include "backends/cpu/vector_math.h"
 #include "backends/special_math.h"
@@ -34,34 +35,6 @@ void fill(const FillArgs& a) {
       }
     });
   });
-}
-
-// Swaps the blocks off the diagonal of every 2D x 2D block of the L vectors.
-template <int D, class V, int... I>
-void exchange(V* r, std::integer_sequence<int, I...>) {
-  constexpr int L = sizeof...(I);
-#pragma GCC unroll 16
-  for (int i = 0; i < L; ++i)
-    if (!(i & D)) {
-      V a = r[i], b = r[i + D];
-      r[i] = __builtin_shufflevector(a, b, (I & D ? L + I - D : I)...);
-      r[i + D] = __builtin_shufflevector(a, b, (I & D ? L + I : I + D)...);
-    }
-}
-// A square of L x L elements of 4 bytes; steps in elements.
-void transpose_square(const uint32_t* from, int64_t from_step, uint32_t* to, int64_t to_step) {
-  constexpr int L = kVectorBytes / 4;
-  typedef uint32_t V __attribute__((vector_size(kVectorBytes), aligned(4), may_alias));
-  constexpr auto lanes = std::make_integer_sequence<int, L>{};
-  V r[L];
-#pragma GCC unroll 16
-  for (int i = 0; i < L; ++i) r[i] = *reinterpret_cast<const V*>(from + i * from_step);
-  exchange<1, V>(r, lanes);
-  exchange<2, V>(r, lanes);
-  exchange<4, V>(r, lanes);
-  if constexpr (L == 16) exchange<8, V>(r, lanes);
-#pragma GCC unroll 16
-  for (int i = 0; i < L; ++i) *reinterpret_cast<V*>(to + i * to_step) = r[i];
 }
 
 // A copy whose result is dense in one dim and whose source is in another: square by square, so that

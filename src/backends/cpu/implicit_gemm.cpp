@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "backends/cpu/prepared.h"
-#include "backends/cpu/transpose.h"
+#include "backends/cpu/transpose_four.h"
 #include "core/thread_pool.h"
 
 namespace sconce::SCONCE_ISA {

@@ -1,24 +1,42 @@
 // SPDX-License-Identifier: Apache-2.0
-// Four vectors of four floats, transposed in registers.
+// Transposes of elements of 4 bytes in registers.
 #pragma once
-#include <cstdint>
+#include <utility>
 
 #include "backends/cpu/cpu.h"
 
 namespace sconce::SCONCE_ISA {
+namespace {
 
-typedef float Four __attribute__((vector_size(16), aligned(4), may_alias));
-inline Four load_four(const float* p) { return *reinterpret_cast<const Four*>(p); }
-// to[j * step + i] = row i's element j; written in the order of j.
-inline void transpose_four(Four a, Four b, Four c, Four d, float* to, int64_t step) {
-  const Four p = __builtin_shufflevector(a, b, 0, 4, 1, 5),
-             q = __builtin_shufflevector(a, b, 2, 6, 3, 7),
-             r = __builtin_shufflevector(c, d, 0, 4, 1, 5),
-             s = __builtin_shufflevector(c, d, 2, 6, 3, 7);
-  *reinterpret_cast<Four*>(to) = __builtin_shufflevector(p, r, 0, 1, 4, 5);
-  *reinterpret_cast<Four*>(to + step) = __builtin_shufflevector(p, r, 2, 3, 6, 7);
-  *reinterpret_cast<Four*>(to + 2 * step) = __builtin_shufflevector(q, s, 0, 1, 4, 5);
-  *reinterpret_cast<Four*>(to + 3 * step) = __builtin_shufflevector(q, s, 2, 3, 6, 7);
+// Swaps the blocks off the diagonal of every 2D x 2D block of the L vectors.
+template <int D, class V, int... I>
+void exchange(V* r, std::integer_sequence<int, I...>) {
+  constexpr int L = sizeof...(I);
+#pragma GCC unroll 16
+  for (int i = 0; i < L; ++i)
+    if (!(i & D)) {
+      V a = r[i], b = r[i + D];
+      r[i] = __builtin_shufflevector(a, b, (I & D ? L + I - D : I)...);
+      r[i + D] = __builtin_shufflevector(a, b, (I & D ? L + I : I + D)...);
+    }
+}
+// Elements of a side of the square that fills the registers.
+constexpr int kSquare = kVectorBytes / 4;
+// A square of kSquare x kSquare elements of 4 bytes; steps in elements.
+inline void transpose_square(const uint32_t* from, int64_t from_step, uint32_t* to,
+                             int64_t to_step) {
+  typedef uint32_t V __attribute__((vector_size(kVectorBytes), aligned(4), may_alias));
+  constexpr auto lanes = std::make_integer_sequence<int, kSquare>{};
+  V r[kSquare];
+#pragma GCC unroll 16
+  for (int i = 0; i < kSquare; ++i) r[i] = *reinterpret_cast<const V*>(from + i * from_step);
+  exchange<1, V>(r, lanes);
+  exchange<2, V>(r, lanes);
+  exchange<4, V>(r, lanes);
+  if constexpr (kSquare == 16) exchange<8, V>(r, lanes);
+#pragma GCC unroll 16
+  for (int i = 0; i < kSquare; ++i) *reinterpret_cast<V*>(to + i * to_step) = r[i];
 }
 
+}  // namespace
 }  // namespace sconce::SCONCE_ISA
