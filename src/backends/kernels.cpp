@@ -17,12 +17,14 @@ namespace sconce {
   void add_gemm(Kernels&);          \
   void add_conv(Kernels&);          \
   void add_nn(Kernels&);            \
+  void add_pointwise(Kernels&);     \
   inline void add_all(Kernels& k) { \
     add_elementwise(k);             \
     add_reduce(k);                  \
     add_gemm(k);                    \
     add_conv(k);                    \
     add_nn(k);                      \
+    add_pointwise(k);               \
   }                                 \
   }
 SCONCE_DECLARE(base)

@@ -70,6 +70,7 @@ void add_reduce(Kernels& k);
 void add_gemm(Kernels& k);
 void add_conv(Kernels& k);
 void add_nn(Kernels& k);
+void add_pointwise(Kernels& k);
 
 // C[M x N] = alpha * A[M x K] B[K x N] + beta * C, row strides in elements, any strides within
 // rows.

@@ -209,9 +209,8 @@ inline float vexpm1(float x) {
 }
 
 // False when the function has no vector form.
-inline bool vector_unary(const UnaryArgs& a, const float* in, float* out, int64_t n) {
-  const auto op = a.op;
-  const auto p = static_cast<float>(a.p), q = static_cast<float>(a.q), r = static_cast<float>(a.r);
+inline bool vector_unary(Unary op, float p, float q, float r, const float* in, float* out,
+                         int64_t n) {
   switch (op) {
     case Unary::log2:
       for (int64_t i = 0; i < n; ++i) out[i] = vlog_base<2>(in[i]);
@@ -263,9 +262,18 @@ inline bool vector_unary(const UnaryArgs& a, const float* in, float* out, int64_
       return true;
     case Unary::sin:
     case Unary::cos: {
-      if (!all_below(in, n, 8192.0f)) return false;
       int32_t shift = op == Unary::cos;
-      for (int64_t i = 0; i < n; ++i) out[i] = vsin_quadrant(in[i], shift);
+      if (all_below(in, n, 8192.0f)) {
+        for (int64_t i = 0; i < n; ++i) out[i] = vsin_quadrant(in[i], shift);
+        return true;
+      }
+      // Each element as it would be in any other company.
+      for (int64_t i = 0; i < n; ++i) {
+        const float x = in[i];
+        out[i] = std::fabs(x) < 8192.0f ? vsin_quadrant(x, shift)
+                 : shift                ? std::cos(x)
+                                        : std::sin(x);
+      }
       return true;
     }
     case Unary::tanh:
