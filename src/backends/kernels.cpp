@@ -18,6 +18,8 @@ namespace sconce {
   void add_conv(Kernels&);          \
   void add_nn(Kernels&);            \
   void add_pointwise(Kernels&);     \
+  void add_linear(Kernels&);        \
+  void add_prepared_conv(Kernels&); \
   inline void add_all(Kernels& k) { \
     add_elementwise(k);             \
     add_reduce(k);                  \
@@ -25,6 +27,8 @@ namespace sconce {
     add_conv(k);                    \
     add_nn(k);                      \
     add_pointwise(k);               \
+    add_linear(k);                  \
+    add_prepared_conv(k);           \
   }                                 \
   }
 SCONCE_DECLARE(base)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Chains of elementwise operators against the separate slots: the same bits, whatever the layouts,
 // the place of an element or the number of threads.
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <cstring>
@@ -65,9 +66,9 @@ int64_t difference(Operand& a, Operand& b) {
   return -1;
 }
 
-class Random {
+class Source {
  public:
-  explicit Random(uint32_t seed) : engine_(seed) {}
+  explicit Source(uint32_t seed) : engine_(seed) {}
   int64_t below(int64_t n) { return static_cast<int64_t>(engine_() % static_cast<uint32_t>(n)); }
   bool one_in(int64_t n) { return below(n) == 0; }
   template <class T, size_t N>
@@ -204,7 +205,7 @@ struct Program {
   }
 };
 
-Program random_program(Random& random) {
+Program random_program(Source& random) {
   Program p;
   p.sizes = random.sizes();
   const int64_t n_in = 1 + random.below(random.one_in(4) ? 8 : 3);
@@ -269,7 +270,7 @@ void check(Program& p) {
 }  // namespace
 
 TEST_CASE("an elementwise function's result depends on its operands alone", "[pointwise]") {
-  Random random(1);
+  Source random(1);
   const Dims sizes = {1200};
   for (int round = 0; round < 3; ++round) {
     std::vector<Operand> all(3, dense(sizes)), one(3, dense({1}));
@@ -298,7 +299,7 @@ TEST_CASE("an elementwise function's result depends on its operands alone", "[po
 }
 
 TEST_CASE("random chains give the bits of the separate slots", "[pointwise]") {
-  Random random(2);
+  Source random(2);
   for (int i = 0; i < 400; ++i) {
     CAPTURE(i);
     Program p = random_program(random);
@@ -334,7 +335,7 @@ TEST_CASE("a chain may write over what it reads", "[pointwise]") {
 }
 
 TEST_CASE("chains over broadcast operands of every form", "[pointwise]") {
-  Random random(3);
+  Source random(3);
   const uint8_t mul = static_cast<uint8_t>(Binary::mul), add = static_cast<uint8_t>(Binary::add);
   for (const Dims& sizes :
        std::vector<Dims>{{2, 24, 7, 7}, {2, 600, 3}, {3, 5, 700}, {1, 1, 1}, {40, 3}})
@@ -360,7 +361,7 @@ TEST_CASE("chains over broadcast operands of every form", "[pointwise]") {
 }
 
 TEST_CASE("chains give the same bits on any number of threads", "[pointwise]") {
-  Random random(4);
+  Source random(4);
   ThreadPool pool(3);
   for (const Dims& sizes : std::vector<Dims>{{40000}, {300, 70, 3}, {64, 56, 33}}) {
     Program p;
