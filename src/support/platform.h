@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The only place that knows the operating system: mapped files, shared libraries.
+// The only place that knows the operating system: mapped files, shared libraries,
+// processors.
 #pragma once
 #include <cstddef>
 #include <functional>
@@ -32,6 +33,9 @@ std::string library_error();
 // The folder of the running program; "." when it isn't known.
 std::string program_folder();
 void* library_symbol(void* library, const char* symbol);
+// How many processors this thread may run on at once: its affinity, cut to what its control group
+// grants (rounded down, but at least 1).
+int usable_processors();
 // The process gets at most this many bytes more from the system, for as long as it runs; asking for
 // more fails as if there were none. Does nothing where a sanitizer keeps its own memory.
 void limit_process_memory(size_t more);
