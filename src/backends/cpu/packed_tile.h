@@ -25,15 +25,15 @@ inline V splat(float x) {
   return V{x, x, x, x, x, x, x, x};
 #endif
 }
-inline V load(const float* p) { return *reinterpret_cast<const V*>(p); }
-inline void store(float* p, V x) { *reinterpret_cast<V*>(p) = x; }
+inline V load_v(const float* p) { return *reinterpret_cast<const V*>(p); }
+inline void store_v(float* p, V x) { *reinterpret_cast<V*>(p) = x; }
 
 // The first n lanes, 0 < n <= L; nothing beyond is touched, the others of what is loaded are zero.
 #ifdef __AVX512F__
-inline V load_part(const float* p, int64_t n) {
+inline V load_tail(const float* p, int64_t n) {
   return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << n) - 1), p);
 }
-inline void store_part(float* p, V x, int64_t n) {
+inline void store_tail(float* p, V x, int64_t n) {
   _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << n) - 1), x);
 }
 #elif defined(__AVX2__)
@@ -41,15 +41,15 @@ inline __m256i first_lanes(int64_t n) {
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)),
                             _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
-inline V load_part(const float* p, int64_t n) { return _mm256_maskload_ps(p, first_lanes(n)); }
-inline void store_part(float* p, V x, int64_t n) { _mm256_maskstore_ps(p, first_lanes(n), x); }
+inline V load_tail(const float* p, int64_t n) { return _mm256_maskload_ps(p, first_lanes(n)); }
+inline void store_tail(float* p, V x, int64_t n) { _mm256_maskstore_ps(p, first_lanes(n), x); }
 #else
-inline V load_part(const float* p, int64_t n) {
+inline V load_tail(const float* p, int64_t n) {
   V x{};
   for (int64_t i = 0; i < n; ++i) x[i] = p[i];
   return x;
 }
-inline void store_part(float* p, V x, int64_t n) {
+inline void store_tail(float* p, V x, int64_t n) {
   for (int64_t i = 0; i < n; ++i) p[i] = x[i];
 }
 #endif
@@ -96,7 +96,7 @@ void activate(const Epilogue& then, float* x, int64_t n);
 template <int MR, int NV>
 void finish_tile(const TileCall& c, V (&acc)[MR][NV]) {
   auto at = [&](const float* p, int v) __attribute__((always_inline)) {
-    return v == NV - 1 && c.tail < L ? load_part(p + v * L, c.tail) : load(p + v * L);
+    return v == NV - 1 && c.tail < L ? load_tail(p + v * L, c.tail) : load_v(p + v * L);
   };
   const Epilogue& e = c.then;
   if (c.bias) {
@@ -120,9 +120,9 @@ void finish_tile(const TileCall& c, V (&acc)[MR][NV]) {
     }
     default: {
       alignas(64) float tile[MR * NV * L];
-      SCONCE_EACH_SUM store(tile + (r * NV + v) * L, acc[r][v]);
+      SCONCE_EACH_SUM store_v(tile + (r * NV + v) * L, acc[r][v]);
       activate(e, tile, MR * NV * L);
-      SCONCE_EACH_SUM acc[r][v] = load(tile + (r * NV + v) * L);
+      SCONCE_EACH_SUM acc[r][v] = load_v(tile + (r * NV + v) * L);
     }
   }
   if (c.residual && e.residual_last)
@@ -130,9 +130,9 @@ void finish_tile(const TileCall& c, V (&acc)[MR][NV]) {
   SCONCE_EACH_SUM {
     float* to = c.out + r * c.out_pitch + v * L;
     if (v == NV - 1 && c.tail < L)
-      store_part(to, acc[r][v], c.tail);
+      store_tail(to, acc[r][v], c.tail);
     else
-      store(to, acc[r][v]);
+      store_v(to, acc[r][v]);
   }
 }
 
@@ -149,7 +149,7 @@ void packed_tile(const TileCall& c) {
     auto step = [&](int64_t i, int64_t u) __attribute__((always_inline)) {
       V x[NV];
 #pragma GCC unroll 32
-      for (int v = 0; v < NV; ++v) x[v] = load(b + (u * NV + v) * L);
+      for (int v = 0; v < NV; ++v) x[v] = load_v(b + (u * NV + v) * L);
 #pragma GCC unroll 32
       for (int r = 0; r < MR; ++r) {
         const V w = splat(row[r][i + u]);
@@ -165,11 +165,11 @@ void packed_tile(const TileCall& c) {
     }
     for (; i < k; ++i, b += NV * L) step(i, 0);
   }
-  if (!c.first) SCONCE_EACH_SUM acc[r][v] += load(c.sums + (r * NV + v) * L);
+  if (!c.first) SCONCE_EACH_SUM acc[r][v] += load_v(c.sums + (r * NV + v) * L);
   if (c.last)
     finish_tile<MR, NV>(c, acc);
   else
-    SCONCE_EACH_SUM store(c.sums + (r * NV + v) * L, acc[r][v]);
+    SCONCE_EACH_SUM store_v(c.sums + (r * NV + v) * L, acc[r][v]);
 }
 
 // packed_tile for every size of tile.
