@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <chrono>
+#include <sstream>
 #include <cstdio>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -13,7 +14,9 @@
 #include "numpy.h"
 #include "print_value.h"
 #include "progress.h"
+#include "runtime/lowering/lower.h"
 #include "runtime/profile.h"
+#include "runtime/shape_plan_replay.h"
 #include "sconce/sconce.h"
 
 namespace sconce::tool {
@@ -25,7 +28,7 @@ struct Options {
   InputOptions inputs;
   int threads = 1;
   int64_t seed = -1;
-  bool profile = false, strict = false, full = false, tf32 = false;
+  bool profile = false, plan = false, strict = false, full = false, tf32 = false;
 };
 
 void print_profile(Profile& p, double seconds, bool on_device) {
@@ -63,6 +66,26 @@ IValue run_profiled(const Module& m, const std::string& method, std::vector<IVal
   return out;
 }
 
+// The call, recorded and replayed, with the kernel calls of the replay and their times on stderr.
+IValue run_planned(const Module& m, const std::string& method, const std::vector<IValue>& inputs) {
+  std::string text;
+  observe_plans([&](const std::string&, const std::string& after) { text = after; });
+  IValue out = m.run_method(method, inputs);
+  observe_plans({});
+  PlanTimer timer;
+  plan_timer = &timer;
+  for (int i = 0; i < 10; ++i) (void)m.run_method(method, inputs);
+  plan_timer = nullptr;
+  if (!timer.runs) std::fprintf(stderr, "the call can't be replayed\n");
+  std::istringstream lines(text);
+  std::string line;
+  for (double s : timer.seconds) {
+    std::getline(lines, line);
+    std::fprintf(stderr, "%9.4f ms  %s\n", s * 1e3 / timer.runs, line.c_str());
+  }
+  return out;
+}
+
 void save(const std::string& path, const IValue& v) {
   const Tensor* t = v.isTensor() ? &v.toTensorRef() : nullptr;
   if (!t) raise<Error>("--out writes one tensor as .npy; the method returned ", v.tag_name());
@@ -90,7 +113,8 @@ int run(const Options& o) {
     if (c.seed) manual_seed(static_cast<uint64_t>(*c.seed));
     std::vector<IValue> given = copy_values(c.inputs);
     move_values(given, o.device);
-    IValue out = m.run_method(c.method, convert_inputs(m, c.method, given));
+    given = convert_inputs(m, c.method, given);
+    IValue out = o.plan ? run_planned(m, c.method, given) : m.run_method(c.method, given);
     print_value(std::cout, out, o.full);
     auto d = difference(out, *c.output, c.tolerance, "output");
     std::cout << (d ? "differs from PyTorch's answer: " + *d : "the same as PyTorch's answer")
@@ -101,6 +125,7 @@ int run(const Options& o) {
   move_values(inputs, o.device);
   inputs = method_inputs(m, o.method, inputs);
   IValue out = o.profile ? run_profiled(m, o.method, std::move(inputs), o.device != "cpu")
+               : o.plan  ? run_planned(m, o.method, inputs)
                          : m.run_method(o.method, std::move(inputs));
   if (o.out.empty())
     print_value(std::cout, out, o.full);
@@ -129,6 +154,7 @@ Command add_run(CLI::App& app) {
   c->add_option("--threads", o->threads, "threads of one operator")->check(CLI::Range(1, 1024));
   c->add_flag("--profile", o->profile,
               "what the time goes to, by operator and kernel slot, on stderr");
+  c->add_flag("--plan", o->plan, "also print the kernel calls of a replayed call, and their times");
   c->add_option("--seed", o->seed, "seed of the generator");
   c->add_option("--mode", o->mode, "interpret or optimized")
       ->check(CLI::IsMember({"interpret", "optimized"}))

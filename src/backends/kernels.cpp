@@ -17,12 +17,16 @@ namespace sconce {
   void add_gemm(Kernels&);          \
   void add_conv(Kernels&);          \
   void add_nn(Kernels&);            \
+  void add_linear(Kernels&);        \
+  void add_prepared_conv(Kernels&); \
   inline void add_all(Kernels& k) { \
     add_elementwise(k);             \
     add_reduce(k);                  \
     add_gemm(k);                    \
     add_conv(k);                    \
     add_nn(k);                      \
+    add_linear(k);                  \
+    add_prepared_conv(k);           \
   }                                 \
   }
 SCONCE_DECLARE(base)

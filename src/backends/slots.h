@@ -269,6 +269,7 @@ struct AttentionArgs {
   SCONCE_VIEWS(1, 4);
   double scale;
   bool causal;
+  bool plain_softmax;  // a row that sees nothing is NaN, as of a softmax; else it is zeros
 };
 // One step of an LSTM or GRU: gates [B, 4H or 3H] hold x W^T + b, hidden_gates h U^T + b, or for an
 // LSTM gates hold both.

@@ -458,7 +458,7 @@ Tensor attention_math(const Tensor& q, const Tensor& k, const Tensor& v, const T
   Tensor fq = flat(q), fk = flat(k), fv = flat(v);
   if (r.numel())
     call_slot(AttentionArgs{view_of(r), view_of(fq), view_of(fk), view_of(fv), view_of(m), scale,
-                            causal});
+                            causal, false});
   (void)E;
   return reshape(r, out);
 }

@@ -70,6 +70,8 @@ void add_reduce(Kernels& k);
 void add_gemm(Kernels& k);
 void add_conv(Kernels& k);
 void add_nn(Kernels& k);
+void add_linear(Kernels& k);
+void add_prepared_conv(Kernels& k);
 
 // C[M x N] = alpha * A[M x K] B[K x N] + beta * C, row strides in elements, any strides within
 // rows.

@@ -168,7 +168,7 @@ void unary_tile(const UnaryArgs& a, const T* in, T* out, int64_t n) {
   [[maybe_unused]] const auto p = static_cast<T>(a.p), q = static_cast<T>(a.q),
                               r = static_cast<T>(a.r);
   if constexpr (std::is_same_v<T, float>)
-    if (vector_unary(a, in, out, n)) return;
+    if (vector_unary(a.op, p, q, r, in, out, n)) return;
   switch (a.op) {
 // clang-format off
 #define LOOP(expr)                      \

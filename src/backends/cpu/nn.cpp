@@ -477,9 +477,9 @@ void attention(const AttentionArgs& a) {
         if (a.causal)
           for (int64_t j = i + 1; j < S; ++j)
             s[static_cast<size_t>(j)] = -std::numeric_limits<C>::infinity();
-        bool all_masked = (a.mask.data || a.causal) && std::all_of(s.begin(), s.end(), [](C x) {
-                            return x == -std::numeric_limits<C>::infinity();
-                          });
+        bool all_masked = (a.mask.data || a.causal) && !a.plain_softmax &&
+                          std::all_of(s.begin(), s.end(),
+                                      [](C x) { return x == -std::numeric_limits<C>::infinity(); });
         if (all_masked)
           std::fill(s.begin(), s.end(), C(0));  // a row that sees nothing gives zeros
         else

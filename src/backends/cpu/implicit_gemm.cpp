@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: Apache-2.0
+// Convolutions as products of packed weights with rows that lie in the input (an indirect
+// convolution, Dukhan 2019): a table says where the channels of each output pixel's taps begin,
+// outside of the image is a row of zeros. Few channels: a tap is a whole row of the kernel, whose
+// columns lie side by side.
+#include <algorithm>
+
+#include "backends/cpu/prepared.h"
+#include "core/thread_pool.h"
+
+namespace sconce::SCONCE_ISA {
+
+namespace {
+
+// K in the order of [kh, kw, C/g]; [C, kh, kw]; [kh, kw, C] in taps of kw C.
+enum Variant : int32_t { by_table, by_planes, by_lines };
+
+struct Shape {
+  int64_t images, C, H, W, O, OH, OW, cg, og, kh, kw, K, pixels;
+  explicit Shape(const PreparedConvArgs& a)
+      : images(a.in.sizes[0]),
+        C(a.in.sizes[1]),
+        H(a.in.sizes[2]),
+        W(a.in.sizes[3]),
+        O(a.out.sizes[1]),
+        OH(a.out.sizes[2]),
+        OW(a.out.sizes[3]),
+        cg(a.weight.sizes[1]),
+        og(O / a.groups),
+        kh(a.weight.sizes[2]),
+        kw(a.weight.sizes[3]),
+        K(cg * kh * kw),
+        pixels(images * OH * OW) {}
+};
+
+// Dims of size 1 may have any stride.
+bool channels_last(const TensorView& v) {
+  int64_t run = 1;
+  for (const int d : {1, 3, 2, 0}) {
+    if (v.sizes[d] != 1 && v.strides[d] != run) return false;
+    run *= v.sizes[d];
+  }
+  return true;
+}
+
+ConvChoice choose(const PreparedConvArgs& a) {
+  if (a.in.ndim != 4 || a.in.dtype != kFloat || a.out.numel() == 0 || a.in.numel() == 0) return {};
+  const Shape s(a);
+  if (a.groups > 1 && (s.cg < 8 || s.og < 8)) return {};
+  const bool lines = a.groups == 1 && (a.dilation[1] == 1 || s.kw == 1);
+  ConvChoice c;
+  if (s.C <= 4 && lines) {
+    c.algorithm = by_planes;
+    c.plain_input = true;
+  } else if (s.C < 16 && lines) {
+    c.algorithm = by_lines;
+  } else if (s.cg >= 8) {
+    c.algorithm = by_table;
+  } else {
+    return {};
+  }
+  // A few output channels would leave most of a register's lanes empty.
+  if (s.og < 4 && s.kh * s.kw > 1 && s.pixels > 64) return {};
+  c.packed_bytes = static_cast<size_t>(a.groups * packed_floats(s.K, s.og)) * sizeof(float);
+  return c;
+}
+
+// Panels of [kh, kw, cg] from weights [og, cg, kh, kw] of any strides.
+void pack_taps_outer(const Shape& s, const float* w, const int64_t* step, float* to) {
+  constexpr int64_t L = Vec<float>::lanes, kChannels = 16;
+  const int64_t panels = (s.og + kPanelColumns - 1) / kPanelColumns;
+  auto pack = [&](int64_t panel) {
+    const int64_t o0 = panel * kPanelColumns, columns = std::min(kPanelColumns, s.og - o0),
+                  width = (columns + L - 1) / L * L;
+    float* out = to + o0 * s.K;
+    if (columns < width) std::fill(out, out + s.K * width, 0.0f);
+    for (int64_t c0 = 0; c0 < s.cg; c0 += kChannels)
+      for (int64_t o = 0; o < columns; ++o)
+        for (int64_t y = 0; y < s.kh; ++y)
+          for (int64_t x = 0; x < s.kw; ++x) {
+            const float* from = w + (o0 + o) * step[0] + y * step[2] + x * step[3];
+            float* row = out + (y * s.kw + x) * s.cg * width + o;
+            for (int64_t c = c0; c < std::min(s.cg, c0 + kChannels); ++c)
+              row[c * width] = from[c * step[1]];
+          }
+  };
+  ThreadPool* pool = context().pool;
+  if (pool && s.og * s.K > 1 << 18)
+    pool->run(panels, pack);
+  else
+    for (int64_t i = 0; i < panels; ++i) pack(i);
+}
+
+void pack(const PreparedConvArgs& a, void* to) {
+  const Shape s(a);
+  const float* w = a.weight.ptr<const float>();
+  const int64_t* step = a.weight.strides;
+  auto* out = static_cast<float*>(to);
+  for (int64_t g = 0; g < a.groups; ++g, w += s.og * step[0], out += packed_floats(s.K, s.og)) {
+    if (s.kh * s.kw == 1) {
+      pack_panels(s.K, s.og, w, step[1], step[0], out);
+    } else if (conv_variant(a) == by_planes) {
+      // As [C, kh, kw] channels of one pixel.
+      Shape planes = s;
+      planes.kh = s.cg;
+      planes.kw = s.kh;
+      planes.cg = s.kw;
+      const int64_t steps[] = {step[0], step[3], step[1], step[2]};
+      pack_taps_outer(planes, w, steps, out);
+    } else {
+      pack_taps_outer(s, w, step, out);
+    }
+  }
+}
+
+void fill_rows(const float** rows, int64_t n, const float* first, int64_t step) {
+  for (int64_t i = 0; i < n; ++i) rows[i] = first + i * step;
+}
+
+// What is the same for all parts of a call.
+struct Call {
+  const PreparedConvArgs& a;
+  Shape s;
+  // Where pixel 0's part of the output is, for a product over `rows`.
+  RowsProduct product(int64_t first, int64_t m, int64_t taps, int64_t k,
+                      const float* const* rows) const {
+    return {m,
+            s.og,
+            taps,
+            k,
+            rows,
+            m,
+            0,
+            a.weight.ptr<const float>(),
+            0,
+            s.og,
+            a.out.ptr<float>() + first * s.O,
+            s.O,
+            a.bias.ptr<const float>(),
+            a.residual.data ? a.residual.ptr<const float>() + first * s.O : nullptr,
+            s.O,
+            a.then};
+  }
+};
+
+// rows[tap * (to - from) + i]: where the channels of pixel from + i's tap lie.
+void find_rows(const Call& call, int64_t from, int64_t to, const float* zeros, const float** rows) {
+  const PreparedConvArgs& a = call.a;
+  const Shape& s = call.s;
+  const float* in = a.in.ptr<const float>();
+  const int64_t m = to - from, sw = a.stride[1];
+  if (s.kh * s.kw == 1 && a.stride[0] == 1 && sw == 1 && a.padding[0] == 0 && a.padding[1] == 0)
+    return fill_rows(rows, m, in + from * s.C, s.C);
+  for (int64_t i = from; i < to;) {
+    const int64_t x0 = i % s.OW, y0 = i / s.OW % s.OH, image = i / (s.OW * s.OH),
+                  n = std::min(to - i, s.OW - x0);
+    const float** r = rows + (i - from);
+    for (int64_t ky = 0; ky < s.kh; ++ky) {
+      const int64_t y = y0 * a.stride[0] - a.padding[0] + ky * a.dilation[0];
+      for (int64_t kx = 0; kx < s.kw; ++kx, r += m) {
+        if (y < 0 || y >= s.H) {
+          fill_rows(r, n, zeros, 0);
+          continue;
+        }
+        // Pixels lo to hi of the run are within the row.
+        const int64_t x = x0 * sw - a.padding[1] + kx * a.dilation[1],
+                      lo = std::min(n, x < 0 ? (-x + sw - 1) / sw : 0),
+                      hi = std::max(lo, std::min(n, x < s.W ? (s.W - 1 - x) / sw + 1 : 0));
+        fill_rows(r, lo, zeros, 0);
+        fill_rows(r + lo, hi - lo, in + ((image * s.H + y) * s.W + x + lo * sw) * s.C, sw * s.C);
+        fill_rows(r + hi, n - hi, zeros, 0);
+      }
+    }
+    i += n;
+  }
+}
+
+// Pixels [from, to) by the table. With groups the columns are whole groups'.
+void table_part(const void* self, int64_t from, int64_t to, int64_t n_from, int64_t n_to,
+                Interrupt& interrupt) {
+  const auto& call = *static_cast<const Call*>(self);
+  const Shape& s = call.s;
+  const int64_t m = to - from, taps = s.kh * s.kw;
+  float* zeros = thread_scratch<float, 8>().get(static_cast<size_t>(s.C));
+  std::fill(zeros, zeros + s.C, 0.0f);
+  const float** rows = thread_scratch<const float*, 0>().get(static_cast<size_t>(m * taps));
+  find_rows(call, from, to, zeros, rows);
+  RowsProduct p = call.product(from, m, taps, s.cg, rows);
+  if (call.a.groups == 1) {
+    p.n_from = n_from;
+    p.n_to = n_to;
+    return rows_product(p, interrupt);
+  }
+  const RowsProduct first = p;
+  for (int64_t g = n_from / s.og; g < n_to / s.og; ++g) {
+    p.from = g * s.cg;
+    p.b = first.b + g * packed_floats(s.K, s.og);
+    p.out = first.out + g * s.og;
+    p.bias = first.bias ? first.bias + g * s.og : nullptr;
+    p.residual = first.residual ? first.residual + g * s.og : nullptr;
+    rows_product(p, interrupt);
+  }
+}
+
+// Columns [x, x + n) of a line of the input, zeros outside; step: floats between columns.
+void copy_line(const float* line, int64_t step, int64_t width, int64_t x, int64_t n, int64_t floats,
+               float* to) {
+  const int64_t lo = std::clamp<int64_t>(-x, 0, n), hi = std::clamp<int64_t>(width - x, lo, n);
+  std::fill(to, to + lo * floats, 0.0f);
+  if (step == floats)
+    std::copy(line + (x + lo) * step, line + (x + hi) * step, to + lo * floats);
+  else
+    for (int64_t i = lo; i < hi; ++i) to[i] = line[(x + i) * step];  // floats is 1
+  std::fill(to + hi * floats, to + n * floats, 0.0f);
+}
+
+// Pixels [from, to) by lines of the input: its channels' planes, or all channels of a column side
+// by side. Lines are copied to where their padding is.
+void lines_part(const void* self, int64_t from, int64_t to, int64_t n_from, int64_t n_to,
+                Interrupt& interrupt) {
+  const auto& call = *static_cast<const Call*>(self);
+  const PreparedConvArgs& a = call.a;
+  const Shape& s = call.s;
+  const bool planes = conv_variant(a) == by_planes;
+  const int64_t n_planes = planes ? s.C : 1, floats = planes ? 1 : s.C, taps = n_planes * s.kh,
+                sw = a.stride[1];
+  const bool last = channels_last(a.in);
+  // Of the input, in floats. (One channel is both.)
+  const int64_t column = last ? s.C : 1, line = column * s.W, plane = last ? 1 : s.H * s.W,
+                image = s.C * s.H * s.W;
+  const bool in_place = a.padding[0] == 0 && a.padding[1] == 0 && (column == floats);
+  for (int64_t i = from; i < to;) {
+    const int64_t x0 = i % s.OW, y0 = i / s.OW % s.OH, n = std::min(to - i, s.OW - x0),
+                  x = x0 * sw - a.padding[1], width = (n - 1) * sw + s.kw;
+    const float* in = a.in.ptr<const float>() + i / (s.OW * s.OH) * image;
+    const float** rows = thread_scratch<const float*, 0>().get(static_cast<size_t>(n * taps));
+    float* copy = in_place
+                      ? nullptr
+                      : thread_scratch<float, 9>().get(static_cast<size_t>(taps * width * floats));
+    for (int64_t t = 0; t < taps; ++t) {
+      const int64_t y = y0 * a.stride[0] - a.padding[0] + t % s.kh * a.dilation[0];
+      const float* from_line = in + t / s.kh * plane + y * line;
+      const float* first = from_line + x * column;
+      if (!in_place) {
+        float* at = copy + t * width * floats;
+        if (y < 0 || y >= s.H)
+          std::fill(at, at + width * floats, 0.0f);
+        else
+          copy_line(from_line, column, s.W, x, width, floats, at);
+        first = at;
+      }
+      fill_rows(rows + t * n, n, first, sw * floats);
+    }
+    RowsProduct p = call.product(i, n, taps, s.kw * floats, rows);
+    p.n_from = n_from;
+    p.n_to = n_to;
+    rows_product(p, interrupt);
+    i += n;
+  }
+}
+
+void run(const PreparedConvArgs& a) {
+  const Call call{a, Shape(a)};
+  const Shape& s = call.s;
+  if (s.pixels == 0 || s.O == 0) return;
+  Share share;
+  share.rows = s.pixels;
+  share.n = s.O;
+  share.unit = a.groups == 1 ? kPanelColumns : s.og;
+  share.row_work = s.K;
+  share.row_floats = std::max<int64_t>(1, s.images * s.C * s.H * s.W / s.pixels);
+  share.weight_floats = s.O * s.K;
+  // The table stays small.
+  share.most_rows = std::clamp<int64_t>(8192 / (s.kh * s.kw), 48, 512);
+  share_out(share, &call, conv_variant(a) == by_table ? table_part : lines_part);
+}
+
+}  // namespace
+
+const PreparedConvAlgorithm implicit_gemm{choose, pack, run};
+
+}  // namespace sconce::SCONCE_ISA

@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: Apache-2.0
+// Products with packed weights: panels of columns that stay in the caches while the rows pass, rows
+// of a that are read where they lie, sums and epilogue in registers (Goto & van de Geijn 2008;
+// performance-design 4 and 5).
+#include <algorithm>
+
+#include "backends/cpu/packed_tile.h"
+#include "backends/cpu/vector_math.h"
+#include "core/thread_pool.h"
+
+namespace sconce::SCONCE_ISA {
+
+namespace {
+
+constexpr int64_t kCacheBytes = int64_t{1} << 19;  // half of a second-level cache
+// Sums of about so many products are added up: the error doesn't grow with K.
+constexpr int64_t kRun = 256;
+
+void activate(const Epilogue& then, float* x, int64_t n) {
+  const auto p = static_cast<float>(then.p);
+  switch (then.act) {
+    case Activation::leaky_relu:
+      for (int64_t i = 0; i < n; ++i) x[i] = x[i] > 0.0f ? x[i] : x[i] * p;
+      break;
+    case Activation::sigmoid:
+      for (int64_t i = 0; i < n; ++i) x[i] = vsigmoid(x[i]);
+      break;
+    case Activation::silu:
+      for (int64_t i = 0; i < n; ++i) x[i] = x[i] * vsigmoid(x[i]);
+      break;
+    case Activation::tanh:
+      for (int64_t i = 0; i < n; ++i) x[i] = vtanh(x[i]);
+      break;
+    case Activation::gelu:
+      for (int64_t i = 0; i < n; ++i) x[i] = vgelu(x[i]);
+      break;
+    case Activation::gelu_tanh:
+      for (int64_t i = 0; i < n; ++i) {
+        const float u = 0.79788456080286535588f * (x[i] + 0.044715f * x[i] * x[i] * x[i]);
+        x[i] = x[i] * vsigmoid(2.0f * u);
+      }
+      break;
+    case Activation::hardswish:
+    case Activation::hardsigmoid: {
+      const bool times_x = then.act == Activation::hardswish;
+      for (int64_t i = 0; i < n; ++i) {
+        float y = x[i] + 3.0f;
+        y = y < 0.0f ? 0.0f : y;  // NaN stays
+        y = y > 6.0f ? 6.0f : y;
+        x[i] = times_x ? x[i] * y / 6.0f : y / 6.0f;
+      }
+      break;
+    }
+    default: break;
+  }
+}
+
+// The panel's columns from j on.
+int64_t panel_width(int64_t n, int64_t j) {
+  return std::min(kPanelColumns, (n - j + L - 1) / L * L);
+}
+
+// Four rows of four, transposed: to[j * step + i] = from[i * pitch + j].
+inline void transpose_four(const float* from, int64_t pitch, float* to, int64_t step) {
+  typedef float F __attribute__((vector_size(16), aligned(4), may_alias));
+  auto row = [&](int64_t i) { return *reinterpret_cast<const F*>(from + i * pitch); };
+  const F a = row(0), b = row(1), c = row(2), d = row(3);
+  const F p = __builtin_shufflevector(a, b, 0, 4, 1, 5),
+          q = __builtin_shufflevector(a, b, 2, 6, 3, 7),
+          r = __builtin_shufflevector(c, d, 0, 4, 1, 5),
+          s = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+  *reinterpret_cast<F*>(to) = __builtin_shufflevector(p, r, 0, 1, 4, 5);
+  *reinterpret_cast<F*>(to + step) = __builtin_shufflevector(p, r, 2, 3, 6, 7);
+  *reinterpret_cast<F*>(to + 2 * step) = __builtin_shufflevector(q, s, 0, 1, 4, 5);
+  *reinterpret_cast<F*>(to + 3 * step) = __builtin_shufflevector(q, s, 2, 3, 6, 7);
+}
+
+void pack_panel(int64_t k, int64_t columns, int64_t width, const float* b, int64_t s0, int64_t s1,
+                float* to) {
+  int64_t p = 0;
+  if (s0 == 1 && columns % 4 == 0)
+    for (; p + 4 <= k; p += 4)
+      for (int64_t c = 0; c < columns; c += 4)
+        transpose_four(b + c * s1 + p, s1, to + p * width + c, width);
+  for (; p < k; ++p)
+    for (int64_t c = 0; c < columns; ++c) to[p * width + c] = b[p * s0 + c * s1];
+  for (int64_t i = 0; i < k && columns < width; ++i)
+    std::fill(to + i * width + columns, to + (i + 1) * width, 0.0f);
+}
+
+// How K = taps * k is summed: in steps of whole taps, or of a part of one, of about kRun products.
+struct Steps {
+  int64_t taps, k;
+  int64_t taps_each = 1, k_each, parts;  // of a tap
+  Steps(int64_t taps, int64_t k) : taps(taps), k(k), k_each(k), parts(1) {
+    if (k >= 2 * kRun) {
+      k_each = (k / (k / kRun) + 3) / 4 * 4;
+      parts = (k + k_each - 1) / k_each;
+    } else {
+      const int64_t groups = std::max<int64_t>(1, (taps * k + kRun / 2) / kRun);
+      taps_each = std::max<int64_t>(1, (taps + groups - 1) / groups);
+    }
+  }
+  int64_t count() const { return (taps + taps_each - 1) / taps_each * parts; }
+  // The products before step i.
+  int64_t before(int64_t i) const { return i / parts * taps_each * k + i % parts * k_each; }
+};
+
+}  // namespace
+
+void pack_panels(int64_t k, int64_t n, const float* b, int64_t s0, int64_t s1, float* to) {
+  const int64_t panels = (n + kPanelColumns - 1) / kPanelColumns;
+  auto pack = [&](int64_t i) {
+    const int64_t j = i * kPanelColumns;
+    pack_panel(k, std::min(kPanelColumns, n - j), panel_width(n, j), b + j * s1, s0, s1,
+               to + j * k);
+  };
+  ThreadPool* pool = context().pool;
+  if (pool && k * n > 1 << 18)
+    pool->run(panels, pack);
+  else
+    for (int64_t i = 0; i < panels; ++i) pack(i);
+}
+
+void rows_product(const RowsProduct& p, Interrupt& interrupt) {
+  if (p.m <= 0) return;
+  const Steps steps(p.taps, p.k);
+  const int64_t count = steps.count(), K = p.taps * p.k;
+  TileCall c;
+  c.rows_pitch = p.rows_pitch;
+  c.residual_pitch = p.residual_pitch;
+  c.out_pitch = p.out_pitch;
+  c.then = p.then;
+  for (int64_t j = p.n_from; j < p.n_to; j += kPanelColumns) {
+    const int64_t width = panel_width(p.n, j);
+    const TileShape& shape = kTileShapes[static_cast<size_t>(width / L - 1)];
+    // Blocks as equal as can be: 49 rows are 4 times 6 and 5 times 5.
+    const int64_t blocks = (p.m + shape.most_rows - 1) / shape.most_rows, small = p.m / blocks,
+                  large = p.m % blocks;
+    // What of the panel stays in the cache while all rows pass.
+    const int64_t stages = std::max<int64_t>(1, K * width * 4 / kCacheBytes),
+                  steps_each = std::max<int64_t>(1, (count + stages - 1) / stages);
+    const int64_t sums = steps_each < count ? shape.most_rows * width : 0;
+    float* scratch = thread_scratch<float, 7>().get(
+        static_cast<size_t>(sums ? sums * blocks : shape.most_rows * width));
+    c.tail = std::min(L, p.n - j - (width - L));
+    for (int64_t s0 = 0; s0 < count; s0 += steps_each) {
+      const int64_t s1 = std::min(count, s0 + steps_each);
+      for (int64_t block = 0, i = 0; block < blocks; ++block) {
+        const int64_t rows = small + (block < large);
+        const Tile tile = shape.tile[static_cast<size_t>(rows - 1)];
+        c.sums = scratch + block * sums;
+        c.bias = p.bias ? p.bias + j : nullptr;
+        c.residual = p.residual ? p.residual + i * p.residual_pitch + j : nullptr;
+        c.out = p.out + i * p.out_pitch + j;
+        for (int64_t s = s0; s < s1; ++s) {
+          const int64_t tap = s / steps.parts * steps.taps_each, part = s % steps.parts;
+          c.taps = std::min(steps.taps_each, p.taps - tap);
+          c.k = std::min(steps.k_each, p.k - part * steps.k_each);
+          c.rows = p.rows + tap * p.rows_pitch + i;
+          c.from = p.from + part * steps.k_each;
+          c.b = p.b + j * K + steps.before(s) * width;
+          c.first = s == 0;
+          c.last = s + 1 == count;
+          tile(c);
+        }
+        interrupt.passed(rows * width / L * steps.before(s1 - s0));
+        i += rows;
+      }
+    }
+  }
+}
+
+void share_out(const Share& s, const void* self, ShareWork work) {
+  if (s.rows <= 0 || s.n <= 0) return;
+  const int64_t panels = (s.n + s.unit - 1) / s.unit, weights = s.weight_floats * 4,
+                inputs = s.rows * s.row_floats * 4;
+  // Rows whose part of a stays in the cache while all panels pass, unless it takes less to read all
+  // of a for each panel.
+  int64_t chunk = s.rows;
+  if (inputs > kCacheBytes) {
+    const int64_t fit = std::max<int64_t>(24, kCacheBytes / std::max<int64_t>(4, s.row_floats * 4)),
+                  chunks = (s.rows + fit - 1) / fit;
+    if (weights <= kCacheBytes || inputs + weights * chunks < weights + inputs * panels)
+      chunk = fit;
+  }
+  chunk = std::min(chunk, s.most_rows);
+  auto part = [&](int64_t row_from, int64_t row_to, int64_t n_from, int64_t n_to,
+                  Interrupt interrupt) {
+    // Equal chunks.
+    const int64_t rows = row_to - row_from, chunks = (rows + chunk - 1) / chunk;
+    for (int64_t i = 0; i < chunks; ++i)
+      work(self, row_from + rows * i / chunks, row_from + rows * (i + 1) / chunks, n_from, n_to,
+           interrupt);
+  };
+  const Interrupt limits(context());
+  ThreadPool* pool = context().pool;
+  constexpr double kWorthIt = 2e6;  // multiplications
+  const double work_all =
+      static_cast<double>(s.rows) * static_cast<double>(s.n) * static_cast<double>(s.row_work);
+  const int64_t threads = pool ? pool->size() : 1;
+  if (threads < 2 || work_all < kWorthIt) return part(0, s.rows, 0, s.n, limits);
+  // Each thread reads its own weights, or its own rows, whichever is more.
+  const int64_t parts =
+      work_all > 16 * kWorthIt * static_cast<double>(threads) ? 4 * threads : threads;
+  const bool even = panels >= 4 * threads || panels % threads == 0;
+  const bool by_panels = s.rows < 8 * threads || (even && weights > inputs);
+  const int64_t of = by_panels ? panels : s.rows, count = std::min(parts, of);
+  pool->run(count, [&](int64_t i) {
+    const int64_t from = of * i / count, to = of * (i + 1) / count;
+    if (by_panels)
+      part(0, s.rows, from * s.unit, std::min(s.n, to * s.unit), limits);
+    else
+      part(from, to, 0, s.n, limits);
+  });
+}
+
+namespace {
+
+// Rows [from, to) of a plain product.
+void plain_rows(const void* self, int64_t from, int64_t to, int64_t n_from, int64_t n_to,
+                Interrupt& interrupt) {
+  const auto& p = *static_cast<const PanelProduct*>(self);
+  const float** rows = thread_scratch<const float*, 0>().get(static_cast<size_t>(to - from));
+  for (int64_t i = from; i < to; ++i) rows[i - from] = p.a + i * p.a_pitch;
+  rows_product({to - from, p.n, 1, p.k, rows, 0, 0, p.b, n_from, n_to, p.out + from * p.out_pitch,
+                p.out_pitch, p.bias, p.residual ? p.residual + from * p.residual_pitch : nullptr,
+                p.residual_pitch, p.then},
+               interrupt);
+}
+Share share_of(const PanelProduct& p) {
+  Share s;
+  s.rows = p.m;
+  s.n = p.n;
+  s.row_work = s.row_floats = p.k;
+  s.weight_floats = p.k * p.n;
+  return s;
+}
+
+void linear(const LinearArgs& a) {
+  const PanelProduct p{a.out.sizes[0],
+                       a.out.sizes[1],
+                       a.a.sizes[1],
+                       a.a.ptr<const float>(),
+                       a.a.strides[0],
+                       a.weight.ptr<const float>(),
+                       a.out.ptr<float>(),
+                       a.out.strides[0],
+                       a.bias.ptr<const float>(),
+                       a.residual.ptr<const float>(),
+                       a.residual.data ? a.residual.strides[0] : 0,
+                       a.then};
+  share_out(share_of(p), &p, plain_rows);
+}
+size_t packed_linear_bytes(int64_t k, int64_t n) {
+  return static_cast<size_t>(packed_floats(k, n)) * sizeof(float);
+}
+void pack_linear(const TensorView& b, void* to) {
+  pack_panels(b.sizes[0], b.sizes[1], b.ptr<const float>(), b.strides[0], b.strides[1],
+              static_cast<float*>(to));
+}
+
+}  // namespace
+
+void panel_product(const PanelProduct& p) {
+  Interrupt interrupt;
+  for (int64_t i = 0; i < p.m; i += 512)
+    plain_rows(&p, i, std::min(p.m, i + 512), 0, p.n, interrupt);
+}
+
+void apply_epilogue_tile(int64_t rows, int64_t columns, const float* tile, int64_t tile_pitch,
+                         const float* bias, const float* residual, int64_t residual_pitch,
+                         const Epilogue& then, float* to, int64_t to_pitch) {
+  constexpr int64_t kColumns = 256;
+  alignas(64) float x[kColumns];
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t j = 0; j < columns; j += kColumns) {
+      const int64_t n = std::min(kColumns, columns - j);
+      const float* in = tile + r * tile_pitch + j;
+      const float* more = residual ? residual + r * residual_pitch + j : nullptr;
+      float* out = to + r * to_pitch + j;
+      for (int64_t i = 0; i < n; ++i) x[i] = in[i];
+      if (bias)
+        for (int64_t i = 0; i < n; ++i) x[i] += bias[j + i];
+      if (more && !then.residual_last)
+        for (int64_t i = 0; i < n; ++i) x[i] += more[i];
+      if (then.act == Activation::relu || then.act == Activation::clamp) {
+        const bool relu = then.act == Activation::relu;
+        const float low = relu ? 0.0f : static_cast<float>(then.p),
+                    high = relu ? INFINITY : static_cast<float>(then.q);
+        for (int64_t i = 0; i < n; ++i) {
+          const float y = x[i] < low ? low : x[i];  // NaN stays
+          x[i] = y > high ? high : y;
+        }
+      } else {
+        activate(then, x, n);
+      }
+      if (more && then.residual_last)
+        for (int64_t i = 0; i < n; ++i) x[i] += more[i];
+      for (int64_t i = 0; i < n; ++i) out[i] = x[i];
+    }
+}
+
+void add_linear(Kernels& k) {
+  k.linear = linear;
+  k.packed_linear_bytes = packed_linear_bytes;
+  k.pack_linear = pack_linear;
+}
+
+}  // namespace sconce::SCONCE_ISA

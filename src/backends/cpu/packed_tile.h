@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+// The register tile of products with packed weights: MR rows of a, which are read where they lie
+// by broadcasts, times NV vectors of a panel. Part of one file, linear.cpp.
+#pragma once
+#include <array>
+#include <utility>
+
+#include "backends/cpu/prepared.h"
+#ifdef __AVX2__
+#include <immintrin.h>
+#endif
+
+namespace sconce::SCONCE_ISA {
+
+namespace {
+
+using V = typename Vec<float>::type;
+constexpr int64_t L = Vec<float>::lanes;
+
+// All lanes x. (V{} + x would add a zero first: the sum of 0 and -0 is another.)
+inline V splat(float x) {
+#ifdef __AVX512F__
+  return V{x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x};
+#else
+  return V{x, x, x, x, x, x, x, x};
+#endif
+}
+inline V load_v(const float* p) { return *reinterpret_cast<const V*>(p); }
+inline void store_v(float* p, V x) { *reinterpret_cast<V*>(p) = x; }
+
+// The first n lanes, 0 < n <= L; nothing beyond is touched, the others of what is loaded are zero.
+#ifdef __AVX512F__
+inline V load_tail(const float* p, int64_t n) {
+  return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << n) - 1), p);
+}
+inline void store_tail(float* p, V x, int64_t n) {
+  _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << n) - 1), x);
+}
+#elif defined(__AVX2__)
+inline __m256i first_lanes(int64_t n) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)),
+                            _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+inline V load_tail(const float* p, int64_t n) { return _mm256_maskload_ps(p, first_lanes(n)); }
+inline void store_tail(float* p, V x, int64_t n) { _mm256_maskstore_ps(p, first_lanes(n), x); }
+#else
+inline V load_tail(const float* p, int64_t n) {
+  V x{};
+  for (int64_t i = 0; i < n; ++i) x[i] = p[i];
+  return x;
+}
+inline void store_tail(float* p, V x, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) p[i] = x[i];
+}
+#endif
+
+// Registers: the sums, a vector of the panel for each column of them and one broadcast.
+template <int NV>
+constexpr int most_rows() {
+#if defined(__AVX512F__)
+  return NV == 4 ? 6 : NV == 3 ? 8 : 12;
+#elif defined(__AVX2__)
+  return NV == 2 ? 6 : 12;
+#else
+  return 6;
+#endif
+}
+
+// Loops over rows and columns must be unrolled wholly: only then are the sums registers.
+#define SCONCE_EACH_SUM                                 \
+  _Pragma("GCC unroll 32") for (int r = 0; r < MR; ++r) \
+      _Pragma("GCC unroll 32") for (int v = 0; v < NV; ++v)
+
+// One call: `taps` times k steps of the sum.
+struct TileCall {
+  int64_t taps, k;
+  const float* const* rows;  // rows[t * rows_pitch + r] + from: k values of row r
+  int64_t rows_pitch, from;
+  const float* b;  // the panel's rows of these steps
+  // What earlier steps came to, [MR][NV][L]; and, unless these are the last, with these.
+  float* sums;
+  bool first, last;
+  // Of the tile's first element, read and written by the last call.
+  const float* bias;
+  const float* residual;
+  int64_t residual_pitch;
+  float* out;
+  int64_t out_pitch;
+  int64_t tail;  // columns of the last vector
+  Epilogue then;
+};
+
+// x[i] = act(x[i]), n a multiple of L; for the functions that take more than a few instructions.
+void activate(const Epilogue& then, float* x, int64_t n);
+
+template <int MR, int NV>
+void finish_tile(const TileCall& c, V (&acc)[MR][NV]) {
+  auto at = [&](const float* p, int v) __attribute__((always_inline)) {
+    return v == NV - 1 && c.tail < L ? load_tail(p + v * L, c.tail) : load_v(p + v * L);
+  };
+  const Epilogue& e = c.then;
+  if (c.bias) {
+    V bias[NV];
+#pragma GCC unroll 32
+    for (int v = 0; v < NV; ++v) bias[v] = at(c.bias, v);
+    SCONCE_EACH_SUM acc[r][v] += bias[v];
+  }
+  if (c.residual && !e.residual_last)
+    SCONCE_EACH_SUM acc[r][v] += at(c.residual + r * c.residual_pitch, v);
+  switch (e.act) {
+    case Activation::none: break;
+    case Activation::relu: SCONCE_EACH_SUM acc[r][v] = acc[r][v] < V{} ? V{} : acc[r][v]; break;
+    case Activation::clamp: {
+      const V low = splat(static_cast<float>(e.p)), high = splat(static_cast<float>(e.q));
+      SCONCE_EACH_SUM {
+        acc[r][v] = acc[r][v] < low ? low : acc[r][v];
+        acc[r][v] = acc[r][v] > high ? high : acc[r][v];
+      }
+      break;
+    }
+    default: {
+      alignas(64) float tile[MR * NV * L];
+      SCONCE_EACH_SUM store_v(tile + (r * NV + v) * L, acc[r][v]);
+      activate(e, tile, MR * NV * L);
+      SCONCE_EACH_SUM acc[r][v] = load_v(tile + (r * NV + v) * L);
+    }
+  }
+  if (c.residual && e.residual_last)
+    SCONCE_EACH_SUM acc[r][v] += at(c.residual + r * c.residual_pitch, v);
+  SCONCE_EACH_SUM {
+    float* to = c.out + r * c.out_pitch + v * L;
+    if (v == NV - 1 && c.tail < L)
+      store_tail(to, acc[r][v], c.tail);
+    else
+      store_v(to, acc[r][v]);
+  }
+}
+
+template <int MR, int NV>
+void packed_tile(const TileCall& c) {
+  V acc[MR][NV];
+  SCONCE_EACH_SUM acc[r][v] = V{};
+  const float* b = c.b;
+  const int64_t k = c.k;
+  for (int64_t t = 0; t < c.taps; ++t) {
+    const float* row[MR];
+#pragma GCC unroll 32
+    for (int r = 0; r < MR; ++r) row[r] = c.rows[t * c.rows_pitch + r] + c.from;
+    auto step = [&](int64_t i, int64_t u) __attribute__((always_inline)) {
+      V x[NV];
+#pragma GCC unroll 32
+      for (int v = 0; v < NV; ++v) x[v] = load_v(b + (u * NV + v) * L);
+#pragma GCC unroll 32
+      for (int r = 0; r < MR; ++r) {
+        const V w = splat(row[r][i + u]);
+#pragma GCC unroll 32
+        for (int v = 0; v < NV; ++v) acc[r][v] += w * x[v];
+      }
+    };
+    constexpr int kUnroll = MR * NV > 12 ? 2 : 4;
+    int64_t i = 0;
+    for (; i + kUnroll <= k; i += kUnroll, b += kUnroll * NV * L) {
+#pragma GCC unroll 8
+      for (int u = 0; u < kUnroll; ++u) step(i, u);
+    }
+    for (; i < k; ++i, b += NV * L) step(i, 0);
+  }
+  if (!c.first) SCONCE_EACH_SUM acc[r][v] += load_v(c.sums + (r * NV + v) * L);
+  if (c.last)
+    finish_tile<MR, NV>(c, acc);
+  else
+    SCONCE_EACH_SUM store_v(c.sums + (r * NV + v) * L, acc[r][v]);
+}
+
+// packed_tile for every size of tile.
+using Tile = void (*)(const TileCall&);
+template <int NV, int... R>
+constexpr std::array<Tile, 12> tiles_of(std::integer_sequence<int, R...>) {
+  return {&packed_tile<R + 1, NV>...};
+}
+struct TileShape {
+  int64_t most_rows;
+  std::array<Tile, 12> tile;  // of 1, 2, ... rows
+};
+template <int... C>
+constexpr std::array<TileShape, sizeof...(C)> tile_shapes(std::integer_sequence<int, C...>) {
+  return {TileShape{most_rows<C + 1>(),
+                    tiles_of<C + 1>(std::make_integer_sequence<int, most_rows<C + 1>()>{})}...};
+}
+// Of panels of 1, 2, ... vectors.
+constexpr auto kTileShapes =
+    tile_shapes(std::make_integer_sequence<int, static_cast<int>(kPanelVectors)>{});
+
+#undef SCONCE_EACH_SUM
+
+}  // namespace
+
+}  // namespace sconce::SCONCE_ISA
