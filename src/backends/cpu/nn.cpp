@@ -6,17 +6,16 @@
 #include "backends/cpu/cpu.h"
 #include "backends/cpu/lanes.h"
 #include "backends/cpu/rows.h"
+#include "backends/cpu/vector_math.h"
+#include "backends/cpu/windows.h"
+#include "backends/tiles.h"
 
 namespace sconce::SCONCE_ISA {
-
-// Other files' parts of add_nn.
-void add_rows(Kernels& k);
-void add_attention(Kernels& k);
-void add_rnn(Kernels& k);
 
 namespace {
 
 void batch_norm(const BatchNormArgs& a) {
+  if (batch_norm_channels_last(a)) return;
   int64_t N = a.in.sizes[0], C = a.in.sizes[1];
   auto run = [&](auto tag) {
     using T = decltype(tag);
@@ -67,37 +66,6 @@ void batch_norm(const BatchNormArgs& a) {
   else
     run(float{});
 }
-
-// The windows of one dim: inputs [lo, hi) in steps, hi - lo of the window with its padding.
-struct Windows {
-  std::vector<int64_t> lo, hi, size;
-  int64_t in, out, step, stride, pad, taps;
-
-  Windows(const PoolArgs& a, int d, int64_t in_size, int64_t out_size)
-      : in(in_size), out(out_size), step(1), stride(1), pad(0), taps(1) {
-    if (d >= 0 && !a.adaptive) {
-      stride = a.stride[d];
-      pad = a.padding[d];
-      step = a.dilation[d];
-      taps = a.kernel[d];
-    }
-    for (int64_t o = 0; o < out; ++o) {
-      int64_t from, to;
-      if (a.adaptive) {
-        from = o * in / out;
-        to = ((o + 1) * in + out - 1) / out;
-      } else {
-        from = o * stride - pad;
-        to = from + (taps - 1) * step + 1;
-        if (a.op == Pool::avg) to = std::min(to, in + pad);
-      }
-      size.push_back(to - from);
-      if (from < 0) from += (-from + step - 1) / step * step;  // the first tap inside
-      lo.push_back(from);
-      hi.push_back(std::min(to, in));
-    }
-  }
-};
 
 template <class C>
 C larger(C x, C best) {  // or nan
@@ -156,9 +124,7 @@ void pool_row(const PoolArgs& a, const Windows* w, const C* plane, int64_t o0, i
   }
   if (max) return;
   for (int64_t o = 0; o < out; ++o) {
-    const int64_t seen = rows0 * rows1 * std::max<int64_t>(w[2].hi[o] - w[2].lo[o], 0),
-                  whole = w[0].size[o0] * w[1].size[o1] * w[2].size[o];
-    const int64_t count = a.divisor ? a.divisor : a.adaptive || !a.count_include_pad ? seen : whole;
+    const int64_t count = pool_count(a, w, o0, o1, o);
     if constexpr (std::is_integral_v<C>)
       res[o] = static_cast<C>(static_cast<double>(res[o]) / static_cast<double>(count));
     else
@@ -189,6 +155,7 @@ void max_pool_row(const Windows* w, const C* plane, int64_t o0, int64_t o1, C* r
 }
 
 void pool(const PoolArgs& a) {
+  if (pool_channels_last(a)) return;
   const int nd = a.in.ndim - 2;
   // Missing dims come first and have one element.
   auto size = [nd](const TensorView& v, int e) { return e < 3 - nd ? 1 : v.sizes[e + nd - 1]; };

@@ -199,6 +199,35 @@ C tile_extreme(const C* v, int64_t n, C best, bool* nan) {
   return best;
 }
 
+// total[k] += the sum over count rows of column k, as C over each 32 rows; W vectors of columns.
+template <int W, class C>
+void sum_columns(const C* in, int64_t count, int64_t step, double* total) {
+  using V = typename Vec<C>::type;
+  constexpr int64_t L = Vec<C>::lanes;
+  for (int64_t r = 0; r < count; r += 32) {
+    V acc[W] = {};
+    for (int64_t i = r; i < std::min(count, r + 32); ++i)
+#pragma GCC unroll 8
+      for (int v = 0; v < W; ++v) acc[v] += *reinterpret_cast<const V*>(in + i * step + v * L);
+    for (int64_t k = 0; k < W * L; ++k) total[k] += static_cast<double>(acc[k / L][k % L]);
+  }
+}
+// The same for any number of columns.
+template <class C>
+void sum_rows(const C* in, int64_t count, int64_t step, int64_t columns, double* total) {
+  constexpr int64_t L = Vec<C>::lanes;
+  int64_t c = 0;
+  for (; c + 8 * L <= columns; c += 8 * L) sum_columns<8>(in + c, count, step, total + c);
+  for (; c + 2 * L <= columns; c += 2 * L) sum_columns<2>(in + c, count, step, total + c);
+  for (; c + L <= columns; c += L) sum_columns<1>(in + c, count, step, total + c);
+  for (; c < columns; ++c)
+    for (int64_t r = 0; r < count; r += 32) {
+      C part(0);
+      for (int64_t i = r; i < std::min(count, r + 32); ++i) part += in[i * step + c];
+      total[c] += static_cast<double>(part);
+    }
+}
+
 // Sums and extremes over leading dims, where the last dim that stays is dense: whole rows are added
 // to a block of results. Sums of floats go to double after 32 rows. False when the call has another
 // form.
@@ -219,6 +248,15 @@ bool column_reduce(const ReduceArgs& a) {
   outer_out.ndim = lead - 1;
   constexpr int64_t kBlock = 256;
   Interrupt interrupt;
+  // The rows lie at equal distances.
+  int64_t step = 0, run = 1;
+  bool even = true;
+  for (int d = nd - 1; d >= lead; --d) {
+    if (a.in.sizes[d] == 1) continue;
+    if (run == 1) step = a.in.strides[d];
+    even &= a.in.strides[d] == step * run;
+    run *= a.in.sizes[d];
+  }
   Walk{outer_out, outer_in, lead - 1}.each([&](int64_t oa, int64_t ia) {
     for (int64_t c0 = 0; c0 < columns; c0 += kBlock) {
       int64_t m = std::min(kBlock, columns - c0), idx[kMaxDims] = {0}, at = ia + c0;
@@ -230,7 +268,12 @@ bool column_reduce(const ReduceArgs& a) {
                 sum   ? C(0)
                 : max ? -std::numeric_limits<C>::infinity()
                       : std::numeric_limits<C>::infinity());
-      for (int64_t r = 0; r < count; ++r) {
+      const bool whole = sum && even;
+      if (whole) {
+        sum_rows(a.in.ptr<C>() + at, count, step, m, total);
+        interrupt.passed(count * m);
+      }
+      for (int64_t r = whole ? count : 0; r < count; ++r) {
         const C* row = a.in.ptr<C>() + at;
         interrupt.passed(m);
         if (sum) {
