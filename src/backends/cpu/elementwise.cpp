@@ -3,6 +3,7 @@
 // over tiles.
 #include "backends/cpu/cpu.h"
 #include "backends/cpu/float_tiles.h"
+#include "backends/cpu/parallel.h"
 #include "backends/scalar_math.h"
 #include "backends/cpu/vector_math.h"
 #include "backends/special_math.h"
@@ -216,7 +217,7 @@ void unary(const UnaryArgs& a) {
         unary_tile<C>(a.op, static_cast<C>(a.p), static_cast<C>(a.q), static_cast<C>(a.r), in, out,
                       n);
     };
-    loops.rows([&](char** p, const int64_t* st, int64_t n) {
+    share_rows(loops, 0.2, [&](char** p, const int64_t* st, int64_t n) {
       alignas(64) C in[kTile], out[kTile];
       bool dense = direct && st[0] == static_cast<int64_t>(sizeof(C)) && st[1] == st[0];
       for (int64_t i = 0; i < n; i += kTile) {
@@ -395,34 +396,36 @@ void binary(const BinaryArgs& args) {
     using C = decltype(tag);
     constexpr ScalarType own = own_dtype<C>();
     bool da = !sa && a.dtype == own, db = !sb && b.dtype == own, dout = args.out.dtype == own;
-    alignas(64) C ta[kTile], tb[kTile], to[kTile];
     const C scalar = number_as<C>(args.scalar), scale = number_as<C>(args.scale);
-    if (sa) std::fill(ta, ta + kTile, scalar);
-    if (sb) std::fill(tb, tb + kTile, scalar);
     constexpr auto es = static_cast<int64_t>(sizeof(C));
-    loops.rows([&](char** p, const int64_t* st, int64_t n) {
-      for (int64_t i = 0; i < n; i += kTile) {
-        int64_t m = std::min(kTile, n - i);
-        const C *pa = ta, *pb = tb;
-        if (!sa) {
-          if (da && st[1] == es)
-            pa = reinterpret_cast<const C*>(p[1]) + i;
-          else
-            load_tile(a.dtype, p[1] + i * st[1], st[1], m, ta);
+    parallel_loops(loops, 0.1, [&](const Loops<3>& part) {
+      alignas(64) C ta[kTile], tb[kTile], to[kTile];
+      if (sa) std::fill(ta, ta + kTile, scalar);
+      if (sb) std::fill(tb, tb + kTile, scalar);
+      part.rows([&](char** p, const int64_t* st, int64_t n) {
+        for (int64_t i = 0; i < n; i += kTile) {
+          int64_t m = std::min(kTile, n - i);
+          const C *pa = ta, *pb = tb;
+          if (!sa) {
+            if (da && st[1] == es)
+              pa = reinterpret_cast<const C*>(p[1]) + i;
+            else
+              load_tile(a.dtype, p[1] + i * st[1], st[1], m, ta);
+          }
+          if (!sb) {
+            if (db && st[2] == es)
+              pb = reinterpret_cast<const C*>(p[2]) + i;
+            else
+              load_tile(b.dtype, p[2] + i * st[2], st[2], m, tb);
+          }
+          if (dout && st[0] == es) {
+            binary_tile<C>(args.op, scale, pa, pb, reinterpret_cast<C*>(p[0]) + i, m);
+          } else {
+            binary_tile<C>(args.op, scale, pa, pb, to, m);
+            store_tile(args.out.dtype, p[0] + i * st[0], st[0], m, to);
+          }
         }
-        if (!sb) {
-          if (db && st[2] == es)
-            pb = reinterpret_cast<const C*>(p[2]) + i;
-          else
-            load_tile(b.dtype, p[2] + i * st[2], st[2], m, tb);
-        }
-        if (dout && st[0] == es) {
-          binary_tile<C>(args.op, scale, pa, pb, reinterpret_cast<C*>(p[0]) + i, m);
-        } else {
-          binary_tile<C>(args.op, scale, pa, pb, to, m);
-          store_tile(args.out.dtype, p[0] + i * st[0], st[0], m, to);
-        }
-      }
+      });
     });
   });
 }
@@ -441,7 +444,7 @@ bool where_moves(const TernaryArgs& args) {
     using T = decltype(tag);
     if constexpr (std::is_integral_v<T>) {
       constexpr auto e = static_cast<int64_t>(sizeof(T));
-      loops.rows([&](char** p, const int64_t* st, int64_t n) {
+      share_rows(loops, 0.1, [&](char** p, const int64_t* st, int64_t n) {
         auto* out = reinterpret_cast<T*>(p[0]);
         auto* cond = reinterpret_cast<const uint8_t*>(p[1]);
         auto *x = reinterpret_cast<const T*>(p[2]), *y = reinterpret_cast<const T*>(p[3]);
@@ -515,25 +518,27 @@ void ternary(const TernaryArgs& args) {
   Loops<4> loops(v);
   visit_compute(args.compute, [&](auto tag) {
     using C = decltype(tag);
-    alignas(64) C ta[kTile], tb[kTile], tc[kTile];
     const C value = number_as<C>(args.value);
-    if (sb) std::fill(tb, tb + kTile, number_as<C>(args.scalar_b));
-    if (sc) std::fill(tc, tc + kTile, number_as<C>(args.scalar_c));
-    loops.rows([&](char** p, const int64_t* st, int64_t n) {
-      for (int64_t i = 0; i < n; i += kTile) {
-        int64_t m = std::min(kTile, n - i);
-        if (!sb) load_tile(b.dtype, p[2] + i * st[2], st[2], m, tb);
-        if (!sc) load_tile(c.dtype, p[3] + i * st[3], st[3], m, tc);
-        if (args.op == Ternary::where) {
-          bool cond[kTile];
-          load_tile(args.a.dtype, p[1] + i * st[1], st[1], m, cond);
-          for (int64_t k = 0; k < m; ++k) ta[k] = cond[k] ? tb[k] : tc[k];
-        } else {
-          load_tile(args.a.dtype, p[1] + i * st[1], st[1], m, ta);
-          ternary_tile<C>(args.op, value, ta, tb, tc, ta, m);
+    parallel_loops(loops, 0.2, [&](const Loops<4>& part) {
+      alignas(64) C ta[kTile], tb[kTile], tc[kTile];
+      if (sb) std::fill(tb, tb + kTile, number_as<C>(args.scalar_b));
+      if (sc) std::fill(tc, tc + kTile, number_as<C>(args.scalar_c));
+      part.rows([&](char** p, const int64_t* st, int64_t n) {
+        for (int64_t i = 0; i < n; i += kTile) {
+          int64_t m = std::min(kTile, n - i);
+          if (!sb) load_tile(b.dtype, p[2] + i * st[2], st[2], m, tb);
+          if (!sc) load_tile(c.dtype, p[3] + i * st[3], st[3], m, tc);
+          if (args.op == Ternary::where) {
+            bool cond[kTile];
+            load_tile(args.a.dtype, p[1] + i * st[1], st[1], m, cond);
+            for (int64_t k = 0; k < m; ++k) ta[k] = cond[k] ? tb[k] : tc[k];
+          } else {
+            load_tile(args.a.dtype, p[1] + i * st[1], st[1], m, ta);
+            ternary_tile<C>(args.op, value, ta, tb, tc, ta, m);
+          }
+          store_tile(args.out.dtype, p[0] + i * st[0], st[0], m, ta);
         }
-        store_tile(args.out.dtype, p[0] + i * st[0], st[0], m, ta);
-      }
+      });
     });
   });
 }
