@@ -292,9 +292,12 @@ TEST_CASE("an elementwise function's result depends on its operands alone", "[po
         }
       }
     };
-    for (Unary op : kUnaries) each({PointwiseStep::unary, static_cast<uint8_t>(op)});
-    for (Binary op : kBinaries) each({PointwiseStep::binary, static_cast<uint8_t>(op)});
-    for (Ternary op : kTernaries) each({PointwiseStep::ternary, static_cast<uint8_t>(op)});
+    for (Unary op : kUnaries)
+      each({PointwiseStep::unary, static_cast<uint8_t>(op), 0, 0, 0, 0, 0, 0, 0});
+    for (Binary op : kBinaries)
+      each({PointwiseStep::binary, static_cast<uint8_t>(op), 0, 0, 0, 0, 0, 0, 0});
+    for (Ternary op : kTernaries)
+      each({PointwiseStep::ternary, static_cast<uint8_t>(op), 0, 0, 0, 0, 0, 0, 0});
   }
 }
 

@@ -367,8 +367,8 @@ bool binary_repeated_rows(const BinaryArgs& args, const Loops<3>& loops) {
       std::memcpy(tile + r * n, sa == 0 ? a : b, static_cast<size_t>(n) * sizeof(float));
     for (int64_t r = 0; r < rows; r += at_once) {
       const int64_t m = std::min(at_once, rows - r) * n;
-      binary_tile<float>(args, sa == 0 ? tile : a + r * n, sb == 0 ? tile : b + r * n, out + r * n,
-                         m);
+      binary_tile<float>(args.op, static_cast<float>(args.scale.d), sa == 0 ? tile : a + r * n,
+                         sb == 0 ? tile : b + r * n, out + r * n, m);
       interrupt.passed(m);
     }
   });

@@ -13,6 +13,7 @@
 // quotients round once; all else is float_tiles.h. Nothing is contracted across steps.
 #include "backends/cpu/cpu.h"
 #include "backends/cpu/float_tiles.h"
+#include "backends/cpu/vectors.h"
 #include "backends/loops.h"
 #include "core/thread_pool.h"
 
@@ -26,9 +27,6 @@ constexpr int kOutputs = PointwiseArgs::kOutputs, kInputs = PointwiseArgs::kView
 constexpr int kViews = kOutputs + kInputs;
 constexpr int kMostSteps = PointwiseStep::kMostSteps;
 
-using V = Vec<float>::type;
-constexpr int64_t kLanes = Vec<float>::lanes;
-
 // A step whose operands are places: a view's (0 to kViews - 1, outputs first), or kViews + the
 // number of a register.
 struct Op {
@@ -41,48 +39,31 @@ constexpr int kMostPlaces = kViews + 256 + 2 * kMostSteps;
 // ---- steps ----
 
 struct Add {
-  template <class T>
-  static T of(T a, T b) {
-    return a + b;
-  }
+  static Floats of(Floats a, Floats b) { return a + b; }
 };
 struct Sub {
-  template <class T>
-  static T of(T a, T b) {
-    return a - b;
-  }
+  static Floats of(Floats a, Floats b) { return a - b; }
 };
 struct Mul {
-  template <class T>
-  static T of(T a, T b) {
-    return a * b;
-  }
+  static Floats of(Floats a, Floats b) { return a * b; }
 };
 struct Div {
-  template <class T>
-  static T of(T a, T b) {
-    return a / b;
-  }
+  static Floats of(Floats a, Floats b) { return a / b; }
 };
 
 // One of the operands may be the step's number.
 enum class Numbers { none, first, second };
 template <class F, Numbers numbers>
 void simple(const Op& op, float* to, const float* a, const float* b, const float*, int64_t n) {
-  const float number = op.step->x;
-  const V all = V{} + number;
-  auto x = [&](int64_t i) {
-    return numbers == Numbers::first ? all : *reinterpret_cast<const V*>(a + i);
-  };
-  auto y = [&](int64_t i) {
-    return numbers == Numbers::second ? all : *reinterpret_cast<const V*>(b + i);
-  };
+  const Floats number = op.step->x - Floats{};  // -0 stays
+  auto x = [&](auto get, int64_t i) { return numbers == Numbers::first ? number : get(a + i); };
+  auto y = [&](auto get, int64_t i) { return numbers == Numbers::second ? number : get(b + i); };
   int64_t i = 0;
 #pragma GCC unroll 4
-  for (; i + kLanes <= n; i += kLanes) *reinterpret_cast<V*>(to + i) = F::of(x(i), y(i));
-  for (; i < n; ++i)
-    to[i] = F::of(numbers == Numbers::first ? number : a[i],
-                  numbers == Numbers::second ? number : b[i]);
+  for (; i + kFloats <= n; i += kFloats) store(to + i, F::of(x(load, i), y(load, i)));
+  if (i == n) return;
+  auto part = [&](const float* p) { return load_part(p, n - i); };
+  store_part(to + i, n - i, F::of(x(part, i), y(part, i)));
 }
 
 void any_unary(const Op& op, float* to, const float* a, const float*, const float*, int64_t n) {

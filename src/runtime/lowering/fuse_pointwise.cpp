@@ -124,11 +124,12 @@ bool strides_over(const DimVector& sizes, const DimVector& strides, const DimVec
     while (k > 0 && other[k - 1] == 1) to[--k] = 0;
     if (i == 0 || k == 0) return i == k;
     // The fewest dims of both, from the last on, that have as many elements.
-    int64_t have = sizes[--i], want = 1, stride = strides[i];
-    while (want < have || k == 0) {
+    int64_t have = sizes[--i], want = 1;
+    const int64_t stride = strides[i];
+    while (want < have) {
       if (k == 0) return false;
       --k;
-      to[k] = stride * want;
+      to[k] = other[k] == 1 ? 0 : stride * want;
       want *= other[k];
       while (have < want) {
         if (i == 0) return false;
@@ -137,7 +138,6 @@ bool strides_over(const DimVector& sizes, const DimVector& strides, const DimVec
         have *= sizes[i];
       }
     }
-    if (want != have) return false;
   }
 }
 
@@ -191,7 +191,10 @@ class Chains {
       for (size_t c : groups_[g].calls) {
         const size_t maker = a_maker(g, c, refused);
         if (maker == kNone) continue;
-        if (!take_in(g, maker)) refused.push_back(maker);
+        if (take_in(g, maker))
+          refused.clear();
+        else
+          refused.push_back(maker);
         more = true;
         break;
       }
