@@ -10,13 +10,13 @@ using test::Floats;
 
 namespace {
 
-struct Function {
+struct Tested {
   const char* name;
   Unary op;
   double (*exact)(double);
   double low, high, ulps;  // arguments; the error allowed in units of the last place
 };
-const Function kFunctions[] = {
+const Tested kFunctions[] = {
     {"exp", Unary::exp, [](double x) { return std::exp(x); }, -104, 89, 1.2},
     {"tanh", Unary::tanh, [](double x) { return std::tanh(x); }, -12, 12, 2.5},
     {"sigmoid", Unary::sigmoid, [](double x) { return 1 / (1 + std::exp(-x)); }, -87, 30, 2.5},
@@ -45,7 +45,7 @@ double ulps(float a, double b) {
 TEST_CASE("float functions are as exact as is promised", "[row_kernels]") {
   constexpr int64_t kCount = 20000;
   for (const Kernels& k : test::all_tables())
-    for (const Function& f : kFunctions) {
+    for (const Tested& f : kFunctions) {
       Floats in({2 * kCount}), out({2 * kCount});
       for (int64_t i = 0; i < kCount; ++i) {
         const double part = static_cast<double>(i) / kCount;

@@ -3,6 +3,7 @@
 // over tiles.
 #include "backends/cpu/cpu.h"
 #include "backends/cpu/transpose.h"
+#include "backends/cpu/float_tiles.h"
 #include "backends/scalar_math.h"
 #include "backends/cpu/vector_math.h"
 #include "backends/special_math.h"
@@ -136,13 +137,12 @@ void copy(const CopyArgs& a) {
   raise<OpError>("this function is not defined for the tensor's dtype");
 }
 
+// Never inlined: a function's rounding is that of one piece of machine code, whoever calls it.
 template <class T>
-void unary_tile(const UnaryArgs& a, const T* in, T* out, int64_t n) {
-  [[maybe_unused]] const auto p = static_cast<T>(a.p), q = static_cast<T>(a.q),
-                              r = static_cast<T>(a.r);
+[[gnu::noinline]] void unary_tile(Unary op, T p, T q, T r, const T* in, T* out, int64_t n) {
   if constexpr (std::is_same_v<T, float>)
-    if (vector_unary(a.op, p, q, r, in, out, n)) return;
-  switch (a.op) {
+    if (vector_unary(op, p, q, r, in, out, n)) return;
+  switch (op) {
 // clang-format off
 #define LOOP(expr)                      \
   for (int64_t i = 0; i < n; ++i) {     \
@@ -271,23 +271,24 @@ void unary(const UnaryArgs& a) {
     constexpr bool complex =
         std::is_same_v<C, std::complex<float>> || std::is_same_v<C, std::complex<double>>;
     bool direct = !complex && a.in.dtype == own_dtype<C>() && a.out.dtype == own_dtype<C>();
+    auto tile = [&](const C* in, C* out, int64_t n) {
+      if constexpr (complex)
+        complex_tile<C>(a, in, out, n);
+      else
+        unary_tile<C>(a.op, static_cast<C>(a.p), static_cast<C>(a.q), static_cast<C>(a.r), in, out,
+                      n);
+    };
     loops.rows([&](char** p, const int64_t* st, int64_t n) {
       alignas(64) C in[kTile], out[kTile];
       bool dense = direct && st[0] == static_cast<int64_t>(sizeof(C)) && st[1] == st[0];
       for (int64_t i = 0; i < n; i += kTile) {
         int64_t m = std::min(kTile, n - i);
-        if constexpr (!complex) {
-          if (dense) {
-            unary_tile<C>(a, reinterpret_cast<const C*>(p[1]) + i, reinterpret_cast<C*>(p[0]) + i,
-                          m);
-            continue;
-          }
+        if (dense) {
+          tile(reinterpret_cast<const C*>(p[1]) + i, reinterpret_cast<C*>(p[0]) + i, m);
+          continue;
         }
         load_tile(a.in.dtype, p[1] + i * st[1], st[1], m, in);
-        if constexpr (complex)
-          complex_tile<C>(a, in, out, m);
-        else
-          unary_tile<C>(a, in, out, m);
+        tile(in, out, m);
         store_tile(a.out.dtype, p[0] + i * st[0], st[0], m, out);
       }
     });
@@ -295,7 +296,7 @@ void unary(const UnaryArgs& a) {
 }
 
 template <class T>
-bool complex_binary_tile(const BinaryArgs& args, const T* pa, const T* pb, T* out, int64_t n) {
+bool complex_binary_tile(Binary op, const T* pa, const T* pb, T* out, int64_t n) {
   using R = typename T::value_type;
   auto each = [&](auto f) {
     for (int64_t i = 0; i < n; ++i) out[i] = T(f(pa[i], pb[i]));
@@ -303,7 +304,7 @@ bool complex_binary_tile(const BinaryArgs& args, const T* pa, const T* pb, T* ou
   };
   auto truth = [](bool b) { return b ? R(1) : R(0); };
   const T zero(0);
-  switch (args.op) {
+  switch (op) {
     case Binary::div: return each([](T a, T b) { return a / b; });
     case Binary::pow: return each([](T a, T b) { return std::pow(a, b); });
     case Binary::logical_and: return each([&](T a, T b) { return truth(a != zero && b != zero); });
@@ -318,13 +319,12 @@ bool complex_binary_tile(const BinaryArgs& args, const T* pa, const T* pb, T* ou
 }
 
 template <class T>
-void binary_tile(const BinaryArgs& args, const T* pa, const T* pb, T* out, int64_t n) {
-  const T s = number_as<T>(args.scale);
+[[gnu::noinline]] void binary_tile(Binary op, T s, const T* pa, const T* pb, T* out, int64_t n) {
   if constexpr (!std::is_arithmetic_v<T>)
-    if (complex_binary_tile(args, pa, pb, out, n)) return;
+    if (complex_binary_tile(op, pa, pb, out, n)) return;
   if constexpr (std::is_same_v<T, float>)
-    if (vector_binary(args.op, pa, pb, out, n)) return;
-  switch (args.op) {
+    if (vector_binary(op, pa, pb, out, n)) return;
+  switch (op) {
 // clang-format off
 #define LOOP(expr)                      \
   for (int64_t i = 0; i < n; ++i) {     \
@@ -428,8 +428,8 @@ bool binary_repeated_rows(const BinaryArgs& args, const Loops<3>& loops) {
       std::memcpy(tile + r * n, sa == 0 ? a : b, static_cast<size_t>(n) * sizeof(float));
     for (int64_t r = 0; r < rows; r += at_once) {
       const int64_t m = std::min(at_once, rows - r) * n;
-      binary_tile<float>(args, sa == 0 ? tile : a + r * n, sb == 0 ? tile : b + r * n, out + r * n,
-                         m);
+      binary_tile<float>(args.op, static_cast<float>(args.scale.d), sa == 0 ? tile : a + r * n,
+                         sb == 0 ? tile : b + r * n, out + r * n, m);
       interrupt.passed(m);
     }
   });
@@ -458,7 +458,7 @@ void binary(const BinaryArgs& args) {
     constexpr ScalarType own = own_dtype<C>();
     bool da = !sa && a.dtype == own, db = !sb && b.dtype == own, dout = args.out.dtype == own;
     alignas(64) C ta[kTile], tb[kTile], to[kTile];
-    C scalar = number_as<C>(args.scalar);
+    const C scalar = number_as<C>(args.scalar), scale = number_as<C>(args.scale);
     if (sa) std::fill(ta, ta + kTile, scalar);
     if (sb) std::fill(tb, tb + kTile, scalar);
     constexpr auto es = static_cast<int64_t>(sizeof(C));
@@ -479,9 +479,9 @@ void binary(const BinaryArgs& args) {
             load_tile(b.dtype, p[2] + i * st[2], st[2], m, tb);
         }
         if (dout && st[0] == es) {
-          binary_tile<C>(args, pa, pb, reinterpret_cast<C*>(p[0]) + i, m);
+          binary_tile<C>(args.op, scale, pa, pb, reinterpret_cast<C*>(p[0]) + i, m);
         } else {
-          binary_tile<C>(args, pa, pb, to, m);
+          binary_tile<C>(args.op, scale, pa, pb, to, m);
           store_tile(args.out.dtype, p[0] + i * st[0], st[0], m, to);
         }
       }
@@ -531,6 +531,35 @@ bool where_moves(const TernaryArgs& args) {
   return true;
 }
 
+template <class T>
+[[gnu::noinline]] void ternary_tile(Ternary op, T value, const T* pa, const T* pb, const T* pc,
+                                    T* out, int64_t n) {
+  auto each = [&](auto f) {
+#pragma GCC ivdep  // the result is none of the operands, or the same elements
+    for (int64_t i = 0; i < n; ++i) out[i] = f(pa[i], pb[i], pc[i]);
+  };
+  switch (op) {
+    case Ternary::addcmul: return each([=](T a, T b, T c) { return a + value * b * c; });
+    case Ternary::addcdiv: return each([=](T a, T b, T c) { return a + value * b / c; });
+    case Ternary::lerp:
+      return each([=](T a, T b, T c) {
+        if constexpr (std::is_floating_point_v<T>)
+          return std::abs(c) < T(0.5) ? a + c * (b - a) : b - (b - a) * (T(1) - c);
+        else
+          return a + c * (b - a);
+      });
+    case Ternary::clamp:
+      if constexpr (std::is_arithmetic_v<T>)
+        return each([](T x, T low, T high) {
+          if (x != x) return x;
+          x = low != low || x < low ? low : x;
+          return high != high || x > high ? high : x;
+        });
+      break;
+    case Ternary::where: return each([](T a, T b, T c) { return a != T(0) ? b : c; });
+  }
+}
+
 void ternary(const TernaryArgs& args) {
   if (where_moves(args)) return;
   TensorView b = args.b, c = args.c;
@@ -563,30 +592,7 @@ void ternary(const TernaryArgs& args) {
           for (int64_t k = 0; k < m; ++k) ta[k] = cond[k] ? tb[k] : tc[k];
         } else {
           load_tile(args.a.dtype, p[1] + i * st[1], st[1], m, ta);
-          for (int64_t k = 0; k < m; ++k) {
-            switch (args.op) {
-              case Ternary::addcmul: ta[k] = ta[k] + value * tb[k] * tc[k]; break;
-              case Ternary::addcdiv: ta[k] = ta[k] + value * tb[k] / tc[k]; break;
-              case Ternary::lerp:
-                if constexpr (std::is_floating_point_v<C>)
-                  ta[k] = std::abs(tc[k]) < C(0.5) ? ta[k] + tc[k] * (tb[k] - ta[k])
-                                                   : tb[k] - (tb[k] - ta[k]) * (C(1) - tc[k]);
-                else
-                  ta[k] = ta[k] + tc[k] * (tb[k] - ta[k]);
-                break;
-              case Ternary::clamp:
-                if constexpr (std::is_arithmetic_v<C>) {
-                  C x = ta[k];
-                  if (x == x) {
-                    x = tb[k] != tb[k] ? tb[k] : std::max(x, tb[k]);
-                    x = tc[k] != tc[k] ? tc[k] : std::min(x, tc[k]);
-                  }
-                  ta[k] = x;
-                }
-                break;
-              default: break;
-            }
-          }
+          ternary_tile<C>(args.op, value, ta, tb, tc, ta, m);
         }
         store_tile(args.out.dtype, p[0] + i * st[0], st[0], m, ta);
       }
@@ -595,6 +601,17 @@ void ternary(const TernaryArgs& args) {
 }
 
 }  // namespace
+
+void unary_floats(Unary op, float p, float q, float r, const float* in, float* out, int64_t n) {
+  unary_tile<float>(op, p, q, r, in, out, n);
+}
+void binary_floats(Binary op, float alpha, const float* a, const float* b, float* out, int64_t n) {
+  binary_tile<float>(op, alpha, a, b, out, n);
+}
+void ternary_floats(Ternary op, float value, const float* a, const float* b, const float* c,
+                    float* out, int64_t n) {
+  ternary_tile<float>(op, value, a, b, c, out, n);
+}
 
 void add_elementwise(Kernels& k) {
   k.fill = fill;

@@ -270,7 +270,8 @@ bool column_reduce(const ReduceArgs& a) {
                       : std::numeric_limits<C>::infinity());
       const bool whole = sum && even;
       if (whole) {
-        sum_rows(a.in.ptr<C>() + at, count, step, m, total);
+        if constexpr (std::is_floating_point_v<C>)
+          sum_rows(a.in.ptr<C>() + at, count, step, m, total);
         interrupt.passed(count * m);
       }
       for (int64_t r = whole ? count : 0; r < count; ++r) {
