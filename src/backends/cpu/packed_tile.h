@@ -56,6 +56,18 @@ inline void store_tail(float* p, V x, int64_t n) {
 }
 #endif
 
+// The larger and the smaller of x and a number; x where it is NaN.
+#if defined(__AVX512F__)
+inline V max_v(V x, V low) { return _mm512_maskz_max_ps(0xffff, low, x); }
+inline V min_v(V x, V high) { return _mm512_maskz_min_ps(0xffff, high, x); }
+#elif defined(__AVX2__)
+inline V max_v(V x, V low) { return _mm256_max_ps(low, x); }
+inline V min_v(V x, V high) { return _mm256_min_ps(high, x); }
+#else
+inline V max_v(V x, V low) { return x < low ? low : x; }
+inline V min_v(V x, V high) { return x > high ? high : x; }
+#endif
+
 // Registers: the sums, a vector of the panel for each column of them and one broadcast.
 template <int NV>
 constexpr int most_rows() {
@@ -85,8 +97,8 @@ struct TileCall {
   // What earlier steps came to, [MR][NV][L]; and, unless these are the last, with these.
   float* sums;
   bool first, last;
+  const float* bias;  // of the tile's first column, read by the first call
   // Of the tile's first element, read and written by the last call.
-  const float* bias;
   const float* residual;
   int64_t residual_pitch;
   float* out;
@@ -98,29 +110,26 @@ struct TileCall {
 // x[i] = act(x[i]), n a multiple of L; for the functions that take more than a few instructions.
 void activate(const Epilogue& then, float* x, int64_t n);
 
+// The first `tail` lanes when p is the last vector of NV.
+template <int NV>
+inline V load_column(const float* p, int v, int64_t tail) {
+  return v == NV - 1 && tail < L ? load_tail(p + v * L, tail) : load_v(p + v * L);
+}
+
 template <int MR, int NV>
 void finish_tile(const TileCall& c, V (&acc)[MR][NV]) {
-  auto at = [&](const float* p, int v) __attribute__((always_inline)) {
-    return v == NV - 1 && c.tail < L ? load_tail(p + v * L, c.tail) : load_v(p + v * L);
-  };
   const Epilogue& e = c.then;
-  if (c.bias) {
-    V bias[NV];
-#pragma GCC unroll 32
-    for (int v = 0; v < NV; ++v) bias[v] = at(c.bias, v);
-    SCONCE_EACH_SUM acc[r][v] += bias[v];
-  }
+  auto at = [&](const float* p, int v) __attribute__((always_inline)) {
+    return load_column<NV>(p, v, c.tail);
+  };
   if (c.residual && !e.residual_last)
     SCONCE_EACH_SUM acc[r][v] += at(c.residual + r * c.residual_pitch, v);
   switch (e.act) {
     case Activation::none: break;
-    case Activation::relu: SCONCE_EACH_SUM acc[r][v] = acc[r][v] < V{} ? V{} : acc[r][v]; break;
+    case Activation::relu: SCONCE_EACH_SUM acc[r][v] = max_v(acc[r][v], V{}); break;
     case Activation::clamp: {
       const V low = splat(static_cast<float>(e.p)), high = splat(static_cast<float>(e.q));
-      SCONCE_EACH_SUM {
-        acc[r][v] = acc[r][v] < low ? low : acc[r][v];
-        acc[r][v] = acc[r][v] > high ? high : acc[r][v];
-      }
+      SCONCE_EACH_SUM acc[r][v] = min_v(max_v(acc[r][v], low), high);
       break;
     }
     default: {
@@ -146,7 +155,11 @@ template <int MR, int PV, int NP>
 void packed_tile(TileCall& c) {
   constexpr int NV = PV * NP;
   V acc[MR][NV];
-  SCONCE_EACH_SUM acc[r][v] = V{};
+  V start[NV];
+#pragma GCC unroll 32
+  for (int v = 0; v < NV; ++v)
+    start[v] = c.first && c.bias ? load_column<NV>(c.bias, v, c.tail) : V{};
+  SCONCE_EACH_SUM acc[r][v] = start[v];
   const float* b = c.b;
   const int64_t k = c.k, next_panel = NP > 1 ? c.next_panel : 0, ahead_step = c.ahead_step;
   const float* ahead = c.ahead;
