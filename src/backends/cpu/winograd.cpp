@@ -334,18 +334,21 @@ void pack(const PreparedConvArgs& a, void* to) {
 }
 
 // Cycles of one thread, about. The direct way: its multiplications, or reading its weights.
+// Winograd's: the products, the weights, which come from memory and then again for each block of
+// tiles, the transforms.
 #if defined __AVX512F__
-constexpr double kProducts = 32;
+constexpr double kProducts = 0.8 * 32;
 #elif defined __AVX2__
-constexpr double kProducts = 16;
+constexpr double kProducts = 0.8 * 16;
 #else
-constexpr double kProducts = 4;
+constexpr double kProducts = 0.8 * 4;
 #endif
-constexpr double kFarBytes = 8, kNearBytes = 24;  // a cycle, from memory and from the cache
+// Bytes a cycle: from memory, from the last cache and from one's own.
+constexpr double kMemoryBytes = 4, kFarBytes = 16, kNearBytes = 24;
 double direct_cycles(const Sizes& s) {
   const auto weights = static_cast<double>(9 * s.C * s.O);
-  return std::max(weights * static_cast<double>(s.N * s.oh * s.ow) / (0.8 * kProducts),
-                  4 * weights / kFarBytes);
+  return std::max(weights * static_cast<double>(s.N * s.oh * s.ow) / kProducts,
+                  4 * weights / kMemoryBytes);
 }
 double winograd_cycles(const Sizes& s) {
   const auto weights = static_cast<double>(s.places() * s.C * s.O),
@@ -353,8 +356,8 @@ double winograd_cycles(const Sizes& s) {
              blocks = std::ceil(tiles / static_cast<double>(s.block()));
   const double transforms =
       tiles * static_cast<double>((s.places() * 2 + s.m * s.m * 2) * (s.C + s.O)) * 4 / kNearBytes;
-  return std::max(weights * tiles / (0.7 * kProducts), 4 * weights * blocks / kFarBytes) +
-         transforms;
+  return weights * tiles / kProducts + 4 * weights / kMemoryBytes +
+         4 * weights * (blocks - 1) / kFarBytes + transforms;
 }
 
 ConvChoice choose(const PreparedConvArgs& a) {
@@ -365,8 +368,8 @@ ConvChoice choose(const PreparedConvArgs& a) {
   const Sizes two(a, 2), four(a, 4);
   if (two.C < 32 || two.O < 32 || two.C % L != 0 || two.O % L != 0) return c;
   const double times[] = {winograd_cycles(two), winograd_cycles(four)};
-  const int32_t best = times[1] < times[0];
-  if (times[best] * 1.1 > direct_cycles(two)) return c;
+  const int32_t best = 1.15 * times[1] < times[0];  // twice the weights must pay
+  if (1.1 * times[best] > direct_cycles(two)) return c;
   c.algorithm = best;
   c.packed_bytes = static_cast<size_t>((best ? four : two).places() * packed_floats(two.C, two.O)) *
                    sizeof(float);
