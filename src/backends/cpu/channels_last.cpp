@@ -185,7 +185,7 @@ bool pool_channels_last(const PoolArgs& a) {
 bool batch_norm_channels_last(const BatchNormArgs& a) {
   if (!channels_last(a.in) || !channels_last(a.out)) return false;
   const int64_t C = a.in.sizes[1];
-  float* scratch = thread_scratch<float, 8>().get(static_cast<size_t>(6 * C));
+  float* scratch = thread_scratch<float, 21>().get(static_cast<size_t>(6 * C));
   float *mean = scratch, *var = mean + C, *w = var + C, *b = w + C, *scale = b + C,
         *shift = scale + C;
   auto fetch = [C](const TensorView& v, float fallback, float* to) {

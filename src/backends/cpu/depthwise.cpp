@@ -322,7 +322,7 @@ void run(const PreparedConvArgs& a) {
   // Zeros, a bias that can be read in vectors, and the input where its channels aren't the
   // output's.
   const bool spread = plan.pitch != s.C;
-  float* scratch = thread_scratch<float, 7>().get(
+  float* scratch = thread_scratch<float, 20>().get(
       static_cast<size_t>(2 * plan.pitch + (spread ? pixels * plan.pitch : 0)));
   std::fill(scratch, scratch + 2 * plan.pitch, 0.0f);
   plan.zeros = scratch;

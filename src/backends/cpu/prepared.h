@@ -94,6 +94,6 @@ struct PreparedConvAlgorithm {
 constexpr int32_t kConvVariants = 16;
 inline int32_t conv_variant(const PreparedConvArgs& a) { return a.algorithm % kConvVariants; }
 // The list is in prepared_conv.cpp; the first that chooses a call has it.
-extern const PreparedConvAlgorithm depthwise, implicit_gemm;
+extern const PreparedConvAlgorithm depthwise, winograd, implicit_gemm;
 
 }  // namespace sconce::SCONCE_ISA

@@ -6,7 +6,7 @@ namespace sconce::SCONCE_ISA {
 
 namespace {
 
-constexpr const PreparedConvAlgorithm* kAlgorithms[] = {&depthwise, &implicit_gemm};
+constexpr const PreparedConvAlgorithm* kAlgorithms[] = {&depthwise, &winograd, &implicit_gemm};
 
 // The list's, for a number that choose_conv said.
 const PreparedConvAlgorithm& algorithm_of(const PreparedConvArgs& a) {
