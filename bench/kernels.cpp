@@ -117,6 +117,17 @@ void product(int64_t m, int64_t k, int64_t n, Total* total) {
   const std::string shape = std::to_string(m) + "x" + std::to_string(k) + "x" + std::to_string(n);
   row("linear " + shape, 2.0 * static_cast<double>(m * k * n), total,
       [&] { kernels.linear(args); });
+  // Weights from memory: as many of them as no cache holds.
+  if (k * n * 4 > 1 << 22) {
+    const size_t each = kernels.packed_linear_bytes(k, n) / 4,
+                 copies = (size_t{1} << 25) / each + 1;
+    Floats many(each * copies);
+    size_t i = 0;
+    row("linear from memory " + shape, 2.0 * static_cast<double>(m * k * n), nullptr, [&] {
+      args.weight.data = many.data + each * (i++ % copies);
+      kernels.linear(args);
+    });
+  }
   if (m > 4) return;
   GemmArgs g{};
   const int64_t b3[] = {1, k, n}, b3s[] = {0, 1, k}, a3[] = {1, m, k}, a3s[] = {0, k, 1},

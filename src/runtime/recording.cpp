@@ -182,6 +182,7 @@ bool Recording::record(const SlotCall& c) {
     return false;
   }
   const bool plain = reads_plain(c);
+  bool stays_plain = plain;
   PlannedCall call;
   call.run = c.run;
   call.written = c.written;
@@ -208,9 +209,10 @@ bool Recording::record(const SlotCall& c) {
       // Read before any slot wrote it: the host filled it.
       if (l.passed_by || (!output && !l.written)) give_up();
       l.written |= output;
-      if (output) l.plain = l.plain && plain;
+      if (output) stays_plain &= l.plain = l.plain && plain;
     }
     if (output && p.kind == Place::Constant) give_up();
+    stays_plain &= !output || p.kind == Place::Arena;
     if (p.kind == Place::Input) {
       widen(plan_->key[p.index - 1], extent_of(v.sizes, v.strides, v.ndim), p.offset, v.dtype);
       auto& written = plan_->written_inputs;
@@ -221,7 +223,7 @@ bool Recording::record(const SlotCall& c) {
   if (given_up_) return false;
   program_.calls.push_back(std::move(call));
   // The host may look at what follows from sizes alone.
-  made_at_once_.push_back(plan_->device || plain);
+  made_at_once_.push_back(plan_->device || stays_plain);
   return true;
 }
 bool Recording::describe(const IValue& v, Result& r) {

@@ -189,9 +189,13 @@ std::vector<IValue> ShapePlanCache::run(std::vector<IValue> inputs, const Engine
     return out;
   }
   for (auto& v : attributes) fresh->attributes.emplace_back(v);
-  // Set by another thread meanwhile: nobody knows which lists were recorded.
-  if (!attributes.empty() && !fresh->attributes_match(state_->attributes.values(given[0]))) {
+  // Lists set by another thread meanwhile: nobody knows which were recorded. Inputs that a plan
+  // can't be replayed on, such as two that overlap and one of which is written.
+  const bool lists_stayed =
+      attributes.empty() || fresh->attributes_match(state_->attributes.values(given[0]));
+  if (!lists_stayed || !fresh->matches(given)) {
     recording.make_calls();
+    state_->failed();
     return out;
   }
   if (!fresh->device) lower(program, state_->weights);

@@ -70,8 +70,16 @@ void add_reduce(Kernels& k);
 void add_gemm(Kernels& k);
 void add_conv(Kernels& k);
 void add_nn(Kernels& k);
+void add_rows(Kernels& k);       // by add_nn
+void add_attention(Kernels& k);  // by add_nn
+void add_rnn(Kernels& k);        // by add_nn
+void add_pointwise(Kernels& k);
 void add_linear(Kernels& k);
 void add_prepared_conv(Kernels& k);
+
+// With channels last, vectors of them (channels_last.cpp). False for other forms.
+bool pool_channels_last(const PoolArgs& a);
+bool batch_norm_channels_last(const BatchNormArgs& a);
 
 // C[M x N] = alpha * A[M x K] B[K x N] + beta * C, row strides in elements, any strides within
 // rows.

@@ -1,19 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Convolutions as products of packed weights with rows that lie in the input (an indirect
 // convolution, Dukhan 2019): a table says where the channels of each output pixel's taps begin,
-// outside of the image is a row of zeros. Few channels: a tap is a whole row of the kernel, whose
-// columns lie side by side.
+// outside of the image is a row of zeros.
 #include <algorithm>
 
 #include "backends/cpu/prepared.h"
+#include "backends/cpu/transpose_four.h"
 #include "core/thread_pool.h"
 
 namespace sconce::SCONCE_ISA {
 
 namespace {
-
-// K in the order of [kh, kw, C/g]; [C, kh, kw]; [kh, kw, C] in taps of kw C.
-enum Variant : int32_t { by_table, by_planes, by_lines };
 
 struct Shape {
   int64_t images, C, H, W, O, OH, OW, cg, og, kh, kw, K, pixels;
@@ -43,31 +40,30 @@ bool channels_last(const TensorView& v) {
   return true;
 }
 
+// Few channels: lines of the input are copied to where their padding is, channels side by side, and
+// a tap is a row of the kernel.
+constexpr int64_t kFewChannels = 15;
+bool may_take_lines(const PreparedConvArgs& a, const Shape& s) {
+  return a.groups == 1 && s.C <= kFewChannels && (a.dilation[1] == 1 || s.kw == 1);
+}
+
 ConvChoice choose(const PreparedConvArgs& a) {
   if (a.in.ndim != 4 || a.in.dtype != kFloat || a.out.numel() == 0 || a.in.numel() == 0) return {};
   const Shape s(a);
   if (a.groups > 1 && (s.cg < 8 || s.og < 8)) return {};
-  const bool lines = a.groups == 1 && (a.dilation[1] == 1 || s.kw == 1);
-  ConvChoice c;
-  if (s.C <= 4 && lines) {
-    c.algorithm = by_planes;
-    c.plain_input = true;
-  } else if (s.C < 16 && lines) {
-    c.algorithm = by_lines;
-  } else if (s.cg >= 8) {
-    c.algorithm = by_table;
-  } else {
-    return {};
-  }
+  if (s.cg < 8 && !may_take_lines(a, s)) return {};
   // A few output channels would leave most of a register's lanes empty.
   if (s.og < 4 && s.kh * s.kw > 1 && s.pixels > 64) return {};
+  ConvChoice c;
+  c.algorithm = 0;
+  c.plain_input = s.C <= 4 && may_take_lines(a, s);
   c.packed_bytes = static_cast<size_t>(a.groups * packed_floats(s.K, s.og)) * sizeof(float);
   return c;
 }
 
 // Panels of [kh, kw, cg] from weights [og, cg, kh, kw] of any strides.
 void pack_taps_outer(const Shape& s, const float* w, const int64_t* step, float* to) {
-  constexpr int64_t L = Vec<float>::lanes, kChannels = 16;
+  constexpr int64_t L = kPanelLanes, kChannels = 16;
   const int64_t panels = (s.og + kPanelColumns - 1) / kPanelColumns;
   auto pack = [&](int64_t panel) {
     const int64_t o0 = panel * kPanelColumns, columns = std::min(kPanelColumns, s.og - o0),
@@ -97,19 +93,10 @@ void pack(const PreparedConvArgs& a, void* to) {
   const int64_t* step = a.weight.strides;
   auto* out = static_cast<float*>(to);
   for (int64_t g = 0; g < a.groups; ++g, w += s.og * step[0], out += packed_floats(s.K, s.og)) {
-    if (s.kh * s.kw == 1) {
+    if (s.kh * s.kw == 1)
       pack_panels(s.K, s.og, w, step[1], step[0], out);
-    } else if (conv_variant(a) == by_planes) {
-      // As [C, kh, kw] channels of one pixel.
-      Shape planes = s;
-      planes.kh = s.cg;
-      planes.kw = s.kh;
-      planes.cg = s.kw;
-      const int64_t steps[] = {step[0], step[3], step[1], step[2]};
-      pack_taps_outer(planes, w, steps, out);
-    } else {
+    else
       pack_taps_outer(s, w, step, out);
-    }
   }
 }
 
@@ -202,60 +189,74 @@ void table_part(const void* self, int64_t from, int64_t to, int64_t n_from, int6
   }
 }
 
-// Columns [x, x + n) of a line of the input, zeros outside; step: floats between columns.
-void copy_line(const float* line, int64_t step, int64_t width, int64_t x, int64_t n, int64_t floats,
-               float* to) {
-  const int64_t lo = std::clamp<int64_t>(-x, 0, n), hi = std::clamp<int64_t>(width - x, lo, n);
-  std::fill(to, to + lo * floats, 0.0f);
-  if (step == floats)
-    std::copy(line + (x + lo) * step, line + (x + hi) * step, to + lo * floats);
-  else
-    for (int64_t i = lo; i < hi; ++i) to[i] = line[(x + i) * step];  // floats is 1
-  std::fill(to + hi * floats, to + n * floats, 0.0f);
+// to[i * n + c] = in[c * plane + i]; up to 4 - n floats beyond are written, too.
+void interleave(const float* in, int64_t plane, int64_t n, int64_t columns, float* to) {
+  int64_t i = 0;
+  for (; i + 4 <= columns; i += 4)
+    transpose_four(load_four(in + i), n > 1 ? load_four(in + plane + i) : Four{},
+                   n > 2 ? load_four(in + 2 * plane + i) : Four{},
+                   n > 3 ? load_four(in + 3 * plane + i) : Four{}, to + i * n, n);
+  for (; i < columns; ++i)
+    for (int64_t c = 0; c < n; ++c) to[i * n + c] = in[c * plane + i];
 }
 
-// Pixels [from, to) by lines of the input: its channels' planes, or all channels of a column side
-// by side. Lines are copied to where their padding is.
+// Columns [x, x + columns) of a line of the input, of n channels; zeros outside of the image. The
+// channels lie side by side, or are planes apart.
+void copy_line(const float* line, int64_t plane, int64_t n, int64_t width, int64_t x,
+               int64_t columns, float* to) {
+  const int64_t lo = std::clamp<int64_t>(-x, 0, columns),
+                hi = std::clamp<int64_t>(width - x, lo, columns);
+  std::fill(to, to + lo * n, 0.0f);
+  if (plane == 1)
+    std::copy(line + (x + lo) * n, line + (x + hi) * n, to + lo * n);
+  else
+    interleave(line + x + lo, plane, n, hi - lo, to + lo * n);
+  std::fill(to + hi * n, to + columns * n, 0.0f);
+}
+
+// Pixels [from, to) by lines of the input.
 void lines_part(const void* self, int64_t from, int64_t to, int64_t n_from, int64_t n_to,
                 Interrupt& interrupt) {
   const auto& call = *static_cast<const Call*>(self);
   const PreparedConvArgs& a = call.a;
   const Shape& s = call.s;
-  const bool planes = conv_variant(a) == by_planes;
-  const int64_t n_planes = planes ? s.C : 1, floats = planes ? 1 : s.C, taps = n_planes * s.kh,
-                sw = a.stride[1];
-  const bool last = channels_last(a.in);
-  // Of the input, in floats. (One channel is both.)
-  const int64_t column = last ? s.C : 1, line = column * s.W, plane = last ? 1 : s.H * s.W,
-                image = s.C * s.H * s.W;
-  const bool in_place = a.padding[0] == 0 && a.padding[1] == 0 && (column == floats);
+  const int64_t sh = a.stride[0], sw = a.stride[1], span = (s.kh - 1) * a.dilation[0] + 1;
+  const int64_t plane = channels_last(a.in) ? 1 : s.H * s.W, line = plane == 1 ? s.W * s.C : s.W;
+  const bool in_place = a.padding[0] == 0 && a.padding[1] == 0 && plane == 1;
   for (int64_t i = from; i < to;) {
     const int64_t x0 = i % s.OW, y0 = i / s.OW % s.OH, n = std::min(to - i, s.OW - x0),
-                  x = x0 * sw - a.padding[1], width = (n - 1) * sw + s.kw;
-    const float* in = a.in.ptr<const float>() + i / (s.OW * s.OH) * image;
-    const float** rows = thread_scratch<const float*, 0>().get(static_cast<size_t>(n * taps));
-    float* copy = in_place
-                      ? nullptr
-                      : thread_scratch<float, 9>().get(static_cast<size_t>(taps * width * floats));
-    for (int64_t t = 0; t < taps; ++t) {
-      const int64_t y = y0 * a.stride[0] - a.padding[0] + t % s.kh * a.dilation[0];
-      const float* from_line = in + t / s.kh * plane + y * line;
-      const float* first = from_line + x * column;
-      if (!in_place) {
-        float* at = copy + t * width * floats;
-        if (y < 0 || y >= s.H)
-          std::fill(at, at + width * floats, 0.0f);
+                  x = x0 * sw - a.padding[1], columns = (n - 1) * sw + s.kw;
+    // Lines of several rows of outputs, while they stay in the cache.
+    constexpr int64_t kFloats = int64_t{1} << 14;
+    const int64_t fit = (kFloats / (columns * s.C) - span) / sh + 1,
+                  outputs = n < s.OW
+                                ? 1
+                                : std::max<int64_t>(1, std::min({fit, (to - i) / s.OW, s.OH - y0})),
+                  m = outputs * n, y = y0 * sh - a.padding[0];
+    const float* first = a.in.ptr<const float>() + i / (s.OW * s.OH) * s.C * s.H * s.W;
+    int64_t step = line;
+    if (in_place) {
+      first += y * line + x * s.C;
+    } else {
+      const int64_t lines = (outputs - 1) * sh + span;
+      step = columns * s.C;
+      float* copy = thread_scratch<float, 9>().get(static_cast<size_t>(lines * step + 4));
+      for (int64_t j = 0; j < lines; ++j)
+        if (y + j < 0 || y + j >= s.H)
+          std::fill(copy + j * step, copy + (j + 1) * step, 0.0f);
         else
-          copy_line(from_line, column, s.W, x, width, floats, at);
-        first = at;
-      }
-      fill_rows(rows + t * n, n, first, sw * floats);
+          copy_line(first + (y + j) * line, plane, s.C, s.W, x, columns, copy + j * step);
+      first = copy;
     }
-    RowsProduct p = call.product(i, n, taps, s.kw * floats, rows);
+    const float** rows = thread_scratch<const float*, 0>().get(static_cast<size_t>(m * s.kh));
+    for (int64_t t = 0; t < s.kh; ++t)
+      for (int64_t j = 0; j < outputs; ++j)
+        fill_rows(rows + t * m + j * n, n, first + (j * sh + t * a.dilation[0]) * step, sw * s.C);
+    RowsProduct p = call.product(i, m, s.kh, s.kw * s.C, rows);
     p.n_from = n_from;
     p.n_to = n_to;
     rows_product(p, interrupt);
-    i += n;
+    i += m;
   }
 }
 
@@ -272,7 +273,8 @@ void run(const PreparedConvArgs& a) {
   share.weight_floats = s.O * s.K;
   // The table stays small.
   share.most_rows = std::clamp<int64_t>(8192 / (s.kh * s.kw), 48, 512);
-  share_out(share, &call, conv_variant(a) == by_table ? table_part : lines_part);
+  const bool lines = may_take_lines(a, s) && !(s.kh * s.kw == 1 && channels_last(a.in));
+  share_out(share, &call, lines ? lines_part : table_part);
 }
 
 }  // namespace

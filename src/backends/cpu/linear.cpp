@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "backends/cpu/packed_tile.h"
+#include "backends/cpu/transpose_four.h"
 #include "backends/cpu/vector_math.h"
 #include "core/thread_pool.h"
 
@@ -60,28 +61,16 @@ int64_t panel_width(int64_t n, int64_t j) {
   return std::min(kPanelColumns, (n - j + L - 1) / L * L);
 }
 
-// Four rows of four, transposed: to[j * step + i] = from[i * pitch + j].
-inline void transpose_four(const float* from, int64_t pitch, float* to, int64_t step) {
-  typedef float F __attribute__((vector_size(16), aligned(4), may_alias));
-  auto row = [&](int64_t i) { return *reinterpret_cast<const F*>(from + i * pitch); };
-  const F a = row(0), b = row(1), c = row(2), d = row(3);
-  const F p = __builtin_shufflevector(a, b, 0, 4, 1, 5),
-          q = __builtin_shufflevector(a, b, 2, 6, 3, 7),
-          r = __builtin_shufflevector(c, d, 0, 4, 1, 5),
-          s = __builtin_shufflevector(c, d, 2, 6, 3, 7);
-  *reinterpret_cast<F*>(to) = __builtin_shufflevector(p, r, 0, 1, 4, 5);
-  *reinterpret_cast<F*>(to + step) = __builtin_shufflevector(p, r, 2, 3, 6, 7);
-  *reinterpret_cast<F*>(to + 2 * step) = __builtin_shufflevector(q, s, 0, 1, 4, 5);
-  *reinterpret_cast<F*>(to + 3 * step) = __builtin_shufflevector(q, s, 2, 3, 6, 7);
-}
-
 void pack_panel(int64_t k, int64_t columns, int64_t width, const float* b, int64_t s0, int64_t s1,
                 float* to) {
   int64_t p = 0;
   if (s0 == 1 && columns % 4 == 0)
     for (; p + 4 <= k; p += 4)
-      for (int64_t c = 0; c < columns; c += 4)
-        transpose_four(b + c * s1 + p, s1, to + p * width + c, width);
+      for (int64_t c = 0; c < columns; c += 4) {
+        const float* from = b + c * s1 + p;
+        transpose_four(load_four(from), load_four(from + s1), load_four(from + 2 * s1),
+                       load_four(from + 3 * s1), to + p * width + c, width);
+      }
   for (; p < k; ++p)
     for (int64_t c = 0; c < columns; ++c) to[p * width + c] = b[p * s0 + c * s1];
   for (int64_t i = 0; i < k && columns < width; ++i)
@@ -106,6 +95,59 @@ struct Steps {
   int64_t before(int64_t i) const { return i / parts * taps_each * k + i % parts * k_each; }
 };
 
+// Columns [j, j + width) at a time: a panel, or several whole ones for one or two rows.
+struct Pass {
+  int64_t j, width;
+  const TileShape* shape;
+};
+
+// All rows through a pass's panels.
+void pass_rows(const RowsProduct& p, const Steps& steps, const Pass& pass, TileCall& c,
+               Interrupt& interrupt) {
+  const int64_t count = steps.count(), K = p.taps * p.k, j = pass.j,
+                panel = std::min(pass.width, kPanelColumns), most = pass.shape->most_rows;
+  // Blocks as equal as can be: 49 rows are 4 times 6 and 5 times 5.
+  const int64_t blocks = (p.m + most - 1) / most, small = p.m / blocks, large = p.m % blocks;
+  // What of the panel stays in the cache while all rows pass.
+  const int64_t stages = blocks > 1 ? std::max<int64_t>(1, K * panel * 4 / kCacheBytes) : 1,
+                steps_each = std::max<int64_t>(1, (count + stages - 1) / stages);
+  // Sums of one block, or of all when they wait for the next stage.
+  const int64_t sums = steps_each < count ? most * pass.width : 0;
+  float* scratch =
+      thread_scratch<float, 7>().get(static_cast<size_t>(sums ? sums * blocks : most * pass.width));
+  c.tail = std::min(L, p.n - j - (pass.width - L));
+  // The next panel comes to the cache while this one is used.
+  const float* next = p.b + (j + pass.width) * K;
+  const float* end = p.b + packed_floats(K, std::min(p.n_to, j + pass.width + kPanelColumns));
+  for (int64_t s0 = 0; s0 < count; s0 += steps_each) {
+    const int64_t s1 = std::min(count, s0 + steps_each);
+    for (int64_t block = 0, i = 0; block < blocks; ++block) {
+      const int64_t rows = small + (block < large);
+      const Tile tile = pass.shape->tile[static_cast<size_t>(rows - 1)];
+      c.sums = scratch + block * sums;
+      c.bias = p.bias ? p.bias + j : nullptr;
+      c.residual = p.residual ? p.residual + i * p.residual_pitch + j : nullptr;
+      c.out = p.out + i * p.out_pitch + j;
+      c.ahead = next < end ? next : p.b;
+      c.ahead_step = next < end ? 16 : 0;
+      for (int64_t s = s0; s < s1; ++s) {
+        const int64_t tap = s / steps.parts * steps.taps_each, part = s % steps.parts;
+        c.taps = std::min(steps.taps_each, p.taps - tap);
+        c.k = std::min(steps.k_each, p.k - part * steps.k_each);
+        c.rows = p.rows + tap * p.rows_pitch + i;
+        c.from = p.from + part * steps.k_each;
+        c.b = p.b + j * K + steps.before(s) * panel;
+        c.first = s == 0;
+        c.last = s + 1 == count;
+        tile(c);
+      }
+      if (next < end) next = c.ahead;
+      interrupt.passed(rows * pass.width / L * steps.before(s1 - s0));
+      i += rows;
+    }
+  }
+}
+
 }  // namespace
 
 void pack_panels(int64_t k, int64_t n, const float* b, int64_t s0, int64_t s1, float* to) {
@@ -125,49 +167,27 @@ void pack_panels(int64_t k, int64_t n, const float* b, int64_t s0, int64_t s1, f
 void rows_product(const RowsProduct& p, Interrupt& interrupt) {
   if (p.m <= 0) return;
   const Steps steps(p.taps, p.k);
-  const int64_t count = steps.count(), K = p.taps * p.k;
   TileCall c;
   c.rows_pitch = p.rows_pitch;
   c.residual_pitch = p.residual_pitch;
   c.out_pitch = p.out_pitch;
   c.then = p.then;
-  for (int64_t j = p.n_from; j < p.n_to; j += kPanelColumns) {
-    const int64_t width = panel_width(p.n, j);
-    const TileShape& shape = kTileShapes[static_cast<size_t>(width / L - 1)];
-    // Blocks as equal as can be: 49 rows are 4 times 6 and 5 times 5.
-    const int64_t blocks = (p.m + shape.most_rows - 1) / shape.most_rows, small = p.m / blocks,
-                  large = p.m % blocks;
-    // What of the panel stays in the cache while all rows pass.
-    const int64_t stages = std::max<int64_t>(1, K * width * 4 / kCacheBytes),
-                  steps_each = std::max<int64_t>(1, (count + stages - 1) / stages);
-    const int64_t sums = steps_each < count ? shape.most_rows * width : 0;
-    float* scratch = thread_scratch<float, 7>().get(
-        static_cast<size_t>(sums ? sums * blocks : shape.most_rows * width));
-    c.tail = std::min(L, p.n - j - (width - L));
-    for (int64_t s0 = 0; s0 < count; s0 += steps_each) {
-      const int64_t s1 = std::min(count, s0 + steps_each);
-      for (int64_t block = 0, i = 0; block < blocks; ++block) {
-        const int64_t rows = small + (block < large);
-        const Tile tile = shape.tile[static_cast<size_t>(rows - 1)];
-        c.sums = scratch + block * sums;
-        c.bias = p.bias ? p.bias + j : nullptr;
-        c.residual = p.residual ? p.residual + i * p.residual_pitch + j : nullptr;
-        c.out = p.out + i * p.out_pitch + j;
-        for (int64_t s = s0; s < s1; ++s) {
-          const int64_t tap = s / steps.parts * steps.taps_each, part = s % steps.parts;
-          c.taps = std::min(steps.taps_each, p.taps - tap);
-          c.k = std::min(steps.k_each, p.k - part * steps.k_each);
-          c.rows = p.rows + tap * p.rows_pitch + i;
-          c.from = p.from + part * steps.k_each;
-          c.b = p.b + j * K + steps.before(s) * width;
-          c.first = s == 0;
-          c.last = s + 1 == count;
-          tile(c);
-        }
-        interrupt.passed(rows * width / L * steps.before(s1 - s0));
-        i += rows;
-      }
-    }
+  c.next_panel = p.taps * p.k * kPanelColumns;
+  for (int64_t j = p.n_from; j < p.n_to;) {
+    const int64_t left = (p.n_to - j + L - 1) / L * L, wide = (p.m == 1   ? kPanelsOfRow
+                                                               : p.m == 2 ? kPanelsOfTwoRows
+                                                                          : 1) *
+                                                              kPanelColumns;
+    const Pass pass =
+        left >= wide
+            ? Pass{j, wide,
+                   p.m == 1   ? &kRowShape
+                   : p.m == 2 ? &kTwoRowsShape
+                              : &kTileShapes[kPanelVectors - 1]}
+            : Pass{j, std::min(left, kPanelColumns),
+                   &kTileShapes[static_cast<size_t>(std::min(left, kPanelColumns) / L - 1)]};
+    pass_rows(p, steps, pass, c, interrupt);
+    j += pass.width;
   }
 }
 
@@ -185,12 +205,17 @@ void share_out(const Share& s, const void* self, ShareWork work) {
       chunk = fit;
   }
   chunk = std::min(chunk, s.most_rows);
+  // The rows before part i of count.
+  auto cut = [&](int64_t rows, int64_t i, int64_t count) {
+    const int64_t at = rows * i / count;
+    return i < count && rows / count > s.row_unit ? at / s.row_unit * s.row_unit : at;
+  };
   auto part = [&](int64_t row_from, int64_t row_to, int64_t n_from, int64_t n_to,
                   Interrupt interrupt) {
     // Equal chunks.
     const int64_t rows = row_to - row_from, chunks = (rows + chunk - 1) / chunk;
     for (int64_t i = 0; i < chunks; ++i)
-      work(self, row_from + rows * i / chunks, row_from + rows * (i + 1) / chunks, n_from, n_to,
+      work(self, row_from + cut(rows, i, chunks), row_from + cut(rows, i + 1, chunks), n_from, n_to,
            interrupt);
   };
   const Interrupt limits(context());
@@ -200,18 +225,21 @@ void share_out(const Share& s, const void* self, ShareWork work) {
       static_cast<double>(s.rows) * static_cast<double>(s.n) * static_cast<double>(s.row_work);
   const int64_t threads = pool ? pool->size() : 1;
   if (threads < 2 || work_all < kWorthIt) return part(0, s.rows, 0, s.n, limits);
-  // Each thread reads its own weights, or its own rows, whichever is more.
-  const int64_t parts =
-      work_all > 16 * kWorthIt * static_cast<double>(threads) ? 4 * threads : threads;
+  // Each thread reads its own weights, or its own rows, whichever is more. More parts than threads
+  // let the quicker ones do more, but parts of few rows read the weights too often.
   const bool even = panels >= 4 * threads || panels % threads == 0;
   const bool by_panels = s.rows < 8 * threads || (even && weights > inputs);
-  const int64_t of = by_panels ? panels : s.rows, count = std::min(parts, of);
+  const int64_t of = by_panels ? panels : s.rows,
+                most = by_panels ? panels : std::max(threads, s.rows / 96),
+                wanted =
+                    work_all > 16 * kWorthIt * static_cast<double>(threads) ? 4 * threads : threads,
+                count = std::min({wanted, most, of});
   pool->run(count, [&](int64_t i) {
-    const int64_t from = of * i / count, to = of * (i + 1) / count;
     if (by_panels)
-      part(0, s.rows, from * s.unit, std::min(s.n, to * s.unit), limits);
+      part(0, s.rows, of * i / count * s.unit, std::min(s.n, of * (i + 1) / count * s.unit),
+           limits);
     else
-      part(from, to, 0, s.n, limits);
+      part(cut(of, i, count), cut(of, i + 1, count), 0, s.n, limits);
   });
 }
 

@@ -14,15 +14,17 @@ namespace sconce::SCONCE_ISA {
 
 namespace {
 
-using V = typename Vec<float>::type;
-constexpr int64_t L = Vec<float>::lanes;
+constexpr int64_t L = kPanelLanes;
+typedef float V __attribute__((vector_size(L * 4), aligned(4), may_alias));
 
 // All lanes x. (V{} + x would add a zero first: the sum of 0 and -0 is another.)
 inline V splat(float x) {
 #ifdef __AVX512F__
   return V{x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x};
-#else
+#elif defined(__AVX2__)
   return V{x, x, x, x, x, x, x, x};
+#else
+  return V{x, x, x, x};
 #endif
 }
 inline V load_v(const float* p) { return *reinterpret_cast<const V*>(p); }
@@ -62,7 +64,7 @@ constexpr int most_rows() {
 #elif defined(__AVX2__)
   return NV == 2 ? 6 : 12;
 #else
-  return 6;
+  return NV == 2 ? 4 : 8;  // and a product, which isn't added at once
 #endif
 }
 
@@ -76,7 +78,10 @@ struct TileCall {
   int64_t taps, k;
   const float* const* rows;  // rows[t * rows_pitch + r] + from: k values of row r
   int64_t rows_pitch, from;
-  const float* b;  // the panel's rows of these steps
+  const float* b;      // the panel's rows of these steps
+  int64_t next_panel;  // from a panel to the next, in floats
+  const float* ahead;  // what will be needed soon: a line of it for each step
+  int64_t ahead_step;  // 16, or 0 when nothing will
   // What earlier steps came to, [MR][NV][L]; and, unless these are the last, with these.
   float* sums;
   bool first, last;
@@ -136,12 +141,15 @@ void finish_tile(const TileCall& c, V (&acc)[MR][NV]) {
   }
 }
 
-template <int MR, int NV>
-void packed_tile(const TileCall& c) {
+// NP panels of PV vectors.
+template <int MR, int PV, int NP>
+void packed_tile(TileCall& c) {
+  constexpr int NV = PV * NP;
   V acc[MR][NV];
   SCONCE_EACH_SUM acc[r][v] = V{};
   const float* b = c.b;
-  const int64_t k = c.k;
+  const int64_t k = c.k, next_panel = NP > 1 ? c.next_panel : 0, ahead_step = c.ahead_step;
+  const float* ahead = c.ahead;
   for (int64_t t = 0; t < c.taps; ++t) {
     const float* row[MR];
 #pragma GCC unroll 32
@@ -149,7 +157,7 @@ void packed_tile(const TileCall& c) {
     auto step = [&](int64_t i, int64_t u) __attribute__((always_inline)) {
       V x[NV];
 #pragma GCC unroll 32
-      for (int v = 0; v < NV; ++v) x[v] = load_v(b + (u * NV + v) * L);
+      for (int v = 0; v < NV; ++v) x[v] = load_v(b + (v / PV) * next_panel + (u * PV + v % PV) * L);
 #pragma GCC unroll 32
       for (int r = 0; r < MR; ++r) {
         const V w = splat(row[r][i + u]);
@@ -157,14 +165,21 @@ void packed_tile(const TileCall& c) {
         for (int v = 0; v < NV; ++v) acc[r][v] += w * x[v];
       }
     };
-    constexpr int kUnroll = MR * NV > 12 ? 2 : 4;
+#ifdef __AVX2__
+    constexpr int kUnroll = MR * NV > 12 || NP > 1 ? 2 : 4;
+#else
+    constexpr int kUnroll = 1;
+#endif
     int64_t i = 0;
-    for (; i + kUnroll <= k; i += kUnroll, b += kUnroll * NV * L) {
+    for (; i + kUnroll <= k; i += kUnroll, b += kUnroll * PV * L) {
 #pragma GCC unroll 8
       for (int u = 0; u < kUnroll; ++u) step(i, u);
+      __builtin_prefetch(ahead, 0, 2);
+      ahead += ahead_step;
     }
-    for (; i < k; ++i, b += NV * L) step(i, 0);
+    for (; i < k; ++i, b += PV * L) step(i, 0);
   }
+  c.ahead = ahead;
   if (!c.first) SCONCE_EACH_SUM acc[r][v] += load_v(c.sums + (r * NV + v) * L);
   if (c.last)
     finish_tile<MR, NV>(c, acc);
@@ -173,10 +188,10 @@ void packed_tile(const TileCall& c) {
 }
 
 // packed_tile for every size of tile.
-using Tile = void (*)(const TileCall&);
+using Tile = void (*)(TileCall&);
 template <int NV, int... R>
 constexpr std::array<Tile, 12> tiles_of(std::integer_sequence<int, R...>) {
-  return {&packed_tile<R + 1, NV>...};
+  return {&packed_tile<R + 1, NV, 1>...};
 }
 struct TileShape {
   int64_t most_rows;
@@ -190,6 +205,13 @@ constexpr std::array<TileShape, sizeof...(C)> tile_shapes(std::integer_sequence<
 // Of panels of 1, 2, ... vectors.
 constexpr auto kTileShapes =
     tile_shapes(std::make_integer_sequence<int, static_cast<int>(kPanelVectors)>{});
+
+// One or two rows are too few sums for the latency of an addition: several whole panels at once.
+constexpr int kPanelsOfRow = kPanelVectors == 4 ? 2 : 4, kPanelsOfTwoRows = kPanelsOfRow / 2;
+constexpr TileShape kRowShape{1, {&packed_tile<1, kPanelVectors, kPanelsOfRow>}},
+    kTwoRowsShape{2,
+                  {&packed_tile<1, kPanelVectors, kPanelsOfTwoRows>,
+                   &packed_tile<2, kPanelVectors, kPanelsOfTwoRows>}};
 
 #undef SCONCE_EACH_SUM
 

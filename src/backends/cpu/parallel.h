@@ -62,5 +62,11 @@ inline void parallel_loops(const Loops<N>& loops, double nanoseconds_each, F f,
       inner ? unit : 1);
 }
 
+// Loops::rows, shared. f keeps nothing between its calls.
+template <int N, class F>
+inline void share_rows(const Loops<N>& loops, double nanoseconds_each, F f) {
+  parallel_loops(loops, nanoseconds_each, [&](const Loops<N>& part) { part.rows(f); });
+}
+
 }  // namespace
 }  // namespace sconce

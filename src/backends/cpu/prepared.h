@@ -12,16 +12,15 @@ namespace sconce::SCONCE_ISA {
 // panel is as many whole vectors wide as it needs, its missing columns are zero. Bytes are a
 // multiple of a vector's, the address is 64-byte aligned.
 #if defined(__AVX512F__)
-constexpr int64_t kPanelVectors = 4;
+constexpr int64_t kPanelLanes = 16, kPanelVectors = 4;
 #elif defined(__AVX2__)
-constexpr int64_t kPanelVectors = 2;
+constexpr int64_t kPanelLanes = 8, kPanelVectors = 2;
 #else
-constexpr int64_t kPanelVectors = 1;
+constexpr int64_t kPanelLanes = 4, kPanelVectors = 2;
 #endif
-constexpr int64_t kPanelColumns = kPanelVectors * Vec<float>::lanes;
+constexpr int64_t kPanelColumns = kPanelVectors * kPanelLanes;
 inline int64_t packed_floats(int64_t k, int64_t n) {
-  constexpr int64_t L = Vec<float>::lanes;
-  return (n + L - 1) / L * L * k;
+  return (n + kPanelLanes - 1) / kPanelLanes * kPanelLanes * k;
 }
 // b[i, j] = b[i s0 + j s1].
 void pack_panels(int64_t k, int64_t n, const float* b, int64_t s0, int64_t s1, float* to);
@@ -70,7 +69,8 @@ struct Share {
   int64_t row_work;              // multiplications that a row takes for each column
   int64_t row_floats;            // floats of a that a row adds
   int64_t weight_floats;
-  int64_t most_rows = 512;  // of a part
+  int64_t most_rows = 512;  // of a part, about
+  int64_t row_unit = 1;     // parts of more rows begin at multiples of it
 };
 using ShareWork = void (*)(const void* self, int64_t row_from, int64_t row_to, int64_t n_from,
                            int64_t n_to, Interrupt& interrupt);

@@ -7,6 +7,7 @@
 
 #include "backends/cpu/cpu.h"
 #include "backends/cpu/lanes.h"
+#include "backends/cpu/parallel.h"
 #include "backends/scalar_math.h"
 #include "backends/cpu/vector_math.h"
 #include "backends/tiles.h"
@@ -25,15 +26,40 @@ struct Walk {
   int lead;
   template <class F>
   void each(F f) const {
-    int64_t n = out.data ? out.numel() : 1;
-    if (!out.data)
-      for (int d = 0; d < lead; ++d) n *= in.sizes[d];
-    int64_t idx[kMaxDims] = {0}, ia = 0, oa = 0;
-    Interrupt interrupt;
-    int64_t each = 1;  // elements
+    some(0, outputs(), f);
+  }
+  // The same on several threads: f keeps nothing between its calls.
+  template <class F>
+  void share(F f) const {
+    parallel_for(outputs(), static_cast<double>(elements()) * 0.1,
+                 [&](int64_t from, int64_t to) { some(from, to, f); });
+  }
+
+ private:
+  int64_t outputs() const {
+    int64_t n = 1;
+    for (int d = 0; d < lead; ++d) n *= in.sizes[d];
+    return n;
+  }
+  // Of one output, or very many.
+  int64_t elements() const {
+    int64_t each = 1;
     for (int d = lead; d < in.ndim; ++d)
       each = std::min(kLong, each * std::min(kLong, in.sizes[d]));
-    for (int64_t i = 0; i < n; ++i) {
+    return each;
+  }
+  template <class F>
+  void some(int64_t from, int64_t to, F& f) const {
+    int64_t idx[kMaxDims] = {0}, ia = 0, oa = 0;
+    for (int64_t d = lead - 1, left = from; d >= 0 && left > 0; --d) {
+      idx[d] = left % in.sizes[d];
+      left /= in.sizes[d];
+      ia += idx[d] * in.strides[d];
+      if (out.data) oa += idx[d] * out.strides[d];
+    }
+    Interrupt interrupt;
+    const int64_t each = elements();
+    for (int64_t i = from; i < to; ++i) {
       f(oa, ia);
       interrupt.passed(each + 1);
       for (int d = lead - 1; d >= 0; --d) {
@@ -199,6 +225,35 @@ C tile_extreme(const C* v, int64_t n, C best, bool* nan) {
   return best;
 }
 
+// total[k] += the sum over count rows of column k, as C over each 32 rows; W vectors of columns.
+template <int W, class C>
+void sum_columns(const C* in, int64_t count, int64_t step, double* total) {
+  using V = typename Vec<C>::type;
+  constexpr int64_t L = Vec<C>::lanes;
+  for (int64_t r = 0; r < count; r += 32) {
+    V acc[W] = {};
+    for (int64_t i = r; i < std::min(count, r + 32); ++i)
+#pragma GCC unroll 8
+      for (int v = 0; v < W; ++v) acc[v] += *reinterpret_cast<const V*>(in + i * step + v * L);
+    for (int64_t k = 0; k < W * L; ++k) total[k] += static_cast<double>(acc[k / L][k % L]);
+  }
+}
+// The same for any number of columns.
+template <class C>
+void sum_rows(const C* in, int64_t count, int64_t step, int64_t columns, double* total) {
+  constexpr int64_t L = Vec<C>::lanes;
+  int64_t c = 0;
+  for (; c + 8 * L <= columns; c += 8 * L) sum_columns<8>(in + c, count, step, total + c);
+  for (; c + 2 * L <= columns; c += 2 * L) sum_columns<2>(in + c, count, step, total + c);
+  for (; c + L <= columns; c += L) sum_columns<1>(in + c, count, step, total + c);
+  for (; c < columns; ++c)
+    for (int64_t r = 0; r < count; r += 32) {
+      C part(0);
+      for (int64_t i = r; i < std::min(count, r + 32); ++i) part += in[i * step + c];
+      total[c] += static_cast<double>(part);
+    }
+}
+
 // Sums and extremes over leading dims, where the last dim that stays is dense: whole rows are added
 // to a block of results. Sums of floats go to double after 32 rows. False when the call has another
 // form.
@@ -219,6 +274,15 @@ bool column_reduce(const ReduceArgs& a) {
   outer_out.ndim = lead - 1;
   constexpr int64_t kBlock = 256;
   Interrupt interrupt;
+  // The rows lie at equal distances.
+  int64_t step = 0, run = 1;
+  bool even = true;
+  for (int d = nd - 1; d >= lead; --d) {
+    if (a.in.sizes[d] == 1) continue;
+    if (run == 1) step = a.in.strides[d];
+    even &= a.in.strides[d] == step * run;
+    run *= a.in.sizes[d];
+  }
   Walk{outer_out, outer_in, lead - 1}.each([&](int64_t oa, int64_t ia) {
     for (int64_t c0 = 0; c0 < columns; c0 += kBlock) {
       int64_t m = std::min(kBlock, columns - c0), idx[kMaxDims] = {0}, at = ia + c0;
@@ -230,7 +294,13 @@ bool column_reduce(const ReduceArgs& a) {
                 sum   ? C(0)
                 : max ? -std::numeric_limits<C>::infinity()
                       : std::numeric_limits<C>::infinity());
-      for (int64_t r = 0; r < count; ++r) {
+      const bool whole = sum && even;
+      if (whole) {
+        if constexpr (std::is_floating_point_v<C>)
+          sum_rows(a.in.ptr<C>() + at, count, step, m, total);
+        interrupt.passed(count * m);
+      }
+      for (int64_t r = whole ? count : 0; r < count; ++r) {
         const C* row = a.in.ptr<C>() + at;
         interrupt.passed(m);
         if (sum) {
@@ -285,7 +355,7 @@ void reduce_as(const ReduceArgs& a) {
     else
       return std::fabs(static_cast<double>(v));
   };
-  Walk{a.out, a.in, lead}.each([&](int64_t oa, int64_t ia) {
+  Walk{a.out, a.in, lead}.share([&](int64_t oa, int64_t ia) {
     char* o = static_cast<char*>(a.out.data) + oa * oes;
     auto put = [&](W v) { store_tile(a.out.dtype, o, 0, 1, &v); };
     auto put_double = [&](double v) { store_tile(a.out.dtype, o, 0, 1, &v); };

@@ -2,6 +2,8 @@
 // Interpolation, grid sampling, non-constant padding.
 #include <algorithm>
 #include <cmath>
+#include <cstring>
+#include <utility>
 #include <vector>
 
 #include "backends/ref/ref.h"
@@ -61,6 +63,20 @@ void resize_nearest(const ResizeArgs& a, const std::vector<std::vector<Tap>>* t,
   visit_element_size(element_size(a.out.dtype), [&](auto tag) {
     using T = decltype(tag);
     const int64_t n2 = out[2], step = os[2], *at = column.data();
+    const int64_t channels = a.in.sizes[1];
+    if (channels > 1 && a.in.strides[1] == 1 && a.out.strides[1] == 1) {  // channels last
+      for (int64_t n = 0; n < a.in.sizes[0]; ++n)
+        for (int64_t o0 = 0; o0 < out[0]; ++o0)
+          for (int64_t o1 = 0; o1 < out[1]; ++o1) {
+            const T* from = static_cast<const T*>(a.in.data) + n * a.in.strides[0] +
+                            t[0][static_cast<size_t>(o0)][0].at * is[0] +
+                            t[1][static_cast<size_t>(o1)][0].at * is[1];
+            T* to = static_cast<T*>(a.out.data) + n * a.out.strides[0] + o0 * os[0] + o1 * os[1];
+            for (int64_t i = 0; i < n2; ++i)
+              std::memcpy(to + i * step, from + at[i], static_cast<size_t>(channels) * sizeof(T));
+          }
+      return;
+    }
     for (int64_t n = 0; n < a.in.sizes[0]; ++n)
       for (int64_t c = 0; c < a.in.sizes[1]; ++c)
         for (int64_t o0 = 0; o0 < out[0]; ++o0) {
@@ -83,6 +99,72 @@ void resize_nearest(const ResizeArgs& a, const std::vector<std::vector<Tap>>* t,
   });
 }
 
+// to[i] = sum of weight * base[at step + i] over the taps, in their order.
+void mix_runs(const std::vector<Tap>& taps, const float* base, int64_t step, int64_t n, float* to) {
+  if (taps.size() == 1) {
+    std::memcpy(to, base + taps[0].at * step, static_cast<size_t>(n) * sizeof(float));
+    return;
+  }
+  if (taps.size() == 2) {
+    const float *x = base + taps[0].at * step, *y = base + taps[1].at * step;
+    const auto u = static_cast<float>(taps[0].weight), v = static_cast<float>(taps[1].weight);
+#pragma GCC ivdep  // the result is none of the inputs
+    for (int64_t i = 0; i < n; ++i) to[i] = (0.0f + u * x[i]) + v * y[i];
+    return;
+  }
+  std::fill_n(to, n, 0.0f);
+  for (const Tap& p : taps) {
+    const float* x = base + p.at * step;
+    const auto w = static_cast<float>(p.weight);
+#pragma GCC ivdep
+    for (int64_t i = 0; i < n; ++i) to[i] += w * x[i];
+  }
+}
+
+// Images of floats with channels last. Rows of the input are mixed along the row when an output
+// needs them first, and kept until another takes their place.
+bool resize_channels_last(const ResizeArgs& a, const std::vector<std::vector<Tap>>* t,
+                          const int64_t* in, const int64_t* out, const int64_t* is,
+                          const int64_t* os) {
+  const int64_t C = a.in.sizes[1];
+  if (a.in.dtype != kFloat || a.out.dtype != kFloat || in[0] != 1 || out[0] != 1 || C < 2 ||
+      a.in.strides[1] != 1 || a.out.strides[1] != 1)
+    return false;
+  size_t most = 1;
+  for (auto& taps : t[1]) most = std::max(most, taps.size());
+  const auto kept = static_cast<int64_t>(most);
+  const int64_t length = out[2] * C;
+  const bool dense = out[2] == 1 || os[2] == C;
+  std::vector<float> rows(static_cast<size_t>(kept * length)),
+      row(static_cast<size_t>(dense ? 0 : length));
+  std::vector<int64_t> held;
+  std::vector<Tap> local;
+  Interrupt interrupt;
+  for (int64_t n = 0; n < a.in.sizes[0]; ++n) {
+    held.assign(most, -1);
+    for (int64_t o1 = 0; o1 < out[1]; ++o1) {
+      // The inputs' rows follow each other, so that `kept` places are enough.
+      local = t[1][static_cast<size_t>(o1)];
+      for (Tap& p : local) {
+        const int64_t place = p.at % kept;
+        if (std::exchange(held[static_cast<size_t>(place)], p.at) != p.at) {
+          const float* from = a.in.ptr<float>() + n * a.in.strides[0] + p.at * is[1];
+          for (int64_t o = 0; o < out[2]; ++o)
+            mix_runs(t[2][static_cast<size_t>(o)], from, is[2], C,
+                     rows.data() + place * length + o * C);
+        }
+        p.at = place;
+      }
+      interrupt.passed(2 * length);
+      float* to = a.out.ptr<float>() + n * a.out.strides[0] + o1 * os[1];
+      mix_runs(local, rows.data(), length, length, dense ? to : row.data());
+      for (int64_t o = 0; !dense && o < out[2]; ++o)
+        std::copy_n(row.data() + o * C, C, to + o * os[2]);
+    }
+  }
+  return true;
+}
+
 void resize(const ResizeArgs& a) {
   int nd = a.in.ndim - 2;
   std::vector<std::vector<Tap>> t[3];
@@ -99,6 +181,7 @@ void resize(const ResizeArgs& a) {
   if (a.out.numel() == 0) return;
   if (a.op == Resize::nearest || a.op == Resize::nearest_exact)
     return resize_nearest(a, t, out, is, os);
+  if (resize_channels_last(a, t, in, out, is, os)) return;
   bool bytes = a.in.dtype == kByte && nd == 2 && a.op >= Resize::linear;
   FixedWeights fixed[3];
   if (bytes)
@@ -474,8 +557,26 @@ void grid_sample(const GridSampleArgs& a) {
   }
 }
 
-// Row by row of the last dim, whose inputs are the same in every row.
-void pad(const PadArgs& a) {
+// Row by row of the last dim, whose inputs are the same in every row. The dim that is dense in the
+// output, be it the channels, is made the last.
+void pad(const PadArgs& given) {
+  PadArgs a = given;
+  int64_t sizes[2][kMaxDims], strides[2][kMaxDims];
+  int dense_dim = a.out.ndim - 1;
+  while (dense_dim > 0 && (a.out.strides[dense_dim] != 1 || a.out.sizes[dense_dim] == 1))
+    --dense_dim;
+  if (dense_dim > 0 && dense_dim < a.out.ndim - 1) {
+    TensorView* v[] = {&a.out, &a.in};
+    for (int k = 0; k < 2; ++k) {
+      std::copy_n(v[k]->sizes, v[k]->ndim, sizes[k]);
+      std::copy_n(v[k]->strides, v[k]->ndim, strides[k]);
+      std::swap(sizes[k][dense_dim], sizes[k][v[k]->ndim - 1]);
+      std::swap(strides[k][dense_dim], strides[k][v[k]->ndim - 1]);
+      v[k]->sizes = sizes[k];
+      v[k]->strides = strides[k];
+    }
+    std::swap(a.before[dense_dim], a.before[a.out.ndim - 1]);
+  }
   const int last = a.out.ndim - 1;
   auto source = [&](int d, int64_t i) {
     const int64_t k = i - a.before[d], s = a.in.sizes[d];

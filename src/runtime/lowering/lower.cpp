@@ -29,6 +29,7 @@ void lower(PlannedProgram& p, PackedWeights& weights) {
   fuse_attention(p);
   fuse_products(p, weights);
   channels_last(p);
+  fuse_pointwise(p);
   if (!look) return;
   const std::string after = p.text();
   std::lock_guard<std::mutex> lock(observing);

@@ -25,5 +25,7 @@ void fuse_attention(PlannedProgram& p);
 void fuse_products(PlannedProgram& p, PackedWeights& weights);
 // After fuse_products: storages between convolutions get their channels last.
 void channels_last(PlannedProgram& p);
+// Last: chains of elementwise calls become one.
+void fuse_pointwise(PlannedProgram& p);
 
 }  // namespace sconce
