@@ -140,7 +140,7 @@ def arguments():
     parser.add_argument("--engines", nargs="+", help="of " + ", ".join(engines.ENGINES) + ", or all; without it all but " + " and ".join(ASKED_FOR_ONLY))
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
     parser.add_argument("--blocks", type=int, default=8, help="of each engine")
-    parser.add_argument("--seconds", type=float, default=0.12, help="that a block takes, one run at least")
+    parser.add_argument("--seconds", type=float, default=0.1, help="that a block takes, one run at least")
     parser.add_argument("--isa", choices=["avx2"], help="sconce and PyTorch alone, both held to it")
     parser.add_argument("--cache", help="folder of what is exported and compiled; without it a temporary one")
     parser.add_argument("--prepare", action="store_true", help="fill the cache, time nothing")
@@ -177,7 +177,10 @@ def main():
             subprocess.run([sys.executable, pathlib.Path(__file__).parent / "prepare.py", json.dumps(task)], check=True)
         if options.prepare:
             return 0
-        about = {"machine": machine.describe(), "isa": options.isa or "all", "seconds": options.seconds, "date": time.strftime("%Y-%m-%d %H:%M", time.gmtime())}
+        about = {"machine": machine.describe(), "isa": options.isa or "all", "seconds": options.seconds, "date": time.strftime("%Y-%m-%d %H:%M", time.gmtime()),
+                 "load": os.getloadavg()[0]}
+        if about["load"] > 0.5:
+            print(f"Other work runs on this machine (load {about['load']:.1f}): the figures will be noise.")
         if options.isa:
             about["onednn"] = machine.onednn_isa()
         rates, rows = machine.Rates(options.cache, options.isa), []

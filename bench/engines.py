@@ -10,6 +10,7 @@ import importlib.metadata
 import json
 import os
 import pathlib
+import shutil
 import statistics
 import sys
 import time
@@ -226,8 +227,9 @@ class Files:
 
     def missing(self, engine, threads):
         """Why `engine` can't run it, or None."""
-        if ENGINES[engine] is Inductor:
-            return None if self.compiled(threads).exists() else self.failed.get(f"inductor {self.compiled(threads).name}", "not compiled")
+        if ENGINES[engine] is Inductor and not self.compiled(threads).exists():
+            without = "this machine has no C++ compiler" if not shutil.which(os.environ.get("CXX", "g++")) else "not compiled"
+            return self.failed.get(f"inductor {self.compiled(threads).name}", without)
         if "onnx" in ENGINES[engine].needs and not self.onnx.exists():
             return self.failed.get("onnx", "not exported")
         return None
@@ -270,7 +272,7 @@ def serve(engine, build, cache, name, threads, cores, output):
         imported = clock()
         it.load(Files(cache, name), threads)
         loaded = clock()
-        runs = [timed() for _ in range(10)]
+        runs = [timed() for _ in range(10 if threads == 1 else 3)]
         peak = peak_mb() - bare
         out = it.output()
         exact = out if isinstance(out, int) else None
@@ -282,10 +284,10 @@ def serve(engine, build, cache, name, threads, cores, output):
             if clock() > until:
                 break
             it.run()
-        answer(library_ms=(imported - start) * 1e3, load_ms=(loaded - imported) * 1e3, first_ms=runs[0], tenth_ms=runs[9], peak_mb=peak, library_mb=size / 1e6,
+        answer(library_ms=(imported - start) * 1e3, load_ms=(loaded - imported) * 1e3, first_ms=runs[0], tenth_ms=runs[-1], peak_mb=peak, library_mb=size / 1e6,
                version=version, exact=exact)
         for line in sys.stdin:
-            if runs[9] < 30:
+            if runs[-1] < 30:
                 it.run()  # its weights in the caches again
             stop, times = clock() + float(line), []
             while not times or clock() < stop:

@@ -92,7 +92,7 @@ def prepare(folder, name, wanted, threads):
     if "inductor" in wanted:
         for n in threads:
             if shutil.which(os.environ.get("CXX", "g++")) is None:
-                print("Inductor: skipped, this machine has no C++ compiler")
+                print("Inductor is left out: this machine has no C++ compiler")
                 break
             attempt(notes, f"inductor {files.compiled(n).name}", files.compiled(n), lambda path: compile_ahead(module, inputs, path, n))
     files.notes.write_text(json.dumps(notes, indent=1))

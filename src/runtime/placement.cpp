@@ -32,12 +32,20 @@ std::atomic<PlanTimer*> plan_timer{nullptr};
 
 void PlanTimer::run(const std::vector<RecordedCall>& calls, const unsigned char* args) {
   using Clock = std::chrono::steady_clock;
-  if (seconds.size() != calls.size()) seconds.assign(calls.size(), 0), runs = 0;
+  if (seconds.size() != calls.size()) {
+    runs = 0;
+    seconds.assign(calls.size(), 0);
+    starts.resize(calls.size());
+    costs.clear();
+    for (const RecordedCall& c : calls) costs.push_back(cost_of(c.run, args + c.args));
+  }
   ++runs;
+  const auto begin = Clock::now();
   for (size_t i = 0; i < calls.size(); ++i) {
     const auto start = Clock::now();
     calls[i].run(args + calls[i].args);
     seconds[i] += std::chrono::duration<double>(Clock::now() - start).count();
+    starts[i] = std::chrono::duration<double>(start - begin).count();
   }
 }
 

@@ -10,6 +10,7 @@
 #include "core/device.h"
 #include "core/recorder.h"
 #include "runtime/attribute_reads.h"
+#include "runtime/call_cost.h"
 #include "runtime/lowering/packed_weights.h"
 #include "sconce/ivalue.h"
 #include "support/stack.h"
@@ -72,6 +73,8 @@ struct RecordedCall {
 // Seconds that the calls of replayed plans take, summed over runs: one thread's tool.
 struct PlanTimer {
   std::vector<double> seconds;  // of each call of the plan that ran last
+  std::vector<double> starts;   // of the last run, from its begin
+  std::vector<CallCost> costs;
   int runs = 0;
   void run(const std::vector<RecordedCall>& calls, const unsigned char* args);
 };
