@@ -36,6 +36,7 @@ struct Arg {
     Tensor,   // p: a Tensor
     Tensors,  // p: n of them
     Value,    // p: an IValue
+    List,     // p: a ListBox
     Int,
     Double,
     Bool,
@@ -135,5 +136,14 @@ SCONCE_API void check_elements(const ListBox& list, TypePtr wanted);
 // What torch.save wrote, from memory.
 SCONCE_API IValue unpickle(const char* data, size_t size);
 SCONCE_API std::vector<char> pickle(const IValue& v);
+
+// ---- records of an archive ----
+struct Records;
+SCONCE_API std::shared_ptr<const Records> open_records(const std::string& path);
+SCONCE_API std::shared_ptr<const Records> records_of(std::string bytes);
+SCONCE_API bool has_record(const Records& r, const std::string& name);
+SCONCE_API std::vector<std::string> record_names(const Records& r);
+SCONCE_API std::pair<std::shared_ptr<const void>, size_t> read_record(const Records& r,
+                                                                      const std::string& name);
 
 }  // namespace sconce::libtorch

@@ -144,6 +144,8 @@ IValue value_of(const Arg& a, const Argument& declared) {
       return IValue(std::move(box));
     }
     case Arg::Kind::Value: return *static_cast<const IValue*>(a.p);
+    case Arg::Kind::List:
+      return IValue(Ref<ListBox>(const_cast<ListBox*>(static_cast<const ListBox*>(a.p))));
     case Arg::Kind::Int:
       if (t->kind == TypeKind::Float) return IValue(static_cast<double>(a.i));
       return IValue(a.i);

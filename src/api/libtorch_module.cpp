@@ -18,6 +18,10 @@
 
 namespace sconce::libtorch {
 
+struct Records {
+  zip::Archive zip;
+};
+
 namespace {
 
 // Which module an object was reached from, so that the object alone leads to its code.
@@ -244,14 +248,50 @@ void check_elements(const ListBox& list, TypePtr wanted) {
       raise<Error>("Expected a list of ", wanted->str(), " but one element is ", value_type_str(e));
 }
 
+namespace {
+Bytes copy_of(std::string text) {
+  auto copy = std::make_shared<std::string>(std::move(text));
+  Bytes b;
+  b.data = reinterpret_cast<const unsigned char*>(copy->data());
+  b.size = copy->size();
+  b.owner = std::move(copy);
+  return b;
+}
+}  // namespace
+
 IValue unpickle(const char* data, size_t size) {
   return out_of_memory_told([&] {
-    auto copy = std::make_shared<std::string>(data, size);
-    Bytes b;
-    b.data = reinterpret_cast<const unsigned char*>(copy->data());
-    b.size = copy->size();
-    b.owner = std::move(copy);
-    return load_torch_save(std::move(b), "<memory>");
+    zip::Archive z(copy_of(std::string(data, size)), "<memory>");
+    // Of types without classes, which live as long as the library.
+    auto cu = std::make_shared<script::CompilationUnit>(op_table(), nullptr, ~uint64_t{0});
+    PickleOptions o;
+    o.what = "<memory>:data.pkl";
+    o.read_storage = [&z](const std::string& key, uint64_t) { return z.read("data/" + key); };
+    o.parse_type = [&](const std::string& text) { return cu->parse_type_text(text); };
+    o.file_size = z.size();
+    return unpickle(z.read("data.pkl"), o);
+  });
+}
+
+std::shared_ptr<const Records> open_records(const std::string& path) {
+  return out_of_memory_told([&] {
+    return std::shared_ptr<const Records>(new Records{zip::Archive(read_file(path), path)});
+  });
+}
+std::shared_ptr<const Records> records_of(std::string bytes) {
+  return out_of_memory_told([&] {
+    return std::shared_ptr<const Records>(
+        new Records{zip::Archive(copy_of(std::move(bytes)), "<stream>")});
+  });
+}
+bool has_record(const Records& r, const std::string& name) { return r.zip.has(name); }
+std::vector<std::string> record_names(const Records& r) { return r.zip.records(); }
+std::pair<std::shared_ptr<const void>, size_t> read_record(const Records& r,
+                                                           const std::string& name) {
+  return out_of_memory_told([&] {
+    const Bytes b = r.zip.read(name);
+    auto copy = std::make_shared<std::string>(reinterpret_cast<const char*>(b.data), b.size);
+    return std::make_pair(std::shared_ptr<const void>(copy, copy->data()), b.size);
   });
 }
 

@@ -20,8 +20,8 @@ struct Arg : sconce::libtorch::Arg {
     n = l.size();
   }
   Arg(const c10::List<std::optional<Tensor>>& l) {
-    kind = Kind::Value;
-    p = &l.sconce_box();
+    kind = Kind::List;
+    p = l.sconce_box().get();
   }
   Arg(const Scalar& s) {
     if (s.isFloatingPoint()) {
@@ -127,10 +127,10 @@ using Args = std::initializer_list<Arg>;
 inline void several(const char* op, Args a, sconce::IValue* out, size_t n) {
   c10::detail::guarded([&] { sconce::libtorch::call(op, a.begin(), a.size(), out, n); });
 }
-inline Tensor as_tensor(const sconce::IValue& v) { return Tensor(v.toTensorRef()); }
+inline Tensor as_tensor(const sconce::IValue& v) { return Tensor(v.toTensor()); }
 inline std::vector<Tensor> as_tensors(const sconce::IValue& v) {
   std::vector<Tensor> r;
-  for (const sconce::IValue& e : v.toListRef().items) r.emplace_back(e.toTensorRef());
+  for (const sconce::IValue& e : v.toListRef().items) r.emplace_back(Tensor(e.toTensor()));
   return r;
 }
 inline int64_t as_integer(const sconce::IValue& v) { return v.toInt(); }

@@ -16,6 +16,41 @@ class ReadAdapterInterface {
   virtual size_t read(uint64_t pos, void* buf, size_t n, const char* what = "") const = 0;
   virtual ~ReadAdapterInterface() = default;
 };
+inline std::string all_of(const ReadAdapterInterface& r) {
+  std::string bytes(r.size(), '\0');
+  size_t got = 0;
+  while (got < bytes.size()) {
+    const size_t n = r.read(got, &bytes[got], bytes.size() - got, "archive");
+    if (n == 0) throw c10::Error("the archive's reader gave fewer bytes than its size");
+    got += n;
+  }
+  return bytes;
+}
+// The records of an archive, whatever is in it.
+class PyTorchStreamReader {
+ public:
+  explicit PyTorchStreamReader(const std::string& path)
+      : r_(c10::detail::guarded([&] { return sconce::libtorch::open_records(path); })) {}
+  explicit PyTorchStreamReader(std::istream* in)
+      : r_(c10::detail::guarded([&] {
+          return sconce::libtorch::records_of(
+              std::string(std::istreambuf_iterator<char>(*in), std::istreambuf_iterator<char>()));
+        })) {}
+  explicit PyTorchStreamReader(std::shared_ptr<ReadAdapterInterface> in)
+      : r_(c10::detail::guarded([&] { return sconce::libtorch::records_of(all_of(*in)); })) {}
+  bool hasRecord(const std::string& name) const { return sconce::libtorch::has_record(*r_, name); }
+  std::vector<std::string> getAllRecords() const { return sconce::libtorch::record_names(*r_); }
+  std::tuple<at::DataPtr, size_t> getRecord(const std::string& name) const {
+    return c10::detail::guarded([&] {
+      auto [bytes, size] = sconce::libtorch::read_record(*r_, name);
+      return std::tuple<at::DataPtr, size_t>(
+          at::DataPtr(const_cast<void*>(bytes.get()), c10::kCPU, bytes), size);
+    });
+  }
+
+ private:
+  std::shared_ptr<const sconce::libtorch::Records> r_;
+};
 }  // namespace caffe2::serialize
 
 namespace c10 {
@@ -361,7 +396,7 @@ struct Module : Object {
   slot_list<Named<at::Tensor>> tensors(bool recurse, F wanted) const {
     std::vector<Named<at::Tensor>> r;
     walk(m_, "", recurse, [&](const std::string& name, const sconce::libtorch::Slot& s) {
-      if (wanted(s) && s.value.isTensor()) r.push_back({name, at::Tensor(s.value.toTensorRef())});
+      if (wanted(s) && s.value.isTensor()) r.push_back({name, at::Tensor(s.value.toTensor())});
     });
     return slot_list<Named<at::Tensor>>(std::move(r));
   }
@@ -417,16 +452,6 @@ Module load(Source&& source, std::optional<c10::Device> device, ExtraFilesMap* e
     return m;
   });
 }
-inline std::istringstream all_of(const caffe2::serialize::ReadAdapterInterface& r) {
-  std::string bytes(r.size(), '\0');
-  size_t got = 0;
-  while (got < bytes.size()) {
-    const size_t n = r.read(got, &bytes[got], bytes.size() - got, "archive");
-    if (n == 0) throw c10::Error("the archive's reader gave fewer bytes than its size");
-    got += n;
-  }
-  return std::istringstream(std::move(bytes));
-}
 }  // namespace detail
 
 // The files that extra_files has names of are read into it.
@@ -448,12 +473,12 @@ inline Module load(std::istream& in, std::optional<c10::Device> device, ExtraFil
 }
 inline Module load(std::shared_ptr<caffe2::serialize::ReadAdapterInterface> reader,
                    std::optional<c10::Device> device = std::nullopt, bool = true) {
-  std::istringstream in = detail::all_of(*reader);
+  std::istringstream in(caffe2::serialize::all_of(*reader));
   return detail::load(static_cast<std::istream&>(in), device, nullptr);
 }
 inline Module load(std::shared_ptr<caffe2::serialize::ReadAdapterInterface> reader,
                    std::optional<c10::Device> device, ExtraFilesMap& extra_files, bool = true) {
-  std::istringstream in = detail::all_of(*reader);
+  std::istringstream in(caffe2::serialize::all_of(*reader));
   return detail::load(static_cast<std::istream&>(in), device, &extra_files);
 }
 inline void save(const Module& m, const std::string& path,

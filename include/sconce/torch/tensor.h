@@ -52,7 +52,8 @@ Generator make_generator(A&&... a) {
 // A tensor's memory.
 class DataPtr {
  public:
-  explicit DataPtr(void* p = nullptr, Device d = c10::kCPU) : p_(p), device_(d) {}
+  explicit DataPtr(void* p = nullptr, Device d = c10::kCPU, std::shared_ptr<const void> owner = {})
+      : p_(p), device_(d), owner_(std::move(owner)) {}
   void* get() const { return p_; }
   explicit operator bool() const { return p_ != nullptr; }
   Device device() const { return device_; }
@@ -60,6 +61,7 @@ class DataPtr {
  private:
   void* p_;
   Device device_;
+  std::shared_ptr<const void> owner_;
 };
 class Storage {
  public:
