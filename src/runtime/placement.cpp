@@ -87,13 +87,12 @@ void place_calls(PlannedProgram& p, ShapePlan& plan) {
         plan.dims.push_back(std::move(dims));
       }
       const Place& place = view.place;
-      auto address = [&](const Ref<Storage>& s) {
-        return static_cast<char*>(s->address()) + place.offset;
-      };
       switch (place.kind) {
         case Place::Absent: break;
-        case Place::Constant: v.data = address(p.constants[place.index]); break;
-        case Place::Packed: v.data = address(p.packed[place.index]->bytes); break;
+        case Place::Constant:
+          v.data = static_cast<char*>(p.constants[place.index]->address()) + place.offset;
+          break;
+        case Place::Packed: v.data = p.packed[place.index]->bytes.get() + place.offset; break;
         case Place::Input:
           plan.run_fixups.push_back({Fixup::Input, place.index, place.offset, where});
           break;

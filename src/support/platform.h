@@ -26,6 +26,9 @@ Bytes map_file(const std::string& path);
 // be far more than the machine has; null when they can't be had. release_addresses gives them back.
 void* reserve_addresses(size_t n);
 void release_addresses(void* p, size_t n);
+// n bytes of pages of the process's own, large ones where the system has them; zero, at an address
+// that is a multiple of 4096. Throws OutOfMemory.
+std::shared_ptr<unsigned char> allocate_pages(size_t n);
 // A shared library opened lazily; null when it can't be had.
 void* open_library(const char* name);
 // Why the last open_library of this thread failed.

@@ -58,7 +58,7 @@ struct Pages {
   explicit Pages(size_t n) : size(n) {
     if (!n) return;
     void* p = mmap(nullptr, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (p == MAP_FAILED) raise<OutOfMemory>("no memory for a file of ", n, " bytes");
+    if (p == MAP_FAILED) raise<OutOfMemory>("no memory for ", n, " bytes");
     data = static_cast<unsigned char*>(p);
     // Fewer pages, less time; where the system has none, nothing happens.
     if (n >= size_t{4} << 20) madvise(p, n, MADV_HUGEPAGE);
@@ -72,6 +72,11 @@ struct Pages {
 };
 
 }  // namespace
+
+std::shared_ptr<unsigned char> allocate_pages(size_t n) {
+  auto pages = std::make_shared<Pages>(n);
+  return {pages, pages->data};
+}
 
 Bytes read_file(const std::string& path, const std::function<void(size_t)>& expect) {
   OpenFile file(path);

@@ -30,7 +30,12 @@ class PackedWeights {
     std::unordered_map<std::string, std::shared_ptr<const PackedWeight>> forms;
     int changes = 0;
   };
+  std::shared_ptr<unsigned char> allocate(size_t nbytes);
+
   const bool trusted_;
+  // Weights lie side by side in blocks of large pages; a block lives as long as one of them.
+  std::shared_ptr<unsigned char> block_;
+  size_t block_size_ = 0, used_ = 0;
   std::mutex mutex_;
   std::unordered_map<const Storage*, Forms> weights_;
 };

@@ -99,7 +99,8 @@ struct PlannedStorage {
 
 // What a packed weight was made from, and its bytes.
 struct PackedWeight {
-  Ref<Storage> bytes, source;
+  std::shared_ptr<unsigned char> bytes;
+  Ref<Storage> source;
   uint64_t version = 0;  // of the source, when it was read
 };
 
