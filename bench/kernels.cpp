@@ -100,7 +100,7 @@ TensorView view(const Floats& f, const int64_t (&sizes)[N], const int64_t (&stri
   return {f.data, sizes, strides, static_cast<int32_t>(N), kFloat, nullptr};
 }
 
-void product(int64_t m, int64_t k, int64_t n, Total* total) {
+void product(int64_t m, int64_t k, int64_t n, Total* total, Activation act = Activation::none) {
   const Kernels& kernels = cpu_kernels();
   if (!kernels.linear) return;
   const int64_t a_size[] = {m, k}, a_step[] = {k, 1}, b_size[] = {k, n}, b_step[] = {1, k},
@@ -114,11 +114,14 @@ void product(int64_t m, int64_t k, int64_t n, Total* total) {
   args.a = view(a, a_size, a_step);
   args.bias = view(bias, v_size, v_step);
   args.weight = view(packed, b_size, b_step);
-  const std::string shape = std::to_string(m) + "x" + std::to_string(k) + "x" + std::to_string(n);
+  args.then.act = act;
+  const std::string shape =
+      std::to_string(m) + "x" + std::to_string(k) + "x" + std::to_string(n) +
+      (act == Activation::none ? "" : " act " + std::to_string(static_cast<int>(act)));
   row("linear " + shape, 2.0 * static_cast<double>(m * k * n), total,
       [&] { kernels.linear(args); });
   // Weights from memory: as many of them as no cache holds.
-  if (k * n * 4 > 1 << 22) {
+  if (k * n * 4 > 1 << 22 && act == Activation::none) {
     const size_t each = kernels.packed_linear_bytes(k, n) / 4,
                  copies = (size_t{1} << 25) / each + 1;
     Floats many(each * copies);
@@ -128,7 +131,7 @@ void product(int64_t m, int64_t k, int64_t n, Total* total) {
       kernels.linear(args);
     });
   }
-  if (m > 4) return;
+  if (m > 4 && m * k * n > 1 << 27) return;
   GemmArgs g{};
   const int64_t b3[] = {1, k, n}, b3s[] = {0, 1, k}, a3[] = {1, m, k}, a3s[] = {0, k, 1},
                 o3[] = {1, m, n}, o3s[] = {0, n, 1};
@@ -137,7 +140,7 @@ void product(int64_t m, int64_t k, int64_t n, Total* total) {
   g.b = view(b, b3, b3s);
   g.bias = view(bias, v_size, v_step);
   g.alpha = 1;
-  row("gemm as stored " + shape, 2.0 * static_cast<double>(m * k * n), nullptr,
+  row("gemm, not packed " + shape, 2.0 * static_cast<double>(m * k * n), nullptr,
       [&] { kernels.gemm(g); });
 }
 
@@ -215,6 +218,9 @@ int main(int argc, char** argv) {
       {1, 4096, 4096}, {2, 768, 3072},   {4, 768, 3072},   {1, 64, 64},     {8, 768, 768}};
   for (const auto& p : products) product(p[0], p[1], p[2], nullptr);
 
+  for (const Activation act : {Activation::gelu, Activation::silu, Activation::hardswish}) {
+    product(128, 768, 3072, nullptr, act);
+  }
   // ResNet-50, and how often it has each.
   const std::pair<Conv, int> resnet[] = {
       {{3, 224, 64, 7, 2, 3}, 1},    {{64, 56, 64, 1, 1, 0}, 1},     {{64, 56, 256, 1, 1, 0}, 4},

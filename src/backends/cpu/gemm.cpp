@@ -71,7 +71,7 @@ void micro(int64_t k, const T* a, const T* b, T* c, int64_t ldc, T alpha, bool f
     V b0 = *reinterpret_cast<const V*>(b), b1 = *reinterpret_cast<const V*>(b + L);
 #pragma GCC unroll 32
     for (int r = 0; r < MR; ++r) {
-      V x = V{} + a[r];
+      V x = a[r] - V{};  // a broadcast; adding 0 to -0 would be a sum
       acc[r][0] += x * b0;
       acc[r][1] += x * b1;
     }

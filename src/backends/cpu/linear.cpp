@@ -19,39 +19,17 @@ constexpr int64_t kRun = 256;
 
 void activate(const Epilogue& then, float* x, int64_t n) {
   const auto p = static_cast<float>(then.p);
+  auto map = [=](auto f) { map_floats(x, x, n, f); };
+  auto to_six = [](Floats y) { return at_most(at_least(y + 3.0f, Floats{}), Floats{} + 6.0f); };
   switch (then.act) {
-    case Activation::leaky_relu:
-      for (int64_t i = 0; i < n; ++i) x[i] = x[i] > 0.0f ? x[i] : x[i] * p;
-      break;
-    case Activation::sigmoid:
-      for (int64_t i = 0; i < n; ++i) x[i] = vsigmoid(x[i]);
-      break;
-    case Activation::silu:
-      for (int64_t i = 0; i < n; ++i) x[i] = x[i] * vsigmoid(x[i]);
-      break;
-    case Activation::tanh:
-      for (int64_t i = 0; i < n; ++i) x[i] = vtanh(x[i]);
-      break;
-    case Activation::gelu:
-      for (int64_t i = 0; i < n; ++i) x[i] = vgelu(x[i]);
-      break;
-    case Activation::gelu_tanh:
-      for (int64_t i = 0; i < n; ++i) {
-        const float u = 0.79788456080286535588f * (x[i] + 0.044715f * x[i] * x[i] * x[i]);
-        x[i] = x[i] * vsigmoid(2.0f * u);
-      }
-      break;
-    case Activation::hardswish:
-    case Activation::hardsigmoid: {
-      const bool times_x = then.act == Activation::hardswish;
-      for (int64_t i = 0; i < n; ++i) {
-        float y = x[i] + 3.0f;
-        y = y < 0.0f ? 0.0f : y;  // NaN stays
-        y = y > 6.0f ? 6.0f : y;
-        x[i] = times_x ? x[i] * y / 6.0f : y / 6.0f;
-      }
-      break;
-    }
+    case Activation::leaky_relu: return map([=](Floats y) { return y > 0.0f ? y : y * p; });
+    case Activation::sigmoid: return map([](Floats y) { return vsigmoid(y); });
+    case Activation::silu: return map([](Floats y) { return vsilu(y); });
+    case Activation::tanh: return map([](Floats y) { return vtanh(y); });
+    case Activation::gelu: return map([](Floats y) { return vgelu(y); });
+    case Activation::gelu_tanh: return map([](Floats y) { return vgelu_tanh(y); });
+    case Activation::hardswish: return map([=](Floats y) { return y * to_six(y) / 6.0f; });
+    case Activation::hardsigmoid: return map([=](Floats y) { return to_six(y) / 6.0f; });
     default: break;
   }
 }
