@@ -269,11 +269,11 @@ bool column_reduce(const ReduceArgs& a) {
                 : max ? -std::numeric_limits<C>::infinity()
                       : std::numeric_limits<C>::infinity());
       const bool whole = sum && even;
-      if constexpr (std::is_floating_point_v<C>)
-        if (whole) {
+      if (whole) {
+        if constexpr (std::is_floating_point_v<C>)
           sum_rows(a.in.ptr<C>() + at, count, step, m, total);
-          interrupt.passed(count * m);
-        }
+        interrupt.passed(count * m);
+      }
       for (int64_t r = whole ? count : 0; r < count; ++r) {
         const C* row = a.in.ptr<C>() + at;
         interrupt.passed(m);
