@@ -17,6 +17,8 @@ write_basic_package_version_file(${CMAKE_CURRENT_BINARY_DIR}/sconce-config-versi
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/sconce-config.cmake ${CMAKE_CURRENT_BINARY_DIR}/sconce-config-version.cmake
   DESTINATION ${package_folder} COMPONENT development)
 
+include(${PROJECT_SOURCE_DIR}/cmake/libtorch_shim.cmake)
+
 # Relocatable: the prefix is found from where the file lies.
 file(RELATIVE_PATH SCONCE_PC_TO_PREFIX /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 configure_file(${PROJECT_SOURCE_DIR}/cmake/sconce.pc.in ${CMAKE_CURRENT_BINARY_DIR}/sconce.pc @ONLY)

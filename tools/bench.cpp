@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
+#include <fstream>
 #include <iostream>
-#include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 
-#include "api/runtime.h"
+#include "call_profile.h"
 #include "commands.h"
 #include "compare.h"
 #include "core/device.h"
 #include "inputs.h"
 #include "progress.h"
-#include "runtime/profile.h"
 #include "sconce/sconce.h"
 
 namespace sconce::tool {
@@ -21,7 +20,7 @@ namespace sconce::tool {
 namespace {
 
 struct Options {
-  std::string model, io, method = "forward", mode = "optimized", device = "cpu";
+  std::string model, io, trace, method = "forward", mode = "optimized", device = "cpu";
   InputOptions inputs;
   int threads = 1;
   double min_time = 1;
@@ -33,26 +32,38 @@ double ms_since(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
-// What the device works on in one call, by kernel slot, the longest first.
-nlohmann::ordered_json profile_of(const Module& m, const std::string& method,
-                                  std::vector<IValue> inputs) {
+// The most memory that the process has had, in bytes. (What getrusage says includes the memory of
+// the process that started this one.)
+double peak_memory() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);)
+    if (line.rfind("VmHWM:", 0) == 0) return 1024 * std::strtod(line.c_str() + 6, nullptr);
+  return 0;
+}
+
+// One more call: its time by kernel slot, and on the CPU, where it can be replayed, by kernel call.
+void add_profile(nlohmann::ordered_json& j, const Options& o, const Module& m,
+                 const std::string& method, std::vector<IValue> inputs, const PlanWatch& watch,
+                 bool may_repeat) {
+  std::vector<TimedCall> calls;
+  if (o.device == "cpu") calls = watch.calls(m, method, inputs, may_repeat ? 10 : 1);
+  const bool replayed = !calls.empty();
   Profile profile;
-  m.impl()->recorder = &profile;
-  m.run_method(method, std::move(inputs));
-  m.impl()->recorder = nullptr;
-  std::map<std::string, std::pair<int64_t, double>> slots;
-  for (auto& op : profile.rows())
-    for (auto& s : op.slots) {
-      slots[s.name].first += s.calls;
-      slots[s.name].second += s.device_seconds > 0 ? s.device_seconds : s.seconds;
-    }
-  std::vector<std::pair<std::string, std::pair<int64_t, double>>> rows(slots.begin(), slots.end());
-  std::sort(rows.begin(), rows.end(),
-            [](auto& a, auto& b) { return a.second.second > b.second.second; });
-  auto j = nlohmann::ordered_json::array();
-  for (auto& [name, s] : rows)
-    j.push_back({{"name", name}, {"calls", s.first}, {"ms", s.second * 1e3}});
-  return j;
+  double seconds = 0;
+  if (!replayed) {
+    profile_operators(m, method, std::move(inputs), profile, seconds);
+    calls = calls_of(profile);
+  }
+  if (!o.trace.empty()) write_trace(o.trace, calls);
+  if (!o.profile) return;
+  if (o.json) {
+    j["profile"] = replayed ? by_slot(calls) : by_slot(profile);
+    if (replayed) j["calls"] = to_json(calls);
+  } else if (replayed) {
+    print_calls(stdout, calls);
+  } else {
+    print_operators(stdout, profile, seconds, o.device != "cpu");
+  }
 }
 
 int bench(const Options& o) {
@@ -92,6 +103,8 @@ int bench(const Options& o) {
     if (device) device_times.push_back(device->elapsed_ms(from, to));
     return ms;
   };
+  std::optional<PlanWatch> watch;
+  if (o.profile || !o.trace.empty()) watch.emplace();
   auto before = copy_values(given);
   move_values(given, o.device);
   double first = once();
@@ -106,40 +119,40 @@ int bench(const Options& o) {
     // Drawn between calls, so that none is slower for it.
     Progress progress("bench", static_cast<uint64_t>(o.min_time * 1e3), Progress::Unit::Share);
     uint64_t shown = 0;
-    while (times.size() < 3 || ms_since(begin) < o.min_time * 1000) {
+    // At least ten calls in all, unless they are long.
+    while (times.size() < 3 || ms_since(begin) < o.min_time * (times.size() < 9 ? 10000 : 1000)) {
       times.push_back(once());
       auto now = static_cast<uint64_t>(ms_since(begin));
       progress.advance(now - shown, std::to_string(times.size()) + " calls");
       shown = now;
     }
   }
+  const double tenth = times.size() > 8 ? times[8] : 0;
   std::sort(times.begin(), times.end());
   auto quantile = [&](double q) {
     return times[static_cast<size_t>(q * static_cast<double>(times.size() - 1))];
   };
-  struct rusage usage {};
-  getrusage(RUSAGE_SELF, &usage);
   nlohmann::ordered_json j{{"load_ms", load_ms},
                            {"first_ms", first},
                            {"median_ms", quantile(0.5)},
                            {"min_ms", times.front()},
                            {"p90_ms", quantile(0.9)},
                            {"runs", times.size()},
-                           {"peak_rss_mb", static_cast<double>(usage.ru_maxrss) / 1024},
+                           {"peak_rss_mb", peak_memory() / 1048576},
                            {"threads", o.threads}};
+  if (tenth > 0) j["tenth_ms"] = tenth;
   if (device) {
     std::sort(device_times.begin(), device_times.end());
     j["device_median_ms"] = device_times[device_times.size() / 2];
   }
-  if (o.profile) {
+  if (!o.json)
+    for (auto& kv : j.items()) std::cout << kv.key() << " " << kv.value() << std::endl;
+  if (watch) {
     auto inputs = writes ? copy_values(given) : given;
     if (writes) move_values(inputs, o.device);
-    j["profile"] = profile_of(m, method, std::move(inputs));
+    add_profile(j, o, m, method, std::move(inputs), *watch, !writes);
   }
-  if (o.json)
-    std::cout << j.dump() << "\n";
-  else
-    for (auto& kv : j.items()) std::cout << kv.key() << " " << kv.value() << "\n";
+  if (o.json) std::cout << j.dump() << "\n";
   return kDone;
 }
 
@@ -162,7 +175,9 @@ Command add_bench(CLI::App& app) {
   c->add_option("--device", o->device, "cpu or cuda[:N]")->capture_default_str();
   c->add_option("--min-time", o->min_time, "seconds to measure for")->capture_default_str();
   c->add_flag("--tf32", o->tf32, "on a CUDA device: products of floats may round to TF32");
-  c->add_flag("--profile", o->profile, "one more call, its time by kernel slot");
+  c->add_flag("--profile", o->profile, "one more call, its time by kernel call or slot");
+  c->add_option("--trace", o->trace, "write that call for chrome://tracing")
+      ->type_name("FILE.json");
   c->add_flag("--json", o->json, "as JSON");
   c->footer(std::string(kInputHelp) +
             "\n\nExamples:\n"

@@ -1,19 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <iostream>
-#include <nlohmann/json.hpp>
 
-#include "api/runtime.h"
-#include "backends/kernels.h"
+#include "call_profile.h"
 #include "commands.h"
 #include "compare.h"
 #include "inputs.h"
 #include "numpy.h"
 #include "print_value.h"
 #include "progress.h"
-#include "runtime/profile.h"
 #include "sconce/sconce.h"
 
 namespace sconce::tool {
@@ -21,45 +17,34 @@ namespace sconce::tool {
 namespace {
 
 struct Options {
-  std::string model, method = "forward", out, device = "cpu", io, mode = "optimized";
+  std::string model, method = "forward", out, trace, device = "cpu", io, mode = "optimized";
   InputOptions inputs;
   int threads = 1;
   int64_t seed = -1;
-  bool profile = false, strict = false, full = false, tf32 = false;
+  bool profile = false, plan = false, strict = false, full = false, tf32 = false;
 };
 
-void print_profile(Profile& p, double seconds, bool on_device) {
-  std::fprintf(stderr, "%-44s %8s %12s %7s%s\n", "operator, its kernel slots", "calls", "ms",
-               "share", on_device ? "   device ms" : "");
-  auto line = [&](const char* indent, const Profile::Row& r) {
-    std::fprintf(stderr, "%s%-*s %8lld %12.3f %6.1f%%", indent, *indent ? 42 : 44, r.name.c_str(),
-                 static_cast<long long>(r.calls), r.seconds * 1e3, 100 * r.seconds / seconds);
-    if (on_device) std::fprintf(stderr, " %11.3f", r.device_seconds * 1e3);
-    std::fprintf(stderr, "\n");
-  };
-  for (auto& r : p.rows()) {
-    line("", r);
-    for (auto& s : r.slots) line("  ", s);
+// The call, with what it spent its time on told on stderr as far as that is asked for.
+IValue call(const Module& m, const std::string& method, std::vector<IValue> inputs,
+            const Options& o) {
+  std::vector<TimedCall> calls;
+  IValue out;
+  if (o.plan || (!o.trace.empty() && !o.profile)) {
+    PlanWatch watch;
+    out = m.run_method(method, inputs);
+    calls = watch.calls(m, method, inputs, 10);
+    if (calls.empty()) std::fprintf(stderr, "the call can't be replayed\n");
+    if (o.plan && !calls.empty()) print_calls(stderr, calls);
+  } else if (o.profile) {
+    Profile profile;
+    double seconds = 0;
+    out = profile_operators(m, method, std::move(inputs), profile, seconds);
+    print_operators(stderr, profile, seconds, o.device != "cpu");
+    calls = calls_of(profile);
+  } else {
+    return m.run_method(method, std::move(inputs));
   }
-  for (auto& [slot, n] : p.on_host())
-    std::fprintf(stderr, "%s ran on the CPU %lld times: the device has no kernel for it\n",
-                 slot.c_str(), static_cast<long long>(n));
-  std::fprintf(stderr, "the call: %.3f ms; kernels: %s; %lld allocations, %.1f MiB\n",
-               seconds * 1e3, cpu_kernels().name, static_cast<long long>(p.allocations()),
-               static_cast<double>(p.allocated_bytes()) / (1 << 20));
-}
-
-// The call, with what it spent its time on told on stderr.
-IValue run_profiled(const Module& m, const std::string& method, std::vector<IValue> inputs,
-                    bool on_device) {
-  m.impl()->prepared(method);  // compiling is no part of it
-  Profile profile;
-  m.impl()->recorder = &profile;
-  auto start = std::chrono::steady_clock::now();
-  IValue out = m.run_method(method, std::move(inputs));
-  std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
-  m.impl()->recorder = nullptr;
-  print_profile(profile, taken.count(), on_device);
+  if (!o.trace.empty()) write_trace(o.trace, calls);
   return out;
 }
 
@@ -90,7 +75,7 @@ int run(const Options& o) {
     if (c.seed) manual_seed(static_cast<uint64_t>(*c.seed));
     std::vector<IValue> given = copy_values(c.inputs);
     move_values(given, o.device);
-    IValue out = m.run_method(c.method, convert_inputs(m, c.method, given));
+    IValue out = call(m, c.method, convert_inputs(m, c.method, given), o);
     print_value(std::cout, out, o.full);
     auto d = difference(out, *c.output, c.tolerance, "output");
     std::cout << (d ? "differs from PyTorch's answer: " + *d : "the same as PyTorch's answer")
@@ -100,8 +85,7 @@ int run(const Options& o) {
   std::vector<IValue> inputs = parse_inputs(o.inputs);
   move_values(inputs, o.device);
   inputs = method_inputs(m, o.method, inputs);
-  IValue out = o.profile ? run_profiled(m, o.method, std::move(inputs), o.device != "cpu")
-                         : m.run_method(o.method, std::move(inputs));
+  IValue out = call(m, o.method, std::move(inputs), o);
   if (o.out.empty())
     print_value(std::cout, out, o.full);
   else
@@ -129,6 +113,10 @@ Command add_run(CLI::App& app) {
   c->add_option("--threads", o->threads, "threads of one operator")->check(CLI::Range(1, 1024));
   c->add_flag("--profile", o->profile,
               "what the time goes to, by operator and kernel slot, on stderr");
+  c->add_flag("--plan", o->plan, "the kernel calls of a replayed call and their times, on stderr");
+  c->add_option("--trace", o->trace,
+                "write the kernel calls, or with --profile the operators, for chrome://tracing")
+      ->type_name("FILE.json");
   c->add_option("--seed", o->seed, "seed of the generator");
   c->add_option("--mode", o->mode, "interpret or optimized")
       ->check(CLI::IsMember({"interpret", "optimized"}))

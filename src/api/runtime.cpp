@@ -147,7 +147,7 @@ Ref<Prepared> ModuleImpl::prepare(const std::string& name) {
     plan->writes_state = writes_state(*graph, f.self != nullptr, true);
     fresh->plan = std::move(plan);
     if (assume && ShapePlanCache::suits(*graph))
-      fresh->shapes = std::make_unique<ShapePlanCache>(fresh->plan);
+      fresh->shapes = std::make_unique<ShapePlanCache>(fresh->plan, trusted);
     if (fresh->assumptions.hold()) break;
     fresh->assumptions.blame(unstable_);
   }

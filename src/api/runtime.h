@@ -63,6 +63,10 @@ struct ModuleImpl {
   LoadedArchive archive;
   std::shared_ptr<OwnCode> code;  // of a module with functions of its own, else null
   Ref<Object> object;
+  // Modules in it, as asked for; what programs keep with it, by name.
+  std::unordered_map<const Object*, std::shared_ptr<ModuleImpl>> below;
+  std::unordered_map<std::string, std::shared_ptr<void>> attached;
+  std::mutex below_mutex;  // of the two
   LoadOptions options;
   Engine engine;
   std::string name;

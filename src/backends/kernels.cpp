@@ -17,6 +17,7 @@ namespace sconce {
   void add_gemm(Kernels&);          \
   void add_conv(Kernels&);          \
   void add_nn(Kernels&);            \
+  void add_pointwise(Kernels&);     \
   void add_linear(Kernels&);        \
   void add_prepared_conv(Kernels&); \
   inline void add_all(Kernels& k) { \
@@ -25,6 +26,7 @@ namespace sconce {
     add_gemm(k);                    \
     add_conv(k);                    \
     add_nn(k);                      \
+    add_pointwise(k);               \
     add_linear(k);                  \
     add_prepared_conv(k);           \
   }                                 \

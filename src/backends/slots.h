@@ -269,6 +269,7 @@ struct AttentionArgs {
   SCONCE_VIEWS(1, 4);
   double scale;
   bool causal;
+  bool plain_softmax;  // a row that sees nothing is NaN, as of a softmax; else it is zeros
 };
 // One step of an LSTM or GRU: gates [B, 4H or 3H] hold x W^T + b, hidden_gates h U^T + b, or for an
 // LSTM gates hold both.
@@ -391,16 +392,16 @@ struct ConvChoice {
 // One step of a chain of elementwise operators over float registers.
 struct PointwiseStep {
   enum Kind : uint8_t { unary, binary, ternary };
-  static constexpr uint8_t kNumber = 255;
+  static constexpr uint8_t kNumber = 255, kMostSteps = 64;
   uint8_t kind;
   uint8_t op;           // Unary, Binary or Ternary
-  uint8_t to, a, b, c;  // registers; b, c: kNumber stands for the step's own number
+  uint8_t to, a, b, c;  // registers; kNumber (not of unaries, nor a of ternaries): a number below
   // Of a unary: p, q, r. Of a binary: the number in place of an operand, alpha. Of a ternary: value
   // and the numbers in place of b and c.
   float x, y, z;
 };
-// The chain over all elements of out[0]; in[i], of out's sizes (broadcast by strides of 0), fills
-// register i, out[k] takes register result[k]. out[1] to in[7] may be null at the end of each row.
+// The chain over all elements of out[0]. in[i], broadcast by strides of 0, floats or bools (0 or
+// 1), fills register i; out[k] gets register result[k]. out[1] to in[7] may be null at a row's end.
 struct PointwiseArgs {
   TensorView out[4], in[8];
   SCONCE_VIEWS(4, 8);

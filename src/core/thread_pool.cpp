@@ -1,66 +1,111 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/thread_pool.h"
 
+#include <chrono>
+#include <utility>
+
+#include "support/platform.h"
+
 namespace sconce {
 
-ThreadPool::ThreadPool(int threads) {
+namespace {
+
+// What waking a sleeper takes on a virtual machine: spinning longer could cost more than it saves.
+constexpr std::chrono::microseconds kSpin{50};
+
+void relax() {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield" ::: "memory");
+#endif
+}
+
+}  // namespace
+
+ThreadPool::ThreadPool(int threads) : spins_(usable_processors() >= threads) {
   for (int i = 1; i < threads; ++i) workers_.emplace_back([this] { work(); });
 }
+
 ThreadPool::~ThreadPool() {
-  {
-    std::lock_guard<std::mutex> lock(mutex_);
-    stop_ = true;
-  }
-  start_.notify_all();
+  stop_.store(true, std::memory_order_relaxed);
+  round_.fetch_add(1);
+  round_.notify_all();
   for (auto& t : workers_) t.join();
 }
 
-void ThreadPool::take_parts() {
-  for (int64_t i; (i = next_.fetch_add(1, std::memory_order_relaxed)) < count_;) {
-    try {
-      (*part_)(i);
-    } catch (...) {
-      std::lock_guard<std::mutex> lock(mutex_);
-      if (!error_) error_ = std::current_exception();
+bool ThreadPool::spin(const std::atomic<uint32_t>& word, uint32_t was) const {
+  if (word.load(std::memory_order_acquire) != was) return true;
+  if (!spins_) return false;
+  const auto end = std::chrono::steady_clock::now() + kSpin;
+  do {
+    for (int i = 0; i < 32; ++i) {
+      relax();
+      if (word.load(std::memory_order_acquire) != was) return true;
     }
+  } while (std::chrono::steady_clock::now() < end);
+  return false;
+}
+
+void ThreadPool::call(int64_t i) {
+  try {
+    job_.part(job_.f, i);
+  } catch (...) {
+    std::lock_guard<std::mutex> lock(error_mutex_);
+    if (!error_) error_ = std::current_exception();
   }
+}
+
+// True when the last part of the run was among them.
+bool ThreadPool::take_parts() {
+  int64_t taken = 0;
+  for (int64_t left = remaining_.load(std::memory_order_relaxed); left > 0;) {
+    if (!remaining_.compare_exchange_weak(left, left - 1, std::memory_order_acquire,
+                                          std::memory_order_relaxed))  // 1
+      continue;
+    call(job_.count - left);
+    ++taken;
+    left = remaining_.load(std::memory_order_relaxed);
+  }
+  return taken > 0 && unfinished_.fetch_sub(taken, std::memory_order_acq_rel) == taken;  // 2
 }
 
 void ThreadPool::work() {
-  uint64_t seen = 0;
   for (;;) {
-    {
-      std::unique_lock<std::mutex> lock(mutex_);
-      start_.wait(lock, [&] { return stop_ || round_ != seen; });
-      if (stop_) return;
-      seen = round_;
+    const uint32_t seen = round_.load(std::memory_order_acquire);
+    if (stop_.load(std::memory_order_relaxed)) return;
+    if (take_parts()) {
+      done_.store(job_round_);  // 3; the caller, who reads it, may be about to sleep
+      done_.notify_all();
     }
-    take_parts();
-    std::lock_guard<std::mutex> lock(mutex_);
-    if (--busy_ == 0) done_.notify_one();
+    if (spin(round_, seen)) continue;
+    sleeping_.fetch_add(1);  // 4
+    round_.wait(seen);
+    sleeping_.fetch_sub(1);
   }
 }
 
-void ThreadPool::run(int64_t count, const std::function<void(int64_t)>& part) {
-  std::unique_lock<std::mutex> mine(callers_, std::try_to_lock);
-  if (!mine || workers_.empty() || count < 2) {
-    for (int64_t i = 0; i < count; ++i) part(i);
+void ThreadPool::share(const Job& job) {
+  job_ = job;
+  const uint32_t round = job_round_ = round_.load(std::memory_order_relaxed) + 1;
+  unfinished_.store(job.count, std::memory_order_relaxed);
+  remaining_.store(job.count, std::memory_order_release);  // 1
+  round_.store(round);                                     // 4
+  if (sleeping_.load() > 0) round_.notify_all();
+  if (take_parts()) return;
+  for (uint32_t done; (done = done_.load(std::memory_order_acquire)) != round;)
+    if (!spin(done_, done)) done_.wait(done);
+}
+
+void ThreadPool::run_job(const Job& job) {
+  if (workers_.empty() || job.count < 2 || in_use_.exchange(true, std::memory_order_acquire)) {
+    for (int64_t i = 0; i < job.count; ++i) job.part(job.f, i);
     return;
   }
-  {
-    std::lock_guard<std::mutex> lock(mutex_);
-    part_ = &part;
-    count_ = count;
-    next_.store(0, std::memory_order_relaxed);
-    busy_ = workers_.size();
-    error_ = nullptr;
-    ++round_;
-  }
-  start_.notify_all();
-  take_parts();
-  std::unique_lock<std::mutex> lock(mutex_);
-  done_.wait(lock, [&] { return busy_ == 0; });
-  if (error_) std::rethrow_exception(error_);
+  share(job);
+  std::exception_ptr error = std::exchange(error_, nullptr);
+  in_use_.store(false, std::memory_order_release);
+  if (error) std::rethrow_exception(error);
 }
 
 }  // namespace sconce

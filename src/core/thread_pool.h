@@ -1,11 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 // Threads that share the work of one operator. An engine owns its pool; kernels reach it through
 // the context.
+//
+// Parts are claimed one by one from a counter, by the caller and by whichever workers are there in
+// time, so that a worker which wakes late delays nobody: only claimed parts are waited for. Between
+// runs a worker watches for the next one for some microseconds, then sleeps until it is woken;
+// where the process has fewer processors than threads, it sleeps at once.
+//
+// What is ordered by what (thread_pool.cpp names the four steps):
+//   1. run() fills the job, then stores remaining_ (release). Whoever takes 1 from remaining_
+//      (acquire) sees the job, and the job stays until that part is counted in unfinished_.
+//   2. unfinished_ is counted down (acq_rel) after parts: whoever counts the last one has seen what
+//      all parts wrote. Only then may run() return.
+//   3. If that is a worker, it stores the run's number in done_, which run() waits for.
+//   4. A sleeper says so in sleeping_ before it looks at round_ a last time; run() raises round_
+//      before it looks at sleeping_. All four are sequentially consistent, so one sees the other.
 #pragma once
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
-#include <functional>
+#include <exception>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -19,24 +32,42 @@ class ThreadPool {
   ~ThreadPool();
   int size() const { return static_cast<int>(workers_.size()) + 1; }
   // Runs part(0) to part(count - 1), some of them on other threads, and returns when all are done.
-  // When the pool is at work for another caller, all run on this thread. Throws the first exception
-  // that a part threw.
-  void run(int64_t count, const std::function<void(int64_t)>& part);
+  // When the pool is at work for another caller, or when this is called from a part, all run on
+  // this thread. Throws the first exception that a part threw. In a process that was forked the
+  // parts run on this thread.
+  template <class F>
+  void run(int64_t count, const F& part) {
+    run_job({[](const void* f, int64_t i) { (*static_cast<const F*>(f))(i); }, &part, count});
+  }
 
  private:
+  struct Job {
+    void (*part)(const void* f, int64_t i) = nullptr;
+    const void* f = nullptr;
+    int64_t count = 0;
+  };
+  void run_job(const Job& job);
+  void share(const Job& job);
   void work();
-  void take_parts();
+  bool take_parts();
+  void call(int64_t i);
+  // Until word is no longer what it was. False: it still is, after the time that spinning is worth.
+  bool spin(const std::atomic<uint32_t>& word, uint32_t was) const;
 
   std::vector<std::thread> workers_;
-  std::mutex mutex_, callers_;
-  std::condition_variable start_, done_;
-  const std::function<void(int64_t)>* part_ = nullptr;
-  std::atomic<int64_t> next_{0};
-  int64_t count_ = 0;
-  uint64_t round_ = 0;
-  size_t busy_ = 0;
-  bool stop_ = false;
+  bool spins_ = false;
+  std::atomic<bool> stop_{false};
+  // A line of the cache for each thing that threads wait for.
+  alignas(64) std::atomic<bool> in_use_{false};
+  std::mutex error_mutex_;
   std::exception_ptr error_;
+  alignas(64) std::atomic<uint32_t> round_{0};
+  std::atomic<int32_t> sleeping_{0};
+  alignas(64) std::atomic<uint32_t> done_{0};
+  alignas(64) std::atomic<int64_t> remaining_{0};
+  std::atomic<int64_t> unfinished_{0};
+  Job job_;
+  uint32_t job_round_ = 0;
 };
 
 }  // namespace sconce

@@ -431,14 +431,28 @@ Tensor attention_math(const Tensor& q, const Tensor& k, const Tensor& v, const T
     return s;
   };
   batch = broadcast(broadcast(batch, lead(k)), lead(v));
+  const int64_t L = q.size(-2), E = q.size(-1), S = k.size(-2), D = v.size(-1);
+  IntVec out = batch;
+  out.push_back(L);
+  out.push_back(D);
+  // PyTorch's fused kernel gives the query's layout, its other ways a contiguous result.
+  auto fused = [&](const Tensor& t) {
+    return t.dim() == 4 && t.size(3) == E && t.size(0) == q.size(0) && t.size(1) == q.size(1) &&
+           (t.stride(3) == 1 || E == 1);
+  };
+  const bool as_query = fused(q) && fused(k) && fused(v) && q.numel() && k.numel();
+  Tensor r = as_query ? empty_like(q) : empty(out, q.dtype());
+  if (!r.numel()) return r;
+  // The CPU's kernel takes heads wherever they lie; others want one dim of them.
+  const bool device = context().device != nullptr;
   int64_t B = 1;
   for (int64_t b : batch) B *= b;
-  int64_t L = q.size(-2), E = q.size(-1), S = k.size(-2), D = v.size(-1);
-  auto flat = [&](const Tensor& t) {
+  auto heads = [&](const Tensor& t, int64_t rows, int64_t columns) {
     IntVec s = batch;
-    s.push_back(t.size(-2));
-    s.push_back(t.size(-1));
-    return reshape(expand_to(t, s), {B, t.size(-2), t.size(-1)});
+    s.push_back(rows);
+    s.push_back(columns);
+    const Tensor all = expand_to(t, s);
+    return device ? reshape(all, {B, rows, columns}) : all;
   };
   Tensor m;
   if (mask) {
@@ -446,21 +460,17 @@ Tensor attention_math(const Tensor& q, const Tensor& k, const Tensor& v, const T
     if (m.dtype() == kBool)
       m = where(m, scalar_tensor(Scalar(0.0), q.dtype()),
                 scalar_tensor(Scalar(-INFINITY), q.dtype()));
-    IntVec s = batch;
-    s.push_back(L);
-    s.push_back(S);
-    m = reshape(expand_to(m, s), {B, L, S});
+    m = heads(m, L, S);
   }
-  IntVec out = batch;
-  out.push_back(L);
-  out.push_back(D);
-  Tensor r = empty({B, L, D}, q.dtype());
-  Tensor fq = flat(q), fk = flat(k), fv = flat(v);
-  if (r.numel())
-    call_slot(AttentionArgs{view_of(r), view_of(fq), view_of(fk), view_of(fv), view_of(m), scale,
-                            causal});
-  (void)E;
-  return reshape(r, out);
+  const Tensor fq = heads(q, L, E), fk = heads(k, S, E), fv = heads(v, S, D);
+  const Tensor fr = device ? empty({B, L, D}, q.dtype()) : r;
+  call_slot(AttentionArgs{view_of(fr), view_of(fq), view_of(fk), view_of(fv), view_of(m), scale,
+                          causal, false});
+  if (device) {
+    if (!as_query) return reshape(fr, out);
+    copy_to(r, reshape(fr, out));
+  }
+  return r;
 }
 Tensor sdpa(const Tensor& q, const Tensor& k0, const Tensor& v0, const Tensor* mask, double p,
             bool causal, OptDouble scale, bool gqa) {

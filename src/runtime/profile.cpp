@@ -7,6 +7,10 @@
 
 namespace sconce {
 
+namespace {
+constexpr size_t kMostEvents = 1 << 20;  // a loop may have any number
+}
+
 void Profile::allocated(const Ref<Storage>& s) {
   ++allocations_;
   allocated_bytes_ += static_cast<int64_t>(s->nbytes());
@@ -22,16 +26,30 @@ void Profile::called(const SlotCall& call) {
   Sum& s = entries_[open_.back().op].slots[call.name];
   ++s.calls;
   s.seconds += taken.count();
+  const CallCost cost = cost_of(call.run, call.args);
+  s.flops += cost.flops;
+  s.bytes += cost.bytes;
+  ended(call.name, start, taken.count(), cost);
   if (device) spans_.push_back({device, &s, std::move(from), device->mark()});
 }
 
-void Profile::operator_begins(const Operator& op) { open_.push_back({&op, Clock::now()}); }
+void Profile::ended(std::string name, Clock::time_point start, double seconds, CallCost cost) {
+  if (events_.size() >= kMostEvents) return;
+  events_.push_back(
+      {std::move(name), std::chrono::duration<double>(start - begin_).count(), seconds, cost});
+}
+
+void Profile::operator_begins(const Operator& op) {
+  if (begin_ == Clock::time_point()) begin_ = Clock::now();
+  open_.push_back({&op, Clock::now()});
+}
 
 void Profile::operator_ends() {
   std::chrono::duration<double> taken = Clock::now() - open_.back().start;
   Sum& s = entries_[open_.back().op].all;
   ++s.calls;
   s.seconds += taken.count();
+  ended(std::string(open_.back().op->full_name()), open_.back().start, taken.count(), {});
   open_.pop_back();
 }
 
@@ -44,9 +62,9 @@ std::vector<Profile::Row> Profile::rows() {
   };
   std::vector<Row> out;
   for (auto& [op, e] : entries_) {
-    Row r{std::string(op->full_name()), e.all.calls, e.all.seconds, 0, {}};
+    Row r{std::string(op->full_name()), e.all.calls, e.all.seconds, 0, 0, 0, {}};
     for (auto& [name, s] : e.slots) {
-      r.slots.push_back({name, s.calls, s.seconds, s.device_seconds, {}});
+      r.slots.push_back({name, s.calls, s.seconds, s.device_seconds, s.flops, s.bytes, {}});
       r.device_seconds += s.device_seconds;
     }
     longest_first(r.slots);

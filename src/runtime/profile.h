@@ -9,6 +9,7 @@
 
 #include "core/device.h"
 #include "core/recorder.h"
+#include "runtime/call_cost.h"
 
 namespace sconce {
 
@@ -18,13 +19,22 @@ class Profile final : public Recorder {
     std::string name;  // "aten::conv2d", or a slot's
     int64_t calls = 0;
     double seconds = 0;  // an operator's include those of its slots and of operators that it calls
-    double device_seconds = 0;  // of a slot: what a device that isn't the CPU worked on it
+    double device_seconds = 0;    // of a slot: what a device that isn't the CPU worked on it
+    double flops = 0, bytes = 0;  // of a slot: CallCost
     std::vector<Row> slots;
   };
   // The longest first. Waits for the device.
   std::vector<Row> rows();
   int64_t allocations() const { return allocations_; }
   int64_t allocated_bytes() const { return allocated_bytes_; }
+
+  // One call of an operator or, within it, of a slot; in the order in which they ended.
+  struct Event {
+    std::string name;
+    double start = 0, seconds = 0;  // from the first one's begin
+    CallCost cost;
+  };
+  const std::vector<Event>& events() const { return events_; }
 
   // Slots that a device lacks, with the times that they ran on the CPU.
   const std::map<std::string, int64_t>& on_host() const { return on_host_; }
@@ -38,9 +48,10 @@ class Profile final : public Recorder {
 
  private:
   using Clock = std::chrono::steady_clock;
+  void ended(std::string name, Clock::time_point start, double seconds, CallCost cost);
   struct Sum {
     int64_t calls = 0;
-    double seconds = 0, device_seconds = 0;
+    double seconds = 0, device_seconds = 0, flops = 0, bytes = 0;
   };
   // Work of a device, timed by itself.
   struct Span {
@@ -60,6 +71,8 @@ class Profile final : public Recorder {
   std::vector<Open> open_;
   std::vector<Span> spans_;
   std::map<std::string, int64_t> on_host_;
+  std::vector<Event> events_;
+  Clock::time_point begin_{};
   int64_t allocations_ = 0, allocated_bytes_ = 0;
 };
 

@@ -29,7 +29,8 @@ class ShapePlan;
 // The plans of one method, the least recently used dropped first. Any number of threads may run.
 class ShapePlanCache {
  public:
-  explicit ShapePlanCache(std::shared_ptr<const Plan> plan);
+  // trusted: nobody writes weights through pointers (Module::prepare).
+  ShapePlanCache(std::shared_ptr<const Plan> plan, bool trusted);
   ~ShapePlanCache();
   // Replays, or records and runs. The result is what the interpreter would give.
   // again (may be null) gets the inputs when a small plan without effects was made: a call of
@@ -41,6 +42,8 @@ class ShapePlanCache {
   static bool suits(const Graph& g);
 
  private:
+  std::vector<IValue> replay(ShapePlan& plan, const std::vector<IValue>& inputs,
+                             const Engine& engine) const;
   std::shared_ptr<const Plan> plan_;
   struct State;
   std::unique_ptr<State> state_;

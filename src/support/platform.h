@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The only place that knows the operating system: mapped files, shared libraries.
+// The only place that knows the operating system: mapped files, shared libraries,
+// processors.
 #pragma once
 #include <cstddef>
 #include <functional>
@@ -25,6 +26,9 @@ Bytes map_file(const std::string& path);
 // be far more than the machine has; null when they can't be had. release_addresses gives them back.
 void* reserve_addresses(size_t n);
 void release_addresses(void* p, size_t n);
+// n bytes of pages of the process's own, large ones where the system has them; zero, at an address
+// that is a multiple of 4096. Throws OutOfMemory.
+std::shared_ptr<unsigned char> allocate_pages(size_t n);
 // A shared library opened lazily; null when it can't be had.
 void* open_library(const char* name);
 // Why the last open_library of this thread failed.
@@ -32,6 +36,9 @@ std::string library_error();
 // The folder of the running program; "." when it isn't known.
 std::string program_folder();
 void* library_symbol(void* library, const char* symbol);
+// How many processors this thread may run on at once: its affinity, cut to what its control group
+// grants (rounded down, but at least 1).
+int usable_processors();
 // The process gets at most this many bytes more from the system, for as long as it runs; asking for
 // more fails as if there were none. Does nothing where a sanitizer keeps its own memory.
 void limit_process_memory(size_t more);

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <dlfcn.h>
 #include <fcntl.h>
+#if defined(__linux__)
+#include <sched.h>
+#endif
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -11,6 +14,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <limits>
+#include <thread>
 #include <vector>
 
 #include "sconce/error.h"
@@ -53,7 +58,7 @@ struct Pages {
   explicit Pages(size_t n) : size(n) {
     if (!n) return;
     void* p = mmap(nullptr, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (p == MAP_FAILED) raise<OutOfMemory>("no memory for a file of ", n, " bytes");
+    if (p == MAP_FAILED) raise<OutOfMemory>("no memory for ", n, " bytes");
     data = static_cast<unsigned char*>(p);
     // Fewer pages, less time; where the system has none, nothing happens.
     if (n >= size_t{4} << 20) madvise(p, n, MADV_HUGEPAGE);
@@ -67,6 +72,11 @@ struct Pages {
 };
 
 }  // namespace
+
+std::shared_ptr<unsigned char> allocate_pages(size_t n) {
+  auto pages = std::make_shared<Pages>(n);
+  return {pages, pages->data};
+}
 
 Bytes read_file(const std::string& path, const std::function<void(size_t)>& expect) {
   OpenFile file(path);
@@ -130,6 +140,54 @@ std::string program_folder() {
   return slash == std::string::npos ? "." : s.substr(0, slash);
 }
 void* library_symbol(void* library, const char* symbol) { return dlsym(library, symbol); }
+
+namespace {
+
+// What a control group's file grants: "max 100000", "150000 100000" or, in two files, the numbers
+// of version 1. No limit: infinity.
+double processors_of(const std::string& limit, const std::string& period) {
+  const double all = std::numeric_limits<double>::infinity();
+  std::ifstream file(limit);
+  std::string quota;
+  double per = 100000;
+  if (!(file >> quota) || quota == "max" || quota[0] == '-') return all;
+  if (!(file >> per)) std::ifstream(period) >> per;
+  return per > 0 ? std::strtod(quota.c_str(), nullptr) / per : all;
+}
+
+// The least that the group in /proc/self/cgroup and those around it grant.
+double granted_processors() {
+  double least = std::numeric_limits<double>::infinity();
+  std::ifstream groups("/proc/self/cgroup");
+  for (std::string line; std::getline(groups, line);) {  // "0::/a/b", "4:cpu,cpuacct:/a/b"
+    const size_t names = line.find(':'), path = line.find(':', names + 1);
+    if (path == std::string::npos) continue;
+    const std::string kinds = "," + line.substr(names + 1, path - names - 1) + ",";
+    const bool second = kinds == ",,";
+    if (!second && kinds.find(",cpu,") == std::string::npos) continue;
+    for (std::string group = line.substr(path + 1);; group.resize(group.rfind('/'))) {
+      if (!group.empty() && group.back() == '/') group.pop_back();
+      const std::string folder = (second ? "/sys/fs/cgroup" : "/sys/fs/cgroup/cpu") + group;
+      least = std::min(least, second ? processors_of(folder + "/cpu.max", "")
+                                     : processors_of(folder + "/cpu.cfs_quota_us",
+                                                     folder + "/cpu.cfs_period_us"));
+      if (group.rfind('/') == std::string::npos) break;
+    }
+  }
+  return least;
+}
+
+}  // namespace
+
+int usable_processors() {
+  double n = std::max(1u, std::thread::hardware_concurrency());
+#if defined(__linux__)
+  cpu_set_t set;  // of at most 1024; where there are more, the call fails
+  if (sched_getaffinity(0, sizeof set, &set) == 0) n = CPU_COUNT(&set);
+  n = std::max(1.0, std::min(n, granted_processors()));
+#endif
+  return static_cast<int>(n);
+}
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 void limit_process_memory(size_t) {}

@@ -2,12 +2,16 @@
 // Elementwise slots: fill, copy, unary, binary, ternary. One loop per function and compute type
 // over tiles.
 #include "backends/cpu/cpu.h"
+#include "backends/cpu/float_tiles.h"
+#include "backends/cpu/parallel.h"
 #include "backends/scalar_math.h"
 #include "backends/cpu/vector_math.h"
 #include "backends/special_math.h"
 #include "backends/tiles.h"
 
 namespace sconce::SCONCE_ISA {
+
+bool move_elements(const CopyArgs& a);  // copy.cpp
 
 namespace {
 
@@ -36,101 +40,10 @@ void fill(const FillArgs& a) {
   });
 }
 
-// Swaps the blocks off the diagonal of every 2D x 2D block of the L vectors.
-template <int D, class V, int... I>
-void exchange(V* r, std::integer_sequence<int, I...>) {
-  constexpr int L = sizeof...(I);
-#pragma GCC unroll 16
-  for (int i = 0; i < L; ++i)
-    if (!(i & D)) {
-      V a = r[i], b = r[i + D];
-      r[i] = __builtin_shufflevector(a, b, (I & D ? L + I - D : I)...);
-      r[i + D] = __builtin_shufflevector(a, b, (I & D ? L + I : I + D)...);
-    }
-}
-// A square of L x L elements of 4 bytes; steps in elements.
-void transpose_square(const uint32_t* from, int64_t from_step, uint32_t* to, int64_t to_step) {
-  constexpr int L = kVectorBytes / 4;
-  typedef uint32_t V __attribute__((vector_size(kVectorBytes), aligned(4), may_alias));
-  constexpr auto lanes = std::make_integer_sequence<int, L>{};
-  V r[L];
-#pragma GCC unroll 16
-  for (int i = 0; i < L; ++i) r[i] = *reinterpret_cast<const V*>(from + i * from_step);
-  exchange<1, V>(r, lanes);
-  exchange<2, V>(r, lanes);
-  exchange<4, V>(r, lanes);
-  if constexpr (L == 16) exchange<8, V>(r, lanes);
-#pragma GCC unroll 16
-  for (int i = 0; i < L; ++i) *reinterpret_cast<V*>(to + i * to_step) = r[i];
-}
-
-// A copy whose result is dense in one dim and whose source is in another: square by square, so that
-// each cache line is read once. False for other forms.
-bool transpose(const Loops<2>& loops, size_t es) {
-  const auto e = static_cast<int64_t>(es);
-  const int row = loops.nd - 1;
-  int column = row - 1;
-  while (column >= 0 && loops.strides[1][column] != e) --column;
-  if (column < 0 || loops.strides[0][row] != e || loops.strides[1][row] == e || es > 8)
-    return false;
-  const int64_t rows = loops.sizes[column], length = loops.sizes[row];
-  const int64_t to_step = loops.strides[0][column] / e, from_step = loops.strides[1][row] / e;
-  if (rows < 8 || length < 8) return false;
-  Loops<2> outer = loops;
-  outer.sizes[column] = outer.sizes[row] = 1;
-  visit_element_size(es, [&](auto tag) {
-    using T = decltype(tag);
-    Interrupt interrupt;
-    outer.whole_rows([&](char** p, const int64_t*, int64_t) {
-      constexpr int64_t kBlock = kVectorBytes / 4;
-      auto* to = reinterpret_cast<T*>(p[0]);
-      auto* from = reinterpret_cast<const T*>(p[1]);
-      for (int64_t i0 = 0; i0 < length; i0 += kBlock) {
-        interrupt.passed(rows * kBlock);
-        for (int64_t r0 = 0; r0 < rows; r0 += kBlock) {
-          if constexpr (std::is_same_v<T, uint32_t>)
-            if (r0 + kBlock <= rows && i0 + kBlock <= length) {
-              transpose_square(from + i0 * from_step + r0, from_step, to + r0 * to_step + i0,
-                               to_step);
-              continue;
-            }
-          for (int64_t r = r0; r < std::min(rows, r0 + kBlock); ++r)
-            for (int64_t i = i0; i < std::min(length, i0 + kBlock); ++i)
-              to[r * to_step + i] = from[i * from_step + r];
-        }
-      }
-    });
-  });
-  return true;
-}
-
 void copy(const CopyArgs& a) {
+  if (move_elements(a)) return;
   const TensorView* v[] = {&a.out, &a.in};
   Loops<2> loops(v);
-  if (a.out.dtype == a.in.dtype || element_size(a.out.dtype) == 0) {
-    size_t es = element_size(a.out.dtype);
-    if (transpose(loops, es)) return;
-    loops.rows([&](char** p, const int64_t* st, int64_t n) {
-      auto e = static_cast<int64_t>(es);
-      if (st[0] == e && st[1] == e) {
-        std::memmove(p[0], p[1], static_cast<size_t>(n * e));
-        return;
-      }
-      visit_element_size(es, [&](auto tag) {
-        using T = decltype(tag);
-        auto* to = reinterpret_cast<T*>(p[0]);
-        auto* from = reinterpret_cast<const T*>(p[1]);
-        const int64_t x = st[0] / e, y = st[1] / e;
-        if (x == 1 && y == -1)
-          for (int64_t i = 0; i < n; ++i) to[i] = from[-i];
-        else if (x == 1)
-          for (int64_t i = 0; i < n; ++i) to[i] = from[i * y];
-        else
-          for (int64_t i = 0; i < n; ++i) to[i * x] = from[i * y];
-      });
-    });
-    return;
-  }
   // Through the widest kind that loses nothing.
   ScalarType from = a.in.dtype, to = a.out.dtype;
   Compute c = is_complex(from) && is_complex(to) ? Compute::C128
@@ -163,13 +76,12 @@ void copy(const CopyArgs& a) {
   raise<OpError>("this function is not defined for the tensor's dtype");
 }
 
+// Never inlined: a function's rounding is that of one piece of machine code, whoever calls it.
 template <class T>
-void unary_tile(const UnaryArgs& a, const T* in, T* out, int64_t n) {
-  [[maybe_unused]] const auto p = static_cast<T>(a.p), q = static_cast<T>(a.q),
-                              r = static_cast<T>(a.r);
+[[gnu::noinline]] void unary_tile(Unary op, T p, T q, T r, const T* in, T* out, int64_t n) {
   if constexpr (std::is_same_v<T, float>)
-    if (vector_unary(a, in, out, n)) return;
-  switch (a.op) {
+    if (vector_unary(op, p, q, r, in, out, n)) return;
+  switch (op) {
 // clang-format off
 #define LOOP(expr)                      \
   for (int64_t i = 0; i < n; ++i) {     \
@@ -298,23 +210,24 @@ void unary(const UnaryArgs& a) {
     constexpr bool complex =
         std::is_same_v<C, std::complex<float>> || std::is_same_v<C, std::complex<double>>;
     bool direct = !complex && a.in.dtype == own_dtype<C>() && a.out.dtype == own_dtype<C>();
-    loops.rows([&](char** p, const int64_t* st, int64_t n) {
+    auto tile = [&](const C* in, C* out, int64_t n) {
+      if constexpr (complex)
+        complex_tile<C>(a, in, out, n);
+      else
+        unary_tile<C>(a.op, static_cast<C>(a.p), static_cast<C>(a.q), static_cast<C>(a.r), in, out,
+                      n);
+    };
+    share_rows(loops, 0.2, [&](char** p, const int64_t* st, int64_t n) {
       alignas(64) C in[kTile], out[kTile];
       bool dense = direct && st[0] == static_cast<int64_t>(sizeof(C)) && st[1] == st[0];
       for (int64_t i = 0; i < n; i += kTile) {
         int64_t m = std::min(kTile, n - i);
-        if constexpr (!complex) {
-          if (dense) {
-            unary_tile<C>(a, reinterpret_cast<const C*>(p[1]) + i, reinterpret_cast<C*>(p[0]) + i,
-                          m);
-            continue;
-          }
+        if (dense) {
+          tile(reinterpret_cast<const C*>(p[1]) + i, reinterpret_cast<C*>(p[0]) + i, m);
+          continue;
         }
         load_tile(a.in.dtype, p[1] + i * st[1], st[1], m, in);
-        if constexpr (complex)
-          complex_tile<C>(a, in, out, m);
-        else
-          unary_tile<C>(a, in, out, m);
+        tile(in, out, m);
         store_tile(a.out.dtype, p[0] + i * st[0], st[0], m, out);
       }
     });
@@ -322,7 +235,7 @@ void unary(const UnaryArgs& a) {
 }
 
 template <class T>
-bool complex_binary_tile(const BinaryArgs& args, const T* pa, const T* pb, T* out, int64_t n) {
+bool complex_binary_tile(Binary op, const T* pa, const T* pb, T* out, int64_t n) {
   using R = typename T::value_type;
   auto each = [&](auto f) {
     for (int64_t i = 0; i < n; ++i) out[i] = T(f(pa[i], pb[i]));
@@ -330,7 +243,7 @@ bool complex_binary_tile(const BinaryArgs& args, const T* pa, const T* pb, T* ou
   };
   auto truth = [](bool b) { return b ? R(1) : R(0); };
   const T zero(0);
-  switch (args.op) {
+  switch (op) {
     case Binary::div: return each([](T a, T b) { return a / b; });
     case Binary::pow: return each([](T a, T b) { return std::pow(a, b); });
     case Binary::logical_and: return each([&](T a, T b) { return truth(a != zero && b != zero); });
@@ -345,13 +258,12 @@ bool complex_binary_tile(const BinaryArgs& args, const T* pa, const T* pb, T* ou
 }
 
 template <class T>
-void binary_tile(const BinaryArgs& args, const T* pa, const T* pb, T* out, int64_t n) {
-  const T s = number_as<T>(args.scale);
+[[gnu::noinline]] void binary_tile(Binary op, T s, const T* pa, const T* pb, T* out, int64_t n) {
   if constexpr (!std::is_arithmetic_v<T>)
-    if (complex_binary_tile(args, pa, pb, out, n)) return;
+    if (complex_binary_tile(op, pa, pb, out, n)) return;
   if constexpr (std::is_same_v<T, float>)
-    if (vector_binary(args.op, pa, pb, out, n)) return;
-  switch (args.op) {
+    if (vector_binary(op, pa, pb, out, n)) return;
+  switch (op) {
 // clang-format off
 #define LOOP(expr)                      \
   for (int64_t i = 0; i < n; ++i) {     \
@@ -455,8 +367,8 @@ bool binary_repeated_rows(const BinaryArgs& args, const Loops<3>& loops) {
       std::memcpy(tile + r * n, sa == 0 ? a : b, static_cast<size_t>(n) * sizeof(float));
     for (int64_t r = 0; r < rows; r += at_once) {
       const int64_t m = std::min(at_once, rows - r) * n;
-      binary_tile<float>(args, sa == 0 ? tile : a + r * n, sb == 0 ? tile : b + r * n, out + r * n,
-                         m);
+      binary_tile<float>(args.op, static_cast<float>(args.scale.d), sa == 0 ? tile : a + r * n,
+                         sb == 0 ? tile : b + r * n, out + r * n, m);
       interrupt.passed(m);
     }
   });
@@ -484,34 +396,36 @@ void binary(const BinaryArgs& args) {
     using C = decltype(tag);
     constexpr ScalarType own = own_dtype<C>();
     bool da = !sa && a.dtype == own, db = !sb && b.dtype == own, dout = args.out.dtype == own;
-    alignas(64) C ta[kTile], tb[kTile], to[kTile];
-    C scalar = number_as<C>(args.scalar);
-    if (sa) std::fill(ta, ta + kTile, scalar);
-    if (sb) std::fill(tb, tb + kTile, scalar);
+    const C scalar = number_as<C>(args.scalar), scale = number_as<C>(args.scale);
     constexpr auto es = static_cast<int64_t>(sizeof(C));
-    loops.rows([&](char** p, const int64_t* st, int64_t n) {
-      for (int64_t i = 0; i < n; i += kTile) {
-        int64_t m = std::min(kTile, n - i);
-        const C *pa = ta, *pb = tb;
-        if (!sa) {
-          if (da && st[1] == es)
-            pa = reinterpret_cast<const C*>(p[1]) + i;
-          else
-            load_tile(a.dtype, p[1] + i * st[1], st[1], m, ta);
+    parallel_loops(loops, 0.1, [&](const Loops<3>& part) {
+      alignas(64) C ta[kTile], tb[kTile], to[kTile];
+      if (sa) std::fill(ta, ta + kTile, scalar);
+      if (sb) std::fill(tb, tb + kTile, scalar);
+      part.rows([&](char** p, const int64_t* st, int64_t n) {
+        for (int64_t i = 0; i < n; i += kTile) {
+          int64_t m = std::min(kTile, n - i);
+          const C *pa = ta, *pb = tb;
+          if (!sa) {
+            if (da && st[1] == es)
+              pa = reinterpret_cast<const C*>(p[1]) + i;
+            else
+              load_tile(a.dtype, p[1] + i * st[1], st[1], m, ta);
+          }
+          if (!sb) {
+            if (db && st[2] == es)
+              pb = reinterpret_cast<const C*>(p[2]) + i;
+            else
+              load_tile(b.dtype, p[2] + i * st[2], st[2], m, tb);
+          }
+          if (dout && st[0] == es) {
+            binary_tile<C>(args.op, scale, pa, pb, reinterpret_cast<C*>(p[0]) + i, m);
+          } else {
+            binary_tile<C>(args.op, scale, pa, pb, to, m);
+            store_tile(args.out.dtype, p[0] + i * st[0], st[0], m, to);
+          }
         }
-        if (!sb) {
-          if (db && st[2] == es)
-            pb = reinterpret_cast<const C*>(p[2]) + i;
-          else
-            load_tile(b.dtype, p[2] + i * st[2], st[2], m, tb);
-        }
-        if (dout && st[0] == es) {
-          binary_tile<C>(args, pa, pb, reinterpret_cast<C*>(p[0]) + i, m);
-        } else {
-          binary_tile<C>(args, pa, pb, to, m);
-          store_tile(args.out.dtype, p[0] + i * st[0], st[0], m, to);
-        }
-      }
+      });
     });
   });
 }
@@ -530,7 +444,7 @@ bool where_moves(const TernaryArgs& args) {
     using T = decltype(tag);
     if constexpr (std::is_integral_v<T>) {
       constexpr auto e = static_cast<int64_t>(sizeof(T));
-      loops.rows([&](char** p, const int64_t* st, int64_t n) {
+      share_rows(loops, 0.1, [&](char** p, const int64_t* st, int64_t n) {
         auto* out = reinterpret_cast<T*>(p[0]);
         auto* cond = reinterpret_cast<const uint8_t*>(p[1]);
         auto *x = reinterpret_cast<const T*>(p[2]), *y = reinterpret_cast<const T*>(p[3]);
@@ -558,6 +472,35 @@ bool where_moves(const TernaryArgs& args) {
   return true;
 }
 
+template <class T>
+[[gnu::noinline]] void ternary_tile(Ternary op, T value, const T* pa, const T* pb, const T* pc,
+                                    T* out, int64_t n) {
+  auto each = [&](auto f) {
+#pragma GCC ivdep  // the result is none of the operands, or the same elements
+    for (int64_t i = 0; i < n; ++i) out[i] = f(pa[i], pb[i], pc[i]);
+  };
+  switch (op) {
+    case Ternary::addcmul: return each([=](T a, T b, T c) { return a + value * b * c; });
+    case Ternary::addcdiv: return each([=](T a, T b, T c) { return a + value * b / c; });
+    case Ternary::lerp:
+      return each([=](T a, T b, T c) {
+        if constexpr (std::is_floating_point_v<T>)
+          return std::abs(c) < T(0.5) ? a + c * (b - a) : b - (b - a) * (T(1) - c);
+        else
+          return a + c * (b - a);
+      });
+    case Ternary::clamp:
+      if constexpr (std::is_arithmetic_v<T>)
+        return each([](T x, T low, T high) {
+          if (x != x) return x;
+          x = low != low || x < low ? low : x;
+          return high != high || x > high ? high : x;
+        });
+      break;
+    case Ternary::where: return each([](T a, T b, T c) { return a != T(0) ? b : c; });
+  }
+}
+
 void ternary(const TernaryArgs& args) {
   if (where_moves(args)) return;
   TensorView b = args.b, c = args.c;
@@ -575,53 +518,43 @@ void ternary(const TernaryArgs& args) {
   Loops<4> loops(v);
   visit_compute(args.compute, [&](auto tag) {
     using C = decltype(tag);
-    alignas(64) C ta[kTile], tb[kTile], tc[kTile];
     const C value = number_as<C>(args.value);
-    if (sb) std::fill(tb, tb + kTile, number_as<C>(args.scalar_b));
-    if (sc) std::fill(tc, tc + kTile, number_as<C>(args.scalar_c));
-    loops.rows([&](char** p, const int64_t* st, int64_t n) {
-      for (int64_t i = 0; i < n; i += kTile) {
-        int64_t m = std::min(kTile, n - i);
-        if (!sb) load_tile(b.dtype, p[2] + i * st[2], st[2], m, tb);
-        if (!sc) load_tile(c.dtype, p[3] + i * st[3], st[3], m, tc);
-        if (args.op == Ternary::where) {
-          bool cond[kTile];
-          load_tile(args.a.dtype, p[1] + i * st[1], st[1], m, cond);
-          for (int64_t k = 0; k < m; ++k) ta[k] = cond[k] ? tb[k] : tc[k];
-        } else {
-          load_tile(args.a.dtype, p[1] + i * st[1], st[1], m, ta);
-          for (int64_t k = 0; k < m; ++k) {
-            switch (args.op) {
-              case Ternary::addcmul: ta[k] = ta[k] + value * tb[k] * tc[k]; break;
-              case Ternary::addcdiv: ta[k] = ta[k] + value * tb[k] / tc[k]; break;
-              case Ternary::lerp:
-                if constexpr (std::is_floating_point_v<C>)
-                  ta[k] = std::abs(tc[k]) < C(0.5) ? ta[k] + tc[k] * (tb[k] - ta[k])
-                                                   : tb[k] - (tb[k] - ta[k]) * (C(1) - tc[k]);
-                else
-                  ta[k] = ta[k] + tc[k] * (tb[k] - ta[k]);
-                break;
-              case Ternary::clamp:
-                if constexpr (std::is_arithmetic_v<C>) {
-                  C x = ta[k];
-                  if (x == x) {
-                    x = tb[k] != tb[k] ? tb[k] : std::max(x, tb[k]);
-                    x = tc[k] != tc[k] ? tc[k] : std::min(x, tc[k]);
-                  }
-                  ta[k] = x;
-                }
-                break;
-              default: break;
-            }
+    parallel_loops(loops, 0.2, [&](const Loops<4>& part) {
+      alignas(64) C ta[kTile], tb[kTile], tc[kTile];
+      if (sb) std::fill(tb, tb + kTile, number_as<C>(args.scalar_b));
+      if (sc) std::fill(tc, tc + kTile, number_as<C>(args.scalar_c));
+      part.rows([&](char** p, const int64_t* st, int64_t n) {
+        for (int64_t i = 0; i < n; i += kTile) {
+          int64_t m = std::min(kTile, n - i);
+          if (!sb) load_tile(b.dtype, p[2] + i * st[2], st[2], m, tb);
+          if (!sc) load_tile(c.dtype, p[3] + i * st[3], st[3], m, tc);
+          if (args.op == Ternary::where) {
+            bool cond[kTile];
+            load_tile(args.a.dtype, p[1] + i * st[1], st[1], m, cond);
+            for (int64_t k = 0; k < m; ++k) ta[k] = cond[k] ? tb[k] : tc[k];
+          } else {
+            load_tile(args.a.dtype, p[1] + i * st[1], st[1], m, ta);
+            ternary_tile<C>(args.op, value, ta, tb, tc, ta, m);
           }
+          store_tile(args.out.dtype, p[0] + i * st[0], st[0], m, ta);
         }
-        store_tile(args.out.dtype, p[0] + i * st[0], st[0], m, ta);
-      }
+      });
     });
   });
 }
 
 }  // namespace
+
+void unary_floats(Unary op, float p, float q, float r, const float* in, float* out, int64_t n) {
+  unary_tile<float>(op, p, q, r, in, out, n);
+}
+void binary_floats(Binary op, float alpha, const float* a, const float* b, float* out, int64_t n) {
+  binary_tile<float>(op, alpha, a, b, out, n);
+}
+void ternary_floats(Ternary op, float value, const float* a, const float* b, const float* c,
+                    float* out, int64_t n) {
+  ternary_tile<float>(op, value, a, b, c, out, n);
+}
 
 void add_elementwise(Kernels& k) {
   k.fill = fill;

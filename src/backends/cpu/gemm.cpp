@@ -6,9 +6,9 @@
 #include <utility>
 #include <vector>
 
-#include "backends/cpu/cpu.h"
+#include "backends/cpu/parallel.h"
+#include "backends/cpu/register_tiles.h"
 #include "core/interrupt.h"
-#include "core/thread_pool.h"
 #include "backends/tiles.h"
 
 namespace sconce::SCONCE_ISA {
@@ -16,6 +16,8 @@ namespace sconce::SCONCE_ISA {
 namespace {
 
 constexpr int64_t kMR = kTileRows, kKC = 256, kMC = 96, kNC = 2048;
+constexpr int64_t kFewRows = 8;        // from which on packing pays
+constexpr double kWorthThreads = 2e6;  // multiplications of a product that threads share
 
 // Rows of A in strips of kMR: [strip][k][kMR], zero padded.
 template <class T>
@@ -136,59 +138,150 @@ auto sums_of_four(V a, V b, V c, V d) {
   return __builtin_shufflevector(pq, rs, 0, 1, 4, 5) + __builtin_shufflevector(pq, rs, 2, 3, 6, 7);
 }
 
-// Few rows and weights as stored [N][K]: dot products along K, no packing.
+// R rows of a by four rows of b, as they stand: dot products along K. A single row takes one row of
+// b after the other, as memory is read fastest.
+template <class T, int R>
+SCONCE_INLINE void dots_of_four(int64_t k, T alpha, const T* a, int64_t as0, const T* b,
+                                int64_t bs1, T beta, T* c, int64_t cs0) {
+  using V = typename Vec<T>::type;
+  constexpr int64_t L = Vec<T>::lanes;
+  auto at = [](const T* p) __attribute__((always_inline)) {
+    return *reinterpret_cast<const V*>(p);
+  };
+  V sum[R][4];
+#pragma GCC unroll 4
+  for (int r = 0; r < R; ++r)
+#pragma GCC unroll 4
+    for (int w = 0; w < 4; ++w) sum[r][w] = V{};
+  int64_t p = 0;
+  if constexpr (R == 1) {
+    const int64_t whole = k / L * L;
+#pragma GCC unroll 4
+    for (int w = 0; w < 4; ++w) {
+      const T* row = b + w * bs1;
+      V s{}, t{};
+      for (p = 0; p + 2 * L <= whole; p += 2 * L) {
+        s += at(a + p) * at(row + p);
+        t += at(a + p + L) * at(row + p + L);
+      }
+      for (; p < whole; p += L) s += at(a + p) * at(row + p);
+      sum[0][w] = s + t;
+    }
+  } else {
+    for (; p + L <= k; p += L) {
+      V y[4];
+#pragma GCC unroll 4
+      for (int w = 0; w < 4; ++w) y[w] = at(b + w * bs1 + p);
+#pragma GCC unroll 4
+      for (int r = 0; r < R; ++r) {
+        const V x = at(a + r * as0 + p);
+#pragma GCC unroll 4
+        for (int w = 0; w < 4; ++w) sum[r][w] += x * y[w];
+      }
+    }
+  }
+#pragma GCC unroll 4
+  for (int r = 0; r < R; ++r) {
+    auto sums = sums_of_four<V>(sum[r][0], sum[r][1], sum[r][2], sum[r][3]);
+    for (int64_t q = p; q < k; ++q)
+      for (int w = 0; w < 4; ++w) sums[w] += a[r * as0 + q] * b[w * bs1 + q];
+    sums *= alpha;
+    T* to = c + r * cs0;
+    if (beta != T(0)) {
+      auto old = sums;
+      std::memcpy(&old, to, 4 * sizeof(T));
+      sums += old * beta;
+    }
+    std::memcpy(to, &sums, 4 * sizeof(T));
+  }
+}
+template <class T>
+void one_dot(int64_t k, T alpha, const T* x, const T* w, T beta, T& o) {
+  using V = typename Vec<T>::type;
+  constexpr int64_t L = Vec<T>::lanes;
+  V s{};
+  int64_t p = 0;
+  for (; p + L <= k; p += L)
+    s += *reinterpret_cast<const V*>(x + p) * *reinterpret_cast<const V*>(w + p);
+  const auto four = fold_to_four(s);
+  T r = (four[0] + four[2]) + (four[1] + four[3]);
+  for (; p < k; ++p) r += x[p] * w[p];
+  o = beta == T(0) ? alpha * r : alpha * r + beta * o;
+}
+
+// Few rows and weights as stored [N][K], no packing. Every other call of a thread goes through the
+// weights from their end: where calls follow each other with the same ones, as in recurrent
+// networks, the caches have what was read last.
 template <class T>
 void small_rows(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t as0, const T* b,
                 int64_t bs1, T beta, T* c, int64_t cs0) {
-  using V = typename Vec<T>::type;
-  constexpr int64_t L = Vec<T>::lanes;
-  for (int64_t i = 0; i < m; ++i) {
-    const T* x = a + i * as0;
-    int64_t j = 0;
-    auto finish = [&](int64_t col, T s) {
-      T& o = c[i * cs0 + col];
-      o = beta == T(0) ? alpha * s : alpha * s + beta * o;
-    };
-    for (; j + 4 <= n; j += 4) {
-      const T *w0 = b + j * bs1, *w1 = w0 + bs1, *w2 = w1 + bs1, *w3 = w2 + bs1;
-      V s0{}, s1{}, s2{}, s3{}, t0{}, t1{}, t2{}, t3{};
-      int64_t p = 0;
-      for (; p + 2 * L <= k; p += 2 * L) {
-        V u = *reinterpret_cast<const V*>(x + p), v = *reinterpret_cast<const V*>(x + p + L);
-        s0 += u * *reinterpret_cast<const V*>(w0 + p);
-        s1 += u * *reinterpret_cast<const V*>(w1 + p);
-        s2 += u * *reinterpret_cast<const V*>(w2 + p);
-        s3 += u * *reinterpret_cast<const V*>(w3 + p);
-        t0 += v * *reinterpret_cast<const V*>(w0 + p + L);
-        t1 += v * *reinterpret_cast<const V*>(w1 + p + L);
-        t2 += v * *reinterpret_cast<const V*>(w2 + p + L);
-        t3 += v * *reinterpret_cast<const V*>(w3 + p + L);
+  constexpr int kRows = kVectorBytes == 64 ? 4 : 2;
+  static thread_local bool backwards = false;
+  backwards = !backwards;
+  const int64_t whole = n / 4 * 4, first = backwards ? whole - 4 : 0, by = backwards ? -4 : 4;
+  if (m == 1) {
+    for (int64_t j = first, g = 0; g < whole; g += 4, j += by)
+      dots_of_four<T, 1>(k, alpha, a, as0, b + j * bs1, bs1, beta, c + j, cs0);
+  } else {
+    for (int64_t j = first, g = 0; g < whole; g += 4, j += by)
+      for (int64_t i = 0; i < m; i += kRows) {
+        auto rows = [&](auto count) __attribute__((always_inline)) {
+          dots_of_four<T, count()>(k, alpha, a + i * as0, as0, b + j * bs1, bs1, beta,
+                                   c + i * cs0 + j, cs0);
+        };
+        switch (std::min<int64_t>(m - i, kRows)) {
+          case 1: rows(std::integral_constant<int, 1>{}); break;
+          case 2: rows(std::integral_constant<int, 2>{}); break;
+          case 3: rows(std::integral_constant<int, 3>{}); break;
+          default: rows(std::integral_constant<int, 4>{});
+        }
       }
-      const auto sums = sums_of_four<V>(s0 + t0, s1 + t1, s2 + t2, s3 + t3);
-      T r0 = sums[0], r1 = sums[1], r2 = sums[2], r3 = sums[3];
-      for (; p < k; ++p) {
-        r0 += x[p] * w0[p];
-        r1 += x[p] * w1[p];
-        r2 += x[p] * w2[p];
-        r3 += x[p] * w3[p];
-      }
-      finish(j, r0);
-      finish(j + 1, r1);
-      finish(j + 2, r2);
-      finish(j + 3, r3);
-    }
-    for (; j < n; ++j) {
-      const T* w = b + j * bs1;
-      V s{};
-      int64_t p = 0;
-      for (; p + L <= k; p += L)
-        s += *reinterpret_cast<const V*>(x + p) * *reinterpret_cast<const V*>(w + p);
-      const auto four = fold_to_four(s);
-      T r = (four[0] + four[2]) + (four[1] + four[3]);
-      for (; p < k; ++p) r += x[p] * w[p];
-      finish(j, r);
-    }
   }
+  for (int64_t j = whole; j < n; ++j)
+    for (int64_t i = 0; i < m; ++i)
+      one_dot(k, alpha, a + i * as0, b + j * bs1, beta, c[i * cs0 + j]);
+}
+
+// Operands that the L2 cache holds, with dense rows of a: b is packed only where its rows aren't
+// dense or fill no vectors. False for others.
+bool product_in_cache(int64_t m, int64_t n, int64_t k, float alpha, const float* a, int64_t as0,
+                      int64_t as1, const float* b, int64_t bs0, int64_t bs1, float beta, float* c,
+                      int64_t cs0) {
+  constexpr int64_t kMost = 96 * 1024;  // floats
+  if (as1 != 1 || n * k > kMost || m * k > kMost || (beta != 0.0f && beta != 1.0f)) return false;
+  if (bs1 != 1 && bs0 != 1) return false;
+  const int64_t whole = n / kFloats * kFloats;
+  const float* panels = nullptr;
+  if (bs1 != 1) {
+    float* to = thread_scratch<float, 1>().get(static_cast<size_t>(padded(n) * k));
+    pack_transposed(b, bs1, n, k, to);
+    panels = to;
+  }
+  TileResult result;
+  result.scale = alpha;
+  result.add = beta != 0.0f;
+  for (int64_t j = 0; j < n;) {
+    int64_t width = std::min(n - j, kPanel), step = bs0;
+    const float* from = b + j;
+    if (panels) {
+      from = panels;
+      step = padded(width);
+      panels += step * k;
+    } else if (j + width > whole) {
+      // Whole vectors first, then what is left, from a copy.
+      if (j < whole) {
+        width = whole - j;
+      } else {
+        float* to = thread_scratch<float, 1>().get(static_cast<size_t>(kFloats * k));
+        pack_rows(from, bs0, k, width, to, kFloats);
+        from = to;
+        step = kFloats;
+      }
+    }
+    panel_product(m, width, k, a, as0, from, step, c + j, cs0, result);
+    j += width;
+  }
+  return true;
 }
 
 template <class T>
@@ -228,15 +321,19 @@ void gemm_t(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t as0, i
       for (int64_t j = 0; j < n; ++j) c[i * cs0 + j] = beta == T(0) ? T(0) : c[i * cs0 + j] * beta;
     return;
   }
-  if (m <= 4 && bs0 == 1 && as1 == 1)
+  if (m <= kFewRows && bs0 == 1 && as1 == 1)
     return small_rows(m, n, k, alpha, a, as0, b, bs1, beta, c, cs0);
   // A matrix and a vector: the rows of a are the columns.
   if (n == 1 && cs0 == 1 && as1 == 1 && bs0 == 1)
     return small_rows(n, m, k, alpha, b, int64_t{0}, a, as0, beta, c, m);
   ThreadPool* pool = context().pool;
   const Interrupt interrupt(context());
-  constexpr double kWorthIt = 2e6;  // multiplications
-  if (!pool || static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k) < kWorthIt)
+  if constexpr (std::is_same_v<T, float>)
+    if (static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k) < kWorthThreads &&
+        product_in_cache(m, n, k, alpha, a, as0, as1, b, bs0, bs1, beta, c, cs0))
+      return;
+  if (!pool ||
+      static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k) < kWorthThreads)
     return gemm_blocks(m, n, k, alpha, a, as0, as1, b, bs0, bs1, beta, c, cs0, interrupt);
   constexpr int64_t NR = 2 * Vec<T>::lanes;
   int64_t threads = pool->size();
@@ -362,27 +459,45 @@ void gemm_halves(const GemmArgs& g, int64_t batch) {
   for (int64_t i = 0; i < m; ++i) store_tile(g.out.dtype, row(i), step, n, c + i * n);
 }
 
+void gemm_one(const GemmArgs& g, int64_t b) {
+  const ScalarType t = g.out.dtype;
+  const bool same = g.a.dtype == t && g.b.dtype == t && (!g.bias.data || g.bias.dtype == t) &&
+                    g.out.strides[2] == 1;
+  const bool with_bias_and_beta = g.bias.data && g.beta != 0;
+  if (same && t == kFloat && !with_bias_and_beta)
+    gemm_dense<float>(g, b);
+  else if (same && t == kDouble && !with_bias_and_beta)
+    gemm_dense<double>(g, b);
+  else if (t == kDouble)
+    gemm_any<double>(g, b);
+  else if (t == kComplexFloat)
+    gemm_any<std::complex<float>>(g, b);
+  else if (t == kComplexDouble)
+    gemm_any<std::complex<double>>(g, b);
+  else if (is_integral(t, true))
+    gemm_any<int64_t>(g, b);
+  else
+    gemm_halves(g, b);
+}
+
+// Threads share a large product, or a batch of small ones.
 void gemm(const GemmArgs& g) {
-  ScalarType t = g.out.dtype;
-  bool same = g.a.dtype == t && g.b.dtype == t && (!g.bias.data || g.bias.dtype == t) &&
-              g.out.strides[2] == 1;
-  bool with_bias_and_beta = g.bias.data && g.beta != 0;
-  for (int64_t b = 0; b < g.out.sizes[0]; ++b) {
-    if (same && t == kFloat && !with_bias_and_beta)
-      gemm_dense<float>(g, b);
-    else if (same && t == kDouble && !with_bias_and_beta)
-      gemm_dense<double>(g, b);
-    else if (t == kDouble)
-      gemm_any<double>(g, b);
-    else if (t == kComplexFloat)
-      gemm_any<std::complex<float>>(g, b);
-    else if (t == kComplexDouble)
-      gemm_any<std::complex<double>>(g, b);
-    else if (is_integral(t, true))
-      gemm_any<int64_t>(g, b);
-    else
-      gemm_halves(g, b);
-  }
+  const int64_t batch = g.out.sizes[0];
+  const double each = static_cast<double>(g.a.sizes[1]) * static_cast<double>(g.a.sizes[2]) *
+                      static_cast<double>(g.b.sizes[2]);
+  if (batch == 1) return gemm_one(g, 0);
+  const Interrupt interrupt(context());
+  auto products = [&](int64_t from, int64_t to) {
+    Interrupt mine = interrupt;
+    for (int64_t b = from; b < to; ++b) {
+      gemm_one(g, b);
+      mine.passed(static_cast<int64_t>(std::min(each, kWorthThreads)) / 8);
+    }
+  };
+  if (each < kWorthThreads)
+    parallel_for(batch, each / 40, products);
+  else
+    products(0, batch);
 }
 
 }  // namespace

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "backends/cpu/prepared.h"
-#include "backends/cpu/transpose.h"
+#include "backends/cpu/transpose_four.h"
 #include "core/thread_pool.h"
 
 namespace sconce::SCONCE_ISA {
@@ -192,6 +192,24 @@ void table_part(const void* self, int64_t from, int64_t to, int64_t n_from, int6
 // to[i * n + c] = in[c * plane + i]; up to 4 - n floats beyond are written, too.
 void interleave(const float* in, int64_t plane, int64_t n, int64_t columns, float* to) {
   int64_t i = 0;
+#ifdef __AVX512F__
+  // Three vectors of 16 columns each, taken from two planes, then the third.
+  typedef float V __attribute__((vector_size(64), aligned(4), may_alias));
+  auto at = [&](const float* p) { return *reinterpret_cast<const V*>(p); };
+  auto put = [&](int64_t j, V x) { *reinterpret_cast<V*>(to + i * 3 + j * 16) = x; };
+  for (; n == 3 && i + 16 <= columns; i += 16) {
+    const V a = at(in + i), b = at(in + plane + i), c = at(in + 2 * plane + i);
+    put(0, __builtin_shufflevector(
+               __builtin_shufflevector(a, b, 0, 16, 0, 1, 17, 0, 2, 18, 0, 3, 19, 0, 4, 20, 0, 5),
+               c, 0, 1, 16, 3, 4, 17, 6, 7, 18, 9, 10, 19, 12, 13, 20, 15));
+    put(1, __builtin_shufflevector(
+               __builtin_shufflevector(a, b, 21, 0, 6, 22, 0, 7, 23, 0, 8, 24, 0, 9, 25, 0, 10, 26),
+               c, 0, 21, 2, 3, 22, 5, 6, 23, 8, 9, 24, 11, 12, 25, 14, 15));
+    put(2, __builtin_shufflevector(__builtin_shufflevector(a, b, 0, 11, 27, 0, 12, 28, 0, 13, 29, 0,
+                                                           14, 30, 0, 15, 31, 0),
+                                   c, 26, 1, 2, 27, 4, 5, 28, 7, 8, 29, 10, 11, 30, 13, 14, 31));
+  }
+#endif
   for (; i + 4 <= columns; i += 4)
     transpose_four(load_four(in + i), n > 1 ? load_four(in + plane + i) : Four{},
                    n > 2 ? load_four(in + 2 * plane + i) : Four{},

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "backends/cpu/packed_tile.h"
-#include "backends/cpu/transpose.h"
+#include "backends/cpu/transpose_four.h"
 #include "backends/cpu/vector_math.h"
 #include "core/thread_pool.h"
 

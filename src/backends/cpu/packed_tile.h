@@ -27,15 +27,15 @@ inline V splat(float x) {
   return V{x, x, x, x};
 #endif
 }
-inline V load(const float* p) { return *reinterpret_cast<const V*>(p); }
-inline void store(float* p, V x) { *reinterpret_cast<V*>(p) = x; }
+inline V load_v(const float* p) { return *reinterpret_cast<const V*>(p); }
+inline void store_v(float* p, V x) { *reinterpret_cast<V*>(p) = x; }
 
 // The first n lanes, 0 < n <= L; nothing beyond is touched, the others of what is loaded are zero.
 #ifdef __AVX512F__
-inline V load_part(const float* p, int64_t n) {
+inline V load_tail(const float* p, int64_t n) {
   return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << n) - 1), p);
 }
-inline void store_part(float* p, V x, int64_t n) {
+inline void store_tail(float* p, V x, int64_t n) {
   _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << n) - 1), x);
 }
 #elif defined(__AVX2__)
@@ -43,17 +43,29 @@ inline __m256i first_lanes(int64_t n) {
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)),
                             _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
-inline V load_part(const float* p, int64_t n) { return _mm256_maskload_ps(p, first_lanes(n)); }
-inline void store_part(float* p, V x, int64_t n) { _mm256_maskstore_ps(p, first_lanes(n), x); }
+inline V load_tail(const float* p, int64_t n) { return _mm256_maskload_ps(p, first_lanes(n)); }
+inline void store_tail(float* p, V x, int64_t n) { _mm256_maskstore_ps(p, first_lanes(n), x); }
 #else
-inline V load_part(const float* p, int64_t n) {
+inline V load_tail(const float* p, int64_t n) {
   V x{};
   for (int64_t i = 0; i < n; ++i) x[i] = p[i];
   return x;
 }
-inline void store_part(float* p, V x, int64_t n) {
+inline void store_tail(float* p, V x, int64_t n) {
   for (int64_t i = 0; i < n; ++i) p[i] = x[i];
 }
+#endif
+
+// The larger and the smaller of x and a number; x where it is NaN.
+#if defined(__AVX512F__)
+inline V max_v(V x, V low) { return _mm512_maskz_max_ps(0xffff, low, x); }
+inline V min_v(V x, V high) { return _mm512_maskz_min_ps(0xffff, high, x); }
+#elif defined(__AVX2__)
+inline V max_v(V x, V low) { return _mm256_max_ps(low, x); }
+inline V min_v(V x, V high) { return _mm256_min_ps(high, x); }
+#else
+inline V max_v(V x, V low) { return x < low ? low : x; }
+inline V min_v(V x, V high) { return x > high ? high : x; }
 #endif
 
 // Registers: the sums, a vector of the panel for each column of them and one broadcast.
@@ -85,8 +97,8 @@ struct TileCall {
   // What earlier steps came to, [MR][NV][L]; and, unless these are the last, with these.
   float* sums;
   bool first, last;
+  const float* bias;  // of the tile's first column, read by the first call
   // Of the tile's first element, read and written by the last call.
-  const float* bias;
   const float* residual;
   int64_t residual_pitch;
   float* out;
@@ -98,36 +110,33 @@ struct TileCall {
 // x[i] = act(x[i]), n a multiple of L; for the functions that take more than a few instructions.
 void activate(const Epilogue& then, float* x, int64_t n);
 
+// The first `tail` lanes when p is the last vector of NV.
+template <int NV>
+inline V load_column(const float* p, int v, int64_t tail) {
+  return v == NV - 1 && tail < L ? load_tail(p + v * L, tail) : load_v(p + v * L);
+}
+
 template <int MR, int NV>
 void finish_tile(const TileCall& c, V (&acc)[MR][NV]) {
-  auto at = [&](const float* p, int v) __attribute__((always_inline)) {
-    return v == NV - 1 && c.tail < L ? load_part(p + v * L, c.tail) : load(p + v * L);
-  };
   const Epilogue& e = c.then;
-  if (c.bias) {
-    V bias[NV];
-#pragma GCC unroll 32
-    for (int v = 0; v < NV; ++v) bias[v] = at(c.bias, v);
-    SCONCE_EACH_SUM acc[r][v] += bias[v];
-  }
+  auto at = [&](const float* p, int v) __attribute__((always_inline)) {
+    return load_column<NV>(p, v, c.tail);
+  };
   if (c.residual && !e.residual_last)
     SCONCE_EACH_SUM acc[r][v] += at(c.residual + r * c.residual_pitch, v);
   switch (e.act) {
     case Activation::none: break;
-    case Activation::relu: SCONCE_EACH_SUM acc[r][v] = acc[r][v] < V{} ? V{} : acc[r][v]; break;
+    case Activation::relu: SCONCE_EACH_SUM acc[r][v] = max_v(acc[r][v], V{}); break;
     case Activation::clamp: {
       const V low = splat(static_cast<float>(e.p)), high = splat(static_cast<float>(e.q));
-      SCONCE_EACH_SUM {
-        acc[r][v] = acc[r][v] < low ? low : acc[r][v];
-        acc[r][v] = acc[r][v] > high ? high : acc[r][v];
-      }
+      SCONCE_EACH_SUM acc[r][v] = min_v(max_v(acc[r][v], low), high);
       break;
     }
     default: {
       alignas(64) float tile[MR * NV * L];
-      SCONCE_EACH_SUM store(tile + (r * NV + v) * L, acc[r][v]);
+      SCONCE_EACH_SUM store_v(tile + (r * NV + v) * L, acc[r][v]);
       activate(e, tile, MR * NV * L);
-      SCONCE_EACH_SUM acc[r][v] = load(tile + (r * NV + v) * L);
+      SCONCE_EACH_SUM acc[r][v] = load_v(tile + (r * NV + v) * L);
     }
   }
   if (c.residual && e.residual_last)
@@ -135,9 +144,9 @@ void finish_tile(const TileCall& c, V (&acc)[MR][NV]) {
   SCONCE_EACH_SUM {
     float* to = c.out + r * c.out_pitch + v * L;
     if (v == NV - 1 && c.tail < L)
-      store_part(to, acc[r][v], c.tail);
+      store_tail(to, acc[r][v], c.tail);
     else
-      store(to, acc[r][v]);
+      store_v(to, acc[r][v]);
   }
 }
 
@@ -146,7 +155,11 @@ template <int MR, int PV, int NP>
 void packed_tile(TileCall& c) {
   constexpr int NV = PV * NP;
   V acc[MR][NV];
-  SCONCE_EACH_SUM acc[r][v] = V{};
+  V start[NV];
+#pragma GCC unroll 32
+  for (int v = 0; v < NV; ++v)
+    start[v] = c.first && c.bias ? load_column<NV>(c.bias, v, c.tail) : V{};
+  SCONCE_EACH_SUM acc[r][v] = start[v];
   const float* b = c.b;
   const int64_t k = c.k, next_panel = NP > 1 ? c.next_panel : 0, ahead_step = c.ahead_step;
   const float* ahead = c.ahead;
@@ -157,7 +170,7 @@ void packed_tile(TileCall& c) {
     auto step = [&](int64_t i, int64_t u) __attribute__((always_inline)) {
       V x[NV];
 #pragma GCC unroll 32
-      for (int v = 0; v < NV; ++v) x[v] = load(b + (v / PV) * next_panel + (u * PV + v % PV) * L);
+      for (int v = 0; v < NV; ++v) x[v] = load_v(b + (v / PV) * next_panel + (u * PV + v % PV) * L);
 #pragma GCC unroll 32
       for (int r = 0; r < MR; ++r) {
         const V w = splat(row[r][i + u]);
@@ -180,11 +193,11 @@ void packed_tile(TileCall& c) {
     for (; i < k; ++i, b += PV * L) step(i, 0);
   }
   c.ahead = ahead;
-  if (!c.first) SCONCE_EACH_SUM acc[r][v] += load(c.sums + (r * NV + v) * L);
+  if (!c.first) SCONCE_EACH_SUM acc[r][v] += load_v(c.sums + (r * NV + v) * L);
   if (c.last)
     finish_tile<MR, NV>(c, acc);
   else
-    SCONCE_EACH_SUM store(c.sums + (r * NV + v) * L, acc[r][v]);
+    SCONCE_EACH_SUM store_v(c.sums + (r * NV + v) * L, acc[r][v]);
 }
 
 // packed_tile for every size of tile.

@@ -7,6 +7,7 @@
 
 #include "backends/cpu/cpu.h"
 #include "backends/cpu/lanes.h"
+#include "backends/cpu/parallel.h"
 #include "backends/scalar_math.h"
 #include "backends/cpu/vector_math.h"
 #include "backends/tiles.h"
@@ -25,15 +26,40 @@ struct Walk {
   int lead;
   template <class F>
   void each(F f) const {
-    int64_t n = out.data ? out.numel() : 1;
-    if (!out.data)
-      for (int d = 0; d < lead; ++d) n *= in.sizes[d];
-    int64_t idx[kMaxDims] = {0}, ia = 0, oa = 0;
-    Interrupt interrupt;
-    int64_t each = 1;  // elements
+    some(0, outputs(), f);
+  }
+  // The same on several threads: f keeps nothing between its calls.
+  template <class F>
+  void share(F f) const {
+    parallel_for(outputs(), static_cast<double>(elements()) * 0.1,
+                 [&](int64_t from, int64_t to) { some(from, to, f); });
+  }
+
+ private:
+  int64_t outputs() const {
+    int64_t n = 1;
+    for (int d = 0; d < lead; ++d) n *= in.sizes[d];
+    return n;
+  }
+  // Of one output, or very many.
+  int64_t elements() const {
+    int64_t each = 1;
     for (int d = lead; d < in.ndim; ++d)
       each = std::min(kLong, each * std::min(kLong, in.sizes[d]));
-    for (int64_t i = 0; i < n; ++i) {
+    return each;
+  }
+  template <class F>
+  void some(int64_t from, int64_t to, F& f) const {
+    int64_t idx[kMaxDims] = {0}, ia = 0, oa = 0;
+    for (int64_t d = lead - 1, left = from; d >= 0 && left > 0; --d) {
+      idx[d] = left % in.sizes[d];
+      left /= in.sizes[d];
+      ia += idx[d] * in.strides[d];
+      if (out.data) oa += idx[d] * out.strides[d];
+    }
+    Interrupt interrupt;
+    const int64_t each = elements();
+    for (int64_t i = from; i < to; ++i) {
       f(oa, ia);
       interrupt.passed(each + 1);
       for (int d = lead - 1; d >= 0; --d) {
@@ -329,7 +355,7 @@ void reduce_as(const ReduceArgs& a) {
     else
       return std::fabs(static_cast<double>(v));
   };
-  Walk{a.out, a.in, lead}.each([&](int64_t oa, int64_t ia) {
+  Walk{a.out, a.in, lead}.share([&](int64_t oa, int64_t ia) {
     char* o = static_cast<char*>(a.out.data) + oa * oes;
     auto put = [&](W v) { store_tile(a.out.dtype, o, 0, 1, &v); };
     auto put_double = [&](double v) { store_tile(a.out.dtype, o, 0, 1, &v); };

@@ -1,24 +1,46 @@
 // SPDX-License-Identifier: Apache-2.0
-// Four vectors of four floats, transposed in registers.
+// Transposes of elements of 4 and 8 bytes in registers.
 #pragma once
-#include <cstdint>
+#include <utility>
 
 #include "backends/cpu/cpu.h"
 
 namespace sconce::SCONCE_ISA {
+namespace {
 
-typedef float Four __attribute__((vector_size(16), aligned(4), may_alias));
-inline Four load_four(const float* p) { return *reinterpret_cast<const Four*>(p); }
-// to[j * step + i] = row i's element j; written in the order of j.
-inline void transpose_four(Four a, Four b, Four c, Four d, float* to, int64_t step) {
-  const Four p = __builtin_shufflevector(a, b, 0, 4, 1, 5),
-             q = __builtin_shufflevector(a, b, 2, 6, 3, 7),
-             r = __builtin_shufflevector(c, d, 0, 4, 1, 5),
-             s = __builtin_shufflevector(c, d, 2, 6, 3, 7);
-  *reinterpret_cast<Four*>(to) = __builtin_shufflevector(p, r, 0, 1, 4, 5);
-  *reinterpret_cast<Four*>(to + step) = __builtin_shufflevector(p, r, 2, 3, 6, 7);
-  *reinterpret_cast<Four*>(to + 2 * step) = __builtin_shufflevector(q, s, 0, 1, 4, 5);
-  *reinterpret_cast<Four*>(to + 3 * step) = __builtin_shufflevector(q, s, 2, 3, 6, 7);
+// Swaps the blocks off the diagonal of every 2D x 2D block of the L vectors.
+template <int D, class V, int... I>
+void exchange(V* r, std::integer_sequence<int, I...>) {
+  constexpr int L = sizeof...(I);
+#pragma GCC unroll 16
+  for (int i = 0; i < L; ++i)
+    if (!(i & D)) {
+      V a = r[i], b = r[i + D];
+      r[i] = __builtin_shufflevector(a, b, (I & D ? L + I - D : I)...);
+      r[i + D] = __builtin_shufflevector(a, b, (I & D ? L + I : I + D)...);
+    }
+}
+// Elements of a side of the square that fills the registers.
+template <class T>
+constexpr int square_of() {
+  return kVectorBytes / static_cast<int>(sizeof(T));
+}
+// A square of elements of 4 or 8 bytes; steps in elements.
+template <class T>
+void transpose_square(const T* from, int64_t from_step, T* to, int64_t to_step) {
+  constexpr int kSide = square_of<T>();
+  typedef T V __attribute__((vector_size(kVectorBytes), aligned(sizeof(T)), may_alias));
+  constexpr auto lanes = std::make_integer_sequence<int, kSide>{};
+  V r[kSide];
+#pragma GCC unroll 16
+  for (int i = 0; i < kSide; ++i) r[i] = *reinterpret_cast<const V*>(from + i * from_step);
+  exchange<1, V>(r, lanes);
+  exchange<2, V>(r, lanes);
+  if constexpr (kSide >= 8) exchange<4, V>(r, lanes);
+  if constexpr (kSide >= 16) exchange<8, V>(r, lanes);
+#pragma GCC unroll 16
+  for (int i = 0; i < kSide; ++i) *reinterpret_cast<V*>(to + i * to_step) = r[i];
 }
 
+}  // namespace
 }  // namespace sconce::SCONCE_ISA

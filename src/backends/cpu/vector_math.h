@@ -1,157 +1,196 @@
 // SPDX-License-Identifier: Apache-2.0
-// Float functions as branch-free loops that the compiler turns into vector code. Targets:
-// performance-design 13.
+// Float functions without branches: of one float, or of a vector of them (the same bits). Targets:
+// performance-design 13. Polynomials are least squares fits made minimax by reweighting, those of
+// exp, log, sin and cos are Cephes'.
 #pragma once
 #include <cmath>
 #include <cstdint>
-#include <cstring>
 
-#include "backends/kernels.h"
+#include "backends/cpu/vectors.h"
 
 namespace sconce {
 namespace {
 
-// c - n ln 2 in two constants.
-inline float exp_remainder(float c, float n) {
-  return std::fma(n, 2.12194440e-4f, std::fma(n, -0.693359375f, c));
+template <class V>
+struct BitsOf;
+template <>
+struct BitsOf<float> {
+  using type = int32_t;
+};
+template <>
+struct BitsOf<SCONCE_ISA::Floats> {
+  using type = SCONCE_ISA::Ints;
+};
+template <class V>
+SCONCE_INLINE typename BitsOf<V>::type bits_of(V x) {
+  return __builtin_bit_cast(typename BitsOf<V>::type, x);
 }
-// exp(r) - 1 for |r| <= ln 2 / 2: degree 6 (Cephes expf).
-inline float expm1_near_zero(float r) {
-  float p = 1.9875691500e-4f;
-  p = std::fma(p, r, 1.3981999507e-3f);
-  p = std::fma(p, r, 8.3334519073e-3f);
-  p = std::fma(p, r, 4.1665795894e-2f);
-  p = std::fma(p, r, 1.6666665459e-1f);
-  p = std::fma(p, r, 5.0000001201e-1f);
-  return std::fma(p, r * r, r);
+SCONCE_INLINE float floats_of(int32_t bits) { return __builtin_bit_cast(float, bits); }
+SCONCE_INLINE SCONCE_ISA::Floats floats_of(SCONCE_ISA::Ints bits) {
+  return __builtin_bit_cast(SCONCE_ISA::Floats, bits);
+}
+SCONCE_INLINE float to_floats(int32_t i) { return static_cast<float>(i); }
+SCONCE_INLINE SCONCE_ISA::Floats to_floats(SCONCE_ISA::Ints i) {
+  SCONCE_ISA::Floats v;
+  for (int k = 0; k < static_cast<int>(SCONCE_ISA::kFloats); ++k) v[k] = static_cast<float>(i[k]);
+  return v;
+}
+template <class V>
+SCONCE_INLINE V vabs(V x) {
+  return floats_of(bits_of(x) & 0x7fffffff);
+}
+// |x| with the sign of s.
+template <class V>
+SCONCE_INLINE V with_sign(V x, V s) {
+  return floats_of((bits_of(x) & 0x7fffffff) | (bits_of(s) & ~0x7fffffff));
+}
+// c[0] + c[1] x + ...: pairs of terms, then a polynomial of x^2, so that chains are short.
+template <class V, size_t N>
+SCONCE_INLINE V polynomial(V x, const float (&c)[N]) {
+  constexpr int kPairs = static_cast<int>(N / 2);
+  const V xx = x * x;
+  V p = N % 2 ? V{} + c[N - 1] : x * c[N - 1] + c[N - 2];
+#pragma GCC unroll 16
+  for (int i = kPairs - (N % 2 ? 1 : 2); i >= 0; --i) p = p * xx + (x * c[2 * i + 1] + c[2 * i]);
+  return p;
 }
 
-// exp: n = rint(x log2 e), the polynomial of what remains, scale by the exponent in two steps.
-inline float vexp(float x) {
-  float c = x > 88.8f ? 88.8f : (x < -104.0f ? -104.0f : x);
-  float n = std::nearbyint(c * 1.44269504088896341f);
-  float p = expm1_near_zero(exp_remainder(c, n)) + 1.0f;
-  auto i = static_cast<int32_t>(n);
-  int32_t half = i >> 1;
-  int32_t b1 = (half + 127) << 23, b2 = (i - half + 127) << 23;
-  float s1, s2;
-  std::memcpy(&s1, &b1, 4);
-  std::memcpy(&s2, &b2, 4);
-  float e = p * s1 * s2;
-  e = x > 88.8f ? INFINITY : e;
-  return x != x ? x : e;
+// x = n ln 2 + r with |r| <= ln 2 / 2. The low bits of shifted are those of n + 127.
+template <class V>
+struct ExpParts {
+  V shifted, n, r;
+};
+template <class V>
+SCONCE_INLINE ExpParts<V> exp_parts(V x) {
+  constexpr float kShift = 12582912.0f + 127.0f;  // adding 1.5 * 2^23 rounds to an integer
+  const V shifted = x * 1.44269504088896341f + kShift, n = shifted - kShift;
+  return {shifted, n, n * 2.12194440e-4f + (n * -0.693359375f + x)};
+}
+// exp(r) - 1 for |r| <= ln 2 / 2: degree 7 (Cephes expf).
+template <class V>
+SCONCE_INLINE V expm1_near_zero(V r) {
+  constexpr float kC[] = {5.0000001201e-1f, 1.6666665459e-1f, 4.1665795894e-2f,
+                          8.3334519073e-3f, 1.3981999507e-3f, 1.9875691500e-4f};
+  return polynomial(r, kC) * (r * r) + r;
+}
+// 2^n for -126 <= n <= 127.
+template <class V>
+SCONCE_INLINE V exp_scale(const ExpParts<V>& e) {
+  return floats_of(bits_of(e.shifted) << 23);
+}
+
+template <class V>
+SCONCE_INLINE V vexp(V x) {
+  const V c = SCONCE_ISA::at_most(SCONCE_ISA::at_least(x, V{} - 104.0f), V{} + 89.0f);
+  const auto e = exp_parts(c);
+  const V p = expm1_near_zero(e.r) + 1.0f;
+#ifdef __AVX512F__
+  if constexpr (sizeof(V) == 64)
+    return reinterpret_cast<V>(
+        _mm512_maskz_scalef_ps(0xffff, reinterpret_cast<__m512>(p), reinterpret_cast<__m512>(e.n)));
+  else
+#endif
+  {  // in two steps: 2^n may be no normal number
+    const auto i = bits_of(e.shifted) - bits_of(V{} + 12582912.0f) - 127, half = i >> 1;
+    return p * floats_of((half + 127) << 23) * floats_of((i - half + 127) << 23);
+  }
 }
 
 // exp for x <= 0, in fewer steps; results below the least normal number are 0.
-inline float vexp_negative(float x) {
-  float c = x < -87.3f ? -87.3f : x;
-  float n = std::nearbyint(c * 1.44269504088896341f);
-  float p = expm1_near_zero(exp_remainder(c, n)) + 1.0f;
-  int32_t bits;
-  std::memcpy(&bits, &p, 4);
-  bits += static_cast<int32_t>(static_cast<uint32_t>(static_cast<int32_t>(n)) << 23);
-  std::memcpy(&p, &bits, 4);
-  return x < -87.3f ? 0.0f : p;
+template <class V>
+SCONCE_INLINE V vexp_negative(V x) {
+  const auto e = exp_parts(SCONCE_ISA::at_least(x, V{} - 87.3f));
+  const V y = (expm1_near_zero(e.r) + 1.0f) * exp_scale(e);
+  return x < -87.3f ? V{} : y;
 }
 
-// tanh(x) = 1 - 2 / (exp(2x) + 1), by its odd series near 0.
-inline float vtanh(float x) {
-  float a = std::fabs(x);
-  float e = vexp(2.0f * (a > 10.0f ? 10.0f : a));
-  float big = 1.0f - 2.0f / (e + 1.0f);
-  float z = x * x;
-  float p = -5.70498872745e-3f;
-  p = std::fma(p, z, 2.06390887954e-2f);
-  p = std::fma(p, z, -5.37397155531e-2f);
-  p = std::fma(p, z, 1.33314422036e-1f);
-  p = std::fma(p, z, -3.33332819422e-1f);
-  float small = std::fma(p * z, a, a);
-  float r = a < 0.625f ? small : big;
-  r = x < 0.0f ? -r : r;
-  return x != x ? x : r;
+// tanh(x) = m / (m + 2) with m = exp(2 x) - 1.
+template <class V>
+SCONCE_INLINE V vtanh(V x) {
+  const auto e = exp_parts(SCONCE_ISA::at_most(vabs(x) * 2.0f, V{} + 20.0f));
+  const V s = exp_scale(e), m = s * expm1_near_zero(e.r) + (s - 1.0f);
+  return with_sign(m / (m + 2.0f), x);
 }
 
-inline float vsigmoid(float x) { return 1.0f / (1.0f + vexp(-x)); }
+template <class V>
+SCONCE_INLINE V vsigmoid(V x) {
+  return 1.0f / (vexp(-x) + 1.0f);
+}
+template <class V>
+SCONCE_INLINE V vsilu(V x) {
+  return x / (vexp(-x) + 1.0f);
+}
 
-// erf by Abramowitz & Stegun 7.1.26 refined: rational in t with exp for |x| >= 1, odd series below.
-inline float verf(float x) {
-  float a = std::fabs(x);
-  float z = x * x;
-  // |x| < 1: Cephes erff
-  float p = 7.853861353153693e-5f;
-  p = std::fma(p, z, -8.010193625184903e-4f);
-  p = std::fma(p, z, 5.188327685732524e-3f);
-  p = std::fma(p, z, -2.685381193529856e-2f);
-  p = std::fma(p, z, 1.128358514861418e-1f);
-  p = std::fma(p, z, -3.761262582423300e-1f);
-  p = std::fma(p, z, 1.128379165726710e+0f);
-  float small = x * p;
-  // |x| >= 1: 1 - erfc, erfc(x) = exp(-x^2) / x * P(1/x^2) (Cephes erfcf)
-  float c = a > 4.0f ? 4.0f : (a < 1.0f ? 1.0f : a);
-  float q = 1.0f / c, y = q * q;
-  float p1 = 2.326819970068386e-2f;
-  p1 = std::fma(p1, y, -1.387039388740657e-1f);
-  p1 = std::fma(p1, y, 3.687424674597105e-1f);
-  p1 = std::fma(p1, y, -5.824733027278666e-1f);
-  p1 = std::fma(p1, y, 6.210004621745983e-1f);
-  p1 = std::fma(p1, y, -4.944515323274145e-1f);
-  p1 = std::fma(p1, y, 3.404879937665872e-1f);
-  p1 = std::fma(p1, y, -2.741127028184656e-1f);
-  p1 = std::fma(p1, y, 5.638259427386472e-1f);
-  float p2 = -1.047766399936249e+1f;
-  p2 = std::fma(p2, y, 1.297719955372516e+1f);
-  p2 = std::fma(p2, y, -7.495518717768503e+0f);
-  p2 = std::fma(p2, y, 2.921019019210786e+0f);
-  p2 = std::fma(p2, y, -1.015265279202700e+0f);
-  p2 = std::fma(p2, y, 4.218463358204948e-1f);
-  p2 = std::fma(p2, y, -2.820767439740514e-1f);
-  p2 = std::fma(p2, y, 5.641895067754075e-1f);
-  float big = 1.0f - vexp(-c * c) * q * (c < 2.0f ? p1 : p2);
-  big = x < 0.0f ? -big : big;
-  float r = a < 1.0f ? small : big;
-  return x != x ? x : r;
+// erf: its odd series near 0, 1 - exp(log(erfc)) beyond.
+template <class V>
+SCONCE_INLINE V verf(V x) {
+  constexpr float kNear[] = {1.283791661e-01f,  -3.761263490e-01f, 1.128371954e-01f,
+                             -2.686075307e-02f, 5.204435904e-03f,  -8.181926678e-04f,
+                             8.538836846e-05f};
+  constexpr float kLogErfc[] = {1.562954130e-04f,  -1.129424930e+00f, -6.335318089e-01f,
+                                -1.080735549e-01f, 2.498406917e-02f,  -4.119041841e-03f,
+                                4.236125969e-04f,  -2.014800157e-05f};
+  const V a = vabs(x), z = x * x;
+  const V near = x * polynomial(z, kNear) + x;
+  const V tail = vexp_negative(polynomial(SCONCE_ISA::at_most(a, V{} + 4.1f), kLogErfc));
+  return a < 0.9f ? near : with_sign(1.0f - tail, x);
+}
+
+// x Phi(x), by the logarithm of Phi(-|x|) exp(x^2 / 2); nothing cancels for negative x.
+template <class V>
+SCONCE_INLINE V vgelu(V x) {
+  constexpr float kLog[] = {-6.931445003e-01f, -7.979253531e-01f, 1.818951070e-01f,
+                            -3.682262450e-02f, 5.413975567e-03f,  -4.407951492e-04f,
+                            2.040364961e-07f,  2.184756340e-06f};
+  const V a = vabs(x);
+  const V log = polynomial(SCONCE_ISA::at_most(a, V{} + 7.8f), kLog) - x * x * 0.5f;
+  const V phi = vexp_negative(log);
+  return x > 0.0f ? x - SCONCE_ISA::at_most(x, V{} + 30.0f) * phi : x * phi;
+}
+// (1 + tanh(u)) / 2 is the sigmoid of 2 u.
+template <class V>
+SCONCE_INLINE V vgelu_tanh(V x) {
+  const V u =
+      x * (x * x * (2.0f * 0.79788456080286535588f * 0.044715f) + 2.0f * 0.79788456080286535588f);
+  return x / (vexp(-u) + 1.0f);
 }
 
 // log and log2: mantissa in [sqrt(1/2), sqrt(2)), degree 8 polynomial (Cephes logf); the exponent
 // times ln 2 in two parts, or as it is.
-template <int Base>
-inline float vlog_base(float x) {
-  float y = x < 1.17549435e-38f ? x * 8388608.0f : x;  // subnormal numbers are scaled up
-  int32_t bits;
-  std::memcpy(&bits, &y, 4);
-  int32_t e = ((bits >> 23) & 0xff) - 126 - (x < 1.17549435e-38f ? 23 : 0);
-  bits = (bits & 0x007fffff) | 0x3f000000;
-  float m;
-  std::memcpy(&m, &bits, 4);
-  bool low = m < 0.707106781186547524f;
-  auto n = static_cast<float>(low ? e - 1 : e);
+template <int Base, class V>
+SCONCE_INLINE V vlog_base(V x) {
+  using I = typename BitsOf<V>::type;
+  const auto tiny = x < 1.17549435e-38f;
+  const V y = tiny ? x * 8388608.0f : x;  // subnormal numbers are scaled up
+  const I bits = bits_of(y);
+  const I e = ((bits >> 23) & 0xff) - 126 - (tiny ? I{} + 23 : I{});
+  V m = floats_of((bits & 0x007fffff) | 0x3f000000);
+  const auto low = m < 0.707106781186547524f;
+  const V n = to_floats(low ? e - 1 : e);
   m = low ? m + m - 1.0f : m - 1.0f;
-  float z = m * m;
-  float p = 7.0376836292e-2f;
-  p = std::fma(p, m, -1.1514610310e-1f);
-  p = std::fma(p, m, 1.1676998740e-1f);
-  p = std::fma(p, m, -1.2420140846e-1f);
-  p = std::fma(p, m, 1.4249322787e-1f);
-  p = std::fma(p, m, -1.6668057665e-1f);
-  p = std::fma(p, m, 2.0000714765e-1f);
-  p = std::fma(p, m, -2.4999993993e-1f);
-  p = std::fma(p, m, 3.3333331174e-1f);
-  float r = p * m * z;
+  constexpr float kC[] = {3.3333331174e-1f,  -2.4999993993e-1f, 2.0000714765e-1f,
+                          -1.6668057665e-1f, 1.4249322787e-1f,  -1.2420140846e-1f,
+                          1.1676998740e-1f,  -1.1514610310e-1f, 7.0376836292e-2f};
+  const V z = m * m;
+  V r = polynomial(m, kC) * m * z;
   if constexpr (Base == 2) {
-    r = std::fma(z, -0.5f, r);
+    r = z * -0.5f + r;
     // (m + r) log2(e), the part of log2(e) above 1 apart.
-    r = std::fma(m, 0.44269504089f, std::fma(r, 0.44269504089f, r)) + m + n;
+    r = m * 0.44269504089f + (r * 0.44269504089f + r) + m + n;
   } else {
-    r = std::fma(n, -2.12194440e-4f, r);
-    r = std::fma(z, -0.5f, r);
+    r = n * -2.12194440e-4f + r;
+    r = z * -0.5f + r;
     r = r + m;
-    r = std::fma(n, 0.693359375f, r);
+    r = n * 0.693359375f + r;
   }
   r = x == INFINITY ? x : r;
-  r = x == 0.0f ? -INFINITY : r;
-  return x >= 0.0f ? r : NAN;
+  r = x == 0.0f ? V{} - INFINITY : r;
+  return x >= 0.0f ? r : V{} + NAN;
 }
-inline float vlog(float x) { return vlog_base<0>(x); }
+template <class V>
+SCONCE_INLINE V vlog(V x) {
+  return vlog_base<0>(x);
+}
 
 // sin and cos for |x| < 8192: x minus the nearest multiple of pi/2 in three parts, then the
 // polynomial of the quadrant (Cephes sinf, cosf).
@@ -179,110 +218,71 @@ inline bool all_below(const float* x, int64_t n, float limit) {
   return ok;
 }
 
-// x Phi(x) with erfc by Abramowitz & Stegun 7.1.26 (1.5e-7), taken as it is for negative x: nothing
-// cancels.
-inline float vgelu(float x) {
-  float a = std::fabs(x) * 0.70710678118654752440f;
-  float t = 1.0f / std::fma(0.3275911f, a, 1.0f);
-  float p = 1.061405429f;
-  p = std::fma(p, t, -1.453152027f);
-  p = std::fma(p, t, 1.421413741f);
-  p = std::fma(p, t, -0.284496736f);
-  p = std::fma(p, t, 0.254829592f);
-  float half = 0.5f * x, tail = half * (p * t * vexp_negative(-a * a));
-  float above = x > 30.0f ? x : x - tail;
-  return x < 0.0f ? tail : above;
-}
-
 // log(1 + x): the logarithm of the rounded sum, scaled by what rounding took (Kahan's way, as in
 // HP's log1p).
-inline float vlog1p(float x) {
-  float y = 1.0f + x, d = y - 1.0f;
-  float r = d == 0.0f ? x : vlog(y) * (x / d);
+template <class V>
+SCONCE_INLINE V vlog1p(V x) {
+  const V y = x + 1.0f, d = y - 1.0f;
+  const V r = d == 0.0f ? x : vlog(y) * (x / d);
   return y == INFINITY ? y : r;
 }
 
-// exp(x) - 1: the polynomial of exp without its 1 near 0.
-inline float vexpm1(float x) {
-  float small = expm1_near_zero(x), big = vexp(x) - 1.0f;
-  return std::fabs(x) < 0.34f ? small : big;
+// exp(x) - 1 = 2 (2^(n-1) (exp(r) - 1) + 2^(n-1) - 1/2).
+template <class V>
+SCONCE_INLINE V vexpm1(V x) {
+  const auto e = exp_parts(SCONCE_ISA::at_most(SCONCE_ISA::at_least(x, V{} - 20.0f), V{} + 89.0f));
+  const V half = floats_of((bits_of(e.shifted) << 23) - (1 << 23));
+  const V y = (half * expm1_near_zero(e.r) + (half - 0.5f)) * 2.0f;
+  return x == 0.0f ? x : y;
 }
 
 // False when the function has no vector form.
-inline bool vector_unary(const UnaryArgs& a, const float* in, float* out, int64_t n) {
-  const auto op = a.op;
-  const auto p = static_cast<float>(a.p), q = static_cast<float>(a.q), r = static_cast<float>(a.r);
+inline bool vector_unary(Unary op, float p, float q, float r, const float* in, float* out,
+                         int64_t n) {
+  using SCONCE_ISA::map_floats;
+  using V = SCONCE_ISA::Floats;
+  auto map = [=](auto f) {
+    map_floats(in, out, n, f);
+    return true;
+  };
   switch (op) {
-    case Unary::log2:
-      for (int64_t i = 0; i < n; ++i) out[i] = vlog_base<2>(in[i]);
-      return true;
-    case Unary::log1p:
-      for (int64_t i = 0; i < n; ++i) out[i] = vlog1p(in[i]);
-      return true;
-    case Unary::expm1:
-      for (int64_t i = 0; i < n; ++i) out[i] = vexpm1(in[i]);
-      return true;
-    case Unary::elu:
-      for (int64_t i = 0; i < n; ++i) {
-        float x = in[i], e = p * q * vexpm1(x * r);
-        out[i] = x > 0.0f ? x * q : e;
-      }
-      return true;
-    case Unary::softplus:
-      for (int64_t i = 0; i < n; ++i) {
-        float x = in[i], s = vlog1p(vexp(x * p)) / p;
-        out[i] = x * p > q ? x : s;
-      }
-      return true;
+    case Unary::log2: return map([](V x) { return vlog_base<2>(x); });
+    case Unary::log1p: return map([](V x) { return vlog1p(x); });
+    case Unary::expm1: return map([](V x) { return vexpm1(x); });
+    case Unary::elu: return map([=](V x) { return x > 0.0f ? x * q : p * q * vexpm1(x * r); });
+    case Unary::softplus: return map([=](V x) { return x * p > q ? x : vlog1p(vexp(x * p)) / p; });
     case Unary::logsigmoid:
-      for (int64_t i = 0; i < n; ++i) {
-        float x = in[i], s = vlog1p(vexp_negative(-std::fabs(x)));
-        out[i] = (x < 0.0f ? x : 0.0f) - s;
-      }
-      return true;
+      return map([](V x) { return (x < 0.0f ? x : V{}) - vlog1p(vexp_negative(-vabs(x))); });
     case Unary::mish:
       // With e = exp(x): tanh(log(1 + e)) = e (e + 2) / (e (e + 2) + 2).
-      for (int64_t i = 0; i < n; ++i) {
-        float x = in[i], e = vexp(x > 20.0f ? 20.0f : x), m = e * (e + 2.0f);
-        float y = x * (m / (m + 2.0f));
-        out[i] = x > 20.0f ? x : y;
-      }
-      return true;
-    case Unary::gelu_tanh:
-      // (1 + tanh(u)) / 2 is the sigmoid of 2 u.
-      for (int64_t i = 0; i < n; ++i) {
-        float x = in[i], u = 0.79788456080286535588f * (x + 0.044715f * x * x * x);
-        out[i] = x * vsigmoid(2.0f * u);
-      }
-      return true;
-    case Unary::exp:
-      for (int64_t i = 0; i < n; ++i) out[i] = vexp(in[i]);
-      return true;
-    case Unary::log:
-      for (int64_t i = 0; i < n; ++i) out[i] = vlog(in[i]);
-      return true;
+      return map([](V x) {
+        const V e = vexp(x > 20.0f ? V{} + 20.0f : x), m = e * (e + 2.0f);
+        return x > 20.0f ? x : x * (m / (m + 2.0f));
+      });
+    case Unary::gelu_tanh: return map([](V x) { return vgelu_tanh(x); });
+    case Unary::exp: return map([](V x) { return vexp(x); });
+    case Unary::log: return map([](V x) { return vlog(x); });
     case Unary::sin:
     case Unary::cos: {
-      if (!all_below(in, n, 8192.0f)) return false;
       int32_t shift = op == Unary::cos;
-      for (int64_t i = 0; i < n; ++i) out[i] = vsin_quadrant(in[i], shift);
+      if (all_below(in, n, 8192.0f)) {
+        for (int64_t i = 0; i < n; ++i) out[i] = vsin_quadrant(in[i], shift);
+        return true;
+      }
+      // Each element as it would be in any other company.
+      for (int64_t i = 0; i < n; ++i) {
+        const float x = in[i];
+        out[i] = std::fabs(x) < 8192.0f ? vsin_quadrant(x, shift)
+                 : shift                ? std::cos(x)
+                                        : std::sin(x);
+      }
       return true;
     }
-    case Unary::tanh:
-      for (int64_t i = 0; i < n; ++i) out[i] = vtanh(in[i]);
-      return true;
-    case Unary::sigmoid:
-      for (int64_t i = 0; i < n; ++i) out[i] = vsigmoid(in[i]);
-      return true;
-    case Unary::silu:
-      for (int64_t i = 0; i < n; ++i) out[i] = in[i] * vsigmoid(in[i]);
-      return true;
-    case Unary::erf:
-      for (int64_t i = 0; i < n; ++i) out[i] = verf(in[i]);
-      return true;
-    case Unary::gelu:
-      for (int64_t i = 0; i < n; ++i) out[i] = vgelu(in[i]);
-      return true;
+    case Unary::tanh: return map([](V x) { return vtanh(x); });
+    case Unary::sigmoid: return map([](V x) { return vsigmoid(x); });
+    case Unary::silu: return map([](V x) { return vsilu(x); });
+    case Unary::erf: return map([](V x) { return verf(x); });
+    case Unary::gelu: return map([](V x) { return vgelu(x); });
     default: return false;
   }
 }

@@ -1,0 +1,153 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Runs tests/torch_uses.txt and tests/torch_programs/*.cpp against LibTorch or sconce/torch.h.
+
+Usage: record_torch_uses.py --record               writes *.out beside them with LibTorch's output (needs a Python with torch)
+       record_torch_uses.py --check LIBRARY        compares what they print with sconce's library
+Of an exception only its kind is compared, c10::Error or another one; texts differ.
+"""
+import argparse
+import glob
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+ROOT = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+TESTS = os.path.join(ROOT, "tests")
+START = """
+#include <fstream>
+#include <iostream>
+#include <sstream>
+static std::string fixture(const std::string& name) { return "%s/" + name; }
+"""
+FUNCTION = """
+static void use_%d([[maybe_unused]] at::Tensor t, [[maybe_unused]] at::Tensor i, [[maybe_unused]] at::Tensor b, [[maybe_unused]] at::Tensor x,
+    [[maybe_unused]] torch::jit::Module m, [[maybe_unused]] torch::jit::Module s, [[maybe_unused]] torch::jit::Module post,
+    [[maybe_unused]] torch::jit::IValue v, [[maybe_unused]] float* p) { %s }
+"""
+MAIN = """
+template <class F>
+static void run(const char* name, F f) {
+  std::stringstream text;
+  std::streambuf* old = std::cout.rdbuf(text.rdbuf());
+  auto fresh = [] {
+    float p[12];
+    for (int k = 0; k < 12; ++k) p[k] = (k - 3) * 0.5f;
+    auto t = torch::empty({3, 4});
+    std::copy(p, p + 12, t.data_ptr<float>());
+    return t;
+  };
+  std::string end;
+  try {
+    float p[12];
+    for (int k = 0; k < 12; ++k) p[k] = (k - 3) * 0.5f;
+    at::Tensor t = fresh(), i = torch::tensor({2, 0, 1}, torch::kLong), b = i > 0;
+    at::Tensor x = (torch::arange(3072, torch::kFloat) / 3072).view({1, 3, 32, 32});
+    torch::jit::Module m = torch::jit::load(fixture("small_cnn.pt")), s = torch::jit::load(fixture("state.pt")),
+                       post = torch::jit::load(fixture("postprocess.pt"));
+    m.eval();
+    c10::Dict<std::string, at::Tensor> d;
+    d.insert("a", t);
+    torch::jit::IValue v(c10::ivalue::Tuple::create({t, std::vector<at::Tensor>{t, i}, d, 1, 2.5, "s"}));
+    f(t, i, b, x, m, s, post, v, p);
+  } catch (const c10::Error&) {
+    end = "throws an error";
+  } catch (const std::exception&) {
+    end = "throws an error";
+  }
+  std::cout.rdbuf(old);
+  std::cout << "== " << name << "\\n" << text.str() << (end.empty() ? "" : "\\n") << end << std::endl;
+}
+int main() {
+%s
+}
+"""
+
+
+def uses(path):
+    for line in open(path):
+        if line.strip() and not line.startswith("#"):
+            name, code = line.rstrip("\n").split(" ## ", 1)
+            yield name, code
+
+
+def source(include, cases):
+    text = f"#include <{include}>\n" + START % os.path.join(ROOT, "fixtures")
+    text += "".join(FUNCTION % (k, code) for k, (_, code) in enumerate(cases))
+    return text + MAIN % "\n".join(f'  run("{name}", use_{k});' for k, (name, _) in enumerate(cases))
+
+
+def torch_flags():
+    import torch
+
+    folder = os.path.dirname(torch.__file__)
+    abi = int(torch._C._GLIBCXX_USE_CXX11_ABI)
+    return [f"-I{folder}/include", f"-I{folder}/include/torch/csrc/api/include", f"-D_GLIBCXX_USE_CXX11_ABI={abi}",
+            "-std=c++20"], [f"-L{folder}/lib", "-ltorch", "-ltorch_cpu", "-lc10", f"-Wl,-rpath,{folder}/lib", "-Wl,--no-as-needed"]
+
+
+def build(text, out, flags, libraries):
+    with open(out + ".cpp", "w") as f:
+        f.write(text)
+    subprocess.run(["g++", "-O0", "-w", *flags, out + ".cpp", "-o", out, *libraries], check=True)
+
+
+def run(program, arguments=()):
+    r = subprocess.run([program, *arguments], capture_output=True, text=True)
+    return r.stdout + ("" if r.returncode == 0 else f"\nexit status {r.returncode}\n{r.stderr[-2000:]}")
+
+
+def sections(text):
+    return {part.split("\n", 1)[0]: part.split("\n", 1)[1].rstrip("\n") for part in re.split(r"^== ", text, flags=re.M)[1:]}
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--record", action="store_true")
+    parser.add_argument("--check", metavar="LIBRARY")
+    parser.add_argument("--only", default="", help="only uses whose name has this in it; with --check")
+    parser.add_argument("--jobs", default="2")
+    args = parser.parse_args()
+    cases = [c for c in uses(f"{TESTS}/torch_uses.txt") if args.only in c[0]]
+    programs = sorted(glob.glob(f"{TESTS}/torch_programs/*.cpp")) if not args.only else []
+    if args.record:
+        flags, libraries = torch_flags()
+    else:
+        library = os.path.abspath(args.check)
+        flags = ["-std=c++17", f"-I{ROOT}/include"]
+        libraries = [library, f"-Wl,-rpath,{os.path.dirname(library)}"]
+    failed = 0
+    with tempfile.TemporaryDirectory() as folder:
+        build(source("torch/torch.h" if args.record else "sconce/torch.h", cases).replace(
+            "#include <torch/torch.h>", "#include <torch/script.h>\n#include <torch/torch.h>"), f"{folder}/uses", flags, libraries)
+        printed = run(f"{folder}/uses")
+        outputs = [(f"{TESTS}/torch_uses.out", printed)]
+        for path in programs:
+            text = open(path).read()
+            if not args.record:
+                text = re.sub(r"#include <torch/(script|torch)\.h>", "#include <sconce/torch.h>", text)
+            name = os.path.basename(path)[:-4]
+            build(text, f"{folder}/{name}", flags, libraries)
+            outputs.append((path[:-4] + ".out", run(f"{folder}/{name}", [os.path.join(ROOT, "fixtures")])))
+    for path, text in outputs:
+        if args.record:
+            open(path, "w").write(text)
+            continue
+        expected = open(path).read()
+        if path.endswith("torch_uses.out"):
+            want, got = sections(expected), sections(text)
+            for name, _ in cases:
+                if want.get(name) != got.get(name):
+                    failed += 1
+                    print(f"{name}: expected\n{want.get(name)}\ngot\n{got.get(name, text[-1500:] if not got else None)}\n")
+        elif text != expected:
+            failed += 1
+            print(f"{path}: expected\n{expected}\ngot\n{text}\n")
+    if not args.record:
+        print(f"{len(cases) + len(programs) - failed} agree, {failed} differ")
+    sys.exit(1 if failed else 0)
+
+
+main()

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// The lowering of a recorded run: passes that put several kernel calls into one, weights into the
+// form that kernels want, and pictures into the layout that convolutions want. None is seen from
+// outside: the answer has the form that was recorded.
+#pragma once
+#include "runtime/lowering/packed_weights.h"
+#include "runtime/lowering/planned.h"
+
+namespace sconce {
+
+// Sees the text of each recorded run before and after its lowering, from any thread, one at a time;
+// empty: nobody looks.
+using PlanObserver = std::function<void(const std::string& before, const std::string& after)>;
+void observe_plans(PlanObserver observer);
+
+// All of them, in their order. On the CPU alone.
+void lower(PlannedProgram& p, PackedWeights& weights);
+
+// What nobody reads isn't computed.
+void remove_dead_calls(PlannedProgram& p);
+// Products, scale, mask and softmax become attention.
+void fuse_attention(PlannedProgram& p);
+// Matrix products and convolutions with constant weights -> packed weights; what follows them
+// element by element (a residual's sum, an activation) becomes their epilogue.
+void fuse_products(PlannedProgram& p, PackedWeights& weights);
+// After fuse_products: storages between convolutions get their channels last.
+void channels_last(PlannedProgram& p);
+// Last: chains of elementwise calls become one.
+void fuse_pointwise(PlannedProgram& p);
+
+}  // namespace sconce

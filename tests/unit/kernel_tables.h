@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+// The kernel tables of every instruction set that this machine has, and tensors to call them with.
+#pragma once
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "backends/kernels.h"
+#include "core/thread_pool.h"
+
+namespace sconce {
+
+// Absent where the library was built without them.
+#define SCONCE_TABLE(isa)                                                                     \
+  namespace isa {                                                                             \
+  __attribute__((weak)) void add_elementwise(Kernels&);                                       \
+  __attribute__((weak)) void add_reduce(Kernels&);                                            \
+  __attribute__((weak)) void add_gemm(Kernels&);                                              \
+  __attribute__((weak)) void add_nn(Kernels&);                                                \
+  inline void fill(Kernels& k) { add_elementwise(k), add_reduce(k), add_gemm(k), add_nn(k); } \
+  }
+SCONCE_TABLE(base)
+SCONCE_TABLE(avx2)
+SCONCE_TABLE(avx512)
+#undef SCONCE_TABLE
+
+namespace test {
+
+inline std::vector<Kernels> all_tables() {
+  std::vector<Kernels> r;
+  auto add = [&](const char* name, void (*fill)(Kernels&)) {
+    r.push_back(ref_kernels());
+    r.back().name = name;
+    fill(r.back());
+  };
+  add("base", base::fill);
+#if defined(__x86_64__)
+  const bool wide = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+                    __builtin_cpu_supports("f16c");
+  if (avx2::add_nn && wide) add("avx2", avx2::fill);
+  if (avx512::add_nn && wide && __builtin_cpu_supports("avx512f") &&
+      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+      __builtin_cpu_supports("avx512vl"))
+    add("avx512", avx512::fill);
+#endif
+  return r;
+}
+
+// Numbers from -1 to 1, the same ones in every run.
+class Numbers {
+ public:
+  float operator()() {
+    state_ = state_ * 6364136223846793005u + 1442695040888963407u;
+    return static_cast<float>(static_cast<int32_t>(state_ >> 33) - (1 << 30)) /
+           static_cast<float>(1 << 30);
+  }
+
+ private:
+  uint64_t state_ = 1;
+};
+
+// A tensor of floats at an address that no vector is aligned to, with poison before and after it.
+class Floats {
+ public:
+  // Dense unless strides are given, which must be positive or 0.
+  explicit Floats(std::vector<int64_t> sizes, std::vector<int64_t> strides = {})
+      : sizes_(std::move(sizes)), strides_(std::move(strides)) {
+    if (strides_.empty()) {
+      strides_.resize(sizes_.size());
+      int64_t n = 1;
+      for (size_t d = sizes_.size(); d-- > 0; n *= sizes_[d]) strides_[d] = n;
+    }
+    int64_t most = 1;
+    for (size_t d = 0; d < sizes_.size(); ++d) most += (sizes_[d] - 1) * strides_[d];
+    data_.assign(static_cast<size_t>(most) + 2 * kMargin, kPoison);
+  }
+  Floats& random(Numbers& next, float scale = 1) {
+    each([&](float& x) { x = next() * scale; });
+    return *this;
+  }
+  template <class F>
+  void each(F f) {
+    for (int64_t i = 0; i < numel(); ++i) f(at(i));
+  }
+  int64_t numel() const {
+    int64_t n = 1;
+    for (int64_t s : sizes_) n *= s;
+    return n;
+  }
+  // The i-th element in the order of the dims.
+  float& at(int64_t i) {
+    int64_t place = 0;
+    for (size_t d = sizes_.size(); d-- > 0; i /= sizes_[d]) place += i % sizes_[d] * strides_[d];
+    return data_[static_cast<size_t>(place) + kMargin];
+  }
+  TensorView view() {
+    TensorView v;
+    v.data = data_.data() + kMargin;
+    v.sizes = sizes_.data();
+    v.strides = strides_.data();
+    v.ndim = static_cast<int32_t>(sizes_.size());
+    v.dtype = kFloat;
+    return v;
+  }
+  // Nothing beyond the elements was written.
+  bool intact() {
+    std::vector<float> rest = data_;
+    for (int64_t i = 0; i < numel(); ++i)
+      rest[static_cast<size_t>(&at(i) - data_.data())] = kPoison;
+    for (float x : rest)
+      if (x != kPoison) return false;
+    return true;
+  }
+  bool same_bits(Floats& other) {
+    for (int64_t i = 0; i < numel(); ++i)
+      if (std::memcmp(&at(i), &other.at(i), sizeof(float)) != 0) return false;
+    return true;
+  }
+
+ private:
+  static constexpr size_t kMargin = 33;
+  static constexpr float kPoison = 1.5e30f;
+  std::vector<int64_t> sizes_, strides_;
+  std::vector<float> data_;
+};
+
+// f() with a pool of so many threads.
+template <class F>
+void with_threads(int threads, F f) {
+  ThreadPool pool(threads);
+  Context c = context();
+  c.pool = &pool;
+  ContextScope scope(&c);
+  f();
+}
+
+}  // namespace test
+}  // namespace sconce
