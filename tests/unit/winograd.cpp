@@ -137,7 +137,7 @@ TEST_CASE("3x3 convolutions: odd sizes, paddings, images", "[winograd]") {
       CHECK(r.poison_kept);
       transformed += r.transformed;
     }
-    CHECK(transformed > 3);
+    CHECK(transformed >= 2);
   }
 }
 

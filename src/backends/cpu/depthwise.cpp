@@ -270,7 +270,10 @@ void Plan::run(int64_t from, int64_t to, Interrupt& interrupt) const {
           : a.then.act == Activation::clamp ? static_cast<float>(a.then.p)
                                             : -INFINITY;
   t.high = a.then.act == Activation::clamp ? static_cast<float>(a.then.q) : INFINITY;
-  t.heavy = a.then.act > Activation::clamp;
+  // Activations that take many instructions follow for a whole tile, unless something follows them.
+  const bool heavy = a.then.act > Activation::clamp,
+             later = heavy && !(residual && a.then.residual_last);
+  t.heavy = heavy && !later;
 
   for (int64_t i = from; i < to; ++i) {
     const int64_t n = i / (downs * acrosses), down = i / acrosses % downs, across = i % acrosses;
@@ -310,6 +313,10 @@ void Plan::run(int64_t from, int64_t to, Interrupt& interrupt) const {
     t.out = a.out.ptr<float>() + at;
     t.residual = residual ? residual + at : nullptr;
     (square ? square(R, T) : flat_kernel(T))(t);
+    for (int64_t r = 0; later && r < R; ++r) {
+      float* row = t.out + r * t.out_row;
+      apply_epilogue_tile(1, T * s.O, row, T * s.O, nullptr, nullptr, 0, a.then, row, T * s.O);
+    }
     interrupt.passed(R * T * s.O * t.taps);
   }
 }
