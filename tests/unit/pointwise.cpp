@@ -276,7 +276,9 @@ TEST_CASE("an elementwise function's result depends on its operands alone", "[po
     std::vector<Operand> all(3, dense(sizes)), one(3, dense({1}));
     for (Operand& o : all)
       for (float& x : o.memory) x = random.number();
-    auto each = [&](PointwiseStep s) {
+    auto each = [&](PointwiseStep::Kind kind, uint8_t op) {
+      PointwiseStep s{};
+      s.kind = kind, s.op = op;
       s.b = 1, s.c = 2;
       s.x = random.number(), s.y = random.number(), s.z = random.number();
       Operand together = separately(s, all, sizes);
@@ -292,12 +294,9 @@ TEST_CASE("an elementwise function's result depends on its operands alone", "[po
         }
       }
     };
-    for (Unary op : kUnaries)
-      each({PointwiseStep::unary, static_cast<uint8_t>(op), 0, 0, 0, 0, 0, 0, 0});
-    for (Binary op : kBinaries)
-      each({PointwiseStep::binary, static_cast<uint8_t>(op), 0, 0, 0, 0, 0, 0, 0});
-    for (Ternary op : kTernaries)
-      each({PointwiseStep::ternary, static_cast<uint8_t>(op), 0, 0, 0, 0, 0, 0, 0});
+    for (Unary op : kUnaries) each(PointwiseStep::unary, static_cast<uint8_t>(op));
+    for (Binary op : kBinaries) each(PointwiseStep::binary, static_cast<uint8_t>(op));
+    for (Ternary op : kTernaries) each(PointwiseStep::ternary, static_cast<uint8_t>(op));
   }
 }
 
