@@ -60,6 +60,7 @@ def attempt(notes, kind, path, make):
 
 @torch.no_grad()
 def prepare(folder, name, wanted, threads):
+    pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
     files = engines.Files(folder, name)
     source = hashlib.sha256(pathlib.Path(networks.__file__).read_bytes()).hexdigest()
     notes = {"torch": torch.__version__, "networks": source, "failed": {}}
