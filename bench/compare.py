@@ -149,8 +149,9 @@ def arguments():
     parser.add_argument("--plot", help="PNG")
     options = parser.parse_args()
     if options.engines == ["all"]:
-        options.engines = list(engines.ENGINES)
-    chosen = options.engines or [e for e in engines.ENGINES if e not in ASKED_FOR_ONLY]
+        options.engines, chosen = None, list(engines.ENGINES)
+    else:
+        chosen = options.engines or [e for e in engines.ENGINES if e not in ASKED_FOR_ONLY]
     for kind, given, known in (("engine", chosen, engines.ENGINES), ("network", options.networks, NETWORKS)):
         for name in given:
             if name not in known:

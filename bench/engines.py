@@ -11,6 +11,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import statistics
 import sys
 import time
@@ -252,6 +253,7 @@ def peak_mb():
 
 def serve(engine, build, cache, name, threads, cores, output):
     """Tells what loading took and writes the answer to `output`; then one line of times for each line of standard input."""
+    C.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: a stopped process would outlive compare.py
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a library prints is no answer
     os.sched_setaffinity(0, cores)

@@ -60,6 +60,7 @@ def attempt(notes, kind, path, make):
 
 @torch.no_grad()
 def prepare(folder, name, wanted, threads):
+    pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
     files = engines.Files(folder, name)
     source = hashlib.sha256(pathlib.Path(networks.__file__).read_bytes()).hexdigest()
     notes = {"torch": torch.__version__, "networks": source, "failed": {}}
@@ -80,8 +81,11 @@ def prepare(folder, name, wanted, threads):
         networks.archive(name, module, files.archive)
         torch.save(tuple(inputs), files.inputs)
         numpy.savez(files.arrays, **{f"a{i:02}": x.numpy() for i, x in enumerate(inputs) if isinstance(x, torch.Tensor)})
-        with FlopCounterMode(display=False) as counter:
-            out = module(*inputs)
+        out = module(*inputs)
+        torch.backends.mha.set_fastpath_enabled(False)  # the counter doesn't know that path's operator, nor the fused attention
+        with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+            module(*inputs)
+        torch.backends.mha.set_fastpath_enabled(True)
         right = networks.make(name).double()(*map(doubled, inputs))
         if isinstance(out, int):
             out, right = torch.tensor([out]), torch.tensor([right])

@@ -145,6 +145,6 @@ def plot(path, result, names):
         panel.set_xlabel("time / sconce's time (right of 1: sconce is faster)")
         panel.grid(axis="x", alpha=0.3)
     panels[0][0].invert_yaxis()
-    panels[0][0].legend(loc="lower right", fontsize="small")
-    figure.tight_layout()
+    figure.legend(*panels[0][0].get_legend_handles_labels(), loc="lower center", ncols=4, fontsize="small")
+    figure.tight_layout(rect=(0, 0.7 / figure.get_figheight(), 1, 1))
     figure.savefig(path, dpi=110)

@@ -415,6 +415,25 @@ class Commands(unittest.TestCase):
         self.assertEqual(r.returncode, 0, r.stderr)
         self.assertGreaterEqual(json.loads(r.stdout)["runs"], 3)
 
+    def test_profiles_of_recorded_cases(self):
+        case = [FIXTURES / "small_cnn.pt", "--io", FIXTURES / "small_cnn.io.pt"]
+        r = sconce("run", *case, "--profile", "--trace", "t.json", cwd=self.folder)
+        self.assertEqual(r.returncode, 0, r.stderr)
+        self.assertIn("the same as PyTorch's answer", r.stdout)
+        self.assertIn("aten::max_pool2d", r.stderr)
+        operators = json.loads((self.folder / "t.json").read_text())["traceEvents"]
+        r = sconce("bench", *case, "--profile", "--trace", "t.json", "--min-time", "0.01", cwd=self.folder)
+        self.assertEqual(r.returncode, 0, r.stderr)
+        self.assertIn("GFLOP/s", r.stdout)
+        calls = json.loads((self.folder / "t.json").read_text())["traceEvents"]
+        self.assertGreater(len(operators), len(calls))
+        r = sconce("bench", *case, "--profile", "--json", "--min-time", "0.1", cwd=self.folder)
+        told = json.loads(r.stdout)
+        self.assertEqual(len(told["calls"]), len(calls))
+        self.assertEqual(sum(slot["calls"] for slot in told["profile"]), len(calls))
+        self.assertAlmostEqual(sum(c["share"] for c in told["calls"]), 1)
+        self.assertGreater(told["tenth_ms"], 0)
+
     def test_bad_inputs(self):
         for text in ["nonsense", "[1", "{[1]: 2}", "zeros(-1)", "zeros(1):nothing", "'open", "1 2", ""]:
             r = sconce("compile", self.source, "--run", "f", "--input", text)
