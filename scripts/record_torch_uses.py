@@ -73,8 +73,12 @@ def uses(path):
             yield name, code
 
 
-def source(include, cases):
-    text = f"#include <{include}>\n" + START % os.path.join(ROOT, "fixtures")
+LIBTORCH = "#include <torch/script.h>\n#include <torch/torch.h>\n"
+SCONCE = "#include <sconce/torch.h>"
+
+
+def source(cases):
+    text = START % os.path.join(ROOT, "fixtures")
     text += "".join(FUNCTION % (k, code) for k, (_, code) in enumerate(cases))
     return text + MAIN % "\n".join(f'  run("{name}", use_{k});' for k, (name, _) in enumerate(cases))
 
@@ -88,9 +92,24 @@ def torch_flags():
             "-std=c++20"], [f"-L{folder}/lib", "-ltorch", "-ltorch_cpu", "-lc10", f"-Wl,-rpath,{folder}/lib", "-Wl,--no-as-needed"]
 
 
-def build(text, out, flags, libraries):
+def together(paths):
+    """The programs, each in a namespace, and a main that runs the one that is named."""
+    text, calls = "#include <cstring>\n", ""
+    for k, path in enumerate(paths):
+        lines = open(path).read().split("\n")
+        text += "\n".join(x for x in lines if x.startswith("#include") and "<torch/" not in x) + "\n"
+        body = "\n".join(x for x in lines if not x.startswith("#include"))
+        # What is declared of LibTorch is there already.
+        body = re.sub(r"namespace (torch|at) \{\n.*?\n\}(  // namespace \1)?\n", "", body, flags=re.S)
+        text += f"namespace program_{k} {{\n{re.sub('int main[(]', 'int program(', body)}\n}}\n"
+        text = text if "(int argc" in body else text + f"namespace program_{k} {{ static int program(int, char**) {{ return program(); }} }}\n"
+        calls += f'  if (!std::strcmp(argv[1], "{os.path.basename(path)[:-4]}")) return program_{k}::program(argc - 1, argv + 1);\n'
+    return text + f"int main(int argc, char** argv) {{\n{calls}  return 3;\n}}\n"
+
+
+def build(include, text, out, flags, libraries):
     with open(out + ".cpp", "w") as f:
-        f.write(text)
+        f.write(include + "\n" + text)
     subprocess.run(["g++", "-O0", "-w", *flags, out + ".cpp", "-o", out, *libraries], check=True)
 
 
@@ -120,17 +139,17 @@ def main():
         libraries = [library, f"-Wl,-rpath,{os.path.dirname(library)}"]
     failed = 0
     with tempfile.TemporaryDirectory() as folder:
-        build(source("torch/torch.h" if args.record else "sconce/torch.h", cases).replace(
-            "#include <torch/torch.h>", "#include <torch/script.h>\n#include <torch/torch.h>"), f"{folder}/uses", flags, libraries)
-        printed = run(f"{folder}/uses")
-        outputs = [(f"{TESTS}/torch_uses.out", printed)]
+        build(LIBTORCH if args.record else SCONCE, source(cases), f"{folder}/uses", flags, libraries)
+        outputs = [(f"{TESTS}/torch_uses.out", run(f"{folder}/uses"))]
+        # LibTorch's headers take long: one translation unit for all of its programs.
+        if args.record:
+            build(LIBTORCH, together(programs), f"{folder}/all", flags, libraries)
         for path in programs:
-            text = open(path).read()
-            if not args.record:
-                text = re.sub(r"#include <torch/(script|torch)\.h>", "#include <sconce/torch.h>", text)
             name = os.path.basename(path)[:-4]
-            build(text, f"{folder}/{name}", flags, libraries)
-            outputs.append((path[:-4] + ".out", run(f"{folder}/{name}", [os.path.join(ROOT, "fixtures")])))
+            if not args.record:
+                build("", re.sub(r"#include <torch/(script|torch)\.h>", SCONCE, open(path).read()), f"{folder}/{name}", flags, libraries)
+            program = [f"{folder}/all", name] if args.record else [f"{folder}/{name}"]
+            outputs.append((path[:-4] + ".out", run(program[0], [*program[1:], os.path.join(ROOT, "fixtures")])))
     for path, text in outputs:
         if args.record:
             open(path, "w").write(text)

@@ -81,7 +81,6 @@ class TensorDataContainer {
                      ", but got element of scalar type: ", c10::toString(e.dtype_)));
       numbers_.insert(numbers_.end(), e.numbers_.begin(), e.numbers_.end());
     }
-    braces_ = true;
   }
   template <class T>
   TensorDataContainer(at::ArrayRef<T> v) : dtype_(c10::CppTypeToScalarType<T>::value) {
@@ -96,10 +95,12 @@ class TensorDataContainer {
   const std::vector<int64_t>& sizes() const { return sizes_; }
   c10::ScalarType scalar_type() const { return dtype_; }
   at::Tensor convert_to_tensor(at::TensorOptions options) const {
-    // Literals are of the default dtype; other numbers keep theirs.
+    // As Python's torch.tensor: whole numbers are long, others of the default dtype.
     if (!options.has_dtype())
-      options =
-          options.dtype(is_default_literal() ? c10::get_default_dtype_as_scalartype() : dtype_);
+      options = options.dtype(dtype_ == c10::kInt || dtype_ == c10::kLong ? c10::kLong
+                              : dtype_ == c10::kFloat || dtype_ == c10::kDouble
+                                  ? c10::get_default_dtype_as_scalartype()
+                                  : dtype_);
     const c10::ScalarType exact = c10::isComplexType(dtype_)    ? c10::kComplexDouble
                                   : c10::isFloatingType(dtype_) ? c10::kDouble
                                                                 : c10::kLong;
@@ -115,17 +116,14 @@ class TensorDataContainer {
   }
 
  private:
-  bool is_default_literal() const { return from_list_ ? false : dtype_ == c10::kDouble; }
   template <class It>
   void fill(It b, It e) {
     sizes_ = {static_cast<int64_t>(e - b)};
     for (; b != e; ++b) numbers_.emplace_back(static_cast<at::Scalar>(*b));
-    from_list_ = true;
   }
   std::vector<int64_t> sizes_;
   c10::ScalarType dtype_;
   std::vector<at::Scalar> numbers_;
-  bool braces_ = false, from_list_ = false;
 };
 
 }  // namespace detail

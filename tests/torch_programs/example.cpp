@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// LibTorch's own example of loading a model, with another include line.
-#include <sconce/torch.h>
+// LibTorch's own example of loading a model.
+#include <torch/script.h>
 
 #include <iostream>
 #include <vector>
 
 int main(int argc, char** argv) {
   if (argc != 2) return 2;
+  torch::manual_seed(1);
   torch::jit::script::Module model;
   try {
-    model = torch::jit::load(argv[1]);
+    model = torch::jit::load(std::string(argv[1]) + "/small_cnn.pt");
   } catch (const c10::Error& e) {
     std::cerr << e.what() << "\n";
     return 1;
