@@ -77,6 +77,8 @@ class Fusion {
   bool pack(const PlannedView& v, const std::string& form, size_t nbytes, PlannedView& to,
             const std::function<void(const TensorView&, void*)>& make) {
     const Ref<Storage>& source = p_.constants[v.place.index];
+    // One number may stand for many, by strides of 0.
+    if (nbytes > 8 * source->nbytes() + (64 << 10)) return false;
     std::string key = form + '@' + std::to_string(v.place.offset);
     for (size_t d = 0; d < v.sizes.size(); ++d)
       key += ',' + std::to_string(v.sizes[d]) + ':' + std::to_string(v.strides[d]);
