@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/call_cost.h"
 
-#include "backends/kernels.h"
 #include "runtime/lowering/planned.h"
 
 namespace sconce {
