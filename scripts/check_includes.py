@@ -15,7 +15,7 @@ ALLOWED = {
     "loader": {"ir", "core", "support"},
     "passes": {"ir", "core", "support"},
     "writer": {"ir", "core", "support"},
-    "runtime": {"ir", "core", "support"},
+    "runtime": {"ir", "core", "support", "backends"},
     "api": {"support", "core", "ir", "backends", "ops", "loader", "passes", "runtime", "writer"},
 }
 
