@@ -242,14 +242,11 @@ void small_rows(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t as
       one_dot(k, alpha, a + i * as0, b + j * bs1, beta, c[i * cs0 + j]);
 }
 
-// Operands that the L2 cache holds, with dense rows of a: b is packed only where its rows aren't
-// dense or fill no vectors. False for others.
-bool product_in_cache(int64_t m, int64_t n, int64_t k, float alpha, const float* a, int64_t as0,
-                      int64_t as1, const float* b, int64_t bs0, int64_t bs1, float beta, float* c,
-                      int64_t cs0) {
-  constexpr int64_t kMost = 96 * 1024;  // floats
-  if (as1 != 1 || n * k > kMost || m * k > kMost || (beta != 0.0f && beta != 1.0f)) return false;
-  if (bs1 != 1 && bs0 != 1) return false;
+// Without packing, but where b's rows aren't dense or fill no vectors. Rows of a are dense, so is b
+// in one of its dims; beta is 0 or 1.
+void product_as_it_stands(int64_t m, int64_t n, int64_t k, float alpha, const float* a, int64_t as0,
+                          const float* b, int64_t bs0, int64_t bs1, float beta, float* c,
+                          int64_t cs0) {
   const int64_t whole = n / kFloats * kFloats;
   const float* panels = nullptr;
   if (bs1 != 1) {
@@ -281,6 +278,26 @@ bool product_in_cache(int64_t m, int64_t n, int64_t k, float alpha, const float*
     panel_product(m, width, k, a, as0, from, step, c + j, cs0, result);
     j += width;
   }
+}
+// For operands that the L2 cache holds, and few rows by rows of any number. False for others.
+bool product_unpacked(int64_t m, int64_t n, int64_t k, float alpha, const float* a, int64_t as0,
+                      int64_t as1, const float* b, int64_t bs0, int64_t bs1, float beta, float* c,
+                      int64_t cs0) {
+  constexpr int64_t kMost = 96 * 1024;  // floats
+  if (as1 != 1 || (bs1 != 1 && bs0 != 1) || (beta != 0.0f && beta != 1.0f)) return false;
+  const double size = static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
+  if (m <= kFewRows && bs1 == 1) {
+    parallel_for(
+        n, size / static_cast<double>(n) / 20,
+        [&](int64_t from, int64_t to) {
+          product_as_it_stands(m, to - from, k, alpha, a, as0, b + from, bs0, bs1, beta, c + from,
+                               cs0);
+        },
+        kPanel);
+    return true;
+  }
+  if (size >= kWorthThreads || n * k > kMost || m * k > kMost) return false;
+  product_as_it_stands(m, n, k, alpha, a, as0, b, bs0, bs1, beta, c, cs0);
   return true;
 }
 
@@ -321,17 +338,24 @@ void gemm_t(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t as0, i
       for (int64_t j = 0; j < n; ++j) c[i * cs0 + j] = beta == T(0) ? T(0) : c[i * cs0 + j] * beta;
     return;
   }
-  if (m <= kFewRows && bs0 == 1 && as1 == 1)
-    return small_rows(m, n, k, alpha, a, as0, b, bs1, beta, c, cs0);
+  // Each thread reads weights of its own, by fours.
+  auto few = [=](int64_t rows, int64_t columns, const T* x, int64_t x_step, const T* w,
+                 int64_t w_step, int64_t c_step) {
+    parallel_for(
+        columns, static_cast<double>(rows) * static_cast<double>(k) / 35,
+        [=](int64_t from, int64_t to) {
+          small_rows(rows, to - from, k, alpha, x, x_step, w + from * w_step, w_step, beta,
+                     c + from, c_step);
+        },
+        4);
+  };
+  if (m <= kFewRows && bs0 == 1 && as1 == 1) return few(m, n, a, as0, b, bs1, cs0);
   // A matrix and a vector: the rows of a are the columns.
-  if (n == 1 && cs0 == 1 && as1 == 1 && bs0 == 1)
-    return small_rows(n, m, k, alpha, b, int64_t{0}, a, as0, beta, c, m);
+  if (n == 1 && cs0 == 1 && as1 == 1 && bs0 == 1) return few(1, m, b, 0, a, as0, m);
   ThreadPool* pool = context().pool;
   const Interrupt interrupt(context());
   if constexpr (std::is_same_v<T, float>)
-    if (static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k) < kWorthThreads &&
-        product_in_cache(m, n, k, alpha, a, as0, as1, b, bs0, bs1, beta, c, cs0))
-      return;
+    if (product_unpacked(m, n, k, alpha, a, as0, as1, b, bs0, bs1, beta, c, cs0)) return;
   if (!pool ||
       static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k) < kWorthThreads)
     return gemm_blocks(m, n, k, alpha, a, as0, as1, b, bs0, bs1, beta, c, cs0, interrupt);
