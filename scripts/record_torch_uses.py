@@ -7,6 +7,7 @@ Usage: record_torch_uses.py --record               writes *.out beside them with
 Of an exception only its kind is compared, c10::Error or another one; texts differ.
 """
 import argparse
+import concurrent.futures
 import glob
 import os
 import re
@@ -100,7 +101,7 @@ def together(paths):
         text += "\n".join(x for x in lines if x.startswith("#include") and "<torch/" not in x) + "\n"
         body = "\n".join(x for x in lines if not x.startswith("#include"))
         # What is declared of LibTorch is there already.
-        body = re.sub(r"namespace (torch|at) \{\n.*?\n\}(  // namespace \1)?\n", "", body, flags=re.S)
+        body = re.sub(r"namespace torch \{\n.*?\n\}  // namespace torch\n|namespace at \{\n.*?\n\}\n", "", body, flags=re.S)
         text += f"namespace program_{k} {{\n{re.sub('int main[(]', 'int program(', body)}\n}}\n"
         text = text if "(int argc" in body else text + f"namespace program_{k} {{ static int program(int, char**) {{ return program(); }} }}\n"
         calls += f'  if (!std::strcmp(argv[1], "{os.path.basename(path)[:-4]}")) return program_{k}::program(argc - 1, argv + 1);\n'
@@ -127,7 +128,6 @@ def main():
     parser.add_argument("--record", action="store_true")
     parser.add_argument("--check", metavar="LIBRARY")
     parser.add_argument("--only", default="", help="only uses whose name has this in it; with --check")
-    parser.add_argument("--jobs", default="2")
     args = parser.parse_args()
     cases = [c for c in uses(f"{TESTS}/torch_uses.txt") if args.only in c[0]]
     programs = sorted(glob.glob(f"{TESTS}/torch_programs/*.cpp")) if not args.only else []
@@ -139,17 +139,25 @@ def main():
         libraries = [library, f"-Wl,-rpath,{os.path.dirname(library)}"]
     failed = 0
     with tempfile.TemporaryDirectory() as folder:
-        build(LIBTORCH if args.record else SCONCE, source(cases), f"{folder}/uses", flags, libraries)
-        outputs = [(f"{TESTS}/torch_uses.out", run(f"{folder}/uses"))]
-        # LibTorch's headers take long: one translation unit for all of its programs.
-        if args.record:
-            build(LIBTORCH, together(programs), f"{folder}/all", flags, libraries)
-        for path in programs:
-            name = os.path.basename(path)[:-4]
-            if not args.record:
-                build("", re.sub(r"#include <torch/(script|torch)\.h>", SCONCE, open(path).read()), f"{folder}/{name}", flags, libraries)
-            program = [f"{folder}/all", name] if args.record else [f"{folder}/{name}"]
-            outputs.append((path[:-4] + ".out", run(program[0], [*program[1:], os.path.join(ROOT, "fixtures")])))
+        def used():
+            build(LIBTORCH if args.record else SCONCE, source(cases), f"{folder}/uses", flags, libraries)
+            return [(f"{TESTS}/torch_uses.out", run(f"{folder}/uses"))]
+
+        def ran():
+            # LibTorch's headers take long: one translation unit for all of its programs.
+            if args.record:
+                build(LIBTORCH, together(programs), f"{folder}/all", flags, libraries)
+            made = []
+            for path in programs:
+                name = os.path.basename(path)[:-4]
+                if not args.record:
+                    build("", re.sub(r"#include <torch/(script|torch)\.h>", SCONCE, open(path).read()), f"{folder}/{name}", flags, libraries)
+                program = [f"{folder}/all", name] if args.record else [f"{folder}/{name}"]
+                made.append((path[:-4] + ".out", run(program[0], [*program[1:], os.path.join(ROOT, "fixtures")])))
+            return made
+
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            outputs = [o for part in [pool.submit(used), pool.submit(ran)] for o in part.result()]
     for path, text in outputs:
         if args.record:
             open(path, "w").write(text)

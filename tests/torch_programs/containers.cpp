@@ -8,8 +8,8 @@ int main(int argc, char** argv) {
   if (argc != 2) return 2;
   torch::jit::script::Module module = torch::jit::load(std::string(argv[1]) + "/nested_inputs.pt");
   c10::Dict<std::string, torch::Tensor> named;
-  named.insert("first", torch::arange(3).to(torch::kFloat));
-  named.insert("second", torch::ones({3}));
+  named.insert("a", torch::arange(3).to(torch::kFloat));
+  named.insert("b", torch::ones({3}));
   std::vector<torch::Tensor> parts = {torch::zeros({3}), torch::full({3}, 2.0)};
   std::vector<torch::jit::IValue> inputs;
   inputs.push_back(named);

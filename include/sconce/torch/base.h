@@ -497,8 +497,6 @@ using std::nullopt;
 using std::optional;
 }  // namespace torch
 
-#define SCONCE_TORCH_CHECK(Error_, condition, ...) \
-  if (!(condition)) ::c10::detail::check_failed_with<Error_>(#condition, ##__VA_ARGS__)
 #define TORCH_CHECK(condition, ...)                                                \
   do {                                                                             \
     if (!(condition)) ::c10::detail::check_failed_with(#condition, ##__VA_ARGS__); \
