@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What follows a detector: boxes of rows, filtered by confidence, sorted, suppressed where they overlap.
+// What follows a detector: boxes of rows, filtered by confidence, sorted, suppressed where they
+// overlap.
 #include <torch/script.h>
 
 #include <algorithm>
@@ -45,7 +46,9 @@ static at::Tensor nms(const at::Tensor& boxes, const at::Tensor& scores, float t
 }
 
 int main() {
-  auto rows = torch::tensor({{10.f, 10.f, 8.f, 8.f, 0.9f}, {11.f, 10.f, 8.f, 8.f, 0.8f}, {30.f, 30.f, 4.f, 6.f, 0.7f},
+  auto rows = torch::tensor({{10.f, 10.f, 8.f, 8.f, 0.9f},
+                             {11.f, 10.f, 8.f, 8.f, 0.8f},
+                             {30.f, 30.f, 4.f, 6.f, 0.7f},
                              {31.f, 31.f, 4.f, 6.f, 0.1f}});
   auto confident = rows.index({rows.index({Slice(), 4}) > 0.5});
   std::cout << confident.sizes() << std::endl;
@@ -56,7 +59,8 @@ int main() {
   std::cout << boxes.index_select(0, keep).clamp(0, 31).round().to(torch::kInt) << std::endl;
   for (int64_t i = 0; i < keep.numel(); ++i) {
     auto b = boxes[keep[i].item<int64_t>()];
-    std::cout << b[0].item().toInt() << "," << b[1].item().toInt() << " " << (b[2] - b[0]).item<float>() << std::endl;
+    std::cout << b[0].item().toInt() << "," << b[1].item().toInt() << " "
+              << (b[2] - b[0]).item<float>() << std::endl;
   }
   return 0;
 }

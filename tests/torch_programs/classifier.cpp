@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A class that holds a module, declared before LibTorch is included, and bytes of an image that become its input.
+// A class that holds a module, declared before LibTorch is included, and bytes of an image that
+// become its input.
 #include <iostream>
 #include <memory>
 #include <string>
@@ -18,7 +19,8 @@ class Classifier {
  public:
   explicit Classifier(const std::string& path);
   ~Classifier();
-  std::vector<std::pair<int, float>> best(const std::vector<unsigned char>& rgb, int height, int width, int k);
+  std::vector<std::pair<int, float>> best(const std::vector<unsigned char>& rgb, int height,
+                                          int width, int k);
 
  private:
   std::unique_ptr<torch::jit::Module> module_;
@@ -38,12 +40,13 @@ Classifier::Classifier(const std::string& path) {
 }
 Classifier::~Classifier() = default;
 
-std::vector<std::pair<int, float>> Classifier::best(const std::vector<unsigned char>& rgb, int height, int width,
-                                                    int k) {
+std::vector<std::pair<int, float>> Classifier::best(const std::vector<unsigned char>& rgb,
+                                                    int height, int width, int k) {
   torch::NoGradGuard no_grad;
   auto options = torch::TensorOptions().dtype(torch::kUInt8).device(torch::kCPU);
   at::Tensor image =
-      torch::from_blob(const_cast<unsigned char*>(rgb.data()), {1, height, width, 3}, options).clone();
+      torch::from_blob(const_cast<unsigned char*>(rgb.data()), {1, height, width, 3}, options)
+          .clone();
   image = image.permute({0, 3, 1, 2}).to(torch::kFloat32).div_(255.0f);
   image[0][0] = image[0][0].sub_(0.485).div_(0.229);
   image[0][1].sub_(0.456).div_(0.224);
@@ -62,7 +65,8 @@ int main(int argc, char** argv) {
   Classifier classifier(std::string(argv[1]) + "/small_cnn.pt");
   std::vector<unsigned char> rgb(32 * 32 * 3);
   for (size_t i = 0; i < rgb.size(); ++i) rgb[i] = static_cast<unsigned char>(i * 7 % 251);
-  for (const auto& b : classifier.best(rgb, 32, 32, 3)) std::cout << b.first << " " << int(b.second * 1000) << "\n";
+  for (const auto& b : classifier.best(rgb, 32, 32, 3))
+    std::cout << b.first << " " << int(b.second * 1000) << "\n";
   try {
     Classifier nothing(std::string(argv[1]) + "/nothing.pt");
   } catch (const c10::Error&) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Parameters, submodules, methods and attributes of a module; it is changed, copied, saved and loaded again.
+// Parameters, submodules, methods and attributes of a module; it is changed, copied, saved and
+// loaded again.
 #include <torch/script.h>
 
 #include <iostream>
@@ -27,8 +28,10 @@ int main(int argc, char** argv) {
   auto copy = module.clone();
   copy.train();
   copy.to(torch::kDouble);
-  std::cout << module.is_training() << copy.is_training() << module.attr("training").toBool() << "\n";
-  for (const auto& p : copy.named_parameters(/*recurse=*/false)) std::cout << p.name << p.value.dtype() << "\n";
+  std::cout << module.is_training() << copy.is_training() << module.attr("training").toBool()
+            << "\n";
+  for (const auto& p : copy.named_parameters(/*recurse=*/false))
+    std::cout << p.name << p.value.dtype() << "\n";
   std::ostringstream out;
   module.save(out, {{"notes.txt", "kept"}});
   std::istringstream in(out.str());
@@ -37,10 +40,11 @@ int main(int argc, char** argv) {
   std::cout << extra["notes.txt"] << "\n";
   size_t same = 0;
   for (const auto& p : again.named_parameters())
-    for (const auto& q : module.named_parameters()) same += p.name == q.name && torch::equal(p.value, q.value);
+    for (const auto& q : module.named_parameters())
+      same += p.name == q.name && torch::equal(p.value, q.value);
   std::cout << same << std::endl;
   auto left = module.attr("left").toModule();
-  std::cout << left.named_parameters().size() << " " << left.hasattr("w") << " " << (left.find_method("forward") ? 1 : 0)
-            << std::endl;
+  std::cout << left.named_parameters().size() << " " << left.hasattr("w") << " "
+            << (left.find_method("forward") ? 1 : 0) << std::endl;
   return 0;
 }

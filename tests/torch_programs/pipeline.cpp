@@ -33,6 +33,7 @@ int main(int argc, char** argv) {
   for (int64_t i = 0; i < index.size(0); ++i) std::cout << index[i].item<int64_t>() << " ";
   std::cout << (best > 0).all().item<bool>() << std::endl;
   auto chunks = torch::chunk(scores, 2, 0);
-  std::cout << chunks.size() << chunks[0].sizes() << torch::cat(chunks, 0).equal(scores) << std::endl;
+  std::cout << chunks.size() << chunks[0].sizes() << torch::cat(chunks, 0).equal(scores)
+            << std::endl;
   return 0;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sequences: padding, masks, a state that is carried from call to call, and numbers made with a seed.
+// Sequences: padding, masks, a state that is carried from call to call, and numbers made with a
+// seed.
 #include <torch/torch.h>
 #include <torch/script.h>
 
@@ -15,7 +16,8 @@ int main(int argc, char** argv) {
   std::vector<int64_t> lengths = {3, 1, 2};
   auto padded = torch::zeros({3, 4}, torch::dtype(torch::kLong));
   for (size_t i = 0; i < lengths.size(); ++i)
-    padded.index_put_({static_cast<int64_t>(i), torch::indexing::Slice(0, lengths[i])}, torch::arange(1, lengths[i] + 1));
+    padded.index_put_({static_cast<int64_t>(i), torch::indexing::Slice(0, lengths[i])},
+                      torch::arange(1, lengths[i] + 1));
   std::cout << padded << std::endl;
   auto mask = (padded != 0).to(torch::kFloat);
   std::cout << mask.sum(1) << std::endl;
@@ -31,7 +33,8 @@ int main(int argc, char** argv) {
   for (int i = 0; i < 3; ++i) total += noise.mean() * i;
   std::cout << total.item<float>() << std::endl;
   torch::Tensor logits = torch::linspace(-1, 1, 6).view({2, 3});
-  std::cout << F::log_softmax(logits, F::LogSoftmaxFuncOptions(1)) << logits.logsumexp(1) << std::endl;
+  std::cout << F::log_softmax(logits, F::LogSoftmaxFuncOptions(1)) << logits.logsumexp(1)
+            << std::endl;
   std::cout << std::get<1>(logits.max(1)) << torch::where(logits > 0, logits, -logits) << std::endl;
   return 0;
 }
