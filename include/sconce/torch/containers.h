@@ -315,7 +315,7 @@ struct Held<List<T>> {
     const sconce::TypePtr wanted = Held<T>::type();
     if (wanted->kind != sconce::TypeKind::Any && box.elem_type && box.elem_type != wanted &&
         !(box.items.empty() && box.elem_type->kind == sconce::TypeKind::Any))
-      sconce::libtorch::check_elements(box, wanted);
+      guarded([&] { sconce::libtorch::check_elements(box, wanted); });
     return List<T>(sconce::Ref<sconce::ListBox>(&box));
   }
 };

@@ -362,7 +362,7 @@ struct Object {
 };
 struct Future {
   Future() = delete;
-  void wait() { sconce::libtorch::wait(*reinterpret_cast<sconce::FutureBox*>(this)); }
+  void wait() { value(); }
   bool completed() const { return self().done; }
   IValue value() {
     return detail::guarded([&] {
