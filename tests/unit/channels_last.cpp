@@ -8,15 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "backends/kernels.h"
-
-#ifdef __x86_64__
-namespace sconce::avx2 {
-void add_elementwise(Kernels&);
-void add_reduce(Kernels&);
-void add_nn(Kernels&);
-}  // namespace sconce::avx2
-#endif
+#include "kernel_tables.h"
 
 using namespace sconce;
 
@@ -24,21 +16,7 @@ namespace {
 
 constexpr float kPoison = -12345.0f;
 
-std::vector<const Kernels*> tables() {
-  std::vector<const Kernels*> all{&ref_kernels(), &cpu_kernels()};
-#ifdef __x86_64__
-  static const Kernels middle = [] {
-    Kernels k = ref_kernels();
-    k.name = "cpu-avx2";
-    avx2::add_elementwise(k);
-    avx2::add_reduce(k);
-    avx2::add_nn(k);
-    return k;
-  }();
-  if (!std::strcmp(cpu_kernels().name, "cpu-avx512")) all.push_back(&middle);
-#endif
-  return all;
-}
+using test::tables;
 
 enum class Layout { dense, channels_last, slice };  // slice: of more channels
 // An image [N, C, H, W] of floats, in the middle of poison.

@@ -11,13 +11,18 @@
 namespace sconce {
 
 // Absent where the library was built without them.
-#define SCONCE_TABLE(isa)                                                                     \
-  namespace isa {                                                                             \
-  __attribute__((weak)) void add_elementwise(Kernels&);                                       \
-  __attribute__((weak)) void add_reduce(Kernels&);                                            \
-  __attribute__((weak)) void add_gemm(Kernels&);                                              \
-  __attribute__((weak)) void add_nn(Kernels&);                                                \
-  inline void fill(Kernels& k) { add_elementwise(k), add_reduce(k), add_gemm(k), add_nn(k); } \
+#define SCONCE_TABLE(isa)                                      \
+  namespace isa {                                              \
+  __attribute__((weak)) void add_elementwise(Kernels&);        \
+  __attribute__((weak)) void add_reduce(Kernels&);             \
+  __attribute__((weak)) void add_gemm(Kernels&);               \
+  __attribute__((weak)) void add_nn(Kernels&);                 \
+  __attribute__((weak)) void add_linear(Kernels&);             \
+  __attribute__((weak)) void add_prepared_conv(Kernels&);      \
+  inline void fill(Kernels& k) {                               \
+    add_elementwise(k), add_reduce(k), add_gemm(k), add_nn(k); \
+    add_linear(k), add_prepared_conv(k);                       \
+  }                                                            \
   }
 SCONCE_TABLE(base)
 SCONCE_TABLE(avx2)
@@ -44,6 +49,17 @@ inline std::vector<Kernels> all_tables() {
     add("avx512", avx512::fill);
 #endif
   return r;
+}
+
+// The same, for tests that keep what they point to.
+inline const std::vector<const Kernels*>& tables() {
+  static const std::vector<Kernels> all = all_tables();
+  static const std::vector<const Kernels*> pointers = [] {
+    std::vector<const Kernels*> p;
+    for (const Kernels& k : all) p.push_back(&k);
+    return p;
+  }();
+  return pointers;
 }
 
 // Numbers from -1 to 1, the same ones in every run.

@@ -10,15 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "backends/kernels.h"
-#include "core/thread_pool.h"
-
-#ifdef __x86_64__
-namespace sconce::avx2 {
-void add_linear(Kernels&);
-void add_prepared_conv(Kernels&);
-}  // namespace sconce::avx2
-#endif
+#include "kernel_tables.h"
 
 using namespace sconce;
 
@@ -26,20 +18,7 @@ namespace {
 
 constexpr float kPoison = -12345.0f;
 
-std::vector<const Kernels*> tables() {
-  std::vector<const Kernels*> all{&ref_kernels(), &cpu_kernels()};
-#ifdef __x86_64__
-  static const Kernels middle = [] {
-    Kernels k = ref_kernels();
-    k.name = "cpu-avx2";
-    avx2::add_linear(k);
-    avx2::add_prepared_conv(k);
-    return k;
-  }();
-  if (!std::strcmp(cpu_kernels().name, "cpu-avx512")) all.push_back(&middle);
-#endif
-  return all;
-}
+using test::tables;
 
 struct Numbers {
   uint32_t state = 1;
