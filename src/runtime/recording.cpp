@@ -66,7 +66,7 @@ void Recording::operator_begins(const Operator& op) {
 void Recording::called(const SlotCall& c) {
   if (!given_up_) {
     if (context().device == plan_->device) {
-      if (record(c) && !plan_->device && !made_at_once_.back()) return;
+      if (record(c) && !program_.calls.back().made) return;
     } else {
       pass_by(c);
     }
@@ -77,8 +77,8 @@ void Recording::make_calls() {
   std::vector<unsigned char> args;
   while (made_ < program_.calls.size()) {
     const size_t at = made_++;
-    if (plan_->device || made_at_once_[at]) continue;
     const PlannedCall& c = program_.calls[at];
+    if (c.made) continue;
     args = c.args;
     std::vector<Storage*> written;
     for (size_t i = 0; i < c.views.size(); ++i) {
@@ -221,9 +221,8 @@ bool Recording::record(const SlotCall& c) {
     }
   }
   if (given_up_) return false;
+  call.made = plan_->device || stays_plain;
   program_.calls.push_back(std::move(call));
-  // The host may look at what follows from sizes alone.
-  made_at_once_.push_back(plan_->device || stays_plain);
   return true;
 }
 bool Recording::describe(const IValue& v, Result& r) {

@@ -70,8 +70,7 @@ class Recording final : public Recorder {
 
   std::unique_ptr<ShapePlan> plan_;
   PlannedProgram program_;
-  size_t made_ = 0;                 // calls before this one were made
-  std::vector<bool> made_at_once_;  // of each call
+  size_t made_ = 0;  // calls before this one were made
   std::vector<IValue> kept_;
   bool given_up_ = false;
   std::vector<Life> storages_;

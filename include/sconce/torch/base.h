@@ -185,7 +185,8 @@ using ScalarType = sconce::ScalarType;
   X(int16_t, Short)                                                                              \
   X(int, Int)                                                                                    \
   X(int64_t, Long)                                                                               \
-  X(c10::Half, Half) X(float, Float) X(double, Double) X(c10::complex<float>, ComplexFloat)      \
+  X(c10::Half, Half)                                                                             \
+  X(float, Float) X(double, Double) X(c10::complex<float>, ComplexFloat)                         \
       X(c10::complex<double>, ComplexDouble) X(bool, Bool) X(c10::BFloat16, BFloat16)            \
           X(c10::qint8, QInt8) X(c10::quint8, QUInt8) X(c10::qint32, QInt32) X(uint16_t, UInt16) \
               X(uint32_t, UInt32) X(uint64_t, UInt64)

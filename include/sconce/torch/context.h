@@ -194,7 +194,7 @@ inline void set_default_dtype(caffe2::TypeMeta t) {
 using c10::get_default_dtype;
 
 namespace cuda {
-inline size_t device_count() { return static_cast<size_t>(sconce::cuda_device_count()); }
+inline c10::DeviceIndex device_count() { return c10::cuda::device_count(); }
 inline bool is_available() { return device_count() > 0; }
 // Convolutions have kernels of their own.
 inline bool cudnn_is_available() { return is_available(); }

@@ -144,9 +144,7 @@ Tensor tensor(c10::ArrayRef<T> v, const TensorOptions& options = {}) {
 }
 template <class T, class = std::enable_if_t<std::is_arithmetic<T>::value>>
 Tensor tensor(T v, const TensorOptions& options = {}) {
-  return torch::tensor(v, options.has_dtype()
-                              ? options
-                              : options.dtype(c10::ScalarType(c10::CppTypeToScalarType<T>::value)));
+  return at::tensor(c10::ArrayRef<T>(v), options);
 }
 template <class T>
 Tensor tensor(std::initializer_list<T> v, const TensorOptions& options = {}) {

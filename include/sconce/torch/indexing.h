@@ -10,12 +10,15 @@ struct EllipsisIndexType final {};
 static const EllipsisIndexType Ellipsis{};
 
 struct Slice final {
+  // LibTorch's bounds of what is left out.
+  static constexpr int64_t kMost = (int64_t{1} << 62) - 1;
+
   Slice(std::optional<int64_t> start = std::nullopt, std::optional<int64_t> stop = std::nullopt,
         std::optional<int64_t> step = std::nullopt)
       : step_(step.value_or(1)) {
     if (step_ == 0) throw c10::ValueError("slice step cannot be zero");
-    start_ = start.value_or(step_ < 0 ? INT64_MAX : 0);
-    stop_ = stop.value_or(step_ < 0 ? INT64_MIN : INT64_MAX);
+    start_ = start.value_or(step_ < 0 ? kMost : 0);
+    stop_ = stop.value_or(step_ < 0 ? -kMost - 1 : kMost);
   }
   int64_t start() const { return start_; }
   int64_t stop() const { return stop_; }

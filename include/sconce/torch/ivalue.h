@@ -158,7 +158,9 @@ struct IValue : sconce::IValue {
   std::string tagKind() const;
   TypePtr type() const { return TypePtr(sconce::ivalue_type(*this)); }
   bool is(const IValue& o) const { return sconce::ivalue_is(*this, o); }
-  friend bool operator==(const IValue& a, const IValue& b) { return sconce::ivalue_equal(a, b); }
+  friend bool operator==(const IValue& a, const IValue& b) {
+    return a.tag() == b.tag() && sconce::ivalue_equal(a, b);
+  }
   friend bool operator!=(const IValue& a, const IValue& b) { return !(a == b); }
   friend std::ostream& operator<<(std::ostream& os, const IValue& v) {
     return os << sconce::ivalue_str(v);

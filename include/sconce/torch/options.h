@@ -110,11 +110,12 @@ struct TensorOptions {
 };
 inline std::ostream& operator<<(std::ostream& os, const TensorOptions& o) {
   auto mark = [](bool given) { return given ? "" : " (default)"; };
-  os << "TensorOptions(dtype=" << o.dtype() << mark(o.has_dtype()) << ", device=" << o.device()
-     << mark(o.has_device()) << ", layout=" << o.layout() << mark(o.has_layout())
-     << ", requires_grad=" << (o.requires_grad() ? "true" : "false") << mark(o.has_requires_grad())
-     << ", pinned_memory=" << (o.pinned_memory() ? "true" : "false") << mark(o.has_pinned_memory())
-     << ", memory_format=";
+  // LibTorch leaves the stream so.
+  os << std::boolalpha << "TensorOptions(dtype=" << o.dtype() << mark(o.has_dtype())
+     << ", device=" << o.device() << mark(o.has_device()) << ", layout=" << o.layout()
+     << mark(o.has_layout()) << ", requires_grad=" << o.requires_grad()
+     << mark(o.has_requires_grad()) << ", pinned_memory=" << o.pinned_memory()
+     << mark(o.has_pinned_memory()) << ", memory_format=";
   if (o.has_memory_format())
     os << *o.memory_format_opt();
   else

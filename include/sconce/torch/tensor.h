@@ -313,6 +313,9 @@ class Tensor : public TensorBase {
   T* data() const {
     return data_ptr<T>();
   }
+  // By hand in LibTorch: a plain int is a dimension, not a bool.
+  Tensor var(int dim) const { return var(c10::IntArrayRef{dim}); }
+  Tensor std(int dim) const { return std(c10::IntArrayRef{dim}); }
   Tensor variable_data() const { return detach(); }
   Tensor tensor_data() const { return detach(); }
   template <class T>

@@ -65,6 +65,7 @@ struct PlannedCall {
   uint32_t written = 0;                // bit i: view i is written
   std::vector<unsigned char> args;     // the views in it say nothing, `views` do
   std::vector<PlannedView> views;
+  bool made = false;  // when it was recorded: the host may look at what follows from sizes alone
   bool plain_input = false;  // a prepared convolution that takes its picture in the dims' order too
 
   template <class A>
