@@ -12,10 +12,10 @@ bool packed_weight_holds(const PackedWeight& w, bool trusted) {
 }
 
 std::shared_ptr<unsigned char> PackedWeights::allocate(size_t nbytes) {
-  constexpr size_t kBlock = size_t{16} << 20;
+  constexpr size_t kFirst = size_t{64} << 10, kMost = size_t{16} << 20;
   if (!block_ || block_size_ - used_ < nbytes) {
-    // Addresses of a block that nobody writes cost nothing.
-    block_size_ = std::max(kBlock, nbytes);
+    // Each is twice as large as the one before, so that a small network takes little room.
+    block_size_ = std::max(nbytes, block_ ? std::min(2 * block_size_, kMost) : kFirst);
     block_ = allocate_pages(block_size_);
     used_ = 0;
   }
