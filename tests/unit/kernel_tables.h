@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The kernel tables of every instruction set that this machine has, and tensors to call them with.
 #pragma once
+#include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -60,6 +62,27 @@ inline const std::vector<const Kernels*>& tables() {
     return p;
   }();
   return pointers;
+}
+
+// What a prepared call makes of a sum x, in double.
+inline double epilogue(const Epilogue& e, double x, double residual) {
+  if (!e.residual_last) x += residual;
+  switch (e.act) {
+    case Activation::none: break;
+    case Activation::relu: x = x < 0 ? 0 : x; break;
+    case Activation::clamp: x = x < e.p ? e.p : x > e.q ? e.q : x; break;
+    case Activation::leaky_relu: x = x > 0 ? x : x * e.p; break;
+    case Activation::sigmoid: x = 1 / (1 + std::exp(-x)); break;
+    case Activation::silu: x = x / (1 + std::exp(-x)); break;
+    case Activation::tanh: x = std::tanh(x); break;
+    case Activation::gelu: x = x * 0.5 * (1 + std::erf(x * std::sqrt(0.5))); break;
+    case Activation::gelu_tanh:
+      x = 0.5 * x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
+      break;
+    case Activation::hardswish: x = x * std::min(std::max(x + 3, 0.0), 6.0) / 6; break;
+    case Activation::hardsigmoid: x = std::min(std::max(x + 3, 0.0), 6.0) / 6; break;
+  }
+  return e.residual_last ? x + residual : x;
 }
 
 // Numbers from -1 to 1, the same ones in every run.

@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "backends/kernels.h"
-#include "runtime/lowering/lower.h"
+#include "planned_net.h"
 #include "sconce/sconce.h"
 
 using namespace sconce;
@@ -19,39 +19,17 @@ Tensor noise(IntArrayRef sizes, float scale) {
   return t;
 }
 
-// fixtures/state.pt as a module with five tensors to be weights: w, b, buf, h, z.
-struct Net {
-  Module planned, plain;
-  std::string text;  // the calls of the last recording, lowered
-
-  explicit Net(const std::string& method) {
-    LoadOptions interpret;
-    interpret.mode = Mode::Interpret;
-    const std::string file = std::string(SCONCE_FIXTURES) + "/state.pt";
-    planned = load(file);
-    plain = load(file, interpret);
-    for (Module* m : {&planned, &plain}) m->define(method);
-  }
+struct Net : test::PlannedNet {
+  using PlannedNet::PlannedNet;
   Net& with(const char* name, const Tensor& t) {
-    planned.setattr(name, t.clone());
-    plain.setattr(name, t.clone());
+    PlannedNet::with(name, t);
     return *this;
   }
-  // Four calls: recorded, replayed, replayed; each is what the interpreter says.
   void check(const std::vector<Tensor>& inputs, double tolerance = 2e-5) {
-    observe_plans([this](const std::string&, const std::string& after) { text = after; });
-    for (int call = 0; call < 4; ++call) {
-      auto copies = [&] {
-        std::vector<IValue> v;
-        for (const Tensor& t : inputs) v.emplace_back(t.clone());
-        return v;
-      };
-      std::vector<IValue> given = copies(), expected = copies();
-      const IValue got = planned.run_method("net", given), want = plain.run_method("net", expected);
+    each_call(4, inputs, [&](const IValue& got, const IValue& want) {
       same(got, want, tolerance);
-      for (size_t i = 0; i < given.size(); ++i) same(given[i], expected[i], tolerance);
-    }
-    observe_plans({});
+      return true;
+    });
   }
   bool has(const std::string& call) const {
     return text.find("\n" + call + " ") != std::string::npos || text.rfind(call + " ", 0) == 0;

@@ -9,7 +9,7 @@
 #include <sstream>
 
 #include "backends/kernels.h"
-#include "runtime/lowering/lower.h"
+#include "planned_net.h"
 #include "sconce/sconce.h"
 
 using namespace sconce;
@@ -36,40 +36,15 @@ bool same_bits(const IValue& a, const IValue& b) {
   return true;
 }
 
-// The method `net`, in a module with plans and in one without.
-struct Net {
-  Module planned, plain;
-  std::string before, text;  // the calls of the last recording
-
-  explicit Net(const std::string& method) {
-    LoadOptions interpret;
-    interpret.mode = Mode::Interpret;
-    const std::string file = std::string(SCONCE_FIXTURES) + "/state.pt";
-    planned = load(file);
-    plain = load(file, interpret);
-    for (Module* m : {&planned, &plain}) m->define(method);
-  }
+struct Net : test::PlannedNet {
+  using PlannedNet::PlannedNet;
   Net& with(const char* name, const Tensor& t) {
-    planned.setattr(name, t.clone());
-    plain.setattr(name, t.clone());
+    PlannedNet::with(name, t);
     return *this;
   }
-  // Recorded and replayed: answers and inputs are as the interpreter leaves them.
   bool check(const std::vector<Tensor>& inputs) {
-    observe_plans([this](const std::string& b, const std::string& a) { before = b, text = a; });
-    bool same = true;
-    for (int call = 0; call < 3 && same; ++call) {
-      auto copies = [&] {
-        std::vector<IValue> v;
-        for (const Tensor& t : inputs) v.emplace_back(t.clone());
-        return v;
-      };
-      std::vector<IValue> given = copies(), expected = copies();
-      same = same_bits(planned.run_method("net", given), plain.run_method("net", expected));
-      for (size_t i = 0; i < given.size(); ++i) same = same && same_bits(given[i], expected[i]);
-    }
-    observe_plans({});
-    return same;
+    return each_call(3, inputs,
+                     [](const IValue& got, const IValue& want) { return same_bits(got, want); });
   }
   int count(const std::string& call) const {
     std::istringstream lines(text);

@@ -38,26 +38,6 @@ std::vector<float> numbers(int64_t n, uint32_t seed) {
   return v;
 }
 
-double apply(const Epilogue& e, double x, double residual) {
-  if (!e.residual_last) x += residual;
-  switch (e.act) {
-    case Activation::relu: x = x < 0 ? 0 : x; break;
-    case Activation::clamp: x = x < e.p ? e.p : x > e.q ? e.q : x; break;
-    case Activation::leaky_relu: x = x > 0 ? x : x * e.p; break;
-    case Activation::sigmoid: x = 1 / (1 + std::exp(-x)); break;
-    case Activation::silu: x = x / (1 + std::exp(-x)); break;
-    case Activation::tanh: x = std::tanh(x); break;
-    case Activation::gelu: x = x * 0.5 * (1 + std::erf(x * std::sqrt(0.5))); break;
-    case Activation::gelu_tanh:
-      x = 0.5 * x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
-      break;
-    case Activation::hardswish: x = x * std::min(std::max(x + 3, 0.0), 6.0) / 6; break;
-    case Activation::hardsigmoid: x = std::min(std::max(x + 3, 0.0), 6.0) / 6; break;
-    default: break;
-  }
-  return e.residual_last ? x + residual : x;
-}
-
 struct Result {
   std::vector<float> out;
   std::string wrong;
@@ -112,7 +92,7 @@ Result run(const Kernels& k, const Case& c, float special = 0) {
             }
           const auto at = static_cast<size_t>(((n * oh + y) * ow + x) * O + o + 1);
           const double want =
-              apply(c.then, s, c.residual ? static_cast<double>(residual[at]) : 0.0);
+              test::epilogue(c.then, s, c.residual ? static_cast<double>(residual[at]) : 0.0);
           const float got = r.out[at];
           if (!r.wrong.empty() ||
               (std::isnan(want) ? std::isnan(got)

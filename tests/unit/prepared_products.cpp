@@ -39,25 +39,6 @@ struct Packed {
   float* p;
 };
 
-double apply(const Epilogue& e, double x, double residual) {
-  if (!e.residual_last) x += residual;
-  switch (e.act) {
-    case Activation::none: break;
-    case Activation::relu: x = x < 0 ? 0 : x; break;
-    case Activation::clamp: x = x < e.p ? e.p : x > e.q ? e.q : x; break;
-    case Activation::leaky_relu: x = x > 0 ? x : x * e.p; break;
-    case Activation::sigmoid: x = 1 / (1 + std::exp(-x)); break;
-    case Activation::silu: x = x / (1 + std::exp(-x)); break;
-    case Activation::tanh: x = std::tanh(x); break;
-    case Activation::gelu: x = x * 0.5 * (1 + std::erf(x * std::sqrt(0.5))); break;
-    case Activation::gelu_tanh:
-      x = 0.5 * x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
-      break;
-    case Activation::hardswish: x = x * std::min(std::max(x + 3, 0.0), 6.0) / 6; break;
-    case Activation::hardsigmoid: x = std::min(std::max(x + 3, 0.0), 6.0) / 6; break;
-  }
-  return e.residual_last ? x + residual : x;
-}
 bool exact(Activation a) {
   return a == Activation::none || a == Activation::relu || a == Activation::clamp;
 }
@@ -134,7 +115,8 @@ std::string check_product(const Kernels& kernels, const Product& p) {
              b[static_cast<size_t>(t * b_step[0] + j * b_step[1])];
       wrong.look(
           where, got,
-          apply(p.then, x, args.residual.data ? residual[static_cast<size_t>(i * ldr + j)] : 0),
+          test::epilogue(p.then, x,
+                         args.residual.data ? residual[static_cast<size_t>(i * ldr + j)] : 0),
           exact(p.then.act));
     }
   return wrong.text;
@@ -238,7 +220,7 @@ std::string check_conv(const ConvData& d, const std::vector<float>& got, With wi
           const bool more = with == With::residual || with == With::both || with == With::in_place;
           wrong.look("pixel " + std::to_string(n) + ", " + std::to_string(oy) + ", " +
                          std::to_string(ox) + " channel " + std::to_string(o),
-                     got[at], apply(then, x, more ? d.residual[at] : 0), exact(then.act));
+                     got[at], test::epilogue(then, x, more ? d.residual[at] : 0), exact(then.act));
         }
   return wrong.text;
 }

@@ -57,11 +57,7 @@ class GenericPackedTensorAccessor {
   index_t stride(index_t d) const { return strides_[d]; }
   PtrType data() const { return data_; }
   decltype(auto) operator[](index_t i) const {
-    if constexpr (N == 1)
-      return static_cast<T&>(data_[i * strides_[0]]);
-    else
-      return TensorAccessor<T, N - 1, Traits, index_t>(data_ + i * strides_[0], sizes_ + 1,
-                                                       strides_ + 1);
+    return TensorAccessor<T, N, Traits, index_t>(data_, sizes_, strides_)[i];
   }
 
  private:

@@ -6,12 +6,9 @@
 #include <cmath>
 #include <cstring>
 
-#ifdef __AVX2__
-#include <immintrin.h>
-#endif
-
 #include "backends/cpu/cpu.h"
 #include "backends/cpu/prepared.h"
+#include "backends/cpu/vectors.h"
 #include "core/interrupt.h"
 #include "core/thread_pool.h"
 
@@ -19,8 +16,8 @@ namespace sconce::SCONCE_ISA {
 
 namespace {
 
-using V = typename Vec<float>::type;
-constexpr int64_t L = Vec<float>::lanes;
+using V = Floats;
+constexpr int64_t L = kFloats;
 // Outputs of a tile: rows and columns, and columns where the kernel's size is no constant.
 constexpr int64_t kRows = 2, kColumns = 4, kFlatColumns = 8;
 
@@ -57,22 +54,6 @@ struct Tile {
   bool heavy;
 };
 
-V load(const float* p) { return *reinterpret_cast<const V*>(p); }
-void store(float* p, V v) { *reinterpret_cast<V*>(p) = v; }
-// NaN stays.
-V clamped(V x, V low, V high) {
-#ifdef __AVX512F__
-  constexpr __mmask16 all = 0xffff;  // GCC 12 warns of the forms without a mask
-  return (V)_mm512_maskz_min_ps(all, (__m512)high,
-                                _mm512_maskz_max_ps(all, (__m512)low, (__m512)x));
-#elif defined __AVX2__
-  return (V)_mm256_min_ps((__m256)high, _mm256_max_ps((__m256)low, (__m256)x));
-#else
-  x = x < low ? low : x;
-  return x > high ? high : x;
-#endif
-}
-
 // What becomes of the sums of R x T outputs, for the channels from c on, of which lanes
 // [from, from + count) are wanted.
 template <int R, int T>
@@ -105,7 +86,8 @@ __attribute__((always_inline)) inline void finish(const Tile& a, int64_t c, int6
   } else {
     const V low = V{} + a.low, high = V{} + a.high;
 #pragma GCC unroll 32
-    for (int i = 0; i < R * T; ++i) acc[i / T][i % T] = clamped(acc[i / T][i % T], low, high);
+    for (int i = 0; i < R * T; ++i)
+      acc[i / T][i % T] = at_most(at_least(acc[i / T][i % T], low), high);
   }
   if (a.residual && a.then->residual_last) add_residual();
 #pragma GCC unroll 32

@@ -9,22 +9,16 @@
 #include <cmath>
 #include <cstring>
 
-#ifdef __AVX2__
-#include <immintrin.h>
-#endif
-
 #include "backends/cpu/prepared.h"
+#include "backends/cpu/vectors.h"
 #include "core/thread_pool.h"
 
 namespace sconce::SCONCE_ISA {
 
 namespace {
 
-using V = typename Vec<float>::type;
-constexpr int64_t L = Vec<float>::lanes;
-
-V load(const float* p) { return *reinterpret_cast<const V*>(p); }
-void store(float* p, V v) { *reinterpret_cast<V*>(p) = v; }
+using V = Floats;
+constexpr int64_t L = kFloats;
 
 // Along one dim: `input` evaluates, `output` interpolates; kPoints without the one at infinity.
 template <int M>
@@ -126,19 +120,6 @@ struct Finish {
   Epilogue then;
   const float* bias;
 };
-// NaN stays.
-V clamped(V x, V low, V high) {
-#ifdef __AVX512F__
-  constexpr __mmask16 all = 0xffff;  // GCC 12 warns of the forms without a mask
-  return (V)_mm512_maskz_min_ps(all, (__m512)high,
-                                _mm512_maskz_max_ps(all, (__m512)low, (__m512)x));
-#elif defined __AVX2__
-  return (V)_mm256_min_ps((__m256)high, _mm256_max_ps((__m256)low, (__m256)x));
-#else
-  x = x < low ? low : x;
-  return x > high ? high : x;
-#endif
-}
 
 // from[place * step + c] to rows x columns pixels of the output.
 template <int M>
@@ -178,7 +159,7 @@ void interpolate(const float* from, int64_t step, const Finish& f, int64_t chann
     for (int64_t i = 0; i < rows; ++i)
       for (int64_t j = 0; j < columns; ++j) {
         const int64_t at = i * row + j * channels + c;
-        V x = clamped(load(buf + (i * M + j) * L), low, high);
+        V x = at_most(at_least(load(buf + (i * M + j) * L), low), high);
         if (residual && f.then.residual_last) x += load(residual + at);
         store(out + at, x);
       }

@@ -102,7 +102,7 @@ bool takes_either(const PlannedCall& c) {
 class Layouts {
  public:
   explicit Layouts(PlannedProgram& p)
-      : p_(p), touches_(p.touches()), bases_(p.storages.size()), seen_(p.storages.size()) {}
+      : p_(p), touches_(p), bases_(p.storages.size()), seen_(p.storages.size()) {}
 
   void run() {
     for (PlannedCall& c : p_.calls)
@@ -112,7 +112,7 @@ class Layouts {
     while (!work_.empty()) {
       const uint32_t s = work_.back();
       work_.pop_back();
-      for (uint32_t at : touches_[s])
+      for (uint32_t at : touches_.of(s))
         if (passes_layout_on(p_.calls[at]))
           for (const PlannedView& v : p_.calls[at].views) propose(v);
     }
@@ -136,7 +136,7 @@ class Layouts {
     if (!b) return;  // another view of it may tell
     seen_[s] = true;
     if (b->same_in_both()) return;
-    for (uint32_t at : touches_[s]) {
+    for (uint32_t at : touches_.of(s)) {
       const PlannedCall& c = p_.calls[at];
       for (const PlannedView& w : c.views)
         if (w.place.same_storage(v.place) && !(takes_either(c) && with_channels_last(w, *b)))
@@ -190,7 +190,7 @@ class Layouts {
   }
 
   PlannedProgram& p_;
-  const std::vector<std::vector<uint32_t>> touches_;
+  const Touches touches_;
   std::vector<std::optional<Base>> bases_;
   std::vector<bool> seen_;
   std::vector<uint32_t> work_;

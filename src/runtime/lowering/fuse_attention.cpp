@@ -23,7 +23,7 @@ namespace {
 
 class Attention {
  public:
-  explicit Attention(PlannedProgram& p) : p_(p), touches_(p.touches()) {}
+  explicit Attention(PlannedProgram& p) : p_(p), touches_(p) {}
   void run() {
     if (!context().kernels->attention) return;
     for (size_t i = 0; i < p_.calls.size(); ++i)
@@ -38,7 +38,7 @@ class Attention {
   std::optional<size_t> maker(const PlannedView& v, size_t reader) const {
     if (v.place.kind != Place::Arena) return std::nullopt;
     std::optional<size_t> before;
-    for (uint32_t at : touches_[v.place.index]) {
+    for (uint32_t at : touches_.of(v.place.index)) {
       if (!p_.calls[at].run) continue;
       if (at < reader) before = at;
       // Overwritten by the reader itself, it is another value.
@@ -83,10 +83,8 @@ class Attention {
     // Forward: the product with v.
     const PlannedView& probabilities = sm.views[0];
     if (probabilities.place.kind != Place::Arena) return;
-    const auto& list = touches_[probabilities.place.index];
-    auto next = std::upper_bound(list.begin(), list.end(), static_cast<uint32_t>(softmax));
-    while (next != list.end() && !p_.calls[*next].run) ++next;
-    if (next == list.end()) return;
+    const std::optional<size_t> next = touches_.next(probabilities, softmax);
+    if (!next) return;
     const size_t last = *next;
     const PlannedCall& second = p_.calls[last];
     if (!product(second) || second.as<GemmArgs>().alpha != 1 ||
@@ -154,8 +152,7 @@ class Attention {
       if (fused.views[i].place.same_storage(fused.views[0].place)) return;
     for (size_t k : gone) p_.calls[k] = PlannedCall{};
     p_.calls[last] = std::move(fused);
-    for (const PlannedView& w : p_.calls[last].views)
-      if (w.place.kind == Place::Arena) note_touch(w.place.index, static_cast<uint32_t>(last));
+    touches_.replaced(last);
   }
 
   // The copy that takes all of an attention's result in another order of dims.
@@ -163,13 +160,8 @@ class Attention {
     PlannedCall& c = p_.calls[at];
     const PlannedView out = c.views[0];
     if (out.place.kind != Place::Arena || out.sizes.size() != 3 || !out.contiguous()) return;
-    const auto& list = touches_[out.place.index];
-    auto next = std::upper_bound(list.begin(), list.end(), static_cast<uint32_t>(at));
-    while (next != list.end() && !p_.calls[*next].run) ++next;
-    if (next == list.end() || !p_.calls[*next].is<CopyArgs>()) return;
-    for (auto later = next + 1; later != list.end(); ++later)
-      if (p_.calls[*later].run) return;
-    if (p_.storages[out.place.index].output >= 0) return;
+    const std::optional<size_t> next = touches_.next(out, at);
+    if (!next || !p_.calls[*next].is<CopyArgs>() || !touches_.last(out, *next)) return;
     const size_t copy = *next;
     const PlannedView &to = p_.calls[copy].views[0], &from = p_.calls[copy].views[1];
     if (!same_place(from, out) || from.numel() != out.numel() || to.dtype != out.dtype ||
@@ -196,15 +188,11 @@ class Attention {
     moved.views[0] = direct;
     p_.calls[at] = PlannedCall{};
     p_.calls[copy] = std::move(moved);
-  }
-  void note_touch(uint32_t storage, uint32_t call) {
-    auto& list = touches_[storage];
-    auto it = std::lower_bound(list.begin(), list.end(), call);
-    if (it == list.end() || *it != call) list.insert(it, call);
+    touches_.replaced(copy);
   }
 
   PlannedProgram& p_;
-  std::vector<std::vector<uint32_t>> touches_;
+  Touches touches_;
 };
 
 }  // namespace

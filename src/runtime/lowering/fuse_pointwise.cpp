@@ -161,7 +161,7 @@ struct Program {
 class Chains {
  public:
   explicit Chains(PlannedProgram& p)
-      : p_(p), touches_(p.touches()), forms_(p.calls.size()), group_of_(p.calls.size(), kNone) {}
+      : p_(p), touches_(p), forms_(p.calls.size()), group_of_(p.calls.size(), kNone) {}
 
   void run() {
     for (size_t i = 0; i < p_.calls.size(); ++i) {
@@ -206,7 +206,7 @@ class Chains {
       const PlannedView& v = p_.calls[c].views[i];
       if (v.place.kind != Place::Arena) continue;
       size_t writer = kNone;
-      for (uint32_t t : touches_[v.place.index]) {
+      for (uint32_t t : touches_.of(v.place.index)) {
         if (t >= c) break;
         if (writes(t, v.place)) writer = t;
       }
@@ -376,7 +376,7 @@ class Chains {
     }
     bool outlives(const Place& place) const {
       if (place.kind != Place::Arena || chains_.p_.storages[place.index].output >= 0) return true;
-      const auto& touches = chains_.touches_[place.index];
+      const auto& touches = chains_.touches_.of(place.index);
       for (auto it = touches.rbegin(); it != touches.rend() && *it > calls_.front(); ++it)
         if (!std::binary_search(calls_.begin(), calls_.end(), size_t{*it})) return true;
       return false;
@@ -450,7 +450,7 @@ class Chains {
   }
 
   PlannedProgram& p_;
-  const std::vector<std::vector<uint32_t>> touches_;
+  const Touches touches_;
   std::vector<std::optional<Form>> forms_;
   std::vector<size_t> group_of_;
   std::vector<Group> groups_;

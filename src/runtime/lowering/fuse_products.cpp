@@ -55,8 +55,7 @@ std::optional<Step> activation_of(const UnaryArgs& u) {
 
 class Fusion {
  public:
-  Fusion(PlannedProgram& p, PackedWeights& weights)
-      : p_(p), weights_(weights), touches_(p.touches()) {}
+  Fusion(PlannedProgram& p, PackedWeights& weights) : p_(p), weights_(weights), touches_(p) {}
 
   void run() {
     for (size_t i = 0; i < p_.calls.size(); ++i) {
@@ -262,11 +261,9 @@ class Fusion {
     PlannedCall& product = p_.calls[at];
     const PlannedView result = product.views[0];
     if (result.place.kind != Place::Arena) return std::nullopt;
-    const auto& list = touches_[result.place.index];
-    auto it = std::upper_bound(list.begin(), list.end(), static_cast<uint32_t>(at));
-    while (it != list.end() && !p_.calls[*it].run) ++it;
-    if (it == list.end()) return std::nullopt;
-    const size_t next = *it;
+    const std::optional<size_t> found = touches_.next(result, at);
+    if (!found) return std::nullopt;
+    const size_t next = *found;
     PlannedCall& c = p_.calls[next];
     std::optional<Step> step = step_of(c, result);
     if (!step) return std::nullopt;
@@ -274,12 +271,8 @@ class Fusion {
     const PlannedView& out = c.views[0];
     const bool in_place = out.place == result.place;
     if (!in_place && out.place.same_storage(result.place)) return std::nullopt;
-    if (!in_place) {
-      // Nobody else may need what the product wrote.
-      if (p_.storages[result.place.index].output >= 0) return std::nullopt;
-      for (auto later = it + 1; later != list.end(); ++later)
-        if (p_.calls[*later].run) return std::nullopt;
-    }
+    // Nobody else may need what the product wrote.
+    if (!in_place && !touches_.last(result, next)) return std::nullopt;
     Epilogue& then = product.as<A>().then;
     switch (step->kind) {
       case Step::Activate:
@@ -321,22 +314,14 @@ class Fusion {
     }
     fused.views[0].place = out.place;
     p_.calls[at] = PlannedCall{};
-    // It stands in the list of whatever it reads already, at its old place: later passes count
-    // anew.
     p_.calls[next] = std::move(fused);
-    for (const PlannedView& v : p_.calls[next].views)
-      if (v.place.kind == Place::Arena) note_touch(v.place.index, static_cast<uint32_t>(next));
+    touches_.replaced(next);
     return next;
-  }
-  void note_touch(uint32_t storage, uint32_t call) {
-    auto& list = touches_[storage];
-    auto it = std::lower_bound(list.begin(), list.end(), call);
-    if (it == list.end() || *it != call) list.insert(it, call);
   }
 
   PlannedProgram& p_;
   PackedWeights& weights_;
-  std::vector<std::vector<uint32_t>> touches_;
+  Touches touches_;
 };
 
 }  // namespace

@@ -14,17 +14,26 @@ bool PlannedView::contiguous() const {
   return true;
 }
 
-std::vector<std::vector<uint32_t>> PlannedProgram::touches() const {
-  std::vector<std::vector<uint32_t>> all(storages.size());
-  for (size_t i = 0; i < calls.size(); ++i) {
-    if (!calls[i].run) continue;
-    for (const PlannedView& v : calls[i].views) {
-      if (v.place.kind != Place::Arena) continue;
-      auto& list = all[v.place.index];
-      if (list.empty() || list.back() != i) list.push_back(static_cast<uint32_t>(i));
-    }
+Touches::Touches(const PlannedProgram& p) : p_(p), lists_(p.storages.size()) {
+  for (size_t i = 0; i < p.calls.size(); ++i)
+    if (p.calls[i].run) replaced(i);
+}
+
+void Touches::replaced(size_t at) {
+  const auto call = static_cast<uint32_t>(at);
+  for (const PlannedView& v : p_.calls[at].views) {
+    if (v.place.kind != Place::Arena) continue;
+    auto& list = lists_[v.place.index];
+    auto it = std::lower_bound(list.begin(), list.end(), call);
+    if (it == list.end() || *it != call) list.insert(it, call);
   }
-  return all;
+}
+
+std::optional<size_t> Touches::next(const PlannedView& v, size_t at) const {
+  const auto& list = lists_[v.place.index];
+  auto it = std::upper_bound(list.begin(), list.end(), static_cast<uint32_t>(at));
+  while (it != list.end() && !p_.calls[*it].run) ++it;
+  return it == list.end() ? std::nullopt : std::optional<size_t>(*it);
 }
 
 bool PlannedProgram::operands_change(const PlannedCall& call, size_t from, size_t to) const {

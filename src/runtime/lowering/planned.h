@@ -4,6 +4,7 @@
 // whole: who writes it, who reads it, whether it is part of the answer.
 #pragma once
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -117,13 +118,31 @@ struct PlannedProgram {
     storages.push_back({nbytes});
     return static_cast<uint32_t>(storages.size() - 1);
   }
-  // The calls that touch each storage of the run, in their order.
-  std::vector<std::vector<uint32_t>> touches() const;
   // A call in [from, to) that is still there writes the storage of a view that `call` reads.
   bool operands_change(const PlannedCall& call, size_t from, size_t to) const;
   void drop_removed_calls();
   // One call a line: name, views as place[sizes:strides], written ones first.
   std::string text() const;
+};
+
+// The calls that touch each storage of the run, in their order. Calls that were removed since are
+// passed over.
+class Touches {
+ public:
+  explicit Touches(const PlannedProgram& p);
+  const std::vector<uint32_t>& of(uint32_t storage) const { return lists_[storage]; }
+  // The next call after `at` that touches what v names, a storage of the run.
+  std::optional<size_t> next(const PlannedView& v, size_t at) const;
+  // Nobody needs v's storage after call `at`: it is touched no more, and no part of the answer.
+  bool last(const PlannedView& v, size_t at) const {
+    return p_.storages[v.place.index].output < 0 && !next(v, at);
+  }
+  // Call `at` was replaced by one that touches other storages.
+  void replaced(size_t at);
+
+ private:
+  const PlannedProgram& p_;
+  std::vector<std::vector<uint32_t>> lists_;
 };
 
 }  // namespace sconce

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// A method in a module that runs plans and in one that interprets, called side by side.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "runtime/lowering/lower.h"
+#include "sconce/sconce.h"
+
+namespace sconce::test {
+
+// fixtures/state.pt, with a method `net`; it has five tensors to be weights: w, b, buf, h, z.
+struct PlannedNet {
+  Module planned, plain;
+  std::string before, text;  // the calls of the last recording, as recorded and lowered
+
+  explicit PlannedNet(const std::string& method) {
+    LoadOptions interpret;
+    interpret.mode = Mode::Interpret;
+    const std::string file = std::string(SCONCE_FIXTURES) + "/state.pt";
+    planned = load(file);
+    plain = load(file, interpret);
+    for (Module* m : {&planned, &plain}) m->define(method);
+  }
+  void with(const char* name, const Tensor& t) {
+    planned.setattr(name, t.clone());
+    plain.setattr(name, t.clone());
+  }
+  // The first call is recorded, the others are replayed. same(got, want) is asked of each answer
+  // and of each input as the call left it, until it says no; whether it never did.
+  template <class Same>
+  bool each_call(int calls, const std::vector<Tensor>& inputs, Same same) {
+    observe_plans([this](const std::string& b, const std::string& a) { before = b, text = a; });
+    bool all = true;
+    for (int call = 0; call < calls && all; ++call) {
+      auto copies = [&] {
+        std::vector<IValue> v;
+        for (const Tensor& t : inputs) v.emplace_back(t.clone());
+        return v;
+      };
+      std::vector<IValue> given = copies(), expected = copies();
+      all = same(planned.run_method("net", given), plain.run_method("net", expected));
+      for (size_t i = 0; i < given.size(); ++i) all = all && same(given[i], expected[i]);
+    }
+    observe_plans({});
+    return all;
+  }
+};
+
+}  // namespace sconce::test
