@@ -179,17 +179,14 @@ using quint8 = quantized_integer<1, uint8_t>;
 using qint32 = quantized_integer<2, int32_t>;
 
 using ScalarType = sconce::ScalarType;
-#define SCONCE_TORCH_DTYPES(X)                                                                   \
-  X(uint8_t, Byte)                                                                               \
-  X(int8_t, Char)                                                                                \
-  X(int16_t, Short)                                                                              \
-  X(int, Int)                                                                                    \
-  X(int64_t, Long)                                                                               \
-  X(c10::Half, Half)                                                                             \
-  X(float, Float) X(double, Double) X(c10::complex<float>, ComplexFloat)                         \
-      X(c10::complex<double>, ComplexDouble) X(bool, Bool) X(c10::BFloat16, BFloat16)            \
-          X(c10::qint8, QInt8) X(c10::quint8, QUInt8) X(c10::qint32, QInt32) X(uint16_t, UInt16) \
-              X(uint32_t, UInt32) X(uint64_t, UInt64)
+// clang-format off
+#define SCONCE_TORCH_DTYPES(X) \
+  X(uint8_t, Byte) X(int8_t, Char) X(int16_t, Short) X(int, Int) X(int64_t, Long) \
+  X(c10::Half, Half) X(float, Float) X(double, Double) X(c10::complex<float>, ComplexFloat) \
+  X(c10::complex<double>, ComplexDouble) X(bool, Bool) X(c10::BFloat16, BFloat16) \
+  X(c10::qint8, QInt8) X(c10::quint8, QUInt8) X(c10::qint32, QInt32) X(uint16_t, UInt16) \
+  X(uint32_t, UInt32) X(uint64_t, UInt64)
+// clang-format on
 #define SCONCE_TORCH_CONSTANT(T, Name) constexpr ScalarType k##Name = ScalarType::Name;
 SCONCE_TORCH_DTYPES(SCONCE_TORCH_CONSTANT)
 #undef SCONCE_TORCH_CONSTANT

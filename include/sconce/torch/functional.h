@@ -8,16 +8,15 @@ namespace torch {
 
 // Names of modes; each is of a type of its own.
 namespace enumtype {
-#define SCONCE_TORCH_MODES(X)                                                                     \
-  X(Linear, "linear")                                                                             \
-  X(Constant, "constant")                                                                         \
-  X(Reflect, "reflect")                                                                           \
-  X(Replicate, "replicate")                                                                       \
-  X(Circular, "circular") X(Nearest, "nearest") X(Bilinear, "bilinear") X(Bicubic, "bicubic")     \
-      X(Trilinear, "trilinear") X(Area, "area") X(NearestExact, "nearest-exact") X(Sum, "sum")    \
-          X(Mean, "mean") X(Max, "max") X(None, "none") X(BatchMean, "batchmean")                 \
-              X(Zeros, "zeros") X(Border, "border") X(Reflection, "reflection") X(Valid, "valid") \
-                  X(Same, "same")
+// clang-format off
+#define SCONCE_TORCH_MODES(X) \
+  X(Linear, "linear") X(Constant, "constant") X(Reflect, "reflect") \
+  X(Replicate, "replicate") X(Circular, "circular") X(Nearest, "nearest") \
+  X(Bilinear, "bilinear") X(Bicubic, "bicubic") X(Trilinear, "trilinear") X(Area, "area") \
+  X(NearestExact, "nearest-exact") X(Sum, "sum") X(Mean, "mean") X(Max, "max") \
+  X(None, "none") X(BatchMean, "batchmean") X(Zeros, "zeros") X(Border, "border") \
+  X(Reflection, "reflection") X(Valid, "valid") X(Same, "same")
+// clang-format on
 #define X(name, text)                          \
   struct k##name {                             \
     static constexpr const char* value = text; \
