@@ -8,6 +8,8 @@
 
 The page docs/python.md of the project tells the rest.
 """
+from __future__ import annotations
+
 import os as _os
 
 from . import _sconce
@@ -16,6 +18,15 @@ from ._errors import (ArgumentError, Error, FormatError, LimitError, MissingOp, 
 from ._sconce import (Cancel, Enum, Future, Limits, Method, Module, Object, Opaque, Tensor, load_values, manual_seed)
 from ._values import Device
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import typing
+
+    from . import passes
+    from ._bench import bench
+    from ._verify import verify
+    from .passes import Graph
+
 __version__ = _sconce.__version__
 __all__ = [
     "ArgumentError", "Cancel", "Device", "Enum", "Error", "FormatError", "Future", "Graph", "LimitError", "Limits",
@@ -23,17 +34,14 @@ __all__ = [
     "ScriptError", "Tensor", "bench", "compile", "load", "load_values", "manual_seed", "passes", "verify",
 ]
 
-# What the extension defines is the package's.
-for _name in ("Cancel", "Enum", "Future", "Limits", "Method", "Module", "Object", "Opaque", "Tensor"):
-    globals()[_name].__module__ = "sconce"
-del _name
-
 _SYS_STDOUT = object()
 
 
-def load(source, *, device=None, mode="optimized", num_threads=1, limits=None, allowed_ops=(), denied_ops=(),
-         allow_setstate=True, map_file=False, strict_device=False, returns="auto", stdout=_SYS_STDOUT,
-         extra_files=None):
+def load(source: str | _os.PathLike | bytes | typing.BinaryIO, *, device: str | None = None, mode: str = "optimized",
+         num_threads: int = 1, limits: Limits | dict | str | None = None, allowed_ops: typing.Sequence[str] = (),
+         denied_ops: typing.Sequence[str] = (), allow_setstate: bool = True, map_file: bool = False,
+         strict_device: bool = False, returns: str = "auto", stdout: typing.Any = _SYS_STDOUT,
+         extra_files: dict[str, bytes] | None = None) -> Module:
     """Loads an archive: a path, its bytes, or an open binary file.
 
     device: where the module goes ("cuda:0"); None: where the archive's tensors were, if that device is there.
@@ -64,7 +72,8 @@ def load(source, *, device=None, mode="optimized", num_threads=1, limits=None, a
     return _load(source, options, stdout, extra_files, False)
 
 
-def compile(source, *, mode="optimized", num_threads=1, limits=None, returns="auto", stdout=_SYS_STDOUT):
+def compile(source: str, *, mode: str = "optimized", num_threads: int = 1, limits: Limits | dict | str | None = None,
+            returns: str = "auto", stdout: typing.Any = _SYS_STDOUT) -> Module:
     """Functions from TorchScript source text: methods of the module by their names.
 
     >>> m = sconce.compile('''
@@ -86,11 +95,9 @@ def _limits(limits):
 
 
 def _load(source, options, stdout, extra, is_text):
-    if stdout is _SYS_STDOUT:
-        return _sconce._load(source=source, recipe=(source, options, is_text), out=_SysStdout, extra=extra,
-                             is_text=is_text, **options)
-    return _sconce._load(source=source, recipe=(source, options, is_text), out=stdout, extra=extra, is_text=is_text,
-                         **options)
+    out = _SysStdout if stdout is _SYS_STDOUT else stdout
+    recipe = source if isinstance(source, str) else None, options, is_text
+    return _sconce._load(source=source, recipe=recipe, out=out, extra=extra, is_text=is_text, **options)
 
 
 class _SysStdout:
@@ -105,52 +112,6 @@ class _SysStdout:
 
 def _reload(source, options, is_text):
     return _load(source, options, _SYS_STDOUT, None, is_text)
-
-
-def _reduce_module(m):
-    recipe = m._recipe
-    if recipe is None:
-        # A module that was changed, or came of another, is its archive.
-        options = dict(m._last_recipe[1], device=None, map_file=False)
-        recipe = (m.save(), options, False)
-    source, options, is_text = recipe
-    if isinstance(source, str) and not is_text:
-        source = _os.path.abspath(source)
-    return _reload, (source, options, is_text)
-
-
-def _save(self, path=None, *, extra_files=None, strip_debug=False, dedupe=False, device=None):
-    """Writes an archive that PyTorch loads and runs; without a path returns its bytes. extra_files: a dict of bytes
-    or texts for records under extra/."""
-    if extra_files is not None:
-        extra_files = {k: v.encode() if isinstance(v, str) else bytes(v) for k, v in extra_files.items()}
-    return self._save(None if path is None else _os.fspath(path), extra_files, strip_debug, dedupe, device)
-
-
-def _graph(self):
-    """The graph of forward; str() of it is what PyTorch prints."""
-    return self.graph_for()
-
-
-def _inlined_graph(self):
-    """The graph of forward with all calls inlined."""
-    return self.graph_for(inlined=True)
-
-
-def _graph_for(self, method="forward", *, inlined=False, passes=""):
-    """The graph of a method; passes: a pipeline that is run on it first ("inline,dce")."""
-    from .passes import Graph
-    if inlined and passes:
-        passes = "inline," + passes
-        inlined = False
-    return Graph(self._graph_text(method, inlined, passes))
-
-
-Module.save = _save
-Module.graph = property(_graph)
-Module.inlined_graph = property(_inlined_graph)
-Module.graph_for = _graph_for
-Module.__reduce__ = _reduce_module
 
 
 def __getattr__(name):

@@ -24,7 +24,12 @@ class Error(RuntimeError):
         """Where in the model's Python it happened, as "model.py:12"; empty where that isn't known."""
         import re
         places = re.findall(r'^  File "(.*)", line (\d+)', self.trace, re.M)
-        return ":".join(places[-1]) if places else ""
+        if not places:
+            return ""
+        file, line = places[-1]
+        while file.startswith("./"):
+            file = file[2:]
+        return f"{file}:{line}"
 
 
 class FormatError(Error, ValueError):

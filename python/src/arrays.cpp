@@ -362,6 +362,10 @@ bool tensor_from(nb::handle o, Tensor& out, Incoming& in) {
   if (PyObject_CheckBuffer(o.ptr()) && !PyBytes_Check(o.ptr())) {
     std::shared_ptr<LentBuffer> lent;
     if (get_buffer(o, lent)) {
+      // Dates of NumPy show their bytes alone.
+      if (lent->view.format && !std::strcmp(lent->view.format, "B") && nb::hasattr(o, "dtype") &&
+          nb::cast<Py_ssize_t>(o.attr("dtype").attr("itemsize")) != lent->view.itemsize)
+        raise<Error>("an array of ", nb::str(o.attr("dtype")).c_str(), " is no tensor");
       out = tensor_of_buffer(std::move(lent), nullptr, in);
     } else {
       // A dtype that came to NumPy later: its name tells, and its bits can be seen as integers.

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A call of a method: arguments by their declared types, the run without the interpreter's lock,
 // the answer.
-#include <optional>
-
 #include "gil.h"
 #include "module.h"
 
@@ -95,24 +93,23 @@ nb::object call_method(const Module& m, const std::shared_ptr<Loaded>& loaded,
   IValue result;
   {
     Arguments a = arguments(info, args, kwargs, in);
-    std::optional<Limits> limits;
-    std::optional<InterruptScope> interrupt;
     if (info.hooks) {
       Released released;
       result = m(std::move(a.positional));
+    } else if (!given && !loaded->options.limits.any()) {
+      Released released;
+      result = a.named.empty() ? m.run_method(info.name, std::move(a.positional))
+                               : m.run_method(info.name, std::move(a.positional), a.named);
     } else {
-      limits.emplace(given ? *given : loaded->options.limits);
+      Limits limits = given ? *given : loaded->options.limits;
       // The module's account of memory goes on, unless the call has one of its own.
-      if (!given) limits->memory = 0;
-      interrupt.emplace(*limits);
+      if (!given) limits.memory = 0;
+      InterruptScope interrupt(limits);
       try {
         Released released;
-        result = m.run_method(info.name, std::move(a.positional), a.named, *limits);
+        result = m.run_method(info.name, std::move(a.positional), a.named, limits);
       } catch (const LimitError&) {
-        if (!interrupt->pressed()) throw;
-        limits->cancel->store(false);
-        interrupt.reset();
-        if (PyErr_CheckSignals() != 0) throw nb::python_error();
+        if (interrupt.pressed()) interrupt.raise_python();
         throw;
       }
     }

@@ -80,6 +80,14 @@ void bind_values(nb::module_& m) {
       });
   m.def("manual_seed", [](uint64_t seed) { manual_seed(seed); }, nb::arg("seed"),
         "Seeds the random numbers of models that are given no generator.");
+  m.def("_deep_copy", [](nb::handle o) {
+    // What shares memory shares it in the copy.
+    HoldsLock holds;
+    Incoming in;
+    Outgoing out;
+    out.returns = Returns::Tensor;
+    return to_python(libtorch::deep_copy(from_python(o, nullptr, in)), out);
+  });
   m.def("_round_trip", [](nb::handle o) {
     // For tests: into a value of the library and back.
     HoldsLock holds;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ctrl-C while a model runs. Python's own handler of the signal only notes it, and Python looks at
+// Ctrl-C while a model runs under limits. Python's own handler of the signal only notes it, and Python looks at
 // the note when the call is over; so for the time of a call on the main thread a handler stands
 // before it that ends the call too.
 #include <signal.h>
@@ -56,6 +56,11 @@ InterruptScope::~InterruptScope() {
   if (!active_) return;
   g_flag.store(before_);
   if (!before_) sigaction(SIGINT, &g_before, nullptr);
+}
+
+void InterruptScope::raise_python() {
+  flag_->store(false);
+  if (PyErr_CheckSignals() != 0) throw nb::python_error();
 }
 
 }  // namespace sconce::python

@@ -6,7 +6,9 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/vector.h>
 
+#include <chrono>
 #include <sstream>
+#include <thread>
 
 #include "gil.h"
 
@@ -74,21 +76,21 @@ template <class F>
 PyModule loaded_with(const std::shared_ptr<Loaded>& l, F load) {
   PyModule m;
   m.loaded = l;
-  Limits& limits = l->options.limits;
-  const bool own = !limits.cancel;
-  {
-    InterruptScope interrupt(limits);
+  const Limits limits = l->options.limits;
+  if (limits.any()) {
+    InterruptScope interrupt(l->options.limits);
     try {
       Released released;
       m.module = load();
     } catch (const LimitError&) {
-      if (!interrupt.pressed()) throw;
-      limits.cancel->store(false);
-      if (PyErr_CheckSignals() != 0) throw nb::python_error();
+      if (interrupt.pressed()) interrupt.raise_python();
       throw;
     }
+    l->options.limits = limits;
+  } else {
+    Released released;
+    m.module = load();
   }
-  if (own) limits.cancel = nullptr;
   return m;
 }
 
@@ -153,7 +155,7 @@ nb::object get(PyModule& self, const std::string& name) {
       (self.module.class_name() + " has no attribute or method '" + name + "'").c_str());
 }
 
-void set(PyModule& self, const std::string& name, nb::handle value) {
+void set_attribute(PyModule& self, const std::string& name, nb::handle value) {
   if (!self.module.hasattr(name))
     throw nb::attribute_error((self.module.class_name() + " has no attribute '" + name +
                                "': attributes can't be added")
@@ -173,6 +175,14 @@ void set(PyModule& self, const std::string& name, nb::handle value) {
   self.changed = true;
   Released released;
   self.module.setattr(name, std::move(v));
+}
+
+// m.name = value: properties of this class come first.
+void set(nb::handle self, const std::string& name, nb::handle value) {
+  if (!nb::hasattr(nb::type<PyModule>(), name.c_str()))
+    set_attribute(nb::cast<PyModule&>(self), name, value);
+  else if (PyObject_GenericSetAttr(self.ptr(), nb::str(name.c_str()).ptr(), value.ptr()) < 0)
+    throw nb::python_error();
 }
 
 nb::dict named(const PyModule& self, const std::vector<Named<Tensor>>& tensors) {
@@ -197,6 +207,32 @@ SaveOptions save_options(const std::optional<std::map<std::string, nb::bytes>>& 
   if (extra)
     for (auto& [name, bytes] : *extra) o.extra_files[name] = std::string(bytes.c_str(), bytes.size());
   return o;
+}
+
+// A function of sconce/_module.py.
+nb::object python_part(const char* name) {
+  return nb::module_::import_("sconce._module").attr(name);
+}
+
+// The time of calls by the library alone, on as many threads, for comparisons with calls by Python.
+double time_calls(PyModule& self, const std::string& method, nb::args args, int calls,
+                  int threads) {
+  HoldsLock holds;
+  Incoming in;
+  const auto info = self.method(method);
+  std::vector<IValue> inputs;
+  for (size_t i = 0; i < args.size(); ++i)
+    inputs.push_back(from_python(args[i], info->signature.arguments.at(i + info->first).type, in));
+  Released released;
+  auto run = [&] {
+    for (int i = 0; i < calls; ++i) (void)self.module.run_method(method, inputs);
+  };
+  const auto begin = std::chrono::steady_clock::now();
+  std::vector<std::thread> others;
+  for (int i = 1; i < threads; ++i) others.emplace_back(run);
+  run();
+  for (std::thread& t : others) t.join();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
 std::string summary(PyModule& self) {
@@ -380,7 +416,7 @@ void bind_module(nb::module_& m) {
       .def("attr", &attribute, nb::arg("name"),
            nb::sig("def attr(self, name: str) -> typing.Any"),
            "An attribute: tensors as read-only arrays over the module's memory.")
-      .def("setattr", &set, nb::arg("name"), nb::arg("value").none(),
+      .def("setattr", &set_attribute, nb::arg("name"), nb::arg("value").none(),
            nb::sig("def setattr(self, name: str, value: typing.Any) -> None"),
            "Sets an attribute, as m.name = value does.")
       .def("hasattr", [](const PyModule& s, const std::string& n) { return s.module.hasattr(n); },
@@ -512,6 +548,37 @@ void bind_module(nb::module_& m) {
            },
            nb::sig("def attributes(self) -> dict[str, typing.Any]"))
       .def(
+          "save",
+          [](nb::handle self, nb::args args, nb::kwargs kwargs) {
+            return python_part("save")(self, *args, **kwargs);
+          },
+          nb::sig("def save(self, path: str | os.PathLike | None = None, *, extra_files: "
+                  "typing.Mapping[str, bytes | str] | None = None, strip_debug: bool = False, "
+                  "dedupe: bool = False, device: str | None = None) -> bytes | None"),
+          "Writes an archive that PyTorch loads and runs; without a path returns its bytes. "
+          "extra_files: for records under extra/.")
+      .def_prop_ro(
+          "graph", [](nb::handle self) { return python_part("graph_for")(self); },
+          nb::sig("def graph(self) -> sconce.passes.Graph"),
+          "The graph of forward; str() of it is what PyTorch prints.")
+      .def_prop_ro(
+          "inlined_graph",
+          [](nb::handle self) {
+            return python_part("graph_for")(self, nb::arg("inlined") = true);
+          },
+          nb::sig("def inlined_graph(self) -> sconce.passes.Graph"),
+          "The graph of forward with all calls inlined.")
+      .def(
+          "graph_for",
+          [](nb::handle self, nb::args args, nb::kwargs kwargs) {
+            return python_part("graph_for")(self, *args, **kwargs);
+          },
+          nb::sig("def graph_for(self, method: str = 'forward', *, inlined: bool = False, passes: "
+                  "str = '') -> sconce.passes.Graph"),
+          "The graph of a method; passes: a pipeline that is run on it first ('inline,dce').")
+      .def("__reduce__", [](nb::handle self) { return python_part("reduce")(self); },
+           nb::sig("def __reduce__(self) -> tuple"))
+      .def(
           "_save",
           [](PyModule& s, nb::object path, const std::optional<std::map<std::string, nb::bytes>>& extra,
              bool strip_debug, bool dedupe, const std::optional<std::string>& device) -> nb::object {
@@ -536,6 +603,11 @@ void bind_module(nb::module_& m) {
                return inlined ? s.module.inlined_graph_text(method)
                               : s.module.graph_text(method, passes);
              });
+           })
+      .def("_time_calls",
+           [](PyModule& s, const std::string& method, nb::args args, nb::kwargs o) {
+             return time_calls(s, method, args, nb::cast<int>(o["calls"]),
+                               nb::cast<int>(o["threads"]));
            })
       .def("plan_text",
            [](PyModule& s, const std::string& method) {

@@ -79,14 +79,15 @@ nb::object call_method(const Module& m, const std::shared_ptr<Loaded>& loaded,
                        const MethodInfo& info, const Limits* limits, nb::args args,
                        nb::kwargs kwargs);
 
-// Ends what a call runs when Ctrl-C is pressed; only on the main thread.
+// Ends what runs under the limits when Ctrl-C is pressed; only on the main thread.
 class InterruptScope {
  public:
   explicit InterruptScope(Limits& limits);
   ~InterruptScope();
   InterruptScope(const InterruptScope&) = delete;
-  bool active() const { return active_; }
   bool pressed() const { return active_ && flag_->load(); }
+  // What Python's handler of the signal raises, if it raises.
+  void raise_python();
 
  private:
   bool active_ = false;

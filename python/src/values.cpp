@@ -251,7 +251,10 @@ IValue union_of(nb::handle o, TypePtr t, Incoming& in) {
 }  // namespace
 
 std::string kind_of(nb::handle o) {
-  return o.is_none() ? "None" : nb::type_name(o.type()).c_str();
+  if (o.is_none()) return "None";
+  const std::string name = nb::cast<std::string>(nb::str(o.type().attr("__qualname__"))),
+                    module = nb::cast<std::string>(nb::str(o.type().attr("__module__")));
+  return module == "builtins" ? name : module + "." + name;
 }
 
 IValue from_python(nb::handle o, TypePtr t, Incoming& in) {
