@@ -481,8 +481,11 @@ bool dtype_from(nb::handle o, ScalarType& out) {
   else if (Torch* torch = torch_of_process(false);
            torch && PyObject_IsInstance(o.ptr(), torch->dtype_type.ptr()) == 1)
     name = nb::cast<std::string>(nb::str(o)).substr(6);  // "torch.float32"
+  else if (PyType_Check(o.ptr()) && nb::cast<std::string>(nb::str(o.attr("__module__"))) == "numpy")
+    name = nb::cast<std::string>(nb::str(o.attr("__name__")));  // numpy.float32
   else
     return false;
+  if (!name.empty() && name.back() == '_') name.pop_back();  // bool_, of NumPy 1
   for (int i = 0; i <= static_cast<int>(ScalarType::UInt64); ++i) {
     out = static_cast<ScalarType>(i);
     if (element_size(out) && name == dtype_name(out)) return true;

@@ -16,7 +16,10 @@ std::thread::id g_main;
 std::atomic<std::atomic<bool>*> g_flag{nullptr};
 struct sigaction g_before;  // the handler that stood there; set while g_flag is
 
+std::atomic<bool> g_pressed{false};
+
 extern "C" void end_call(int signal) {
+  g_pressed.store(true);
   if (std::atomic<bool>* flag = g_flag.load()) flag->store(true);
   if (!(g_before.sa_flags & SA_SIGINFO) && g_before.sa_handler != SIG_DFL &&
       g_before.sa_handler != SIG_IGN)
@@ -49,6 +52,7 @@ InterruptScope::InterruptScope(Limits& limits) {
     }
   }
   active_ = true;
+  g_pressed.store(false);
   g_flag.store(flag_.get());
 }
 
@@ -58,6 +62,7 @@ InterruptScope::~InterruptScope() {
   if (!before_) sigaction(SIGINT, &g_before, nullptr);
 }
 
+bool InterruptScope::pressed() const { return active_ && g_pressed.load(); }
 void InterruptScope::raise_python() {
   flag_->store(false);
   if (PyErr_CheckSignals() != 0) throw nb::python_error();

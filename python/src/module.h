@@ -85,7 +85,7 @@ class InterruptScope {
   explicit InterruptScope(Limits& limits);
   ~InterruptScope();
   InterruptScope(const InterruptScope&) = delete;
-  bool pressed() const { return active_ && flag_->load(); }
+  bool pressed() const;
   // What Python's handler of the signal raises, if it raises.
   void raise_python();
 

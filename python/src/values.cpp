@@ -116,7 +116,7 @@ IValue list_of(nb::handle o, TypePtr elem, Incoming& in) {
     }
     if (!elem) common = join(common, list->items.back());
   }
-  if (!elem) list->elem_type = common;
+  if (!elem) list->elem_type = common ? common : types::any();
   return IValue(list);
 }
 
@@ -137,8 +137,8 @@ IValue dict_of(nb::handle o, TypePtr key, TypePtr value, Incoming& in) {
       raise<ArgumentError>("[", nb::repr(k).c_str(), "] ", e.what());
     }
   }
-  if (!key) dict->key_type = keys;
-  if (!value) dict->value_type = values;
+  if (!key) dict->key_type = keys ? keys : types::any();
+  if (!value) dict->value_type = values ? values : types::any();
   return IValue(dict);
 }
 

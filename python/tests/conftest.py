@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
+import os
 import pathlib
 
 import numpy as np
 import pytest
 import sconce
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+# The repository; the tests may have been copied out of it, so that they see the installed package alone.
+ROOT = pathlib.Path(os.environ.get("SCONCE_ROOT") or pathlib.Path(__file__).resolve().parents[2])
 
 SOURCE = '''
 def same(x: Tensor) -> Tensor:

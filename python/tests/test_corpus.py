@@ -2,7 +2,6 @@
 """Recorded cases through Python, and the doctests."""
 import doctest
 import importlib
-import pathlib
 import shutil
 
 import numpy as np
@@ -38,19 +37,18 @@ def test_differences(a, e):
     assert not difference(a, held(a), Tolerance("exact")) and not difference(e, held(e), Tolerance("exact"))
 
 
-def test_doctests():
-    root = pathlib.Path(__file__).resolve().parents[2]
-    globs = {"np": np, "sconce": sconce, "fixtures": str(root / "fixtures")}
-    page = doctest.testfile(str(root / "docs" / "python.md"), module_relative=False, globs=dict(globs))
+def test_doctests(fixtures):
+    globs = {"np": np, "sconce": sconce, "fixtures": str(fixtures)}
+    page = doctest.testfile(str(fixtures.parent / "docs" / "python.md"), module_relative=False, globs=dict(globs))
     assert page.attempted > 20 and page.failed == 0
     for name in ("sconce", "sconce.passes"):
         assert doctest.testmod(importlib.import_module(name), extraglobs=globs).failed == 0
 
 
-def test_stubs():
+def test_stubs(fixtures):
     """What is checked in is what nanobind makes of the extension."""
     stubgen = pytest.importorskip("nanobind.stubgen")
     made = stubgen.StubGen(sconce._sconce, include_docstrings=False)
     made.put(sconce._sconce)
-    checked_in = pathlib.Path(__file__).resolve().parents[1] / "sconce" / "_sconce.pyi"
+    checked_in = fixtures.parent / "python" / "sconce" / "_sconce.pyi"
     assert made.get() == checked_in.read_text()
