@@ -365,13 +365,13 @@ bool tensor_from(nb::handle o, Tensor& out, Incoming& in) {
       // Dates of NumPy show their bytes alone.
       if (lent->view.format && !std::strcmp(lent->view.format, "B") && nb::hasattr(o, "dtype") &&
           nb::cast<Py_ssize_t>(o.attr("dtype").attr("itemsize")) != lent->view.itemsize)
-        raise<Error>("an array of ", nb::str(o.attr("dtype")).c_str(), " is no tensor");
+        raise<Error>("an array of ", nb::repr(nb::object(o.attr("dtype"))).c_str(), " is no tensor");
       out = tensor_of_buffer(std::move(lent), nullptr, in);
     } else {
       // A dtype that came to NumPy later: its name tells, and its bits can be seen as integers.
       ScalarType dtype;
       if (!nb::hasattr(o, "dtype") || !dtype_from(o.attr("dtype"), dtype))
-        raise<Error>("an array of ", nb::str(o.attr("dtype")).c_str(), " is no tensor");
+        raise<Error>("an array of ", nb::repr(nb::object(o.attr("dtype"))).c_str(), " is no tensor");
       nb::object bits = o.attr("view")(element_size(dtype) == 2 ? "u2" : "u1");
       if (!get_buffer(bits, lent)) raise<Error>("the array gives no buffer");
       out = tensor_of_buffer(std::move(lent), &dtype, in);
