@@ -64,9 +64,22 @@ def _arrays(v):
     return v
 
 
+def _keeps_forms(case):
+    """A model can give a tensor another shape in place, but not an array of NumPy."""
+    def forms(v):
+        if isinstance(v, Tensor):
+            return v.shape
+        if isinstance(v, dict):
+            return [forms(x) for x in v.values()]
+        return [forms(x) for x in v] if isinstance(v, (list, tuple)) else None
+    return case.inputs_after is None or forms(list(case.inputs)) == forms(list(case.inputs_after))
+
+
 def _run_case(m, case, printed):
     printed.take()
-    given = [_arrays(v) for v in _sconce._deep_copy(case.inputs)]
+    given = _sconce._deep_copy(case.inputs)
+    if _keeps_forms(case):
+        given = [_arrays(v) for v in given]
     if case.seed is not None:
         manual_seed(case.seed)
     try:

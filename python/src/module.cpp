@@ -23,9 +23,8 @@ const std::shared_ptr<const MethodInfo>& PyModule::method(const std::string& nam
     Released released;
     info->signature = libtorch::signature(module, name);
   }
-  const auto& args = info->signature.arguments;
-  info->first = !args.empty() && args[0].name == "self" &&
-                (args[0].type->kind == TypeKind::Class || args[0].type->kind == TypeKind::Interface);
+  // Of a function there is no self; a method's may have any name.
+  info->first = module.has_method(name) ? 1 : 0;
   return methods[name] = std::move(info);
 }
 

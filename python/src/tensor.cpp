@@ -136,7 +136,7 @@ void bind_tensor(nb::module_& m) {
           },
           nb::sig("def quantization(self) -> dict | None"),
           "Scale and zero point, or those of each channel; None for ordinary tensors.")
-      .def("numpy", &numpy_of, nb::sig("def numpy(self) -> numpy.ndarray"),
+      .def("numpy", &numpy_of, nb::sig("def numpy(self) -> typing.Any"),
            "An array over the same memory (of another device: a copy of it). bfloat16 and float8 "
            "need the package ml_dtypes.")
       .def(
@@ -163,7 +163,7 @@ void bind_tensor(nb::module_& m) {
           },
           nb::arg("dtype") = nb::none(), nb::arg("copy") = nb::none(),
           nb::sig("def __array__(self, dtype: typing.Any = None, copy: bool | None = None) -> "
-                  "numpy.ndarray"))
+                  "typing.Any"))
       .def(
           "__dlpack__",
           [](const PyTensor& s, nb::object, nb::object max_version, nb::object, nb::object copy) {
