@@ -2,8 +2,6 @@ from collections.abc import Mapping, Sequence
 import os
 from typing import Any
 
-import numpy
-
 import sconce.passes
 
 
@@ -31,7 +29,7 @@ class Tensor:
     @property
     def quantization(self) -> dict | None: ...
 
-    def numpy(self) -> numpy.ndarray: ...
+    def numpy(self) -> Any: ...
 
     def torch(self) -> Any: ...
 
@@ -43,7 +41,7 @@ class Tensor:
 
     def copy(self) -> Tensor: ...
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> numpy.ndarray: ...
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any: ...
 
     def __dlpack__(self, *, stream: Any = None, max_version: tuple[int, int] | None = None, dl_device: tuple[int, int] | None = None, copy: bool | None = None) -> Any: ...
 
