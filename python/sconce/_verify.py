@@ -55,7 +55,7 @@ def _arrays(v):
     if isinstance(v, Tensor):
         try:
             return v.numpy()
-        except TypeError:
+        except (TypeError, ValueError):  # a dtype, or more dimensions, than NumPy has
             return v
     if isinstance(v, dict):
         return {k: _arrays(x) for k, x in v.items()}
