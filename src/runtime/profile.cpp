@@ -20,7 +20,7 @@ void Profile::called(const SlotCall& call) {
   const DeviceRuntime* device = context().device;
   DeviceRuntime::Mark from = device ? device->mark() : nullptr;
   Clock::time_point start = Clock::now();
-  call.run(call.args);
+  run_slot(call);
   std::chrono::duration<double> taken = Clock::now() - start;
   if (open_.empty()) return;
   Sum& s = entries_[open_.back().op].slots[call.name];

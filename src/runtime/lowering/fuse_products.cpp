@@ -82,11 +82,13 @@ class Fusion {
     for (size_t d = 0; d < v.sizes.size(); ++d)
       key += ',' + std::to_string(v.sizes[d]) + ':' + std::to_string(v.strides[d]);
     TensorView plain;
-    plain.data = static_cast<char*>(source->address()) + v.place.offset;
     plain.sizes = v.sizes.data(), plain.strides = v.strides.data();
     plain.ndim = static_cast<int32_t>(v.sizes.size());
     plain.dtype = v.dtype;
-    auto packed = weights_.get(source, key, nbytes, [&](void* memory) { make(plain, memory); });
+    auto packed = weights_.get(source, key, nbytes, [&](const void* bytes, void* memory) {
+      plain.data = static_cast<char*>(const_cast<void*>(bytes)) + v.place.offset;
+      make(plain, memory);
+    });
     if (!packed) return false;
     to = v;
     to.place = {Place::Packed, static_cast<uint32_t>(p_.packed.size()), 0};

@@ -28,6 +28,7 @@ void lower(PlannedProgram& p, PackedWeights& weights) {
   remove_dead_calls(p);
   fuse_attention(p);
   fuse_products(p, weights);
+  weights.rest();
   channels_last(p);
   fuse_pointwise(p);
   if (!look) return;
