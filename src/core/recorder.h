@@ -7,6 +7,7 @@
 
 namespace sconce {
 
+struct Node;
 struct Operator;
 
 class Recorder {
@@ -20,8 +21,8 @@ class Recorder {
   virtual void host_read(const Storage* s) = 0;
   // A slot that the device lacks runs on the CPU, over copies.
   virtual void ran_on_host(const char* /*slot*/) {}
-  // The interpreter calls an operator, and is back from it (also when it threw).
-  virtual void operator_begins(const Operator&) {}
+  // The interpreter calls a node's operator, and is back from it (also when it threw).
+  virtual void operator_begins(const Operator&, const Node*) {}
   virtual void operator_ends() {}
 };
 

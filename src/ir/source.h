@@ -95,6 +95,11 @@ struct Source {
   mutable std::vector<uint32_t> line_ends_;
 };
 
+// "file:line:col", of the original when known; "" when nothing is.
+inline std::string place_of(const SourceRange& r) {
+  return r.source ? r.source->position(r.start) : "";
+}
+
 // "name:line:col: error: message", the line, and a caret under the range.
 inline std::string describe_error(const SourceRange& r, const std::string& message) {
   if (!r.source) return "error: " + message;

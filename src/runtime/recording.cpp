@@ -60,7 +60,8 @@ void Recording::host_read(const Storage* s) {
   auto known = index_.find(s);
   if (known == index_.end() || !storages_[known->second].plain) give_up();
 }
-void Recording::operator_begins(const Operator& op) {
+void Recording::operator_begins(const Operator& op, const Node* node) {
+  node_ = node;
   if (op.custom) give_up();
 }
 void Recording::called(const SlotCall& c) {
@@ -186,6 +187,7 @@ bool Recording::record(const SlotCall& c) {
   PlannedCall call;
   call.run = c.run;
   call.written = c.written;
+  call.node = node_;
   call.args.assign(static_cast<const unsigned char*>(c.args),
                    static_cast<const unsigned char*>(c.args) + c.args_size);
   auto* views = static_cast<const TensorView*>(c.args);

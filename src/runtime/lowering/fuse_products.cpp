@@ -139,6 +139,7 @@ class Fusion {
     if (!pack(w, "linear", k.packed_linear_bytes(w.sizes[0], w.sizes[1]), n.views[4],
               [&](const TensorView& plain, void* memory) { k.pack_linear(plain, memory); }))
       return false;
+    n.node = c.node;
     c = std::move(n);
     return true;
   }
@@ -210,6 +211,7 @@ class Fusion {
     made.groups = args.groups;
     made.algorithm = args.algorithm;
     n.plain_input = choice.plain_input;
+    n.node = c.node;
     c = std::move(n);
     return true;
   }

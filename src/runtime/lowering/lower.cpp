@@ -34,7 +34,7 @@ void lower(PlannedProgram& p, PackedWeights& weights) {
   if (!look) return;
   const std::string after = p.text();
   std::lock_guard<std::mutex> lock(observing);
-  if (observer()) observer()(before, after);
+  if (observer()) observer()(before, after, p.places());
 }
 
 }  // namespace sconce
