@@ -421,8 +421,10 @@ void unwrap_optional(Call& c) {
   c.out(0, c.take(0));
 }
 void rangelist(Call& c) {
+  const int64_t n = c.in(0).toInt();
+  expect_memory(static_cast<double>(std::max<int64_t>(n, 0)) * sizeof(IValue));
   auto r = make_ref<ListBox>(types::integer());
-  for (int64_t i = 0; i < c.in(0).toInt(); ++i) r->items.emplace_back(i);
+  for (int64_t i = 0; i < n; ++i) r->items.emplace_back(i);
   c.out(0, IValue(r));
 }
 template <bool kValue>
