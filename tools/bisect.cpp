@@ -158,23 +158,23 @@ class Comparison {
         narrow_ = finding(p, inputs, occurrence, value, expected, *e);
   }
   // Beside the largest element of a tensor; else, when elements are asked, by each alone.
-  const std::optional<Finding>& found() const { return found_; }
-  const std::optional<Finding>& narrow() const { return narrow_; }
+  const std::optional<WrongValue>& found() const { return found_; }
+  const std::optional<WrongValue>& narrow() const { return narrow_; }
   int64_t values() const { return values_; }
   // Those outside of inner blocks, in the order in which they ran.
   const std::vector<std::pair<TracePoint, std::vector<std::string>>>& tops() const { return tops_; }
 
  private:
-  Finding finding(const TracePoint& p, const std::vector<std::string>& inputs, size_t occurrence,
-                  const IValue& value, const IValue* expected, std::string why) const {
-    Finding f{p, static_cast<int64_t>(occurrence), named(p, inputs), {}, std::move(why)};
+  WrongValue finding(const TracePoint& p, const std::vector<std::string>& inputs, size_t occurrence,
+                     const IValue& value, const IValue* expected, std::string why) const {
+    WrongValue f{p, static_cast<int64_t>(occurrence), named(p, inputs), {}, std::move(why)};
     if (expected) f.figures = figures_of(value, *expected, tol_, "value");
     return f;
   }
   const Reference& reference_;
   const Tolerance& tol_;
   std::map<Key, size_t> counts_;
-  std::optional<Finding> found_, narrow_;
+  std::optional<WrongValue> found_, narrow_;
   std::vector<std::pair<TracePoint, std::vector<std::string>>> tops_;
   int64_t values_ = 0;
 };
@@ -193,7 +193,7 @@ class PrefixSearch {
   }
 
   // Nothing when no part differs.
-  std::optional<Finding> run() {
+  std::optional<WrongValue> run() {
     if (points_.empty() || !differs(points_.size() - 1)) return {};
     size_t low = 0, high = points_.size() - 1;  // high differs
     while (low < high) {
@@ -235,7 +235,7 @@ class PrefixSearch {
     auto d = r.output ? value_difference(value, expected, c.tolerance)
                       : std::optional<std::string>("raises: " + r.error);
     if (!d) return false;
-    last_ = Finding{p, 0, points_[at].second, {}, *d};
+    last_ = WrongValue{p, 0, points_[at].second, {}, *d};
     if (r.output) last_->figures = figures_of(value, expected, c.tolerance, "value");
     return true;
   }
@@ -245,7 +245,7 @@ class PrefixSearch {
   size_t number_;
   const Reference& reference_;
   std::vector<std::pair<TracePoint, std::vector<std::string>>> points_;
-  std::optional<Finding> last_;
+  std::optional<WrongValue> last_;
 };
 
 // ---- all of it ----
@@ -390,7 +390,7 @@ Place place_of(const SourceRange& range) {
   return p;
 }
 
-std::string finding_text(const BisectResult& r, const Finding& f) {
+std::string finding_text(const BisectResult& r, const WrongValue& f) {
   const Place place = place_of(f.point.range);
   std::string t = "the first operator out of tolerance: " + f.point.kind + ", node " +
                   std::to_string(f.point.node) + " of " + f.point.function + "\n  " + f.point.text +
@@ -421,7 +421,7 @@ void write_report(const Options& o, const std::string& model, const std::string&
     j["answer"] = r.answer.empty() ? Json() : Json(r.answer);
   }
   if (r.finding) {
-    const Finding& f = *r.finding;
+    const WrongValue& f = *r.finding;
     const Place place = place_of(f.point.range);
     Json figures = Json::array();
     for (auto& g : f.figures) figures.push_back(to_json(g));

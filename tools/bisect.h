@@ -26,7 +26,7 @@
 namespace sconce::tool {
 
 // A value that is out of tolerance.
-struct Finding {
+struct WrongValue {
   TracePoint point;
   int64_t occurrence = 0;           // in loops: the how manieth value of this node
   std::vector<std::string> inputs;  // "%x: float32 [2, 3]"
@@ -39,9 +39,9 @@ struct BisectResult {
   Outcome outcome = Outcome::Agree;
   int64_t cases = 0, values = 0;  // that were compared
   size_t failed_case = 0;
-  std::string method, look;        // "values" or "prefixes"
-  std::string answer;              // how the call's answer differs; empty: it doesn't
-  std::optional<Finding> finding;  // of Outcome::Operator
+  std::string method, look;           // "values" or "prefixes"
+  std::string answer;                 // how the call's answer differs; empty: it doesn't
+  std::optional<WrongValue> finding;  // of Outcome::Operator
 };
 
 struct BisectSides {

@@ -24,6 +24,7 @@ An input X is, as for `sconce run`,
 
 Several calls: --case begins the next one, and takes --input, --kwarg, --method, --seed, --check, --rtol and --atol:
   python -m sconce.record m.pt --input 'randn(1,3,224,224)' --case --method encode --input 'randint(0,9,(1,8))' --kwarg mask=None
+Or --inputs FILE.io.pt, calls that were recorded before: their answers are made anew.
 Or --inputs FILE.py, a program that sets `cases`, a list of tuples of arguments, or of dicts with "args", "kwargs",
 "method", "seed", "check", "rtol" and "atol".
 """
@@ -348,6 +349,9 @@ def positional(module, method, args, kwargs):
     schema = schema_of(module, method)
     if schema is None:
         raise RecordError("keywords need a TorchScript archive")
+    unknown = kwargs.keys() - {a.name for a in schema.arguments[1:]}
+    if unknown:
+        raise RecordError(f"{method} has no argument {', '.join(sorted(unknown))}")
     made, left = list(args), dict(kwargs)
     for argument in schema.arguments[1:][len(args):]:
         if not left:
@@ -359,7 +363,7 @@ def positional(module, method, args, kwargs):
         else:
             raise RecordError(f"{method} lacks its argument {argument.name}")
     if left:
-        raise RecordError(f"{method} has no argument {', '.join(left)} left")
+        raise RecordError(f"{method} gets {', '.join(left)} twice")
     return tuple(made)
 
 
@@ -574,6 +578,16 @@ def case_of(o):
             "check": o.check, "rtol": o.rtol, "atol": o.atol}
 
 
+def saved_cases(path):
+    """The calls of a .io.pt."""
+    import torch
+    made = []
+    for c in torch.load(str(path), map_location="cpu", weights_only=True)["cases"]:
+        made.append({"method": c.get("method", "forward"), "args": tuple(c["inputs"]), "kwargs": {}, "seed": c.get("same_seed"),
+                     "check": c.get("check"), "rtol": c.get("rtol", 1e-5), "atol": c.get("atol", 1e-6)})
+    return made
+
+
 def script_cases(path, o):
     """The cases of a program; o: what they leave open."""
     found = runpy.run_path(path).get("cases")
@@ -607,7 +621,7 @@ def main(argv=None):
                                 description="Records PyTorch's answers beside an archive, for `sconce verify`.")
     p.add_argument("model", help="what torch.jit.save or torch.export.save wrote")
     p.add_argument("--case", action="store_true", help="begins the next call")
-    p.add_argument("--inputs", metavar="FILE.py", help="a program that sets `cases`")
+    p.add_argument("--inputs", metavar="FILE", help="calls of a program FILE.py that sets `cases`, or of a FILE.io.pt")
     p.add_argument("--input-seed", type=int, default=0, help="of randn, rand and randint in inputs; default 0")
     p.add_argument("--out", metavar="FILE", help="default: MODEL.io.pt beside the model")
     p.add_argument("--trace", action="store_true", help="MODEL.trace.pt too, the values of all nodes, for `sconce verify --bisect`")
@@ -624,7 +638,9 @@ def main(argv=None):
     tell = lambda line: print(line, file=sys.stderr)
     try:
         torch.manual_seed(o.input_seed)
-        cases = script_cases(o.inputs, o) if o.inputs else []
+        cases = []
+        if o.inputs:
+            cases = saved_cases(o.inputs) if o.inputs.endswith(".pt") else script_cases(o.inputs, o)
         if not o.inputs or o.input or o.kwarg:
             cases.append(case_of(o))
         cases += [case_of(x) for x in options]
