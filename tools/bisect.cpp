@@ -94,9 +94,9 @@ Call call(const Module& m, const Case& c) {
   Answer answer;
   try {
     // The difference to PyTorch is another question.
-    (void)run_case(m, c, drop_printed, nullptr, &answer);
+    const auto told = run_case(m, c, drop_printed, nullptr, &answer);
     r.output = std::move(answer.output);
-    if (!r.output && !c.raises) r.error = "it raises";
+    if (!r.output) r.error = told.value_or("it raises");
   } catch (const std::exception& e) {
     r.error = e.what();
   }
@@ -135,13 +135,16 @@ std::vector<std::string> named(const TracePoint& p, const std::vector<std::strin
 // Compares what comes with the reference; keeps the first of each kind of difference.
 class Comparison {
  public:
-  Comparison(const Reference& reference, const Tolerance& tol) : reference_(reference), tol_(tol) {}
+  // seeded: random numbers are the reference's; without, nothing is compared from the first on.
+  Comparison(const Reference& reference, const Tolerance& tol, bool seeded)
+      : reference_(reference), tol_(tol), seeded_(seeded) {}
 
   void see(const TracePoint& p, const std::vector<std::string>& inputs, const IValue& given) {
     const Key key = key_of(p);
     const size_t occurrence = counts_[key]++;
     if (!p.nested) tops_.emplace_back(p, named(p, inputs));
-    if (found_ || !reference_.knows(key)) return;
+    drawn_ |= p.random && !seeded_;
+    if (found_ || drawn_ || !reference_.knows(key)) return;
     const IValue value = kept_value(given);
     const IValue* expected = reference_.find(key, occurrence);
     if (!expected) {
@@ -173,6 +176,7 @@ class Comparison {
   }
   const Reference& reference_;
   const Tolerance& tol_;
+  bool seeded_, drawn_ = false;
   std::map<Key, size_t> counts_;
   std::optional<WrongValue> found_, narrow_;
   std::vector<std::pair<TracePoint, std::vector<std::string>>> tops_;
@@ -227,6 +231,7 @@ class PrefixSearch {
     PrefixEdit edit(p.function, p.node, p.output);
     GraphEditScope scope(edit);
     Case c = cases_[number_];
+    if (!sides_.recorded && !c.seed) c.seed = 0;
     if (c.method == "__call__") c.method = "forward";
     Call r;
     for (int i = 0; i < std::max(1, sides_.repeat); ++i) r = call(m, c);
@@ -281,7 +286,9 @@ class Bisection {
 
   // False: r has what differs.
   bool look(size_t number, bool compared, BisectResult& r) {
-    const Case& c = cases_[number];
+    Case c = cases_[number];
+    // Two runs of sconce draw the same numbers.
+    if (reference_ && !c.seed) c.seed = 0;
     Function& f = function_of(plain_, c);
     Reference values;
     Call expected;
@@ -300,7 +307,7 @@ class Bisection {
     }
     TracedCall told{static_cast<int64_t>(number), c.method, {}, {}};
     const Call answer = call(plain_, c);
-    Comparison comparison(values, c.tolerance);
+    Comparison comparison(values, c.tolerance, c.seed.has_value());
     const Call again = traced_.run(
         c, [&](const TracePoint& p, const std::vector<std::string>& inputs, const IValue& v) {
           if (written_ && p.function == f.qualified_name)
@@ -317,6 +324,8 @@ class Bisection {
     r.failed_case = number;
     r.method = c.method;
     r.answer = answer_difference(answer, expected, c);
+    if (!again.output && answer.output)
+      raise<Error>("the call raises when its values are looked at: ", again.error);
     r.finding = comparison.found();
     r.look = "values";
     if (!r.finding && !r.answer.empty() && sides_.optimized) {

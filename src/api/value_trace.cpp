@@ -115,13 +115,11 @@ struct TraceKernels {
     if (!t || !t->sink_) return;
     t->sink_(t->points_[static_cast<size_t>(c.in(0).toInt())], t->inputs_, c.in(1));
   }
-  // As operators of a host: they may look at elements, and are there for what they do.
   static const Operator& op(bool value) {
     static const Operator* ops = [] {
       auto* o = new Operator[2];
       o[0].text = "sconce::trace_inputs(...) -> ()", o[0].kernel = inputs;
       o[1].text = "sconce::trace_value(int point, ...) -> ()", o[1].kernel = TraceKernels::value;
-      o[0].custom = o[1].custom = true;
       return o;
     }();
     return ops[value];
@@ -162,6 +160,7 @@ void ValueTrace::instrument(Block* b, const std::unordered_map<const Node*, size
     p.module_path = n->module_path.str();
     p.range = n->range;
     p.nested = nested;
+    p.random = is_nondeterministic(n);
     for (Value* v : n->inputs) {
       p.input_names.push_back("%" + (v->name.empty() ? std::to_string(v->id) : v->name));
       if (auto maker = numbers.find(v->node); maker != numbers.end())

@@ -26,6 +26,7 @@ struct TracePoint {
   std::vector<std::pair<int64_t, int64_t>> takes;
   SourceRange range;
   bool nested = false;  // it stands in a block of another node
+  bool random = false;  // its value may be another one each time
 };
 
 // Every node that makes tensors, numbers or lists of them tells its inputs before it runs and its
