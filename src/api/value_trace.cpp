@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "api/runtime.h"
+#include "core/device.h"
 #include "ir/cleanup.h"
 #include "support/stack.h"
 
@@ -113,6 +114,7 @@ struct TraceKernels {
   static void value(Call& c) {
     ValueTrace* t = tracing();
     if (!t || !t->sink_) return;
+    DeviceScope on_cpu(nullptr);  // whoever looks works there
     t->sink_(t->points_[static_cast<size_t>(c.in(0).toInt())], t->inputs_, c.in(1));
   }
   static const Operator& op(bool value) {
