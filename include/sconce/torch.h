@@ -5,4 +5,5 @@
 #pragma once
 #include "sconce/sconce.h"
 #include "sconce/torch/context.h"
-#include "sconce/torch/functional.h"
+#include "sconce/torch/dispatch.h"
+#include "sconce/torch/functional_loss.h"
