@@ -37,4 +37,5 @@ int main() {
     auto a = t.accessor<scalar_t, 3>();
     std::cout << a[1][1][2] << sizeof(scalar_t) << std::endl;
   });
+  return 0;
 }

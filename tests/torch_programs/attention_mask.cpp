@@ -29,4 +29,5 @@ int main() {
   std::cout << weights.sizes() << weights[1][0] << weights[2][1] << std::endl;
   auto causal = torch::triu(torch::ones({3, 3}, torch::kBool), 1);
   std::cout << causal << weights[0].masked_fill(causal, 0).sum(-1) << std::endl;
+  return 0;
 }

@@ -34,4 +34,5 @@ int main() {
   } catch (const std::exception&) {
     std::cout << "refused" << std::endl;
   }
+  return 0;
 }

@@ -36,4 +36,5 @@ int main(int argc, char** argv) {
     return module->forward({torch::ones({2, 3, 8, 8})}).toTensor();
   });
   std::cout << later.get().sizes() << std::endl;
+  return 0;
 }

@@ -36,4 +36,5 @@ int main() {
     order = rest.masked_select(far.logical_or(same.logical_not()));
   }
   for (const auto& [label, rows] : kept) std::cout << label << ": " << rows << "\n";
+  return 0;
 }

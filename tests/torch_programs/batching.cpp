@@ -25,4 +25,5 @@ int main(int argc, char** argv) {
   for (const auto& part : torch::split_with_sizes(answers, sizes))
     std::cout << part.size(0) << part.dim();
   std::cout << torch::vstack(answers.unbind()).equal(answers) << std::endl;
+  return 0;
 }

@@ -33,4 +33,5 @@ int main() {
   for (const Beam& b : beams)
     std::cout << c10::IntArrayRef(b.words) << " " << torch::tensor(b.score).item<float>()
               << std::endl;
+  return 0;
 }

@@ -20,4 +20,5 @@ int main() {
   c10::complex<double> c(3, 4);
   std::cout << std::abs(c) << c10::IValue(c).isComplexDouble() << torch::scalar_tensor(c).dtype()
             << std::endl;
+  return 0;
 }

@@ -19,4 +19,5 @@ int main() {
   picture.slice(1, 0, 2).copy_(torch::zeros({1, 2, 8}, torch::kInt32));
   picture.index({0, 5}) = torch::full({8}, 7, torch::kInt);
   std::cout << picture.squeeze(0) << (picture == -1).sum().item<int64_t>() << std::endl;
+  return 0;
 }

@@ -32,4 +32,5 @@ int main(int argc, char** argv) {
   }
   std::cout << at::hasCUDA() << torch::hasMPS() << at::globalContext().hasCUDA()
             << torch::cuda::cudnn_is_available() << std::endl;
+  return 0;
 }

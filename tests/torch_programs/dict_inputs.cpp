@@ -37,4 +37,5 @@ def forward(self, data: Dict[str, Tensor]) -> Dict[str, Tensor]:
   auto again =
       c10::impl::toTypedDict<std::string, at::Tensor>(module.forward({input}).toGenericDict());
   std::cout << again.at("total_energy") << again.size() << input.size() << std::endl;
+  return 0;
 }

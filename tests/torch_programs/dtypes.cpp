@@ -35,4 +35,5 @@ int main() {
   }
   std::cout << torch::can_cast(torch::kFloat, torch::kInt) << (t + torch::tensor({1, 2})).dtype()
             << (torch::tensor({1, 2}) / 2).dtype() << t.is_floating_point() << std::endl;
+  return 0;
 }

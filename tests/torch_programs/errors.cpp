@@ -47,4 +47,5 @@ int main(int argc, char** argv) {
   } catch (const c10::Error& e) {
     std::cout << e.msg() << std::endl;
   }
+  return 0;
 }

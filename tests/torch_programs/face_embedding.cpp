@@ -34,4 +34,5 @@ int main(int argc, char** argv) {
   auto similarities = torch::cat(all).matmul(query.squeeze(0));
   std::cout << similarities.sizes() << similarities.argmax() << query.norm().item<float>()
             << std::endl;
+  return 0;
 }

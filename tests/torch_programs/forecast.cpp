@@ -24,4 +24,5 @@ int main(int argc, char** argv) {
   std::cout << out.sizes() << back[0] << std::endl;
   auto error = (back.select(1, 0) - data[7].expand_as(back.select(1, 0))).abs().mean();
   std::cout << (error.item<float>() > 0) << torch::isnan(out).any().item<bool>() << std::endl;
+  return 0;
 }

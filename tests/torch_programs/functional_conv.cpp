@@ -31,4 +31,5 @@ int main() {
   std::cout << F::conv_transpose2d(x.slice(2, 0, 2).slice(3, 0, 2), torch::ones({2, 1, 2, 2}),
                                    F::ConvTranspose2dFuncOptions().stride(2))[0][0]
             << std::endl;
+  return 0;
 }

@@ -28,4 +28,5 @@ int main() {
   std::cout << F::pixel_shuffle(torch::arange(8, torch::kFloat).view({1, 4, 1, 2}),
                                 F::PixelShuffleFuncOptions(2))
             << std::endl;
+  return 0;
 }

@@ -21,4 +21,5 @@ def later(x):
   auto f = future.toFuture();
   f->wait();
   std::cout << f->completed() << f->value().toTensor() << std::endl;
+  return 0;
 }

@@ -38,4 +38,5 @@ def forward(self, x):
     masked = masked / masked.sum();
     std::cout << masked << found[b].value << " " << masked.argmax().item<int>() << std::endl;
   }
+  return 0;
 }

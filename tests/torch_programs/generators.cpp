@@ -20,4 +20,5 @@ int main() {
        o = torch::zeros({3}).bernoulli_(0.5), r = torch::rand_like(t), s = torch::randn_like(n);
   std::cout << t << n << o << r << s << torch::normal(1.0, 2.0, {2})
             << torch::randint(5, {2, 2}, torch::kInt) << std::endl;
+  return 0;
 }

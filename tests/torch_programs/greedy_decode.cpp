@@ -23,4 +23,5 @@ int main(int argc, char** argv) {
   std::cout << decoder.attr("temperature").toDouble() << std::endl;
   auto embedded = torch::embedding(table, torch::tensor(words).slice(0, 0, 3)).unsqueeze(0);
   std::cout << decoder({embedded}).toTensor() << std::endl;
+  return 0;
 }

@@ -31,4 +31,5 @@ int main() {
   auto unfolded = F::unfold(picture, F::UnfoldFuncOptions({2, 2}).stride(2));
   std::cout << unfolded.sizes()
             << F::fold(unfolded, F::FoldFuncOptions({4, 4}, {2, 2}).stride(2)).sizes() << std::endl;
+  return 0;
 }

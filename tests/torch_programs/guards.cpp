@@ -29,4 +29,5 @@ int main(int argc, char** argv) {
   std::cout << at::GradMode::is_enabled();
   torch::autograd::GradMode::set_enabled(true);
   std::cout << at::GradMode::is_enabled() << y.detach().is_leaf() << std::endl;
+  return 0;
 }

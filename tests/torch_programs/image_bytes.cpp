@@ -24,4 +24,5 @@ int main(int argc, char** argv) {
   auto result = output.softmax(1).max(1);
   std::cout << std::get<1>(result).item<int64_t>() << " " << std::get<0>(result).item<float>()
             << std::endl;
+  return 0;
 }

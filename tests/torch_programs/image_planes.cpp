@@ -26,4 +26,5 @@ int main() {
     std::cout << planes[15] << planes[19] << std::endl;
   }
   std::cout << freed << std::endl;
+  return 0;
 }

@@ -36,4 +36,5 @@ int main() {
   std::cout << small.sizes() << small.sum().item().toFloat() << std::endl;
   auto area = F::adaptive_avg_pool2d(input, F::AdaptiveAvgPool2dFuncOptions({2, 2}));
   std::cout << area[2] << std::endl;
+  return 0;
 }

@@ -27,4 +27,5 @@ int main() {
       std::cout << px[n][k] + (right > left ? 0.25 : -0.25) << "/" << py[n][k] << " ";
     }
   std::cout << std::endl;
+  return 0;
 }

@@ -22,4 +22,5 @@ int main() {
   auto points = torch::tensor({{1.f, 0.f, 1.f}, {0.f, 2.f, 1.f}});
   std::cout << points.matmul(rotation.transpose(0, 1))
             << torch::kron(torch::eye(2), torch::ones({1, 2})) << std::endl;
+  return 0;
 }

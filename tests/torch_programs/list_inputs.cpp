@@ -30,4 +30,5 @@ def f(xs: List[Tensor], ks: List[int], w: List[float], names: List[str], flags: 
   auto tuple = q.toTuple();
   const auto& second = tuple->elements()[1];
   std::cout << second.isInt() << second.toScalar() << tuple->elements().size() << std::endl;
+  return 0;
 }

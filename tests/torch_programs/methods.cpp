@@ -36,4 +36,5 @@ def forward(self, x):
   } catch (const std::exception&) {
     std::cout << "an int is no float" << std::endl;
   }
+  return 0;
 }

@@ -28,4 +28,5 @@ def areas(boxes: List[Box]) -> List[float]:
   list.push_back(box);
   list.push_back(unit->run_method("make", 0.5));
   std::cout << unit->run_method("areas", list).toDoubleVector() << std::endl;
+  return 0;
 }

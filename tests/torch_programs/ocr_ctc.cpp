@@ -22,4 +22,5 @@ int main() {
   auto collapsed = std::get<0>(torch::unique_consecutive(best));
   auto kept = collapsed.masked_select(collapsed != 0);
   std::cout << collapsed << kept << std::endl;
+  return 0;
 }

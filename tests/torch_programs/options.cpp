@@ -30,4 +30,5 @@ int main() {
                 l = a.to(torch::kCPU, torch::kInt, false, true);
   std::cout << j.dtype() << k.dtype() << l.dtype() << a.is_same(a.to(torch::kDouble))
             << torch::scalar_tensor(3, torch::kInt) << std::endl;
+  return 0;
 }

@@ -44,4 +44,5 @@ def f(x):
 )");
   walk(unit->run_method("f", torch::ones({2})), 0);
   walk(unit->get_function("f")({torch::ones({1, 2})}), 1);
+  return 0;
 }

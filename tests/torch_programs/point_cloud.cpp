@@ -23,4 +23,5 @@ int main() {
   std::cout << means.slice(0, 0, 2)
             << torch::zeros({3}).scatter_add_(0, torch::tensor({0, 2, 0}), torch::ones({3}))
             << std::endl;
+  return 0;
 }

@@ -47,4 +47,5 @@ int main(int argc, char** argv) {
       std::cout << torch::tensor(a, torch::kFloat).item<float>() << " ";
     std::cout << std::endl;
   }
+  return 0;
 }

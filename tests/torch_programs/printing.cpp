@@ -30,4 +30,5 @@ int main() {
             << std::endl;
   std::cout << torch::arange(30).view({2, 15})
             << torch::arange(60, torch::kFloat).view({3, 20}) * 1.5 << std::endl;
+  return 0;
 }

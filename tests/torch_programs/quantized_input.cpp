@@ -19,4 +19,5 @@ int main() {
   std::cout << back.equal(q.dequantize()) << std::endl;
   auto fake = torch::fake_quantize_per_tensor_affine(x, 0.1, 0, -5, 5);
   std::cout << fake << std::endl;
+  return 0;
 }

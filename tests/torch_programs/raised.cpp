@@ -32,4 +32,5 @@ def checked(x: int) -> int:
     std::cout << "refused" << std::endl;
   }
   std::cout << unit->run_method("checked", 2).toInt() << std::endl;
+  return 0;
 }

@@ -38,4 +38,5 @@ int main(int argc, char** argv) {
   } catch (const c10::Error&) {
     std::cout << "cut short" << std::endl;
   }
+  return 0;
 }

@@ -20,4 +20,5 @@ int main() {
   std::cout << values << indices << kth << at << uniques << inverse << counts << std::endl;
   std::cout << torch::histc(t, 4, -5, 7) << torch::bincount(torch::tensor({0, 2, 2}))
             << t.quantile(0.5) << torch::dot(t[0], t[1]) << torch::cdist(t, t)[0] << std::endl;
+  return 0;
 }

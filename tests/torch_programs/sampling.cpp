@@ -23,4 +23,5 @@ int main() {
   torch::manual_seed(3);
   auto drawn = torch::multinomial(torch::tensor({0.0, 1.0, 0.0}), 4, true);
   std::cout << drawn << std::endl;
+  return 0;
 }

@@ -29,4 +29,5 @@ int main(int argc, char** argv) {
             << std::endl;
   std::ifstream file(path, std::ios::binary | std::ios::ate);
   std::cout << (file.tellg() > 1000) << std::remove(path.c_str()) << std::endl;
+  return 0;
 }

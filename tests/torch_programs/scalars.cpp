@@ -29,4 +29,5 @@ int main() {
   zero = zero + 1.5;
   std::cout << zero << zero.item<double>() << torch::tensor(true).item<bool>() << -zero
             << std::endl;
+  return 0;
 }

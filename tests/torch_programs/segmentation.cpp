@@ -26,4 +26,5 @@ int main(int argc, char** argv) {
   auto coloured = palette.index({mask.to(torch::kLong)});
   std::cout << coloured.sizes() << coloured.sum(c10::IntArrayRef({0, 1})) << std::endl;
   std::cout << torch::bincount(mask.flatten().to(torch::kInt64), {}, 4) << std::endl;
+  return 0;
 }

@@ -30,4 +30,5 @@ int main() {
   std::cout << torch::tile(torch::tensor({1, 2}), {2, 2})
             << torch::repeat_interleave(torch::tensor({1, 2}), 2) << v.narrow_copy(0, 0, 1).sizes()
             << std::endl;
+  return 0;
 }

@@ -25,4 +25,5 @@ int main() {
   t.slice(2, 0, 4, 2) += 1000;
   t.select(0, 1).select(0, 1).fill_(5);
   std::cout << t << t.narrow(2, 1, 2).contiguous().view(-1) << std::endl;
+  return 0;
 }

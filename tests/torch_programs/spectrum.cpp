@@ -22,4 +22,5 @@ int main() {
   std::cout << whole.abs().argmax().item<int64_t>() << torch::real(whole)[16].item<float>()
             << std::endl;
   std::cout << torch::allclose(torch::fft_irfft(whole, 64), x, 1e-4, 1e-5) << std::endl;
+  return 0;
 }

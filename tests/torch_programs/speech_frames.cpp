@@ -27,4 +27,5 @@ int main() {
     std::cout << piece.abs().mean().item<double>() << " ";
   }
   std::cout << std::endl;
+  return 0;
 }

@@ -35,4 +35,5 @@ def forward_chunk(self, x, offset: int, cache: Optional[Tensor], states: List[Te
     std::cout << out[0].toTensor().sizes() << cache.toTensor().sizes() << offset << " "
               << states[1].item<float>() << std::endl;
   }
+  return 0;
 }

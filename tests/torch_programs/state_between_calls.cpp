@@ -21,4 +21,5 @@ int main(int argc, char** argv) {
             << m.attr("text").toStringRef() << std::endl;
   for (const auto& e : m.attr("named").toGenericDict())
     std::cout << e.key() << " " << e.value().toTensor().sizes() << std::endl;
+  return 0;
 }

@@ -29,4 +29,5 @@ int main(int argc, char** argv) {
       std::cout << p.name << p.value.sizes() << p.value.requires_grad() << " ";
   m.apply([](torch::jit::Module& each) { each.eval(); });
   std::cout << m.is_training() << std::endl;
+  return 0;
 }

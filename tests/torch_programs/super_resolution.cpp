@@ -29,4 +29,5 @@ int main() {
     }
   out = (out / weight).slice(2, 0, h * scale).slice(3, 0, w * scale).clamp_(0, 255).to(torch::kU8);
   std::cout << padded.sizes() << out.sizes() << out[0][0].select(0, 13) << out.sum() << std::endl;
+  return 0;
 }

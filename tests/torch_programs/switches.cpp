@@ -35,4 +35,5 @@ int main(int argc, char** argv) {
   torch::set_num_threads(1);
   at::parallel_for(0, 4, 1, [](int64_t, int64_t) {});
   std::cout << torch::get_num_threads() << at::in_parallel_region() << std::endl;
+  return 0;
 }

@@ -29,4 +29,5 @@ int main() {
   torch::Tensor part;
   torch::load(part, in);
   std::cout << part.sizes() << part.is_contiguous() << part << std::endl;
+  return 0;
 }

@@ -25,4 +25,5 @@ int main() {
   for (std::string w; text >> w;) ids.push_back(vocabulary.count(w) ? vocabulary[w] : 0);
   auto tensor = torch::tensor(ids).view({1, -1});
   std::cout << tensor << module.forward({tensor}).toTensor() << std::endl;
+  return 0;
 }

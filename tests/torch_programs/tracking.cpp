@@ -40,4 +40,5 @@ int main() {
   }
   int64_t left = usable.any(0).logical_not().sum().item<int64_t>();
   std::cout << left << std::endl;
+  return 0;
 }

@@ -34,4 +34,5 @@ def forward(self, images: List[Tensor]) -> Tuple[Dict[str, Tensor], List[Dict[st
   auto [losses, list] = output.to<std::tuple<c10::Dict<std::string, at::Tensor>,
                                              c10::List<c10::Dict<std::string, at::Tensor>>>>();
   std::cout << first.toTensor().sizes() << losses.size() << list.size() << std::endl;
+  return 0;
 }

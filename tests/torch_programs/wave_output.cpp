@@ -21,4 +21,5 @@ int main() {
   std::cout << mixed
             << torch::nn::functional::pad(mixed, torch::nn::functional::PadFuncOptions({2, 1}))
             << std::endl;
+  return 0;
 }

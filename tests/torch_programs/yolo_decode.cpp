@@ -30,4 +30,5 @@ int main() {
   for (int i = 0; i < keep.size(0); i++)
     std::cout << keep[i].item<int>() << ":" << classes[i].item().toInt()
               << (i + 1 < keep.size(0) ? ", " : "\n");
+  return 0;
 }

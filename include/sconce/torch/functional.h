@@ -3,6 +3,7 @@
 // data::transforms::Normalize.
 #pragma once
 #include "sconce/torch/indexing.h"
+#include "sconce/torch/linalg.h"
 
 namespace torch {
 
@@ -15,7 +16,9 @@ namespace enumtype {
   X(Bilinear, "bilinear") X(Bicubic, "bicubic") X(Trilinear, "trilinear") X(Area, "area") \
   X(NearestExact, "nearest-exact") X(Sum, "sum") X(Mean, "mean") X(Max, "max") \
   X(None, "none") X(BatchMean, "batchmean") X(Zeros, "zeros") X(Border, "border") \
-  X(Reflection, "reflection") X(Valid, "valid") X(Same, "same")
+  X(Reflection, "reflection") X(Valid, "valid") X(Same, "same") \
+  X(ReLU, "relu") X(LeakyReLU, "leaky_relu") X(GELU, "gelu") X(SiLU, "silu") X(Mish, "mish") \
+  X(Tanh, "tanh") X(Sigmoid, "sigmoid") X(FanIn, "fan_in") X(FanOut, "fan_out")
 // clang-format on
 #define X(name, text)                          \
   struct k##name {                             \
