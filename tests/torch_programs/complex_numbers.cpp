@@ -17,8 +17,5 @@ int main() {
   auto polar = torch::polar(torch::ones({2}), torch::tensor({0.0f, 1.5707964f}));
   std::cout << torch::view_as_real(polar).round()
             << torch::view_as_complex(torch::ones({1, 2})).dtype() << std::endl;
-  c10::complex<double> c(3, 4);
-  std::cout << std::abs(c) << c10::IValue(c).isComplexDouble() << torch::scalar_tensor(c).dtype()
-            << std::endl;
   return 0;
 }
