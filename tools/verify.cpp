@@ -505,6 +505,7 @@ void write_json(const std::string& path, const std::vector<Job>& jobs,
                              {"unchanged", r.unchanged != 0},
                              {"refused", r.refused != 0},
                              {"error", error},
+                             {"failures", r.failures},
                              {"host_slots", r.host_slots}});
   }
   j["not_run"] = std::count(ran.begin(), ran.end(), false);
