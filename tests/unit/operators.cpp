@@ -275,3 +275,86 @@ TEST_CASE("a linear layer without input features answers its bias") {
   CHECK(m.run_method("f", {ones({2, 0}), ones({3, 0}), IValue()}).toTensor().sum().item<float>() ==
         0);
 }
+
+TEST_CASE("complex numbers: each part is made finite, gradients are conjugated") {
+  Module m = compile(
+      "def finite(x: Tensor) -> Tensor:\n"
+      "    y = torch.complex(x / 0., torch.zeros_like(x))[1:]\n"
+      "    return torch.view_as_real(torch.nan_to_num(y, 5., 7., -7.))\n"
+      "def gradient(x: Tensor) -> Tensor:\n"
+      "    z = torch.complex(x, x)\n"
+      "    a = torch.tanh_backward(z, z) - z * torch.conj(1 - z * z)\n"
+      "    b = torch.sigmoid_backward(z, z) - z * torch.conj((1 - z) * z)\n"
+      "    return torch.max(torch.abs(a) + torch.abs(b))\n");
+  Tensor x = ones({4});
+  x.data_ptr<float>()[0] = 3;
+  x.data_ptr<float>()[1] = 0;
+  x.data_ptr<float>()[2] = -2;
+  const Tensor y = m.run_method("finite", {IValue(x)}).toTensor();
+  const std::vector<float> expected{5, 0, -7, 0, 7, 0};
+  REQUIRE(y.numel() == 6);
+  CHECK(std::vector<float>(y.data_ptr<float>(), y.data_ptr<float>() + 6) == expected);
+  CHECK(number(m, "gradient", {x}) < 1e-5);
+}
+
+TEST_CASE("random forms that leave their tensor alone draw what those in place draw") {
+  Module m = compile(
+      "def same(x: Tensor, which: int) -> bool:\n"
+      "    kept = x.clone()\n"
+      "    a = x\n"
+      "    torch.manual_seed(3)\n"
+      "    if which == 0:\n"
+      "        a = torch.exponential(x, 2.)\n"
+      "    elif which == 1:\n"
+      "        a = torch.geometric(x, 0.3)\n"
+      "    elif which == 2:\n"
+      "        a = torch.cauchy(x)\n"
+      "    elif which == 3:\n"
+      "        a = torch.log_normal(x, 0.5, 0.25)\n"
+      "    elif which == 4:\n"
+      "        a = torch.uniform(x, 1., 2.)\n"
+      "    elif which == 5:\n"
+      "        a = torch.random(x, 9)\n"
+      "    untouched = torch.equal(kept, x)\n"
+      "    torch.manual_seed(3)\n"
+      "    b = x.clone()\n"
+      "    if which == 0:\n"
+      "        b.exponential_(2.)\n"
+      "    elif which == 1:\n"
+      "        b.geometric_(0.3)\n"
+      "    elif which == 2:\n"
+      "        b.cauchy_()\n"
+      "    elif which == 3:\n"
+      "        b.log_normal_(0.5, 0.25)\n"
+      "    elif which == 4:\n"
+      "        b.uniform_(1., 2.)\n"
+      "    elif which == 5:\n"
+      "        b.random_(9)\n"
+      "    return untouched and torch.equal(a, b) and not torch.equal(a, kept)\n");
+  for (int64_t which = 0; which < 6; ++which) {
+    INFO(which);
+    CHECK(m.run_method("same", {IValue(ones({5, 3})), IValue(which)}).toBool());
+  }
+}
+
+TEST_CASE("a list repeated in place a negative number of times is empty") {
+  Module m = compile(
+      "def f(n: int) -> int:\n"
+      "    l = [1, 2]\n"
+      "    l *= n\n"
+      "    return len(l)\n");
+  for (int64_t n : {-3, 0, 2}) CHECK(m.run_method("f", {IValue(n)}).toInt() == (n > 0 ? 2 * n : 0));
+}
+
+TEST_CASE("factors of any dtype are unpacked") {
+  Module m = compile(
+      "def f(x: Tensor) -> Tensor:\n"
+      "    P, L, U = torch.lu_unpack(x, torch.tensor([2, 2], dtype=3))\n"
+      "    return torch.stack([P, L, U])\n");
+  Tensor x = ones({2, 2});
+  x.data_ptr<float>()[2] = 4;
+  const Tensor y = m.run_method("f", {IValue(x.to(kLong))}).toTensor();
+  REQUIRE(y.numel() == 12);
+  const std::vector<int64_t> expected{0, 1, 1, 0, 1, 0, 4, 1, 1, 1, 0, 1};
+  CHECK(std::vector<int64_t>(y.data_ptr<int64_t>(), y.data_ptr<int64_t>() + 12) == expected);
+}
