@@ -55,6 +55,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=pathlib.Path, default=HERE / "lang")
     options = parser.parse_args()
+    pack.fix_hashes()
     warnings.filterwarnings("ignore")
     torch.set_num_threads(1)
     options.out.mkdir(parents=True, exist_ok=True)

@@ -157,8 +157,8 @@ def overloads_of(archive):
     """The operators that an archive's methods call."""
     module = torch.jit.load(archive)
     names = set()
-    for method in module._c._get_methods():
-        names |= {node.schema().split("(")[0] for node in walk(getattr(module, method.name).inlined_graph)}
+    for method in module._c._method_names():
+        names |= {node.schema().split("(")[0] for node in walk(getattr(module, method).inlined_graph)}
     return names
 
 

@@ -9,7 +9,7 @@ import traceback
 
 
 class Steps:
-    """Which steps of a job are begun, in a file: those that killed an earlier try are left out."""
+    """Which steps of a job are begun, in a file: what bears the name of one that killed an earlier try is left out."""
 
     def __init__(self, file):
         self.file, self.count = file, 0
@@ -20,7 +20,7 @@ class Steps:
         signal.alarm(seconds)
         self.count += 1
         at = f"{self.count} {name}"
-        if at in self.fatal or sum(f.split()[1] == at.split()[1] for f in self.fatal) > 1:
+        if at in self.fatal or sum(f.split()[1] == at.split()[1] for f in self.fatal) > 0:
             return False
         self.file.write_text(json.dumps({"fatal": sorted(self.fatal), "at": at}))
         return True
