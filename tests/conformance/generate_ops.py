@@ -21,6 +21,7 @@ import warnings
 import torch
 
 import pack
+import quantized_calls
 import schema_calls
 import workers
 from methods import CannotSay, Methods, overloads_of, spellings
@@ -275,6 +276,15 @@ def work_on_schemas(folder):
     return work
 
 
+def work_on_quantised(folder):
+    def work(job, steps):
+        group = Group(job[0], steps)
+        quantized_calls.record(group)
+        group.save(folder)
+        return group.result()
+    return work
+
+
 def run(jobs, work, total):
     for (name, _), result in workers.results(jobs, work):
         total["cases"] += result["cases"]
@@ -301,6 +311,8 @@ def main():
     jobs = sorted((k, v) for k, v in groups.items() if wanted(k))
     total = {"cases": 0, "refused": 0, "overloads": set(), "left_out": collections.Counter()}
     run(jobs, work_on_operators(options.out), total)
+    if wanted("quantized"):
+        run([("quantized", None)], work_on_quantised(options.out), total)
     text = subprocess.run([options.sconce, "ops"], capture_output=True, text=True, check=True).stdout
     ours = {line.split(None, 1)[1].split("(")[0] for line in text.splitlines() if not line.startswith("-")}
     theirs = {schema_calls.full_name(s): s for s in torch._C._jit_get_all_schemas()}
@@ -313,7 +325,8 @@ def main():
         print(f"left out: {reason}" + (f" ({count} calls)" if count > 1 else ""))
     both = ours & set(theirs)
     missing = sorted(both - total["overloads"])
-    print("no call of:", " ".join(missing))
+    if not options.only:
+        print("no call of:", " ".join(missing))
     print(f"{total['cases']} cases, {total['refused']} of them refused by PyTorch; {len(both & total['overloads'])} of the "
           f"{len(both)} operators that sconce runs and PyTorch has, an overload each")
 

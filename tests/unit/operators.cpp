@@ -358,3 +358,26 @@ TEST_CASE("factors of any dtype are unpacked") {
   const std::vector<int64_t> expected{0, 1, 1, 0, 1, 0, 4, 1, 1, 1, 0, 1};
   CHECK(std::vector<int64_t>(y.data_ptr<int64_t>(), y.data_ptr<int64_t>() + 12) == expected);
 }
+
+TEST_CASE("padding a quantised tensor keeps its scale") {
+  Module m = compile(
+      "def f(x: Tensor) -> Tensor:\n"
+      "    q = torch.quantize_per_tensor(x, 0.5, 3, 13)\n"
+      "    a = torch.reflection_pad2d(q, [1, 1, 0, 0]).dequantize()\n"
+      "    return torch.max(torch.abs(a - torch.reflection_pad2d(q.dequantize(), [1, 1, 0, "
+      "0])))\n");
+  CHECK(number(m, "f", {ones({1, 2, 3})}) == 0);
+}
+
+TEST_CASE("fake quantisation adds a whole zero point after rounding, one with a fraction before") {
+  Module m = compile(
+      "def whole(x: Tensor) -> Tensor:\n"
+      "    return torch.fake_quantize_per_tensor_affine(x, 0.5, 3, 0, 255)\n"
+      "def real(x: Tensor) -> Tensor:\n"
+      "    return torch.fake_quantize_per_channel_affine(x, torch.tensor([0.5]), "
+      "torch.tensor([3.]), 0, 0, 255)\n");
+  Tensor x = ones({1});
+  x.data_ptr<float>()[0] = 0.25;  // half of a step
+  CHECK(number(m, "whole", {x}) == 0);
+  CHECK(number(m, "real", {x}) == 0.5);
+}
