@@ -131,7 +131,7 @@ class ParameterCount {
 struct HostSlots final : Recorder {
   std::map<std::string, int64_t> counts;
   void allocated(const Ref<Storage>&) override {}
-  void called(const SlotCall& call) override { call.run(call.args); }
+  void called(const SlotCall& call) override { run_slot(call); }
   void host_read(const Storage*) override {}
   void ran_on_host(const char* slot) override { ++counts[slot]; }
 };

@@ -380,4 +380,37 @@ TEST_CASE("fake quantisation adds a whole zero point after rounding, one with a 
   x.data_ptr<float>()[0] = 0.25;  // half of a step
   CHECK(number(m, "whole", {x}) == 0);
   CHECK(number(m, "real", {x}) == 0.5);
-}
+
+  TEST_CASE("generators that answer a tensor of their own draw what the in-place ones write") {
+    Module m = compile(
+        "def fresh(x: Tensor, i: int) -> Tensor:\n"
+        "    torch.manual_seed(5)\n"
+        "    return [torch.uniform(x, 1., 2.), torch.normal_functional(x, 1., 2.), "
+        "torch.exponential(x, 2.),\n"
+        "            torch.geometric(x, 0.5), torch.cauchy(x, 1., 2.), torch.log_normal(x, 0.5, "
+        "1.),\n"
+        "            torch.random(x), torch.random(x, 7), torch.random(x, 3, 9)][i]\n"
+        "def written(x: Tensor, i: int) -> Tensor:\n"
+        "    torch.manual_seed(5)\n"
+        "    y = [torch.empty_like(x) for k in range(9)]\n"
+        "    y[0].uniform_(1., 2.)\n"
+        "    y[1].normal_(1., 2.)\n"
+        "    y[2].exponential_(2.)\n"
+        "    y[3].geometric_(0.5)\n"
+        "    y[4].cauchy_(1., 2.)\n"
+        "    y[5].log_normal_(0.5, 1.)\n"
+        "    y[6].random_()\n"
+        "    y[7].random_(7)\n"
+        "    y[8].random_(3, 9)\n"
+        "    return y[i]\n"
+        "def largest_difference(x: Tensor, y: Tensor) -> Tensor:\n"
+        "    return torch.max(torch.abs(x - y)).to(7)\n");
+    const Tensor x = zeros({50});
+    for (int64_t i = 0; i < 9; ++i) {
+      INFO(i);
+      const Tensor a = m.run_method("fresh", {x, i}).toTensor();
+      CHECK(number(m, "largest_difference", {a, m.run_method("written", {x, i})}) == 0);
+      CHECK(a.max().item<double>() > 0);
+    }
+    CHECK(x.max().item<double>() == 0);
+  }
