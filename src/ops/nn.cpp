@@ -641,7 +641,9 @@ Tensor fixed_pad(const Tensor& x, IntVec p) {
                    x.sizes());
   if (static_cast<int64_t>(p.size()) != 2 * Padded)
     raise<OpError>("padding size is expected to be ", 2 * Padded, ", but got: ", p.size());
-  return mode_pad(x, p, Mode);
+  Tensor r = mode_pad(x, p, Mode);
+  if (is_quantized(x.dtype())) r.mutable_impl()->quantizer = x.impl()->quantizer;
+  return r;
 }
 
 // ---- unfolding ----
