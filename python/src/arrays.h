@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tensors of the library over the memory of Python's arrays, and Python's arrays over tensors.
+// Entries: tensor_from(), to_numpy(), to_dlpack(), to_torch().
+#pragma once
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/string.h>
+#include <sconce/sconce.h>
+
+#include <string>
+#include <vector>
+
+namespace sconce::python {
+
+namespace nb = nanobind;
+
+// A handle of a tensor in Python.
+struct PyTensor {
+  Tensor tensor;
+  bool writable = true;  // whether arrays over it may be written
+};
+
+// What is known of the arrays of one call.
+struct Incoming {
+  std::vector<Tensor> held;  // keeps them past the call
+  bool torch = false;        // one of them was PyTorch's
+  // What is read-only is copied, for values that outlive the call; else it is lent, and copied
+  // when the model first writes it.
+  bool lasting = false;
+};
+
+// The tensor over o's memory: of a sconce.Tensor, what has a buffer, and what has __dlpack__. False
+// when o is no array. Memory that must not be written, or that lies as no tensor can (negative
+// strides, odd addresses, another byte order), is the model's own as soon as it writes it. Throws
+// Error for a dtype or device that tensors can't have.
+bool tensor_from(nb::handle o, Tensor& out, Incoming& in);
+
+// Null where NumPy has no such dtype, and for tensors of other devices or without strides.
+nb::object to_numpy(const Tensor& t, bool writable);
+// A capsule "dltensor", or "dltensor_versioned".
+nb::object to_dlpack(const Tensor& t, bool writable, bool versioned);
+std::pair<int, int> dlpack_device(const Tensor& t);
+nb::object to_torch(const Tensor& t);
+
+// Of "float32", of dtypes of NumPy and PyTorch, and of what has a dtype for a number. False when o
+// names none.
+bool dtype_from(nb::handle o, ScalarType& out);
+
+}  // namespace sconce::python

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Memory that goes in and out: without copies where that can be, and never written where that must not be."""
+import array
+import gc
+import weakref
+
+import numpy as np
+import pytest
+import sconce
+
+DTYPES = ["bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float16", "float32",
+          "float64", "complex64", "complex128"]
+
+
+def address(a):
+    return a.__array_interface__["data"][0]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_every_dtype_goes_through_without_a_copy(f, dtype):
+    a = (np.arange(6) % 2).reshape(2, 3).astype(dtype)
+    b = f.same(a)
+    assert b.dtype == a.dtype and address(b) == address(a) and np.array_equal(a, b)
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (0, 3), (3, 0), (1,), (1, 1, 1), (2, 3, 4, 5, 6, 7, 2)])
+def test_shapes(f, shape):
+    a = np.ones(shape, np.float32)
+    assert f.same(a).shape == shape
+
+
+def test_strides_are_kept(f):
+    a = np.arange(24.).reshape(2, 3, 4)
+    for view in (a.T, a[:, ::2], a[..., 1:3], np.lib.stride_tricks.as_strided(a, (2, 3), (96, 0)), np.asfortranarray(a)):
+        b = f.same(view)
+        assert np.array_equal(b, view) and b.strides == view.strides and address(b) == address(view)
+
+
+def test_what_lies_as_no_tensor_can_is_copied(f):
+    a = np.arange(24, dtype=np.float32).reshape(4, 6)
+    odd = np.frombuffer(b"\0" + a.tobytes(), np.uint8)[1:].view(np.float32).reshape(4, 6)
+    records = np.zeros(5, np.dtype([("a", "f4"), ("b", "i1")]))
+    records["a"] = range(5)
+    for view in (a[::-1], a[:, ::-2], a.astype(">f4"), odd, records["a"], a.astype(np.complex64).astype(">c8")):
+        b = f.same(view)
+        assert np.array_equal(b, view)
+        assert b.flags.writeable and not np.shares_memory(b, view)
+
+
+def test_a_model_writes_a_writable_array(f):
+    a = np.zeros(3, np.float32)
+    b = f.add_one(a)
+    assert a.tolist() == [1, 1, 1] and address(a) == address(b)
+
+
+def test_a_read_only_array_is_lent_and_never_written(f):
+    a = np.zeros(3, np.float32)
+    a.flags.writeable = False
+    assert f.add_one(a).tolist() == [1, 1, 1]
+    assert a.tolist() == [0, 0, 0]
+    assert f.square(np.broadcast_to(np.float32(2), (2, 2))).tolist() == [[8, 8], [8, 8]]
+    b = f.same(a)  # writable, so that it can't be the same memory
+    b[0] = 5
+    assert a.tolist() == [0, 0, 0]
+    b = np.arange(6, dtype=np.float32)
+    assert f.add_one(b[::-2]).tolist() == [6, 4, 2]
+    assert b.tolist() == list(range(6))
+
+
+def test_the_answer_keeps_the_argument_alive(f):
+    a = np.arange(1000.)
+    alive = weakref.ref(a)
+    b = f.same(a)
+    del a
+    gc.collect()
+    assert b[999] == 999 and alive() is not None
+    del b
+    gc.collect()
+    f.same(np.zeros(1))
+    assert alive() is None
+
+
+def test_an_answer_outlives_its_module(mlp, x):
+    y = mlp(x)
+    before = y.copy()
+    del mlp
+    gc.collect()
+    assert np.array_equal(y, before) and y.flags.writeable
+
+
+def test_other_buffers(f):
+    assert f.same(memoryview(array.array("f", [1, 2]))).tolist() == [1, 2]
+    assert f.same(bytearray(b"ab")).tolist() == [97, 98]
+    for bad in (b"ab", "ab", [1, 2], np.array(["a"]), np.array([None]), np.datetime64("2020-01-01"), np.longdouble(1)):
+        with pytest.raises(TypeError, match="same"):
+            f.same(bad)
+
+
+def test_dlpack_there_and_back(f):
+    a = np.arange(6, dtype=np.int32).reshape(2, 3)
+
+    class Foreign:
+        def __dlpack__(self, **kw):
+            return a.__dlpack__()
+
+        def __dlpack_device__(self):
+            return a.__dlpack_device__()
+    b = f.same(Foreign())
+    assert np.array_equal(a, b) and address(a) == address(b)
+    t = sconce.Tensor(a.T)
+    assert t.shape == (3, 2) and t.strides == (1, 3) and t.__dlpack_device__() == (1, 0)
+    c = np.from_dlpack(t)
+    assert np.array_equal(c, a.T) and np.shares_memory(c, a)
+    assert np.array_equal(f.same(t.__dlpack__()), a.T)
+    used = t.__dlpack__(max_version=(1, 0))
+    f.same(used)
+    with pytest.raises(TypeError, match="used before"):
+        f.same(used)
+    assert not np.shares_memory(np.from_dlpack(t.copy()), a)
+
+
+def test_capsules_that_nobody_takes_are_freed():
+    a = np.zeros(4)
+    alive = weakref.ref(a)
+    t = sconce.Tensor(a)
+    del a
+    t.__dlpack__(), t.__dlpack__(max_version=(1, 0))
+    del t
+    gc.collect()
+    assert alive() is None
+
+
+def test_bfloat16_comes_as_a_tensor(f):
+    t = f.cast(np.array([1.5, -2, np.nan]), 15)
+    assert isinstance(t, sconce.Tensor) and t.dtype == "bfloat16"
+    assert t.to("float32").tolist()[:2] == [1.5, -2]
+    assert f.same(t).dtype == "bfloat16"
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    a = t.numpy()
+    assert a.dtype == ml_dtypes.bfloat16 and a[0] == 1.5
+    assert f.same(a).tolist()[:2] == [1.5, -2]
+
+
+def test_tensor():
+    t = sconce.Tensor(np.arange(6.).reshape(2, 3))
+    assert (t.shape, t.ndim, t.size, len(t), t.dtype, t.device) == ((2, 3), 2, 6, 2, "float64", "cpu")
+    assert t[1].tolist() == [3, 4, 5] and t[-1][0].item() == 3 and t.quantization is None
+    assert [row.tolist() for row in t] == [[0, 1, 2], [3, 4, 5]]
+    assert t.to(np.float32).dtype == "float32" and t.to("int64").tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert np.asarray(t).shape == (2, 3) and np.asarray(t, dtype=np.int8).dtype == np.int8
+    assert float(t[0][1]) == 1 and int(t[1][1]) == 4 and bool(t[0][1])
+    assert t == t and t != t.copy() and hash(t) == hash(t)
+    assert repr(t) == "sconce.Tensor(shape=[2, 3], dtype=float64, device=cpu)"
+    with pytest.raises(TypeError, match="6 elements"):
+        t.item()
+    with pytest.raises(IndexError):
+        t[2]
+    with pytest.raises(TypeError):
+        sconce.Tensor("x")

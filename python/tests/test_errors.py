@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+import io
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+
+import numpy as np
+import pytest
+import sconce
+
+
+def test_an_error_tells_the_line_of_the_models_python(mlp):
+    with pytest.raises(sconce.OpError) as e:
+        mlp(np.zeros((2, 3), np.float32))
+    assert e.value.python_line.startswith("torch/nn/modules/linear.py:")
+    assert e.value.trace.startswith("Traceback of TorchScript") and "F.linear" in e.value.trace
+
+
+def test_a_models_own_raise_is_of_its_class(f):
+    with pytest.raises(sconce.RaisedError) as e:
+        f.raising(np.ones(1))
+    assert e.value.message == "no positive ones" and e.value.python_line == "<source>:16"
+    m = sconce.compile("def f() -> None:\n    ops.prim.RaiseException('none', 'builtins.KeyError')\n")
+    with pytest.raises(KeyError) as e:  # as archives have it
+        m.f()
+    assert isinstance(e.value, sconce.RaisedError) and e.value.class_name == "builtins.KeyError"
+    assert e.value.message == "none"
+    assert f.raising(np.zeros(1)).tolist() == [0]
+
+
+def test_files(tmp_path, fixtures):
+    with pytest.raises(FileNotFoundError):
+        sconce.load(tmp_path / "none.pt")
+    with pytest.raises(sconce.FormatError, match="directory"):
+        sconce.load(tmp_path)
+    bad = tmp_path / "bad.pt"
+    bad.write_bytes(b"no archive")
+    for source in (bad, b"no archive", io.BytesIO(b"no archive")):
+        with pytest.raises(sconce.FormatError):
+            sconce.load(source)
+    with pytest.raises(sconce.ScriptError, match="nope"):
+        sconce.compile("def f(x: Tensor) -> Tensor:\n    return nope(x)\n").f(np.ones(1))
+    assert sconce.load((fixtures / "mlp.pt").read_bytes()).class_name == "__torch__.Mlp"
+    with open(fixtures / "mlp.pt", "rb") as f:
+        assert sconce.load(f).class_name == "__torch__.Mlp"
+
+
+def test_limits(f, fixtures):
+    slow = f.method("endless", limits=sconce.Limits(steps=1000))
+    with pytest.raises(sconce.LimitError):
+        slow(10**9)
+    assert slow(10) == 10 and f.endless(2000) == 2000
+    m = sconce.compile("def f(n: int) -> Tensor:\n    return torch.zeros([n])\n", limits={"memory": 1 << 20})
+    assert m.f(10).shape == (10,)
+    with pytest.raises(sconce.LimitError):
+        m.f(1 << 22)
+    assert m.f(10).shape == (10,)
+    sconce.load(fixtures / "mlp.pt", limits="untrusted")
+
+
+def test_cancelling(f):
+    cancel = sconce.Cancel()
+    slow = f.method("endless", limits=sconce.Limits(cancel=cancel))
+    threading.Timer(0.1, cancel.set).start()
+    with pytest.raises(sconce.LimitError):
+        slow(1 << 60)
+    assert cancel.is_set()
+    cancel.clear()
+    assert slow(3) == 3
+
+
+def test_policy(fixtures):
+    with pytest.raises(sconce.PolicyError):
+        sconce.load(fixtures / "mlp.pt", denied_ops=["aten::linear"])
+    with pytest.raises(TypeError, match="mode"):
+        sconce.load(fixtures / "mlp.pt", mode="fast")
+
+
+def test_control_c_ends_a_call_under_limits():
+    code = textwrap.dedent("""
+        import sconce
+        m = sconce.compile("def f(n: int) -> int:\\n    i = 0\\n    while i < n:\\n        i += 1\\n    return i\\n",
+                           limits=sconce.Limits(seconds=100))
+        print("ready", flush=True)
+        try:
+            m.f(1 << 60)
+        except KeyboardInterrupt:
+            print("interrupted", m.f(5), flush=True)
+    """)
+    p = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert p.stdout.readline() == "ready\n"
+    time.sleep(0.3)
+    os.kill(p.pid, signal.SIGINT)
+    assert p.communicate(timeout=60)[0] == "interrupted 5\n"
+
+
+def test_prints_and_warnings(f, capsys):
+    f.says(3)
+    assert capsys.readouterr().out == "said 3\n"
+    out = io.StringIO()
+    source = "def f(x: int) -> None:\n    print('x', x)\n"
+    sconce.compile(source, stdout=out).f(1)
+    assert out.getvalue() == "x 1\n"
+    sconce.compile(source, stdout=None).f(1)
+
+    class Broken:
+        def write(self, text):
+            raise OSError("full")
+    with pytest.raises(OSError, match="full"):
+        sconce.compile(source, stdout=Broken()).f(1)
+    m = sconce.compile("def f() -> int:\n    ops.aten.warn('beware', 2)\n    return 1\n")
+    with pytest.warns(UserWarning, match="beware"):
+        assert m.f() == 1

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Together with PyTorch, where that is installed."""
+import numpy as np
+import pytest
+import sconce
+
+torch = pytest.importorskip("torch")
+
+DTYPES = ["bfloat16", "float16", "float32", "float64", "bool", "int8", "uint8", "int16", "int32", "int64", "complex64",
+          "complex128"]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_tensors_share_their_memory(f, dtype):
+    t = torch.arange(6).reshape(2, 3).to(getattr(torch, dtype)).t()
+    r = f.same(t)
+    assert r.dtype == t.dtype and r.data_ptr() == t.data_ptr() and r.stride() == t.stride()
+
+
+def test_answers_are_those_of_pytorch(mlp, fixtures):
+    x = torch.randn(4, 32)
+    y = mlp(x)
+    assert isinstance(y, torch.Tensor)
+    torch.testing.assert_close(y, torch.jit.load(str(fixtures / "mlp.pt"))(x), rtol=1e-4, atol=1e-5)
+    mlp.returns = "numpy"
+    assert isinstance(mlp(x), np.ndarray)
+    mlp.returns = "torch"
+    assert isinstance(mlp(x.numpy()), torch.Tensor)
+
+
+def test_forms_of_tensors(f):
+    assert f.same(torch.tensor([1 + 2j]).conj()).tolist() == [1 - 2j]
+    assert f.same(torch.tensor([1 + 2j]).conj().imag).tolist() == [-2]
+    assert not f.same(torch.nn.Parameter(torch.ones(2))).requires_grad
+    assert f.same(torch.tensor(3.)).shape == () and f.same(torch.ones(0, 3)).shape == (0, 3)
+    z = torch.zeros(3)
+    assert f.add_one(z).data_ptr() == z.data_ptr() and z.tolist() == [1, 1, 1]
+    assert f.cast(z, torch.float64).dtype == torch.float64
+    assert f.device(torch.device("cuda:1")) == "cuda:1"
+    assert f.numbers(torch.tensor(1.5), torch.tensor(2), torch.tensor(True), 0, "")[:3] == (1.5, 2, True)
+    with pytest.raises((TypeError, RuntimeError)):
+        f.same(torch.ones(2).to_sparse())
+
+
+def test_an_answer_outlives_all(f):
+    r = f.same(torch.arange(1000.))
+    assert r[999] == 999
+    r = torch.from_dlpack(sconce.Tensor(np.arange(1000.)))
+    assert r[999] == 999
+    assert sconce.Tensor(np.arange(3)).torch().tolist() == [0, 1, 2]
+
+
+def test_what_sconce_saves_pytorch_runs(mlp, tmp_path, x):
+    mlp.save(tmp_path / "m.pt")
+    torch.testing.assert_close(torch.jit.load(str(tmp_path / "m.pt"))(torch.from_numpy(x)), torch.from_numpy(mlp(x)),
+                               rtol=1e-4, atol=1e-5)
