@@ -83,8 +83,8 @@ def varied(x, g):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--images", type=int, default=480)
-    parser.add_argument("--epochs", type=int, default=24)
+    parser.add_argument("--images", type=int, default=110)
+    parser.add_argument("--epochs", type=int, default=18)
     parser.add_argument("--cache", type=pathlib.Path, help="where drawn pictures are kept")
     o = parser.parse_args()
     torch.manual_seed(0)
@@ -93,14 +93,14 @@ def main():
         x, y, test_x, test_y = torch.load(o.cache)
     else:
         x, y = draw(o.images, 1)
-        test_x, test_y = draw(max(1, o.images // 12), 2)
+        test_x, test_y = draw(max(1, o.images // 11), 2)
         if o.cache:
             torch.save((x, y, test_x, test_y), o.cache)
     print(f"{len(x)} pictures drawn in {time.time() - began:.0f} s", flush=True)
     g = torch.Generator().manual_seed(3)
     m = Classifier(len(scenes.NAMES))
     print(sum(p.numel() for p in m.parameters()), "numbers")
-    batch, steps = 64, o.epochs * (len(x) // 64)
+    batch, steps = 32, o.epochs * (len(x) // 32)
     optimizer = torch.optim.AdamW(m.parameters(), lr=3e-3, weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, steps)
     for epoch in range(o.epochs):
