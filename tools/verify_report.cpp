@@ -226,6 +226,7 @@ void write_json(const std::string& path, const Report& report) {
                              {"unchanged", r.unchanged != 0},
                              {"refused", r.refused != 0},
                              {"error", reason.empty() ? Json() : Json(reason)},
+                             {"failures", r.failures},
                              {"cases", cases},
                              {"host_slots", r.host_slots}});
   }
