@@ -142,8 +142,8 @@ class Comparison {
   void see(const TracePoint& p, const std::vector<std::string>& inputs, const IValue& given) {
     const Key key = key_of(p);
     const size_t occurrence = counts_[key]++;
-    if (!p.nested) tops_.emplace_back(p, named(p, inputs));
     drawn_ |= p.random && !seeded_;
+    if (!p.nested && !drawn_) tops_.emplace_back(p, named(p, inputs));
     if (found_ || drawn_ || !reference_.knows(key)) return;
     const IValue value = kept_value(given);
     const IValue* expected = reference_.find(key, occurrence);

@@ -153,6 +153,23 @@ def f(x: Tensor, n: int) -> Tensor:
   }
 }
 
+TEST_CASE("bisect: random numbers are the same on both sides, or nothing behind them is compared") {
+  const char* source = R"(
+def f(x: Tensor) -> Tensor:
+    y = x + 1
+    return torch.rand([3]) * y
+)";
+  const auto cases = calls_of("f", {ones({3})});
+  const BisectSides s = sides_of(source, Mode::Optimized);
+  TraceFile written;
+  const BisectResult same = bisect_cases(s, cases, std::nullopt, &written);
+  CHECK(same.outcome == BisectResult::Outcome::Agree);
+  CHECK(same.values == 3);
+  BisectSides recorded = s;
+  recorded.recorded = &written;
+  CHECK(bisect_cases(recorded, cases, std::nullopt, nullptr).values == 1);
+}
+
 TEST_CASE("bisect: what only folding changes is found by prefixes") {
   // To the bit, the two modes differ where a convolution is planned, or where the normalization
   // that is folded into it rounds otherwise; each operator by itself doesn't.
