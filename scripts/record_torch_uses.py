@@ -116,7 +116,7 @@ def build(include, text, out, flags, libraries):
 
 
 def run(program, arguments=()):
-    r = subprocess.run([program, *arguments], capture_output=True, text=True)
+    r = subprocess.run([program, *arguments], capture_output=True, text=True, errors="replace")
     return r.stdout + ("" if r.returncode == 0 else f"\nexit status {r.returncode}\n{r.stderr[-2000:]}")
 
 

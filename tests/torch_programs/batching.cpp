@@ -12,7 +12,7 @@ int main(int argc, char** argv) {
   c10::InferenceMode mode;
   std::vector<at::Tensor> requests;
   for (int i = 0; i < 5; ++i) requests.push_back(torch::linspace(-1, 1, 32).mul(i).unsqueeze(0));
-  auto batch = torch::cat(requests, 0);
+  auto batch = torch::concat(requests, 0);
   auto answers = module.forward({batch}).toTensor();
   auto single = answers.split(1, 0);
   auto pairs = answers.chunk(2, 0);

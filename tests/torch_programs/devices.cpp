@@ -25,7 +25,7 @@ int main(int argc, char** argv) {
   auto x = torch::ones({1, 32}, torch::device(device).dtype(torch::kFloat))
                .to(device, /*non_blocking=*/true);
   auto y = m.forward({x.to(other)}).toTensor().to(torch::kCPU).detach();
-  std::cout << y.device() << y.sizes() << y.is_cuda() << y.get_device() << std::endl;
+  std::cout << y.device() << y.sizes() << y.is_cuda() << int(y.get_device()) << std::endl;
   for (const auto& p : m.parameters()) {
     std::cout << p.device() << std::endl;
     break;

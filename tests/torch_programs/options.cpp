@@ -23,7 +23,7 @@ int main() {
     std::cout << t.dtype() << " " << t.scalar_type() << " " << t.device() << " " << t.sizes() << " "
               << t.element_size() << " " << t.requires_grad() << "\n";
   std::cout << options.dtype() << options.device() << options.has_dtype() << options.requires_grad()
-            << options.device_index() << "\n";
+            << int(options.device_index()) << "\n";
   std::cout << (a.options().dtype() == torch::kDouble)
             << (c10::typeMetaToScalarType(a.dtype()) == at::kDouble) << std::endl;
   torch::Tensor j = a.to(options.dtype(torch::kFloat)), k = a.to(b),
