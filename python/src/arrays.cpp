@@ -126,8 +126,7 @@ bool dtype_of_format(const char* format, Py_ssize_t itemsize, ScalarType& dtype,
     case 'I':
     case 'L':
     case 'Q':
-    case 'N':
-      return of_size(kByte, ScalarType::UInt16, ScalarType::UInt32, ScalarType::UInt64);
+    case 'N': return of_size(kByte, ScalarType::UInt16, ScalarType::UInt32, ScalarType::UInt64);
     case 'e': dtype = kHalf; return itemsize == 2;
     case 'f': dtype = kFloat; return itemsize == 4;
     case 'd': dtype = kDouble; return itemsize == 8;
@@ -146,8 +145,10 @@ Tensor tensor_of_buffer(std::shared_ptr<LentBuffer> lent, const ScalarType* know
                  view.itemsize, " bytes is no tensor");
   l.data = view.buf;
   l.writable = !view.readonly;
-  bool fits = !swapped && reinterpret_cast<uintptr_t>(view.buf) % static_cast<size_t>(
-                              is_complex(l.dtype) ? view.itemsize / 2 : view.itemsize) == 0;
+  bool fits = !swapped && reinterpret_cast<uintptr_t>(view.buf) %
+                                  static_cast<size_t>(is_complex(l.dtype) ? view.itemsize / 2
+                                                                          : view.itemsize) ==
+                              0;
   std::vector<int64_t> bytes;
   for (int d = 0; d < view.ndim; ++d) {
     l.sizes.push_back(view.shape ? view.shape[d] : view.len / view.itemsize);
@@ -365,13 +366,15 @@ bool tensor_from(nb::handle o, Tensor& out, Incoming& in) {
       // Dates of NumPy show their bytes alone.
       if (lent->view.format && !std::strcmp(lent->view.format, "B") && nb::hasattr(o, "dtype") &&
           nb::cast<Py_ssize_t>(o.attr("dtype").attr("itemsize")) != lent->view.itemsize)
-        raise<Error>("an array of ", nb::repr(nb::object(o.attr("dtype"))).c_str(), " is no tensor");
+        raise<Error>("an array of ", nb::repr(nb::object(o.attr("dtype"))).c_str(),
+                     " is no tensor");
       out = tensor_of_buffer(std::move(lent), nullptr, in);
     } else {
       // A dtype that came to NumPy later: its name tells, and its bits can be seen as integers.
       ScalarType dtype;
       if (!nb::hasattr(o, "dtype") || !dtype_from(o.attr("dtype"), dtype))
-        raise<Error>("an array of ", nb::repr(nb::object(o.attr("dtype"))).c_str(), " is no tensor");
+        raise<Error>("an array of ", nb::repr(nb::object(o.attr("dtype"))).c_str(),
+                     " is no tensor");
       nb::object bits = o.attr("view")(element_size(dtype) == 2 ? "u2" : "u1");
       if (!get_buffer(bits, lent)) raise<Error>("the array gives no buffer");
       out = tensor_of_buffer(std::move(lent), &dtype, in);
@@ -401,9 +404,9 @@ nb::object to_numpy(const Tensor& t, bool writable) {
   for (int64_t s : t.strides()) strides.push_back(s * item);
   void* descr = n.descr_from_type(type);  // new_from_descr takes it over
   if (!descr) throw nb::python_error();
-  PyObject* array = n.new_from_descr(n.array_type, descr, static_cast<int>(sizes.size()),
-                                     sizes.data(), strides.data(), data,
-                                     kAligned | (writable ? kWriteable : 0), nullptr);
+  PyObject* array =
+      n.new_from_descr(n.array_type, descr, static_cast<int>(sizes.size()), sizes.data(),
+                       strides.data(), data, kAligned | (writable ? kWriteable : 0), nullptr);
   if (!array) throw nb::python_error();
   nb::object result = nb::steal(array);
   if (data && n.set_base(array, holder(t).release().ptr()) < 0) throw nb::python_error();
@@ -440,16 +443,17 @@ nb::object to_dlpack(const Tensor& t, bool writable, bool versioned) {
   d.strides = lent->strides.data();
   PyObject* capsule;
   if (versioned) {
-    lent->with_version = {{1, 0},
-                          lent.get(),
-                          [](dlpack::ManagedVersioned* m) { delete static_cast<Lent*>(m->context); },
-                          writable ? uint64_t{0} : dlpack::kReadOnly,
-                          d};
+    lent->with_version = {
+        {1, 0},
+        lent.get(),
+        [](dlpack::ManagedVersioned* m) { delete static_cast<Lent*>(m->context); },
+        writable ? uint64_t{0} : dlpack::kReadOnly,
+        d};
     capsule = PyCapsule_New(&lent->with_version, "dltensor_versioned", [](PyObject* c) {
       HoldsLock holds;
       if (!PyCapsule_IsValid(c, "dltensor_versioned")) return;  // somebody else has it now
-      auto* m = static_cast<dlpack::ManagedVersioned*>(
-          PyCapsule_GetPointer(c, "dltensor_versioned"));
+      auto* m =
+          static_cast<dlpack::ManagedVersioned*>(PyCapsule_GetPointer(c, "dltensor_versioned"));
       m->deleter(m);
     });
   } else {

@@ -45,14 +45,26 @@ struct Row {
   uint8_t code;
 };
 constexpr Row kRows[] = {
-    {kChar, 0},         {kShort, 0},           {kInt, 0},
-    {kLong, 0},         {kByte, 1},            {ScalarType::UInt16, 1},
-    {ScalarType::UInt32, 1},                   {ScalarType::UInt64, 1},
-    {kHalf, 2},         {kFloat, 2},           {kDouble, 2},
-    {kBFloat16, 4},     {ScalarType::ComplexHalf, 5},
-    {kComplexFloat, 5}, {kComplexDouble, 5},   {kBool, 6},
-    {ScalarType::Float8_e4m3fn, 10},           {ScalarType::Float8_e4m3fnuz, 11},
-    {ScalarType::Float8_e5m2, 12},             {ScalarType::Float8_e5m2fnuz, 13},
+    {kChar, 0},
+    {kShort, 0},
+    {kInt, 0},
+    {kLong, 0},
+    {kByte, 1},
+    {ScalarType::UInt16, 1},
+    {ScalarType::UInt32, 1},
+    {ScalarType::UInt64, 1},
+    {kHalf, 2},
+    {kFloat, 2},
+    {kDouble, 2},
+    {kBFloat16, 4},
+    {ScalarType::ComplexHalf, 5},
+    {kComplexFloat, 5},
+    {kComplexDouble, 5},
+    {kBool, 6},
+    {ScalarType::Float8_e4m3fn, 10},
+    {ScalarType::Float8_e4m3fnuz, 11},
+    {ScalarType::Float8_e5m2, 12},
+    {ScalarType::Float8_e5m2fnuz, 13},
 };
 inline bool dtype_from(Type t, ScalarType& out) {
   if (t.lanes != 1) return false;

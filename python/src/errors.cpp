@@ -9,10 +9,10 @@ namespace {
 void raise_python(const char* kind, const std::string& what, const std::string& message = "",
                   const std::string& class_name = "") {
   try {
-    nb::object text = nb::steal(PyUnicode_DecodeUTF8(
-        what.data(), static_cast<Py_ssize_t>(what.size()), "replace"));
-    nb::object told = nb::steal(PyUnicode_DecodeUTF8(
-        message.data(), static_cast<Py_ssize_t>(message.size()), "replace"));
+    nb::object text = nb::steal(
+        PyUnicode_DecodeUTF8(what.data(), static_cast<Py_ssize_t>(what.size()), "replace"));
+    nb::object told = nb::steal(
+        PyUnicode_DecodeUTF8(message.data(), static_cast<Py_ssize_t>(message.size()), "replace"));
     nb::object error =
         nb::module_::import_("sconce._errors").attr("make")(kind, text, told, class_name);
     PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(error.ptr())), error.ptr());

@@ -32,8 +32,8 @@ nb::object node(const Node* n) {
     } else if (a.kind == Attribute::Kind::Type || a.kind == Attribute::Kind::Types) {
       for (TypePtr t : a.types) text += (text.empty() ? "" : ", ") + t->str();
     } else {
-      text = print_constant(a.value, n->is_constant() && !n->outputs.empty() ? n->output()->type
-                                                                           : nullptr);
+      text = print_constant(a.value,
+                            n->is_constant() && !n->outputs.empty() ? n->output()->type : nullptr);
     }
     attributes[nb::str(std::string(a.name.str()).c_str())] = text;
   }

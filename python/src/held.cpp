@@ -20,23 +20,26 @@ void bind_values(nb::module_& m) {
   nb::class_<PyObjectValue>(m, "Object", "An instance of a TorchScript class.")
       .def_prop_ro("class_name",
                    [](const PyObjectValue& s) { return s.value.toObjectRef().type->name; })
-      .def("__getattr__",
-           [](const PyObjectValue& s, const std::string& name) {
-             const Object& o = s.value.toObjectRef();
-             if (o.type->find_attribute(name) < 0)
-               throw nb::attribute_error((o.type->name + " has no attribute '" + name + "'").c_str());
-             return to_python(o.getattr(name), outgoing(s.loaded));
-           },
-           nb::sig("def __getattr__(self, name: str) -> typing.Any"))
-      .def("attributes",
-           [](const PyObjectValue& s) {
-             nb::dict d;
-             const Object& o = s.value.toObjectRef();
-             for (const auto& a : o.type->attributes)
-               d[nb::str(a.name.c_str())] = to_python(o.getattr(a.name), outgoing(s.loaded));
-             return d;
-           },
-           nb::sig("def attributes(self) -> dict[str, typing.Any]"))
+      .def(
+          "__getattr__",
+          [](const PyObjectValue& s, const std::string& name) {
+            const Object& o = s.value.toObjectRef();
+            if (o.type->find_attribute(name) < 0)
+              throw nb::attribute_error(
+                  (o.type->name + " has no attribute '" + name + "'").c_str());
+            return to_python(o.getattr(name), outgoing(s.loaded));
+          },
+          nb::sig("def __getattr__(self, name: str) -> typing.Any"))
+      .def(
+          "attributes",
+          [](const PyObjectValue& s) {
+            nb::dict d;
+            const Object& o = s.value.toObjectRef();
+            for (const auto& a : o.type->attributes)
+              d[nb::str(a.name.c_str())] = to_python(o.getattr(a.name), outgoing(s.loaded));
+            return d;
+          },
+          nb::sig("def attributes(self) -> dict[str, typing.Any]"))
       .def("__repr__", [](const PyObjectValue& s) {
         return "<sconce.Object " + s.value.toObjectRef().type->name + ">";
       });
@@ -52,7 +55,8 @@ void bind_values(nb::module_& m) {
              return nb::isinstance<PyEnum>(o) &&
                     ivalue_equal(s.value, nb::cast<const PyEnum&>(o).value);
            })
-      .def("__hash__", [](const PyEnum& s) { return nb::hash(nb::str(s.value.toEnumRef().name.c_str())); })
+      .def("__hash__",
+           [](const PyEnum& s) { return nb::hash(nb::str(s.value.toEnumRef().name.c_str())); })
       .def("__repr__", [](const PyEnum& s) {
         const EnumBox& e = s.value.toEnumRef();
         return "<sconce.Enum " + e.type->name + "." + e.name + ">";
@@ -74,12 +78,14 @@ void bind_values(nb::module_& m) {
         std::lock_guard<std::mutex> lock(f.mutex);
         return f.done;
       });
-  nb::class_<PyOpaque>(m, "Opaque", "A value that can only be handed back: a function, a generator.")
+  nb::class_<PyOpaque>(m, "Opaque",
+                       "A value that can only be handed back: a function, a generator.")
       .def("__repr__", [](const PyOpaque& s) {
         return std::string("<sconce.Opaque ") + s.value.tag_name() + ">";
       });
-  m.def("manual_seed", [](uint64_t seed) { manual_seed(seed); }, nb::arg("seed"),
-        "Seeds the random numbers of models that are given no generator.");
+  m.def(
+      "manual_seed", [](uint64_t seed) { manual_seed(seed); }, nb::arg("seed"),
+      "Seeds the random numbers of models that are given no generator.");
   m.def("_deep_copy", [](nb::handle o) {
     // What shares memory shares it in the copy.
     HoldsLock holds;

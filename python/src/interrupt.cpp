@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ctrl-C while a model runs under limits. Python's own handler of the signal only notes it, and Python looks at
-// the note when the call is over; so for the time of a call on the main thread a handler stands
-// before it that ends the call too.
+// Ctrl-C while a model runs under limits. Python's own handler of the signal only notes it, and
+// Python looks at the note when the call is over; so for the time of a call on the main thread a
+// handler stands before it that ends the call too.
 #include <signal.h>
 
 #include <thread>
@@ -40,7 +40,7 @@ InterruptScope::InterruptScope(Limits& limits) {
   flag_ = limits.cancel;
   before_ = g_flag.load();
   if (!before_) {
-    struct sigaction mine{};
+    struct sigaction mine {};
     mine.sa_handler = end_call;
     sigemptyset(&mine.sa_mask);
     if (sigaction(SIGINT, &mine, &g_before) != 0) return;

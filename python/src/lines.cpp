@@ -34,8 +34,8 @@ void LineBuffer::write(std::string lines) {
   try {
     nb::object file = file_.is_valid() ? file_ : nb::module_::import_("sys").attr("stdout");
     if (file.is_none()) return;
-    nb::object text = nb::steal(PyUnicode_DecodeUTF8(
-        lines.data(), static_cast<Py_ssize_t>(lines.size()), "replace"));
+    nb::object text = nb::steal(
+        PyUnicode_DecodeUTF8(lines.data(), static_cast<Py_ssize_t>(lines.size()), "replace"));
     file.attr("write")(text);
   } catch (nb::python_error& e) {
     // Raised when the call is over: the model runs on.

@@ -156,12 +156,13 @@ nb::object get(PyModule& self, const std::string& name) {
 
 void set_attribute(PyModule& self, const std::string& name, nb::handle value) {
   if (!self.module.hasattr(name))
-    throw nb::attribute_error((self.module.class_name() + " has no attribute '" + name +
-                               "': attributes can't be added")
-                                  .c_str());
+    throw nb::attribute_error(
+        (self.module.class_name() + " has no attribute '" + name + "': attributes can't be added")
+            .c_str());
   TypePtr type = nullptr;
   const ClassType* t = libtorch::object_of(self.module).toObjectRef().type;
-  if (const int i = t->find_attribute(name); i >= 0) type = t->attributes[static_cast<size_t>(i)].type;
+  if (const int i = t->find_attribute(name); i >= 0)
+    type = t->attributes[static_cast<size_t>(i)].type;
   HoldsLock holds;
   Incoming in;
   in.lasting = true;
@@ -204,7 +205,8 @@ SaveOptions save_options(const std::optional<std::map<std::string, nb::bytes>>& 
   o.dedupe = dedupe;
   if (device) o.device = Device::parse(*device);
   if (extra)
-    for (auto& [name, bytes] : *extra) o.extra_files[name] = std::string(bytes.c_str(), bytes.size());
+    for (auto& [name, bytes] : *extra)
+      o.extra_files[name] = std::string(bytes.c_str(), bytes.size());
   return o;
 }
 
@@ -272,9 +274,9 @@ void bind_limits(nb::module_& m) {
             l->depth = depth, l->seconds = seconds, l->exclusive = exclusive;
             if (!cancel.is_none()) l->cancel = nb::cast<Flag&>(cancel).flag;
           },
-          nb::kw_only(), nb::arg("memory") = 0, nb::arg("steps") = 0,
-          nb::arg("operator_work") = 0, nb::arg("depth") = 0, nb::arg("seconds") = 0.0,
-          nb::arg("exclusive") = false, nb::arg("cancel") = nb::none(),
+          nb::kw_only(), nb::arg("memory") = 0, nb::arg("steps") = 0, nb::arg("operator_work") = 0,
+          nb::arg("depth") = 0, nb::arg("seconds") = 0.0, nb::arg("exclusive") = false,
+          nb::arg("cancel") = nb::none(),
           nb::sig("def __init__(self, *, memory: int = 0, steps: int = 0, operator_work: int = 0, "
                   "depth: int = 0, seconds: float = 0.0, exclusive: bool = False, "
                   "cancel: Cancel | None = None) -> None"))
@@ -312,11 +314,10 @@ void bind_limits(nb::module_& m) {
 void bind_load(nb::module_& m) {
   m.def(
       "_load",
-      [](nb::object source, nb::object recipe, std::optional<std::string> device,
-         std::string mode, int num_threads, std::optional<Limits> limits,
-         std::vector<std::string> allowed_ops, std::vector<std::string> denied_ops,
-         bool allow_setstate, bool map_file, bool strict_device, std::string returns,
-         nb::object out, nb::object extra, bool is_text) {
+      [](nb::object source, nb::object recipe, std::optional<std::string> device, std::string mode,
+         int num_threads, std::optional<Limits> limits, std::vector<std::string> allowed_ops,
+         std::vector<std::string> denied_ops, bool allow_setstate, bool map_file,
+         bool strict_device, std::string returns, nb::object out, nb::object extra, bool is_text) {
         auto l = new_loaded({std::move(device), std::move(mode), num_threads, std::move(limits),
                              std::move(allowed_ops), std::move(denied_ops), allow_setstate,
                              map_file, strict_device, std::move(returns)},
@@ -330,16 +331,16 @@ void bind_load(nb::module_& m) {
         PyModule r;
         if (PyUnicode_Check(source.ptr())) {
           const std::string text = nb::cast<std::string>(source);
-          r = loaded_with(l, [&] {
-            return is_text ? compile(text, l->options) : load(text, l->options);
-          });
+          r = loaded_with(
+              l, [&] { return is_text ? compile(text, l->options) : load(text, l->options); });
         } else {
           // The module may keep what it lies in.
           char* data = nullptr;
           Py_ssize_t size = 0;
           if (PyBytes_AsStringAndSize(source.ptr(), &data, &size) < 0) throw nb::python_error();
-          r = loaded_with(
-              l, [&] { return load(static_cast<const void*>(data), static_cast<size_t>(size), l->options); });
+          r = loaded_with(l, [&] {
+            return load(static_cast<const void*>(data), static_cast<size_t>(size), l->options);
+          });
         }
         l->options.extra_files = nullptr;
         for (auto& [name, content] : files)
@@ -352,8 +353,8 @@ void bind_load(nb::module_& m) {
       nb::arg("source"), nb::arg("recipe").none(), nb::arg("device").none(), nb::arg("mode"),
       nb::arg("num_threads"), nb::arg("limits").none(), nb::arg("allowed_ops"),
       nb::arg("denied_ops"), nb::arg("allow_setstate"), nb::arg("map_file"),
-      nb::arg("strict_device"), nb::arg("returns"), nb::arg("out").none(),
-      nb::arg("extra").none(), nb::arg("is_text"));
+      nb::arg("strict_device"), nb::arg("returns"), nb::arg("out").none(), nb::arg("extra").none(),
+      nb::arg("is_text"));
   m.def(
       "load_values",
       [](const std::string& path) {
@@ -380,16 +381,16 @@ void bind_module(nb::module_& m) {
           },
           nb::sig("def __call__(self, *args: typing.Any, **kwargs: typing.Any) -> typing.Any"))
       .def_prop_ro("name", [](const PyMethod& s) { return s.info->name; })
-      .def_prop_ro("schema", [](const PyMethod& s) { return s.info->signature.text; },
-                   "As TorchScript writes it.")
       .def_prop_ro(
-          "argument_names",
-          [](const PyMethod& s) {
-            std::vector<std::string> names;
-            for (size_t i = s.info->first; i < s.info->signature.arguments.size(); ++i)
-              names.push_back(s.info->signature.arguments[i].name);
-            return names;
-          })
+          "schema", [](const PyMethod& s) { return s.info->signature.text; },
+          "As TorchScript writes it.")
+      .def_prop_ro("argument_names",
+                   [](const PyMethod& s) {
+                     std::vector<std::string> names;
+                     for (size_t i = s.info->first; i < s.info->signature.arguments.size(); ++i)
+                       names.push_back(s.info->signature.arguments[i].name);
+                     return names;
+                   })
       .def("__repr__", [](const PyMethod& s) { return "<sconce.Method " + s.info->text() + ">"; });
 
   nb::class_<PyModule>(
@@ -412,19 +413,21 @@ void bind_module(nb::module_& m) {
              for (const auto& s : libtorch::slots(self.module)) all.append(s.name);
              return all;
            })
-      .def("attr", &attribute, nb::arg("name"),
-           nb::sig("def attr(self, name: str) -> typing.Any"),
+      .def("attr", &attribute, nb::arg("name"), nb::sig("def attr(self, name: str) -> typing.Any"),
            "An attribute: tensors as read-only arrays over the module's memory.")
       .def("setattr", &set_attribute, nb::arg("name"), nb::arg("value").none(),
            nb::sig("def setattr(self, name: str, value: typing.Any) -> None"),
            "Sets an attribute, as m.name = value does.")
-      .def("hasattr", [](const PyModule& s, const std::string& n) { return s.module.hasattr(n); },
-           nb::arg("name"))
-      .def("method", &method_of, nb::arg("name"), nb::kw_only(), nb::arg("limits").none() = nb::none(),
+      .def(
+          "hasattr", [](const PyModule& s, const std::string& n) { return s.module.hasattr(n); },
+          nb::arg("name"))
+      .def("method", &method_of, nb::arg("name"), nb::kw_only(),
+           nb::arg("limits").none() = nb::none(),
            "A method; limits: for its calls, in place of those given to load().")
       .def("method_names", [](const PyModule& s) { return s.module.method_names(); })
-      .def("function_names", [](const PyModule& s) { return s.module.function_names(); },
-           "Of what compile() made.")
+      .def(
+          "function_names", [](const PyModule& s) { return s.module.function_names(); },
+          "Of what compile() made.")
       .def_prop_ro("class_name", [](const PyModule& s) { return s.module.class_name(); })
       .def_prop_ro("training", [](const PyModule& s) { return s.module.is_training(); })
       .def(
@@ -458,9 +461,10 @@ void bind_module(nb::module_& m) {
           nb::arg("target"), nb::sig("def to(self, target: typing.Any) -> None"),
           "Moves the module to a device ('cuda:0'), or its fractions to a dtype ('float16'), in "
           "place.")
-      .def("clone",
-           [](PyModule& s) { return derived(s, without_lock([&] { return s.module.clone(); })); },
-           "A module of its own; memory is copied when one of the two writes it.")
+      .def(
+          "clone",
+          [](PyModule& s) { return derived(s, without_lock([&] { return s.module.clone(); })); },
+          "A module of its own; memory is copied when one of the two writes it.")
       .def(
           "optimize",
           [](PyModule& s, const std::string& passes) {
@@ -488,25 +492,31 @@ void bind_module(nb::module_& m) {
             without_lock([&] { return s.module.prepare(method), 0; });
           },
           nb::arg("method") = "forward", "Makes a method ready before its first call.")
-      .def("compile_all", [](PyModule& s) { without_lock([&] { return s.module.compile_all(), 0; }); },
-           "Compiles every method; raises the first ScriptError.")
-      .def("missing_operators",
-           [](PyModule& s) {
-             nb::dict d;
-             for (auto& [op, place] : without_lock([&] { return s.module.missing_operators(); }))
-               d[nb::str(op.c_str())] = place;
-             return d;
-           },
-           nb::sig("def missing_operators(self) -> dict[str, str]"),
-           "Operators that the archive uses and sconce lacks, with the place of their first use.")
-      .def("parameters", [](PyModule& s) { return named(s, s.module.named_parameters()); },
-           nb::sig("def parameters(self) -> dict[str, typing.Any]"),
-           "By name; as read-only arrays over the module's memory.")
-      .def("buffers", [](PyModule& s) { return named(s, s.module.named_buffers()); },
-           nb::sig("def buffers(self) -> dict[str, typing.Any]"))
-      .def("state_dict", [](PyModule& s) { return named(s, s.module.state_dict()); },
-           nb::sig("def state_dict(self) -> dict[str, typing.Any]"),
-           "Parameters and buffers by name.")
+      .def(
+          "compile_all",
+          [](PyModule& s) { without_lock([&] { return s.module.compile_all(), 0; }); },
+          "Compiles every method; raises the first ScriptError.")
+      .def(
+          "missing_operators",
+          [](PyModule& s) {
+            nb::dict d;
+            for (auto& [op, place] : without_lock([&] { return s.module.missing_operators(); }))
+              d[nb::str(op.c_str())] = place;
+            return d;
+          },
+          nb::sig("def missing_operators(self) -> dict[str, str]"),
+          "Operators that the archive uses and sconce lacks, with the place of their first use.")
+      .def(
+          "parameters", [](PyModule& s) { return named(s, s.module.named_parameters()); },
+          nb::sig("def parameters(self) -> dict[str, typing.Any]"),
+          "By name; as read-only arrays over the module's memory.")
+      .def(
+          "buffers", [](PyModule& s) { return named(s, s.module.named_buffers()); },
+          nb::sig("def buffers(self) -> dict[str, typing.Any]"))
+      .def(
+          "state_dict", [](PyModule& s) { return named(s, s.module.state_dict()); },
+          nb::sig("def state_dict(self) -> dict[str, typing.Any]"),
+          "Parameters and buffers by name.")
       .def(
           "load_state_dict",
           [](PyModule& s, nb::object state, bool strict) {
@@ -530,22 +540,25 @@ void bind_module(nb::module_& m) {
           nb::sig("def load_state_dict(self, state: typing.Mapping[str, typing.Any], *, strict: "
                   "bool = True) -> None"),
           "Copies arrays into the parameters and buffers of these names.")
-      .def("submodules",
-           [](PyModule& s) {
-             nb::dict d;
-             for (const auto& slot : libtorch::slots(s.module))
-               if (slot.is_module) d[nb::str(slot.name.c_str())] = to_python(slot.value, read_only(s));
-             return d;
-           },
-           nb::sig("def submodules(self) -> dict[str, Module]"))
-      .def("attributes",
-           [](PyModule& s) {
-             nb::dict d;
-             for (const auto& slot : libtorch::slots(s.module))
-               d[nb::str(slot.name.c_str())] = to_python(slot.value, read_only(s));
-             return d;
-           },
-           nb::sig("def attributes(self) -> dict[str, typing.Any]"))
+      .def(
+          "submodules",
+          [](PyModule& s) {
+            nb::dict d;
+            for (const auto& slot : libtorch::slots(s.module))
+              if (slot.is_module)
+                d[nb::str(slot.name.c_str())] = to_python(slot.value, read_only(s));
+            return d;
+          },
+          nb::sig("def submodules(self) -> dict[str, Module]"))
+      .def(
+          "attributes",
+          [](PyModule& s) {
+            nb::dict d;
+            for (const auto& slot : libtorch::slots(s.module))
+              d[nb::str(slot.name.c_str())] = to_python(slot.value, read_only(s));
+            return d;
+          },
+          nb::sig("def attributes(self) -> dict[str, typing.Any]"))
       .def(
           "save",
           [](nb::handle self, nb::args args, nb::kwargs kwargs) {
@@ -562,9 +575,7 @@ void bind_module(nb::module_& m) {
           "The graph of forward; str() of it is what PyTorch prints.")
       .def_prop_ro(
           "inlined_graph",
-          [](nb::handle self) {
-            return python_part("graph_for")(self, nb::arg("inlined") = true);
-          },
+          [](nb::handle self) { return python_part("graph_for")(self, nb::arg("inlined") = true); },
           nb::sig("def inlined_graph(self) -> sconce.passes.Graph"),
           "The graph of forward with all calls inlined.")
       .def(
@@ -575,12 +586,14 @@ void bind_module(nb::module_& m) {
           nb::sig("def graph_for(self, method: str = 'forward', *, inlined: bool = False, passes: "
                   "str = '') -> sconce.passes.Graph"),
           "The graph of a method; passes: a pipeline that is run on it first ('inline,dce').")
-      .def("__reduce__", [](nb::handle self) { return python_part("reduce")(self); },
-           nb::sig("def __reduce__(self) -> tuple"))
+      .def(
+          "__reduce__", [](nb::handle self) { return python_part("reduce")(self); },
+          nb::sig("def __reduce__(self) -> tuple"))
       .def(
           "_save",
-          [](PyModule& s, nb::object path, const std::optional<std::map<std::string, nb::bytes>>& extra,
-             bool strip_debug, bool dedupe, const std::optional<std::string>& device) -> nb::object {
+          [](PyModule& s, nb::object path,
+             const std::optional<std::map<std::string, nb::bytes>>& extra, bool strip_debug,
+             bool dedupe, const std::optional<std::string>& device) -> nb::object {
             const SaveOptions o = save_options(extra, strip_debug, dedupe, device);
             if (!path.is_none()) {
               const std::string file = nb::cast<std::string>(path);
@@ -608,18 +621,21 @@ void bind_module(nb::module_& m) {
              return time_calls(s, method, args, nb::cast<int>(o["calls"]),
                                nb::cast<int>(o["threads"]));
            })
-      .def("plan_text",
-           [](PyModule& s, const std::string& method) {
-             return without_lock([&] { return s.module.plan_text(method); });
-           },
-           nb::arg("method") = "forward", "Instructions of the plan that runs.")
-      .def_prop_ro("_recipe", [](const PyModule& s) -> nb::object {
-        if (s.changed || !s.root || !s.loaded->recipe.is_valid()) return nb::none();
-        return s.loaded->recipe;
-      })
-      .def_prop_ro("_last_recipe", [](const PyModule& s) -> nb::object {
-        return s.loaded->recipe.is_valid() ? s.loaded->recipe : nb::none();
-      })
+      .def(
+          "plan_text",
+          [](PyModule& s, const std::string& method) {
+            return without_lock([&] { return s.module.plan_text(method); });
+          },
+          nb::arg("method") = "forward", "Instructions of the plan that runs.")
+      .def_prop_ro("_recipe",
+                   [](const PyModule& s) -> nb::object {
+                     if (s.changed || !s.root || !s.loaded->recipe.is_valid()) return nb::none();
+                     return s.loaded->recipe;
+                   })
+      .def_prop_ro("_last_recipe",
+                   [](const PyModule& s) -> nb::object {
+                     return s.loaded->recipe.is_valid() ? s.loaded->recipe : nb::none();
+                   })
       .def_prop_rw(
           "returns",
           [](const PyModule& s) {

@@ -52,8 +52,8 @@ struct Loaded {
 struct MethodInfo {
   std::string name;
   libtorch::Signature signature;
-  size_t first = 0;    // 1: after self
-  bool hooks = false;  // the module call, with hooks around it
+  size_t first = 0;          // 1: after self
+  bool hooks = false;        // the module call, with hooks around it
   std::string text() const;  // "forward(Tensor x, bool flag=False) -> Tensor"
 };
 

@@ -105,8 +105,9 @@ void bind_tensor(nb::module_& m) {
             new (self) PyTensor{t, true};
           },
           nb::arg("array"), "The tensor over the memory of an array.")
-      .def_prop_ro("shape", [](const PyTensor& s) { return shape_of(s.tensor.sizes()); },
-                   nb::sig("def shape(self) -> tuple[int, ...]"))
+      .def_prop_ro(
+          "shape", [](const PyTensor& s) { return shape_of(s.tensor.sizes()); },
+          nb::sig("def shape(self) -> tuple[int, ...]"))
       .def_prop_ro(
           "strides", [](const PyTensor& s) { return shape_of(s.tensor.strides()); },
           nb::sig("def strides(self) -> tuple[int, ...]"), "In elements.")
@@ -141,8 +142,7 @@ void bind_tensor(nb::module_& m) {
            "need the package ml_dtypes.")
       .def(
           "torch", [](const PyTensor& s) { return to_torch(s.tensor); },
-          nb::sig("def torch(self) -> typing.Any"),
-          "PyTorch's tensor over the same memory.")
+          nb::sig("def torch(self) -> typing.Any"), "PyTorch's tensor over the same memory.")
       .def("to", &to, nb::arg("target"),
            "With another dtype ('float32', a dtype of NumPy or PyTorch) or on another device "
            "('cpu', 'cuda:0').")
@@ -151,7 +151,10 @@ void bind_tensor(nb::module_& m) {
           "tolist", [](const PyTensor& s) { return list_of(host(s.tensor)); },
           nb::sig("def tolist(self) -> typing.Any"))
       .def(
-          "copy", [](const PyTensor& s) { return PyTensor{s.tensor.clone(), true}; },
+          "copy",
+          [](const PyTensor& s) {
+            return PyTensor{s.tensor.clone(), true};
+          },
           "A tensor of its own.")
       .def(
           "__array__",
@@ -167,15 +170,13 @@ void bind_tensor(nb::module_& m) {
       .def(
           "__dlpack__",
           [](const PyTensor& s, nb::object, nb::object max_version, nb::object, nb::object copy) {
-            const bool versioned =
-                !max_version.is_none() && nb::cast<int>(max_version[0]) >= 1;
+            const bool versioned = !max_version.is_none() && nb::cast<int>(max_version[0]) >= 1;
             if (s.tensor.device().type == DeviceType::CUDA) {
               Released released;
               libtorch::synchronize(s.tensor.device().index);
             }
             const bool copies = !copy.is_none() && nb::cast<bool>(copy);
-            return to_dlpack(copies ? s.tensor.clone() : s.tensor, s.writable || copies,
-                             versioned);
+            return to_dlpack(copies ? s.tensor.clone() : s.tensor, s.writable || copies, versioned);
           },
           nb::kw_only(), nb::arg("stream") = nb::none(), nb::arg("max_version") = nb::none(),
           nb::arg("dl_device") = nb::none(), nb::arg("copy") = nb::none(),
@@ -185,7 +186,8 @@ void bind_tensor(nb::module_& m) {
       .def("__dlpack_device__", [](const PyTensor& s) { return dlpack_device(s.tensor); })
       .def("__len__",
            [](const PyTensor& s) {
-             if (s.tensor.dim() == 0) raise<ArgumentError>("a tensor of no dimensions has no len()");
+             if (s.tensor.dim() == 0)
+               raise<ArgumentError>("a tensor of no dimensions has no len()");
              return s.tensor.size(0);
            })
       .def("__getitem__",
@@ -212,8 +214,7 @@ void bind_tensor(nb::module_& m) {
         return os.str();
       });
   m.def("_dtype_number", [](nb::handle o) { return static_cast<int>(dtype_argument(o)); });
-  m.def("_dtype_name",
-        [](int n) { return std::string(dtype_name(static_cast<ScalarType>(n))); });
+  m.def("_dtype_name", [](int n) { return std::string(dtype_name(static_cast<ScalarType>(n))); });
 }
 
 }  // namespace sconce::python

@@ -33,8 +33,7 @@ std::string text_of(nb::handle o) {
   Py_ssize_t n = 0;
   if (const char* s = PyUnicode_AsUTF8AndSize(o.ptr(), &n)) return {s, static_cast<size_t>(n)};
   PyErr_Clear();  // bytes that were no UTF-8 when the model gave them
-  nb::object bytes =
-      nb::steal(PyUnicode_AsEncodedString(o.ptr(), "utf-8", "surrogateescape"));
+  nb::object bytes = nb::steal(PyUnicode_AsEncodedString(o.ptr(), "utf-8", "surrogateescape"));
   if (!bytes.is_valid()) throw nb::python_error();
   char* s = nullptr;
   if (PyBytes_AsStringAndSize(bytes.ptr(), &s, &n) < 0) throw nb::python_error();
@@ -178,18 +177,14 @@ bool held_value(nb::handle o, IValue& out) {
   return true;
 }
 
+// A member of a Python enum.Enum whose class has the name of the model's.
 IValue enum_of(nb::handle o, TypePtr t) {
-  // An enum.Enum of Python's stands for the member of its name, anything else for that of its value.
-  const auto& type = static_cast<const EnumType&>(*t);
-  const bool member = nb::hasattr(o, "name") && nb::hasattr(o, "value");
-  for (const IValue& m : type.members) {
-    const EnumBox& e = m.toEnumRef();
-    if (member) {
-      if (nb::cast<std::string>(nb::str(o.attr("name"))) == e.name) return m;
-    } else if (to_python(e.value, {}).equal(o)) {
-      return m;
-    }
-  }
+  if (!nb::hasattr(o, "name") || !nb::hasattr(o, "value")) refuse(o, t);
+  const std::string cls = nb::cast<std::string>(nb::str(o.type().attr("__name__"))),
+                    name = nb::cast<std::string>(nb::str(o.attr("name")));
+  if (t->name.substr(t->name.rfind('.') + 1) == cls)
+    for (const IValue& m : static_cast<const EnumType&>(*t).members)
+      if (m.toEnumRef().name == name) return m;
   refuse(o, t);
 }
 
@@ -230,8 +225,7 @@ IValue untyped(nb::handle o, Incoming& in) {
   Tensor t;
   if (tensor_of(o, t, in)) return IValue(std::move(t));
   if (ScalarType dtype; dtype_from(o, dtype)) return IValue(static_cast<int64_t>(dtype));
-  if (kind_of(o) == "torch.device")
-    return IValue(Device::parse(nb::str(o).c_str()));
+  if (kind_of(o) == "torch.device") return IValue(Device::parse(nb::str(o).c_str()));
   refuse(o, nullptr);
 }
 
@@ -364,8 +358,8 @@ nb::object to_python(const IValue& v, const Outgoing& out) {
     }
     case Tag::String: {
       const std::string& s = v.toStringRef();
-      nb::object text = nb::steal(PyUnicode_DecodeUTF8(
-          s.data(), static_cast<Py_ssize_t>(s.size()), "surrogateescape"));
+      nb::object text = nb::steal(
+          PyUnicode_DecodeUTF8(s.data(), static_cast<Py_ssize_t>(s.size()), "surrogateescape"));
       if (!text.is_valid()) throw nb::python_error();
       return text;
     }

@@ -79,7 +79,7 @@ def test_arguments_by_name(f):
         assert isinstance(e.value, TypeError) and isinstance(e.value, sconce.Error)
 
 
-def test_named_tuples_and_enums_of_a_model():
+def test_named_tuples_of_a_model():
     m = sconce.compile('''
 class P(NamedTuple):
     a: int
@@ -93,3 +93,22 @@ def take(p: P) -> int:
     assert (type(p).__name__, p._fields, p.a) == ("P", ("a", "b"), 3) and p.b.tolist() == [1, 1]
     assert m.take(p) == 3 and m.take((4, np.ones(1))) == 4
     assert type(m.make(np.ones(1))) is type(p)
+
+
+def test_enums_of_a_model():
+    m = sconce.compile('''
+class Color(Enum):
+    RED = 1
+    GREEN = 2
+def same(c: Color) -> Color:
+    return c
+def green() -> Color:
+    return Color.GREEN
+''')
+    g = m.green()
+    assert (g.name, g.value, g.class_name) == ("GREEN", 2, "Color") and m.same(g) == g and hash(m.same(g)) == hash(g)
+    Color, Other = enum.Enum("Color", ["RED", "GREEN"]), enum.Enum("Other", ["RED"])
+    assert m.same(Color.RED).name == "RED" and m.same(Color.RED) != g
+    for bad in (2, "RED", Other.RED):
+        with pytest.raises(TypeError, match="must be Color"):
+            m.same(bad)
