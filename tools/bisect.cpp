@@ -385,7 +385,7 @@ struct Place {
   std::string file, line_text, shown;
   int64_t line = 0;
 };
-Place place_of(const SourceRange& range) {
+Place python_place(const SourceRange& range) {
   Place p;
   if (!range.source) return p;
   p.shown = short_position(range);
@@ -400,7 +400,7 @@ Place place_of(const SourceRange& range) {
 }
 
 std::string finding_text(const BisectResult& r, const WrongValue& f) {
-  const Place place = place_of(f.point.range);
+  const Place place = python_place(f.point.range);
   std::string t = "the first operator out of tolerance: " + f.point.kind + ", node " +
                   std::to_string(f.point.node) + " of " + f.point.function + "\n  " + f.point.text +
                   "\n";
@@ -431,7 +431,7 @@ void write_report(const Options& o, const std::string& model, const std::string&
   }
   if (r.finding) {
     const WrongValue& f = *r.finding;
-    const Place place = place_of(f.point.range);
+    const Place place = python_place(f.point.range);
     Json figures = Json::array();
     for (auto& g : f.figures) figures.push_back(to_json(g));
     j["found"] = {{"look", r.look},
@@ -521,7 +521,7 @@ int bisect(const Options& o) {
   std::cout << printable(model) << ": " << printable(what) << "\n" << printable(told);
   if (!o.json.empty()) write_report(o, model, what, r);
   if (o.github && r.outcome != Outcome::Agree) {
-    const Place place = r.finding ? place_of(r.finding->point.range) : Place{};
+    const Place place = r.finding ? python_place(r.finding->point.range) : Place{};
     std::cout << github_error(place.file.empty() ? model : place.file, place.line,
                               "sconce verify --bisect: " + model, told)
               << "\n";
