@@ -1,15 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """The examples give right answers. usage: test_examples.py SCONCE EXAMPLES PROGRAMS [TEST ...]     PROGRAMS: the folder they are built in"""
-import json
 import pathlib
 import re
-import struct
 import subprocess
 import sys
 import tempfile
 import unittest
-import zlib
 
 SCONCE, EXAMPLES, PROGRAMS = (pathlib.Path(p).resolve() for p in sys.argv[1:4])
 
@@ -32,7 +29,7 @@ class Classify(unittest.TestCase):
             shares = [re.fullmatch(r"  (.+?) +([\d.]+) %(  [▏▎▍▌▋▊▉█]+)?", line) for line in lines]
             self.assertTrue(all(shares), lines)
             self.assertEqual(shares[0][1], name)
-            self.assertGreater(float(shares[0][2]), 50)
+            self.assertGreater(float(shares[0][2]), 25)  # chance is 6
             self.assertEqual(sorted((float(s[2]) for s in shares), reverse=True), [float(s[2]) for s in shares])
 
     def test_the_program_says_what_the_command_says(self):
@@ -54,64 +51,6 @@ class Classify(unittest.TestCase):
                            capture_output=True, text=True)
         self.assertEqual((r.returncode, r.stdout), (3, ""))
         self.assertIn("there are 16 classes, but 2 names", r.stderr)
-
-
-def read_png(path):
-    """Width, height and rows of 8-bit RGB: [[(r, g, b), ...], ...]."""
-    data, at, packed = path.read_bytes(), 8, b""
-    while at < len(data):
-        size, kind = struct.unpack(">I4s", data[at:at + 8])
-        if kind == b"IHDR":
-            width, height, depth, colours, _, _, interlaced = struct.unpack(">IIBBBBB", data[at + 8:at + 21])
-            assert (depth, colours, interlaced) == (8, 2, 0)
-        if kind == b"IDAT":
-            packed += data[at + 8:at + 8 + size]
-        at += size + 12
-    raw, stride, rows, before = zlib.decompress(packed), 3 * width, [], bytearray(3 * width)
-    for y in range(height):
-        kind, row = raw[y * (stride + 1)], bytearray(raw[y * (stride + 1) + 1:(y + 1) * (stride + 1)])
-        for i in range(stride):
-            left, up, corner = (row[i - 3] if i >= 3 else 0), before[i], (before[i - 3] if i >= 3 else 0)
-            nearest = min((left, up, corner), key=lambda v: abs(left + up - corner - v))
-            row[i] = (row[i] + (0, left, up, (left + up) // 2, nearest)[kind]) & 255
-        rows.append([tuple(row[i:i + 3]) for i in range(0, stride, 3)])
-        before = row
-    return width, height, rows
-
-
-def overlap(a, b):
-    """Of two boxes: what both cover, as a part of what either does."""
-    both = max(0, min(a[2], b[2]) - max(a[0], b[0])) * max(0, min(a[3], b[3]) - max(a[1], b[1]))
-    return both / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both)
-
-
-class Detect(unittest.TestCase):
-    FOLDER = EXAMPLES / "detect"
-
-    def test_boxes_are_where_things_are(self):
-        wanted = {name: box for name, *box in json.loads((self.FOLDER / "table.json").read_text())}
-        with tempfile.TemporaryDirectory() as folder:
-            out = pathlib.Path(folder) / "boxes.png"
-            lines = run(PROGRAMS / "detect" / "detect", self.FOLDER / "detector.pt", self.FOLDER / "table.png", out).splitlines()
-            found = {}
-            for line in lines:
-                name, _, *box = re.fullmatch(r"(\w+) +(\d+) %  (\d+),(\d+) to (\d+),(\d+)", line).groups()
-                self.assertNotIn(name, found)
-                found[name] = [int(v) for v in box]
-            self.assertEqual(sorted(found), sorted(wanted))
-            for name, box in wanted.items():
-                self.assertGreater(overlap(box, found[name]), 0.6, name)
-            width, height, before = read_png(self.FOLDER / "table.png")
-            self.assertEqual(read_png(out)[:2], (width, height))
-            after = read_png(out)[2]
-            # Exactly the edges are painted, each in one of the colours.
-            for y in range(height):
-                for x in range(width):
-                    edge = any(x0 <= x < x1 and y0 <= y < y1 and (x < x0 + 2 or x >= x1 - 2 or y < y0 + 2 or y >= y1 - 2)
-                               for x0, y0, x1, y1 in found.values())
-                    if not edge:
-                        self.assertEqual(before[y][x], after[y][x])
-            self.assertEqual(len({after[y0][x0] for x0, y0, _, _ in found.values()}), len(found))
 
 
 class Speech(unittest.TestCase):
