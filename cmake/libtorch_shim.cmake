@@ -25,7 +25,20 @@ set(SHIM_HEADERS
   c10/core/MemoryFormat.h c10/core/Scalar.h c10/core/ScalarType.h c10/core/TensorOptions.h c10/cuda/CUDACachingAllocator.h
   c10/cuda/CUDAFunctions.h c10/cuda/CUDAStream.h c10/util/ArrayRef.h c10/util/BFloat16.h c10/util/Exception.h c10/util/Half.h
   c10/util/Optional.h c10/util/StringUtil.h c10/util/complex.h c10/util/intrusive_ptr.h c10/util/irange.h c10/util/string_view.h
+  torch/version.h torch/nn.h torch/fft.h torch/linalg.h torch/enum.h torch/expanding_array.h torch/jit.h torch/mps.h torch/autograd.h
+  torch/data/transforms.h torch/serialize/tensor.h torch/csrc/autograd/variable.h torch/csrc/autograd/autograd.h
+  torch/csrc/jit/passes/tensorexpr_fuser.h torch/csrc/jit/runtime/jit_exception.h torch/csrc/jit/runtime/interpreter.h
+  torch/csrc/jit/passes/inliner.h torch/csrc/jit/frontend/tracer.h torch/csrc/jit/serialization/pickler.h
+  ATen/Dispatch.h ATen/DeviceGuard.h ATen/Generator.h ATen/CPUGeneratorImpl.h ATen/TensorAccessor.h ATen/core/TensorAccessor.h
+  ATen/core/Scalar.h ATen/core/ScalarType.h ATen/core/Generator.h ATen/core/stack.h ATen/core/type_factory.h ATen/autocast_mode.h
+  ATen/cuda/CUDAEvent.h ATen/cuda/CUDAGraph.h ATen/cuda/Exceptions.h c10/core/Allocator.h c10/core/AutogradState.h
+  c10/core/Storage.h c10/core/Stream.h c10/core/DeviceGuard.h c10/cuda/CUDAGuard.h c10/cuda/CUDAException.h c10/macros/Export.h
+  c10/macros/Macros.h c10/util/accumulate.h c10/util/Logging.h c10/util/OptionalArrayRef.h c10/util/typeid.h
   caffe2/serialize/inline_container.h caffe2/serialize/read_adapter_interface.h)
+foreach(family activation batchnorm conv distance dropout embedding fold instancenorm linear loss normalization padding pixelshuffle
+    pooling upsampling vision)
+  list(APPEND SHIM_HEADERS torch/nn/functional/${family}.h torch/nn/options/${family}.h)
+endforeach()
 foreach(header ${SHIM_HEADERS})
   file(CONFIGURE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/libtorch/include/${header} CONTENT "// SPDX-License-Identifier: Apache-2.0
 #pragma once

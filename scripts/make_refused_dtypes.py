@@ -130,7 +130,8 @@ def main():
         rows[known[1]] |= {n for n in range(32) if int(known[2], 16) >> n & 1}
     lines = [f'{{"{name}", 0x{sum(1 << n for n in numbers):x}}},' for name, numbers in sorted(rows.items())]
     file.write_text(
-        "// Made by scripts/make_refused_dtypes.py: bit n stands for the dtype with PyTorch's number n.\n" + "\n".join(lines) + "\n")
+        "// Made by scripts/make_refused_dtypes.py: bit n stands for the dtype with PyTorch's number n, bit 31 says that "
+        "numbers don't count.\n" + "\n".join(lines) + "\n")
     print(len(lines), "operators")
 
 

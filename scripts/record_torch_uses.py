@@ -74,6 +74,7 @@ def uses(path):
             yield name, code
 
 
+TORCH_LINE = r"#include <(?:torch|ATen|caffe2|c10)/.*>"
 LIBTORCH = "#include <torch/script.h>\n#include <torch/torch.h>\n"
 SCONCE = "#include <sconce/torch.h>"
 
@@ -98,7 +99,7 @@ def together(paths):
     text, calls = "#include <cstring>\n", ""
     for k, path in enumerate(paths):
         lines = open(path).read().split("\n")
-        text += "\n".join(x for x in lines if x.startswith("#include") and "<torch/" not in x) + "\n"
+        text += "\n".join(x for x in lines if x.startswith("#include") and not re.match(TORCH_LINE, x)) + "\n"
         body = "\n".join(x for x in lines if not x.startswith("#include"))
         # What is declared of LibTorch is there already.
         body = re.sub(r"namespace torch \{\n.*?\n\}  // namespace torch\n|namespace at \{\n.*?\n\}\n", "", body, flags=re.S)
@@ -115,7 +116,7 @@ def build(include, text, out, flags, libraries):
 
 
 def run(program, arguments=()):
-    r = subprocess.run([program, *arguments], capture_output=True, text=True)
+    r = subprocess.run([program, *arguments], capture_output=True, text=True, errors="replace")
     return r.stdout + ("" if r.returncode == 0 else f"\nexit status {r.returncode}\n{r.stderr[-2000:]}")
 
 
@@ -146,9 +147,10 @@ def main():
     parser.add_argument("--record", action="store_true")
     parser.add_argument("--check", metavar="LIBRARY")
     parser.add_argument("--only", default="", help="only uses whose name has this in it; with --check")
+    parser.add_argument("--program", default="", help="only this program; with --check")
     args = parser.parse_args()
-    cases = [c for c in uses(f"{TESTS}/torch_uses.txt") if args.only in c[0]]
-    programs = sorted(glob.glob(f"{TESTS}/torch_programs/*.cpp")) if not args.only else []
+    cases = [c for c in uses(f"{TESTS}/torch_uses.txt") if args.only in c[0]] if not args.program else []
+    programs = sorted(glob.glob(f"{TESTS}/torch_programs/{args.program or '*'}.cpp")) if not args.only else []
     if args.record:
         flags, libraries = torch_flags()
     else:
@@ -161,21 +163,25 @@ def main():
             build(LIBTORCH if args.record else SCONCE, source(cases), f"{folder}/uses", flags, libraries)
             return [(f"{TESTS}/torch_uses.out", run(f"{folder}/uses"))]
 
-        def ran():
-            # LibTorch's headers take long: one translation unit for all of its programs.
-            if args.record:
-                build(LIBTORCH, together(programs), f"{folder}/all", flags, libraries)
-            made = []
-            for path in programs:
-                name = os.path.basename(path)[:-4]
-                if not args.record:
-                    build("", re.sub(r"#include <torch/(script|torch)\.h>", SCONCE, open(path).read()), f"{folder}/{name}", flags, libraries)
-                program = [f"{folder}/all", name] if args.record else [f"{folder}/{name}"]
-                made.append((path[:-4] + ".out", run(program[0], [*program[1:], os.path.join(ROOT, "fixtures")])))
-            return made
+        def ran(some):
+            # The headers take longer than the programs: one translation unit for many of them.
+            out = f"{folder}/from_{programs.index(some[0])}"
+            headers = {x for path in some for x in re.findall(TORCH_LINE, open(path).read())}
+            build(LIBTORCH + "\n".join(sorted(headers)) if args.record else SCONCE, together(some), out, flags, libraries)
+            return [(path[:-4] + ".out", run(out, [os.path.basename(path)[:-4], os.path.join(ROOT, "fixtures")])) for path in some]
 
-        with concurrent.futures.ThreadPoolExecutor() as pool:
-            outputs = [o for part in [pool.submit(used), pool.submit(ran)] for o in part.result()]
+        def ran_alone(path):
+            # As it is, but for its include lines.
+            out = f"{folder}/alone_{programs.index(path)}"
+            build("", re.sub(TORCH_LINE, SCONCE, open(path).read()), out, flags, libraries)
+            return [(path[:-4] + ".out", run(out, [os.path.join(ROOT, "fixtures")]))]
+
+        # What declares LibTorch's names itself is compiled alone.
+        alone = [] if args.record else [p for p in programs if re.search(r"^namespace (torch|at) \{", open(p).read(), re.M)]
+        rest = [p for p in programs if p not in alone]
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            parts = [pool.submit(used)] + [pool.submit(ran, rest[k::4]) for k in range(4) if rest[k::4]] + [pool.submit(ran_alone, p) for p in alone]
+            outputs = [o for part in parts for o in part.result()]
     for path, text in outputs:
         if args.record:
             open(path, "w").write(text)

@@ -40,6 +40,37 @@ static const char kSource[] =
     "def say(s: str) -> None:\n"
     "    print(s)\n";
 
+static size_t allocated, released;
+static int out_of_memory;
+static void* allocate(void* user, size_t size, size_t alignment) {
+  ++*(size_t*)user;
+  return out_of_memory ? NULL
+                       : aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
+}
+static void give_back(void* user, void* memory, size_t size) {
+  (void)user, (void)size;
+  ++released;
+  free(memory);
+}
+/* Before all else: whose memory tensors have. */
+static void allocators(void) {
+  sconce_allocator a = {sizeof a, allocate, NULL, &allocated};
+  sconce_value* v = NULL;
+  const int64_t n = 3;
+  CHECK(sconce_set_allocator(&a) == SCONCE_INVALID_ARGUMENT);
+  CHECK(sconce_set_allocator(NULL) == SCONCE_INVALID_ARGUMENT);
+  a.release = give_back;
+  OK(sconce_set_allocator(&a));
+  OK(sconce_tensor_new(SCONCE_FLOAT32, &n, 1, &v));
+  CHECK(allocated == 1 && released == 0);
+  sconce_value_free(v);
+  CHECK(released == 1);
+  out_of_memory = 1;
+  CHECK(sconce_tensor_new(SCONCE_FLOAT32, &n, 1, &v) == SCONCE_OUT_OF_MEMORY);
+  out_of_memory = 0;
+  CHECK(sconce_set_allocator(&a) == SCONCE_INVALID_ARGUMENT); /* too late */
+}
+
 static void collect(void* user, const char* text, size_t n) { strncat(user, text, n); }
 
 static sconce_value* integer(int64_t x) {
@@ -167,6 +198,9 @@ static void containers(void) {
   OK(sconce_method_argument(m, "double", 1, &s, NULL, &has));
   CHECK(strcmp(s, "times") == 0 && has);
   sconce_string_free(s);
+  OK(sconce_method_return_type(m, "several", &s));
+  CHECK(strcmp(s, "Tuple[Tensor, List[Tensor]]") == 0);
+  sconce_string_free(s);
   OK(sconce_module_num_methods(m, &n));
   CHECK(n == 6);
   sconce_value_free(key), sconce_value_free(one), sconce_value_free(dict), sconce_value_free(half);
@@ -290,13 +324,119 @@ static void modules(const char* fixtures) {
   sconce_module_free(m);
 }
 
+typedef struct {
+  char bytes[1 << 17];
+  size_t size, most;
+} writer;
+static int32_t write_part(void* user, const void* data, size_t n) {
+  writer* w = user;
+  if (n > w->most - w->size) return 1;
+  memcpy(w->bytes + w->size, data, n);
+  w->size += n;
+  return 0;
+}
+static void take_extra(void* user, const char* name, const void* data, size_t n) {
+  CHECK(strcmp(name, "notes.txt") == 0);
+  strncat(user, data, n);
+}
+
+static void saving(void) {
+  static writer w;
+  static const char source[] =
+      "def twice(x: Tensor) -> Tensor:\n"
+      "    return x * 2\n";
+  const char *names[2] = {"notes.txt", "absent.txt"}, *path = "sconce_c_api_saved.pt";
+  const void* data[1] = {"kept"};
+  const size_t sizes[1] = {4};
+  const float two = 2;
+  float got = 0;
+  char notes[16] = "";
+  sconce_save_options so = SCONCE_SAVE_OPTIONS_INIT;
+  sconce_load_options lo = SCONCE_LOAD_OPTIONS_INIT;
+  sconce_module *m = NULL, *again = NULL;
+  sconce_value *x = floats(&two, 1), *y = NULL;
+  CHECK(sconce_has_feature("save") == 1);
+  OK(sconce_compile(source, NULL, &m));
+  so.extra_names = names, so.extra_data = data, so.extra_sizes = sizes, so.num_extra = 1;
+  w.most = 100;
+  CHECK(sconce_module_save_callback(m, write_part, &w, &so) == SCONCE_OTHER_ERROR);
+  w.size = 0, w.most = sizeof w.bytes;
+  OK(sconce_module_save_callback(m, write_part, &w, &so));
+  lo.extra_names = names, lo.num_extra = 2;
+  CHECK(sconce_load_memory(w.bytes, w.size, &lo, &again) == SCONCE_INVALID_ARGUMENT);
+  lo.extra = take_extra, lo.extra_user = notes;
+  OK(sconce_load_memory(w.bytes, w.size, &lo, &again));
+  CHECK(strcmp(notes, "kept") == 0);
+  OK(sconce_module_call(again, "twice", &x, 1, NULL, &y));
+  read_floats(y, &got, 1);
+  CHECK(got == 4);
+  sconce_value_free(y);
+  sconce_module_free(again);
+  OK(sconce_module_save(m, path, NULL));
+  OK(sconce_load(path, NULL, &again));
+  sconce_module_free(again);
+  remove(path);
+  CHECK(sconce_module_save(m, "/nowhere/model.pt", NULL) == SCONCE_OTHER_ERROR);
+  so.file_version = 1;
+  CHECK(sconce_module_save(m, path, &so) != SCONCE_OK);
+  so.size = 1;
+  CHECK(sconce_module_save(m, path, &so) == SCONCE_INVALID_ARGUMENT);
+  CHECK(sconce_module_save_callback(m, NULL, NULL, NULL) == SCONCE_INVALID_ARGUMENT);
+  sconce_value_free(x);
+  sconce_module_free(m);
+}
+
+static void objects(void) {
+  static const char source[] =
+      "class Pair:\n"
+      "    a : int\n"
+      "    def __init__(self, a: int) -> None:\n"
+      "        self.a = a\n"
+      "def pair(a: int) -> Pair:\n"
+      "    return Pair(a)\n"
+      "def get(p: Pair) -> int:\n"
+      "    return p.a\n"
+      "def one(x: int) -> int:\n"
+      "    return x + 1\n"
+      "def later(x: int) -> Future[int]:\n"
+      "    return fork(one, x)\n";
+  sconce_module* m = NULL;
+  sconce_value *three = integer(3), *five = integer(5), *p = NULL, *out = NULL, *g = NULL;
+  int64_t n = 0;
+  OK(sconce_compile(source, NULL, &m));
+  OK(sconce_module_call(m, "pair", &three, 1, NULL, &p));
+  CHECK(sconce_value_kind(p) == SCONCE_OBJECT);
+  OK(sconce_object_set_attribute(p, "a", five));
+  CHECK(sconce_object_set_attribute(p, "a", p) == SCONCE_OPERATOR_ERROR);
+  CHECK(sconce_object_set_attribute(three, "a", p) == SCONCE_INVALID_ARGUMENT);
+  OK(sconce_module_call(m, "get", &p, 1, NULL, &out));
+  OK(sconce_value_int(out, &n));
+  CHECK(n == 5);
+  sconce_value_free(out);
+  sconce_value_free(p);
+  OK(sconce_module_call(m, "later", &three, 1, NULL, &p));
+  CHECK(sconce_value_kind(p) == SCONCE_FUTURE);
+  OK(sconce_future_wait(p, &out));
+  OK(sconce_value_int(out, &n));
+  CHECK(n == 4);
+  CHECK(sconce_future_wait(three, &g) == SCONCE_INVALID_ARGUMENT);
+  OK(sconce_generator_new(7, &g));
+  CHECK(sconce_value_kind(g) == SCONCE_GENERATOR);
+  sconce_value_free(g), sconce_value_free(out), sconce_value_free(p);
+  sconce_value_free(three), sconce_value_free(five);
+  sconce_module_free(m);
+}
+
 int main(int argc, char** argv) {
   if (argc != 2) return 2;
+  allocators();
   errors();
   limits();
   containers();
   tensors();
   modules(argv[1]);
+  saving();
+  objects();
   printf("%d failures\n", failures);
   return failures ? 1 : 0;
 }

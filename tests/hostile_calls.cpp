@@ -8,9 +8,12 @@
 //                          [--from I] [--seconds S]
 //
 // With --seconds no operator is begun after these; the last line says with which --from to go on.
+// Every call has limits of memory and time. What goes on long after them, or holds more memory that
+// isn't a tensor's than they allow, is a finding too.
 // Each operator's calls run in a child process, whose position stands in shared memory, so that a
 // crash names the call and the next ones are still made. --call K makes one call in this process
 // and shows its arguments. Ends with code 1 when there was a finding.
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -27,8 +30,10 @@
 #include <iostream>
 #include <limits>
 #include <map>
+#include <new>
 
 #include "api/runtime.h"
+#include "core/budget.h"
 #include "core/sizes.h"
 #include "print_value.h"
 #include "random_source.h"
@@ -40,15 +45,42 @@ extern "C" const char* __ubsan_default_options();
 extern "C" const char* __asan_default_options();
 extern "C" const char* __ubsan_default_options() { return "halt_on_error=1:print_stacktrace=1"; }
 extern "C" const char* __asan_default_options() {
-  return "allocator_may_return_null=1:detect_leaks=0:quarantine_size_mb=16";
+  return "allocator_may_return_null=1:max_allocation_size_mb=1024:detect_leaks=0:quarantine_size_"
+         "mb="
+         "16";
 }
 
 namespace {
 
 constexpr int kSeconds = 10;                 // of the processor, for a call
 constexpr size_t kMemory = size_t{1} << 29;  // of the tensors of a call, together
+constexpr double kLimitSeconds = 2;          // of Limits, for a call
 
 // ---- memory with an end ----
+
+std::atomic<size_t> outside{0};  // what operator new has given
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool kCounts = false;  // its own limit of one allocation must do
+#else
+constexpr bool kCounts = true;
+#endif
+// Of a call: what the limit allows, and as much again for what is counted late.
+size_t most_outside = std::numeric_limits<size_t>::max();
+void* counted(size_t n) {
+  if (n > most_outside || outside > most_outside - n) {
+    static const char kText[] = "finding: memory that the limit doesn't count\n";
+    (void)!write(2, kText, sizeof kText - 1);
+    _exit(3);
+  }
+  void* p = std::malloc(n ? n : 1);
+  if (!p) throw std::bad_alloc();
+  outside += malloc_usable_size(p);
+  return p;
+}
+void uncounted(void* p) {
+  if (p) outside -= malloc_usable_size(p);
+  std::free(p);
+}
 
 size_t allocated = 0;
 Allocator below;
@@ -383,7 +415,14 @@ bool make_call(const Operator& op, uint64_t seed, int64_t call) {
   }
   std::vector<IValue> given = in, out;
   bool answered = true;
+  Context limited = default_context();
+  Limits limits;
+  limits.seconds = kLimitSeconds;
   try {
+    Budget budget(limits, make_ref<MemoryAccount>(kMemory));
+    limited.budget = &budget;
+    ContextScope scope(&limited);
+    if (kCounts) most_outside = outside + 2 * kMemory;
     out = run_operator(op, std::move(in));
   } catch (const Error&) {
     answered = false;
@@ -550,7 +589,14 @@ int run_one(const Options& o) {
   for (size_t i = 0; i < in.size(); ++i)
     std::cout << "  " << op->schema().arguments[i].name << " = " << shown(in[i]) << "\n";
   std::cout.flush();
+  Context limited = default_context();
+  Limits limits;
+  limits.seconds = kLimitSeconds;
   try {
+    Budget budget(limits, make_ref<MemoryAccount>(kMemory));
+    limited.budget = &budget;
+    ContextScope scope(&limited);
+    if (kCounts) most_outside = outside + 2 * kMemory;
     auto out = run_operator(*op, std::move(in));
     for (auto& v : out) std::cout << "-> " << shown(v) << "\n";
     check_results(*op, out);
@@ -561,6 +607,15 @@ int run_one(const Options& o) {
 }
 
 }  // namespace
+
+#if !defined(__SANITIZE_ADDRESS__)
+void* operator new(size_t n) { return counted(n); }
+void* operator new[](size_t n) { return counted(n); }
+void operator delete(void* p) noexcept { uncounted(p); }
+void operator delete[](void* p) noexcept { uncounted(p); }
+void operator delete(void* p, size_t) noexcept { uncounted(p); }
+void operator delete[](void* p, size_t) noexcept { uncounted(p); }
+#endif
 
 int main(int argc, char** argv) {
   Options o;

@@ -41,7 +41,10 @@ nlohmann::ordered_json longest_first(const std::map<std::string, Sum>& slots) {
 }  // namespace
 
 PlanWatch::PlanWatch() {
-  observe_plans([this](const std::string&, const std::string& after) { text_ = after; });
+  observe_plans(
+      [this](const std::string&, const std::string& after, const std::vector<std::string>& places) {
+        text_ = after, places_ = places;
+      });
 }
 PlanWatch::~PlanWatch() { observe_plans({}); }
 
@@ -61,9 +64,11 @@ std::vector<TimedCall> PlanWatch::calls(const Module& m, const std::string& meth
   std::vector<std::string> lines;
   std::istringstream text(text_);
   for (std::string line; std::getline(text, line);) lines.push_back(line);
-  for (size_t i = 0; i < timer.seconds.size(); ++i)
-    calls.push_back({lines.size() == timer.seconds.size() ? lines[i] : timer.costs[i].name,
-                     timer.starts[i], timer.seconds[i] / timer.runs, timer.costs[i]});
+  const size_t n = timer.seconds.size();
+  const bool known = lines.size() == n && places_.size() == n;
+  for (size_t i = 0; i < n; ++i)
+    calls.push_back({known ? lines[i] : timer.costs[i].name, timer.starts[i],
+                     timer.seconds[i] / timer.runs, timer.costs[i], known ? places_[i] : ""});
   return calls;
 }
 
@@ -83,7 +88,7 @@ IValue profile_operators(const Module& m, const std::string& method, std::vector
 
 std::vector<TimedCall> calls_of(const Profile& p) {
   std::vector<TimedCall> calls;
-  for (auto& e : p.events()) calls.push_back({e.name, e.start, e.seconds, e.cost});
+  for (auto& e : p.events()) calls.push_back({e.name, e.start, e.seconds, e.cost, e.place});
   return calls;
 }
 
@@ -96,7 +101,8 @@ void print_calls(std::FILE* to, const std::vector<TimedCall>& calls) {
       std::fprintf(to, "%8.1f", rate(c.cost.flops, c.seconds));
     else
       std::fprintf(to, "%8s", "");
-    std::fprintf(to, " %7.1f  %s\n", rate(c.cost.bytes, c.seconds), c.text.c_str());
+    std::fprintf(to, " %7.1f  %s%s%s\n", rate(c.cost.bytes, c.seconds), c.text.c_str(),
+                 c.place.empty() ? "" : "  # ", c.place.c_str());
   }
   double flops = 0;
   for (auto& c : calls) flops += c.cost.flops;
@@ -161,6 +167,7 @@ nlohmann::ordered_json to_json(const std::vector<TimedCall>& calls) {
   for (auto& c : calls)
     j.push_back({{"call", c.text},
                  {"ms", c.seconds * 1e3},
+                 {"place", c.place},
                  {"share", all > 0 ? c.seconds / all : 0},
                  {"gflops", rate(c.cost.flops, c.seconds)},
                  {"gbs", rate(c.cost.bytes, c.seconds)}});
@@ -178,6 +185,7 @@ void write_trace(const std::string& path, const std::vector<TimedCall>& calls) {
                       {"tid", 1},
                       {"args",
                        {{"call", c.text},
+                        {"place", c.place},
                         {"GFLOP/s", rate(c.cost.flops, c.seconds)},
                         {"GB/s", rate(c.cost.bytes, c.seconds)}}}});
   std::ofstream file(path);

@@ -18,6 +18,7 @@ struct TimedCall {
   std::string text;               // a plan's line, or an operator's or a slot's name
   double start = 0, seconds = 0;  // from the begin of the call
   CallCost cost;
+  std::string place;  // "file:line:column" in the model's Python; "": not known
 };
 
 // Made before the first call of a module: it keeps the text of the plan that is recorded.
@@ -33,6 +34,7 @@ class PlanWatch {
 
  private:
   std::string text_;
+  std::vector<std::string> places_;
 };
 
 // Runs the method under a profile of operators. seconds: of the call.
@@ -45,7 +47,7 @@ void print_operators(std::FILE* to, Profile& p, double seconds, bool on_device);
 // [{"name", "calls", "ms"}] by slot, the longest first.
 nlohmann::ordered_json by_slot(const std::vector<TimedCall>& calls);
 nlohmann::ordered_json by_slot(Profile& p);
-// [{"call", "ms", "share", "gflops", "gbs"}]
+// [{"call", "ms", "place", "share", "gflops", "gbs"}]
 nlohmann::ordered_json to_json(const std::vector<TimedCall>& calls);
 // A file for chrome://tracing and Perfetto.
 void write_trace(const std::string& path, const std::vector<TimedCall>& calls);

@@ -15,6 +15,13 @@
 
 namespace sconce::tool {
 
+bool within(const Tolerance& tol, double a, double b) {
+  if (std::isnan(a) || std::isnan(b)) return std::isnan(a) && std::isnan(b);
+  if (std::isinf(a) || std::isinf(b)) return a == b;
+  if (tol.check == "exact") return a == b;
+  return std::fabs(a - b) <= tol.atol + tol.rtol * std::fabs(b);
+}
+
 namespace {
 
 using Difference = std::optional<std::string>;
@@ -27,12 +34,7 @@ Difference differ(const A&... a) {
   return os.str();
 }
 
-bool close(double a, double b, const Tolerance& tol) {
-  if (std::isnan(a) || std::isnan(b)) return std::isnan(a) && std::isnan(b);
-  if (std::isinf(a) || std::isinf(b)) return a == b;
-  if (tol.check == "exact") return a == b;
-  return std::fabs(a - b) <= tol.atol + tol.rtol * std::fabs(b);
-}
+bool close(double a, double b, const Tolerance& tol) { return within(tol, a, b); }
 bool close(std::complex<double> a, std::complex<double> b, const Tolerance& tol) {
   check_stack();
   return close(a.real(), b.real(), tol) && close(a.imag(), b.imag(), tol);
@@ -284,7 +286,8 @@ std::vector<IValue> convert_inputs(const Module& m, const std::string& method,
   return out;
 }
 
-Difference run_case(const Module& m, const Case& c, std::string (*take_stdout)(void*), void* self) {
+Difference run_case(const Module& m, const Case& c, std::string (*take_stdout)(void*), void* self,
+                    Answer* answer) {
   take_stdout(self);
   std::vector<IValue> given = copy_values(c.inputs);
   if (m.impl()->device) move_values(given, m.impl()->device->str());
@@ -296,6 +299,7 @@ Difference run_case(const Module& m, const Case& c, std::string (*take_stdout)(v
     // What a device finds out later is an error of the call.
     if (m.impl()->device)
       if (const DeviceRuntime* device = find_device(*m.impl()->device)) device->synchronize();
+    if (answer) *answer = {out, given};
   } catch (const MissingOp& e) {
     // What sconce lacks is never an answer; what the archive's user has to register is unknown to
     // PyTorch too.

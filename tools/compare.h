@@ -14,6 +14,9 @@ struct Tolerance {
   double rtol = 1e-5, atol = 1e-6;
 };
 
+// Of two elements, or of real or imaginary parts: NaN equals NaN, infinities of one sign are equal.
+bool within(const Tolerance& tol, double actual, double expected);
+
 // The first difference, e.g. "output[0][2]: 0.5, expected 0.25"; nothing when the values agree.
 std::optional<std::string> difference(const IValue& actual, const IValue& expected,
                                       const Tolerance& tol, const std::string& where);
@@ -39,10 +42,16 @@ void move_values(std::vector<IValue>& values, const std::string& device);
 std::vector<IValue> convert_inputs(const Module& m, const std::string& method,
                                    const std::vector<IValue>& inputs);
 
+// What a call gave: output is absent when it raised.
+struct Answer {
+  std::optional<IValue> output;
+  std::vector<IValue> inputs_after;
+};
 // Runs cases on one module; out collects what the model prints (the module was loaded with it).
-// The first difference, or nothing.
+// The first difference, or nothing. answer may be null.
 std::optional<std::string> run_case(const Module& m, const Case& c,
-                                    std::string (*take_stdout)(void*), void* self);
+                                    std::string (*take_stdout)(void*), void* self,
+                                    Answer* answer = nullptr);
 
 // Graph texts with values renamed in order and without comments and scopes.
 std::string normalized_graph(const std::string& text);

@@ -27,7 +27,7 @@ class Holdings {
  public:
   void add(const ModuleNode::Own& own) {
     const Tensor& t = own.value;
-    put({t.impl()->storage->data(), t.storage_offset()}, own);
+    put({t.impl()->storage->base(), t.storage_offset()}, own);
   }
   void take(const Holdings& below) {
     for (auto& [place, own] : below.places_) put(place, own);

@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "call_profile.h"
+#include "classes.h"
 #include "commands.h"
 #include "compare.h"
 #include "inputs.h"
@@ -19,6 +20,7 @@ namespace {
 struct Options {
   std::string model, method = "forward", out, trace, device = "cpu", io, mode = "optimized";
   InputOptions inputs;
+  ClassOptions classes;
   int threads = 1;
   int64_t seed = -1;
   bool profile = false, plan = false, strict = false, full = false, tf32 = false;
@@ -64,6 +66,11 @@ int run(const Options& o) {
   load_options.strict_device = o.strict;
   if (o.device != "cpu") load_options.device = Device::parse(o.device);
   load_options.mode = o.mode == "interpret" ? Mode::Interpret : Mode::Optimized;
+  std::map<std::string, std::string> extra;
+  if (o.classes.wanted() && o.classes.labels.empty()) {
+    extra[kLabelRecord];
+    load_options.extra_files = &extra;
+  }
   read_ahead(o.model);
   Module m = load(o.model, load_options);
   if (!o.io.empty()) {
@@ -86,10 +93,11 @@ int run(const Options& o) {
   move_values(inputs, o.device);
   inputs = method_inputs(m, o.method, inputs);
   IValue out = call(m, o.method, std::move(inputs), o);
-  if (o.out.empty())
+  if (!o.out.empty()) save(o.out, out);
+  if (o.classes.wanted())
+    print_classes(std::cout, out, o.classes, extra[kLabelRecord]);
+  else if (o.out.empty())
     print_value(std::cout, out, o.full);
-  else
-    save(o.out, out);
   return kDone;
 }
 
@@ -103,6 +111,7 @@ Command add_run(CLI::App& app) {
       ->type_name("FILE");
   c->add_option("--method", o->method, "method to call")->capture_default_str();
   add_input_options(*c, o->inputs);
+  add_class_options(*c, o->classes);
   c->add_option("--io", o->io, "recorded cases: run the first and check the answer")
       ->type_name("FILE");
   c->add_option("--out", o->out, "write the answer, one tensor, as .npy")->type_name("FILE");
@@ -123,7 +132,7 @@ Command add_run(CLI::App& app) {
       ->capture_default_str();
   c->footer(std::string(kInputHelp) +
             "\n\nExamples:\n"
-            "  sconce run resnet.pt --input cat.jpg --imagenet\n"
+            "  sconce run resnet.pt --input cat.jpg --imagenet --labels names.txt\n"
             "  sconce run bert.pt --input 'tensor([[101, 7592, 102]])' --input None --out y.npy\n"
             "  sconce run detector.pt --input '{\"image\": photo.png, \"scale\": 0.5}'");
   return [o] { return run(*o); };

@@ -26,6 +26,7 @@
 #include "api/runtime.h"
 #include "core/device.h"
 #include "core/recorder.h"
+#include "bisect.h"
 #include "commands.h"
 #include "compare.h"
 #include "passes/passes.h"
@@ -40,7 +41,26 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
+Json to_json(const CaseResult& c) {
+  Json j{{"method", c.method},
+         {"outcome", static_cast<int>(c.outcome)},
+         {"seconds", c.seconds},
+         {"difference", c.difference},
+         {"figures", Json::array()}};
+  for (auto& f : c.figures) j["figures"].push_back(to_json(f));
+  return j;
+}
+CaseResult case_from_json(const Json& j) {
+  CaseResult c;
+  c.method = j["method"], c.seconds = j["seconds"], c.difference = j["difference"];
+  c.outcome = static_cast<CaseResult::Outcome>(j["outcome"].get<int>());
+  for (auto& f : j["figures"]) c.figures.push_back(figures_from_json(f));
+  return c;
+}
+
 Json to_json(const Result& r) {
+  Json cases = Json::array();
+  for (auto& c : r.cases) cases.push_back(to_json(c));
   return {{"passed", r.passed},
           {"failed", r.failed},
           {"skipped", r.skipped},
@@ -53,6 +73,8 @@ Json to_json(const Result& r) {
           {"host_slots", r.host_slots},
           {"error", r.error},
           {"failures", r.failures},
+          {"cases", cases},
+          {"seconds", r.seconds},
           {"bad_file", r.bad_file}};
 }
 Result from_json(const Json& j) {
@@ -67,8 +89,31 @@ Result from_json(const Json& j) {
   r.changes = j["changes"].get<decltype(r.changes)>();
   r.host_slots = j["host_slots"].get<decltype(r.host_slots)>();
   r.error = j["error"], r.failures = j["failures"].get<std::vector<std::string>>(),
-  r.bad_file = j["bad_file"];
+  r.bad_file = j["bad_file"], r.seconds = j["seconds"];
+  for (auto& c : j["cases"]) r.cases.push_back(case_from_json(c));
   return r;
+}
+
+// All of them failed, for one reason.
+void fail_cases(Result& r, const std::vector<Case>& cases, const std::string& why) {
+  r.failed = std::max<int64_t>(1, static_cast<int64_t>(cases.size()));
+  r.cases.clear();
+  for (auto& c : cases) r.cases.push_back({c.method, CaseResult::Outcome::Failed, 0, why, {}});
+}
+
+// The figures of an answer, where there is one to compare.
+std::vector<Figures> case_figures(const Case& c, const Answer& a) {
+  if (!a.output || !c.output) return {};
+  std::vector<Figures> all = figures_of(*a.output, *c.output, c.tolerance, "output");
+  if (c.inputs_after) {
+    const IValue after(make_ref<TupleBox>(a.inputs_after));
+    const IValue expected = c.inputs_after->isList()
+                                ? IValue(make_ref<TupleBox>(c.inputs_after->toListRef().items))
+                                : *c.inputs_after;
+    for (auto& f : figures_of(after, expected, c.tolerance, "inputs_after"))
+      all.push_back(std::move(f));
+  }
+  return all;
 }
 
 }  // namespace
@@ -92,6 +137,10 @@ std::string read_file(const fs::path& p) {
 }
 
 namespace {
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
 
 // Counts the parameters that no case wrote, and those of them that freezing proves constant.
 class ParameterCount {
@@ -131,7 +180,7 @@ class ParameterCount {
 struct HostSlots final : Recorder {
   std::map<std::string, int64_t> counts;
   void allocated(const Ref<Storage>&) override {}
-  void called(const SlotCall& call) override { call.run(call.args); }
+  void called(const SlotCall& call) override { run_slot(call); }
   void host_read(const Storage*) override {}
   void ran_on_host(const char* slot) override { ++counts[slot]; }
 };
@@ -160,7 +209,7 @@ Result check_archive(const Job& job, const Options& o) {
   if (fs::exists(io)) cases = read_cases(io.string());
   auto fail_all = [&](const std::string& why) {
     r.error = one_line(why);
-    r.failed = std::max<int64_t>(1, static_cast<int64_t>(cases.size()));
+    fail_cases(r, cases, r.error);
   };
   std::optional<AliasAudit> audit;
   if (o.audit_alias) audit.emplace();
@@ -247,19 +296,26 @@ Result check_archive(const Job& job, const Options& o) {
   std::optional<HostSlots> slots;
   if (o.host_slots) m.impl()->recorder = &slots.emplace();
   for (size_t i = 0; i < cases.size(); ++i) {
-    if (cases[i].skip) {
+    Case& c = cases[i];
+    CaseResult& told = r.cases.emplace_back();
+    told.method = c.method;
+    if (c.skip) {
       ++r.skipped;
+      told.outcome = CaseResult::Outcome::Skipped;
       continue;
     }
     std::optional<std::string> d;
-    Case& c = cases[i];
+    Answer answer;
+    const auto start = std::chrono::steady_clock::now();
     c.tolerance.rtol = std::max(c.tolerance.rtol, o.rtol);
     c.tolerance.atol = std::max(c.tolerance.atol, o.atol);
     try {
-      for (int k = 0; k < o.repeat; ++k) d = run_case(m, c, Take::text, &printed);
+      for (int k = 0; k < o.repeat; ++k) d = run_case(m, c, Take::text, &printed, &answer);
     } catch (const std::exception& e) {
       d = e.what();
     }
+    told.seconds = seconds_since(start);
+    if (d || o.figures) told.figures = case_figures(c, answer);
     if (audit) {
       r.alias_findings += static_cast<int64_t>(audit->findings.size());
       if (!audit->findings.empty()) d = audit->findings[0];
@@ -271,7 +327,9 @@ Result check_archive(const Job& job, const Options& o) {
       continue;
     }
     ++r.failed;
-    r.failures.push_back(cases[i].method + " #" + std::to_string(i) + ": " + one_line(*d));
+    told.outcome = CaseResult::Outcome::Failed;
+    told.difference = one_line(*d);
+    r.failures.push_back(c.method + " #" + std::to_string(i) + ": " + told.difference);
   }
   if (audit) parameters.finish(m, cases, r);
   if (slots) {
@@ -311,7 +369,7 @@ void limit_worker(const Options& o) {
   setrlimit(RLIMIT_CORE, &no_core);
 }
 
-Result check(const Job& job, const Options& o) {
+Result check_file(const Job& job, const Options& o) {
   try {
     return o.changes                        ? check_changes(job.archive, o)
            : job.kind == Job::Kind::Archive ? check_archive(job, o)
@@ -324,6 +382,13 @@ Result check(const Job& job, const Options& o) {
     r.error = one_line(e.what());
     return r;
   }
+}
+
+Result check(const Job& job, const Options& o) {
+  const auto start = std::chrono::steady_clock::now();
+  Result r = check_file(job, o);
+  r.seconds = seconds_since(start);
+  return r;
 }
 
 Worker start(const std::vector<Job>& all, std::vector<size_t> jobs, const Options& o) {
@@ -366,8 +431,7 @@ Result unfinished(const Worker& w, int status, const Job& job) {
     r.error = "the worker ended with code " + std::to_string(WEXITSTATUS(status));
   try {
     fs::path io = with_suffix(job.archive, ".io.pt");
-    if (fs::exists(io))
-      r.failed = std::max<int64_t>(1, static_cast<int64_t>(read_cases(io.string()).size()));
+    if (fs::exists(io)) fail_cases(r, read_cases(io.string()), r.error);
   } catch (const Error&) {
     // its cases can't be counted
   }
@@ -457,71 +521,6 @@ class Pool {
   std::vector<Worker> workers_;
 };
 
-std::string xml_escape(const std::string& s) {
-  std::string r;
-  for (char c : s)
-    r += c == '<' ? "&lt;" : c == '&' ? "&amp;" : c == '"' ? "&quot;" : std::string(1, c);
-  return r;
-}
-
-void write_junit(const std::string& path, const std::vector<Job>& jobs,
-                 const std::vector<Result>& results, const Result& total) {
-  std::ofstream f(path);
-  f << "<?xml version=\"1.0\"?>\n<testsuite name=\"sconce verify\" tests=\""
-    << total.passed + total.failed + total.skipped << "\" failures=\"" << total.failed
-    << "\" skipped=\"" << total.skipped << "\">\n";
-  for (size_t i = 0; i < jobs.size(); ++i) {
-    f << "  <testcase name=\"" << xml_escape(jobs[i].archive.string()) << "\">";
-    if (results[i].failed)
-      f << "<failure message=\""
-        << xml_escape(results[i].error.empty() && !results[i].failures.empty()
-                          ? results[i].failures[0]
-                          : results[i].error)
-        << "\"/>";
-    f << "</testcase>\n";
-  }
-  f << "</testsuite>\n";
-  if (!f.flush()) raise<Error>(path, ": can't be written");
-}
-
-void write_json(const std::string& path, const std::vector<Job>& jobs,
-                const std::vector<Result>& results, const std::vector<bool>& ran,
-                const Result& total) {
-  Json j{{"passed", total.passed},
-         {"failed", total.failed},
-         {"skipped", total.skipped},
-         {"archives", Json::array()}};
-  for (size_t i = 0; i < jobs.size(); ++i) {
-    if (!ran[i]) continue;
-    auto& r = results[i];
-    Json error = nullptr;
-    if (!r.error.empty())
-      error = r.error;
-    else if (r.failed && !r.failures.empty())
-      error = r.failures[0];
-    j["archives"].push_back({{"path", jobs[i].archive.string()},
-                             {"passed", r.passed},
-                             {"failed", r.failed},
-                             {"unchanged", r.unchanged != 0},
-                             {"refused", r.refused != 0},
-                             {"error", error},
-                             {"host_slots", r.host_slots}});
-  }
-  j["not_run"] = std::count(ran.begin(), ran.end(), false);
-  j["graphs"] = {{"equal", total.graphs_equal}, {"different", total.graphs_different}};
-  j["passes"] = {{"equal", total.passes_equal},
-                 {"different", total.passes_different},
-                 {"unknown", total.passes_unknown}};
-  j["alias"] = {{"findings", total.alias_findings},
-                {"parameters", total.parameters},
-                {"proved", total.parameters_proved}};
-  for (auto& [kind, count] : total.changes)
-    j["changes"][kind] = {{"tries", count.first}, {"differences", count.second}};
-  std::ofstream f(path);
-  f << j.dump(1, ' ', false, Json::error_handler_t::replace) << "\n";
-  if (!f.flush()) raise<Error>(path, ": can't be written");
-}
-
 int verify(const Options& o) {
   std::vector<Job> jobs = collect_jobs(o);
   std::vector<Result> results(jobs.size());
@@ -534,6 +533,10 @@ int verify(const Options& o) {
     std::string name = jobs[i].archive.string(), lines;
     if (!r.error.empty()) lines += name + ": " + r.error + "\n";
     for (auto& f : r.failures) lines += name + ": " + f + "\n";
+    for (size_t k = 0; k < r.cases.size(); ++k)
+      for (auto& f : r.cases[k].figures)
+        lines += "  " + r.cases[k].method + " #" + std::to_string(k) + " " +
+                 one_line(figures_text(f)) + "\n";
     if (!lines.empty()) progress.print(std::cout, lines);
     progress.advance(1, jobs[i].archive.filename().string());
   });
@@ -554,8 +557,10 @@ int verify(const Options& o) {
       total.changes[kind].second += count.second;
     }
   }
-  if (!o.json.empty()) write_json(o.json, jobs, results, ran, total);
-  if (!o.junit.empty()) write_junit(o.junit, jobs, results, total);
+  const Report report{jobs, results, ran, total};
+  if (!o.json.empty()) write_json(o.json, report);
+  if (!o.junit.empty()) write_junit(o.junit, report);
+  if (o.github) print_github(std::cout, report);
   if (o.graph || o.resave || o.resave_changed)
     std::cout << "graphs: " << total.graphs_equal << " equal, " << total.graphs_different
               << " different\n";
@@ -616,7 +621,10 @@ Command add_verify(CLI::App& app) {
   c->add_option("--atol", o->atol, "the least absolute tolerance");
   c->add_option("--seconds", o->seconds, "no archive is started after these");
   c->add_option("--json", o->json, "file for a report");
-  c->add_option("--junit", o->junit, "file for a JUnit report");
+  c->add_option("--junit", o->junit, "file for a JUnit report: a test case for each recorded call");
+  c->add_flag("--github", o->github, "tell failures as annotations of GitHub Actions too");
+  c->add_flag("--figures", o->figures,
+              "how far each output is from PyTorch's, for calls that passed too");
   c->add_option("--jobs", o->jobs, "worker processes")
       ->check(CLI::Range(1, 256))
       ->capture_default_str();
@@ -636,6 +644,15 @@ Command add_verify(CLI::App& app) {
   c->add_option("--modes", o->modes, "under test: interpret, optimized or both")
       ->needs(changes)
       ->check(CLI::IsMember({"interpret", "optimized", "both"}));
+  auto* look = c->add_flag("--bisect", o->bisect,
+                           "name the first operator whose value is out of tolerance, compared with "
+                           "NAME.trace.pt beside the archive, else with the interpreter");
+  c->add_option("--case", o->only_case, "only this recorded call, from 0")
+      ->needs(look)
+      ->check(CLI::NonNegativeNumber);
+  c->add_option("--trace", o->trace, "compare with this trace; none: with the interpreter")
+      ->needs(look);
+  c->add_option("--write-trace", o->write_trace, "write the values under test")->needs(look);
   c->add_option("--timeout", o->timeout, "seconds for one archive, or for one change")
       ->capture_default_str();
   c->add_option("--memory", o->memory_mb, "MiB of address space for one archive")
@@ -646,7 +663,7 @@ Command add_verify(CLI::App& app) {
       "named, those without cases are told on stderr and left out.\n\n"
       "Examples:\n  sconce verify fixtures/ --jobs 2\n  sconce verify *.pt --graph --json "
       "report.json");
-  return [o] { return verify(*o); };
+  return [o] { return o->bisect ? bisect(*o) : verify(*o); };
 }
 
 }  // namespace sconce::tool

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "compare.h"
+#include "figures.h"
 
 namespace sconce::tool {
 
@@ -26,6 +27,7 @@ struct Options {
   std::vector<std::string> paths;
   bool strict = false, host_slots = false, graph = false, passes = false, round_trip = false,
        audit_alias = false;
+  bool figures = false, github = false;  // verify: of passed calls too; GitHub's annotations
   std::string mode = "optimized", device, json, junit;
   int jobs = 1, timeout = 120, repeat = 1;
   int64_t memory_mb = 8192;
@@ -39,6 +41,20 @@ struct Options {
   // What is checked is a copy that was saved, and loaded again; changed: after the module was.
   bool resave = false, resave_changed = false;
   uint64_t seed = 0, per_kind = 1;
+  // verify --bisect (bisect.h): one call, or -1 for all; what is compared with, or written.
+  bool bisect = false;
+  int64_t only_case = -1;
+  std::string trace, write_trace;
+};
+
+// A recorded call that was replayed.
+struct CaseResult {
+  enum class Outcome { Passed, Failed, Skipped };
+  std::string method;
+  Outcome outcome = Outcome::Passed;
+  double seconds = 0;
+  std::string difference;        // why it failed
+  std::vector<Figures> figures;  // of each output: of what failed, and with --figures of all
 };
 
 struct Result {
@@ -53,12 +69,29 @@ struct Result {
   std::map<std::string, int64_t> host_slots;  // with --host-slots: what ran on the CPU, how often
   std::string error;                          // the archive's own failure
   std::vector<std::string> failures;          // one line each
+  std::vector<CaseResult> cases;              // in their order, of archives with cases
+  double seconds = 0;                         // loading and compiling too
   bool bad_file = false;
 };
 
 // The files that the arguments name, each once. Archives that are named and have no cases are told
 // on stderr. Throws FormatError for a path that isn't there.
 std::vector<Job> collect_jobs(const Options& o);
+
+// What became of each job: in files, and as workflow commands of GitHub Actions on stdout. ran: of
+// those that were started.
+struct Report {
+  const std::vector<Job>& jobs;
+  const std::vector<Result>& results;
+  const std::vector<bool>& ran;
+  const Result& total;
+};
+void write_json(const std::string& path, const Report& r);
+void write_junit(const std::string& path, const Report& r);
+void print_github(std::ostream& to, const Report& r);
+// "::error file=F,line=L,title=T::message", escaped; file may be empty, and line 0.
+std::string github_error(const std::string& file, int64_t line, const std::string& title,
+                         const std::string& message);
 
 // archive's name with another ending: "a.pt" and ".io.pt" give "a.io.pt".
 std::filesystem::path with_suffix(const std::filesystem::path& archive, const char* suffix);

@@ -33,7 +33,7 @@ class JobList {
     std::sort(files.begin(), files.end());
     for (auto& f : files) {
       std::string name = f.filename().string();
-      if (ends_with(name, ".io.pt")) continue;
+      if (ends_with(name, ".io.pt") || ends_with(name, ".trace.pt")) continue;
       Job job{f, kind(name)};
       if (job.kind == Job::Kind::Archive) {
         if (f.extension() != ".pt" && f.extension() != ".ptl" && f.extension() != ".pt2") continue;
@@ -48,10 +48,11 @@ class JobList {
   void add_file(const fs::path& f) {
     std::string name = f.filename().string();
     bool only = o_.paths.size() == 1;
-    if (ends_with(name, ".io.pt")) {
+    if (ends_with(name, ".io.pt") || ends_with(name, ".trace.pt")) {
       if (only)
-        std::cerr << "sconce: " << f.string()
-                  << " holds recorded cases: name the archive beside it\n";
+        std::cerr << "sconce: " << f.string() << " holds recorded "
+                  << (ends_with(name, ".io.pt") ? "cases" : "values")
+                  << ": name the archive beside it\n";
       return;
     }
     Job job{f, kind(name)};

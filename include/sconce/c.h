@@ -40,7 +40,7 @@ extern "C" {
 SCONCE_C_API const char* sconce_version(void);
 /* Rises when a function or a member is added to this header; nothing is ever taken away within
  * one number of the shared library's name. */
-#define SCONCE_C_API_LEVEL 1
+#define SCONCE_C_API_LEVEL 2
 SCONCE_C_API int32_t sconce_api_level(void);
 /* 1 or 0. "cuda": a CUDA device can be used now; "save": modules can be written; "lapack": linear
  * algebra can be used now. An unknown name is 0. */
@@ -78,6 +78,21 @@ SCONCE_C_API const char* sconce_status_name(sconce_status status);
 /* Text that a function gives. Ends with a NUL. */
 SCONCE_C_API void sconce_string_free(char* text);
 
+/* ---- Memory ---- */
+
+/* Where the CPU's memory of tensors comes from: any thread may call these at any time. allocate
+ * gives size bytes at a multiple of alignment, or NULL when there are none (SCONCE_OUT_OF_MEMORY
+ * then); release takes them back. */
+typedef struct sconce_allocator {
+  size_t size;
+  void* (*allocate)(void* user, size_t size, size_t alignment);
+  void (*release)(void* user, void* memory, size_t size);
+  void* user;
+} sconce_allocator;
+/* For the whole process and until it ends. SCONCE_INVALID_ARGUMENT once a tensor was made: call it
+ * before anything else. */
+SCONCE_C_API sconce_status sconce_set_allocator(const sconce_allocator* allocator);
+
 /* ---- Handles ---- */
 
 typedef struct sconce_module sconce_module;
@@ -113,6 +128,9 @@ SCONCE_C_API sconce_status sconce_limits_untrusted(sconce_limits* limits);
 /* text is not NUL-terminated. */
 typedef void (*sconce_text_callback)(void* user, const char* text, size_t length);
 
+/* A record that the archive has under extra/; data isn't NUL-terminated. */
+typedef void (*sconce_extra_callback)(void* user, const char* name, const void* data, size_t size);
+
 typedef struct sconce_load_options {
   size_t size;
   int32_t interpret;           /* 1: the graph as PyTorch has it, nothing folded or planned */
@@ -129,9 +147,16 @@ typedef struct sconce_load_options {
   void* print_user;
   sconce_text_callback warn; /* its warnings; NULL: dropped */
   void* warn_user;
+  const char* const* extra_names; /* records to give to extra, those that are there */
+  size_t num_extra;
+  sconce_extra_callback extra;
+  void* extra_user;
 } sconce_load_options;
-#define SCONCE_LOAD_OPTIONS_INIT \
-  { sizeof(sconce_load_options), 0, 0, NULL, 0, 0, NULL, NULL, 0, NULL, 0, NULL, NULL, NULL, NULL }
+#define SCONCE_LOAD_OPTIONS_INIT                                                                   \
+  {                                                                                                \
+    sizeof(sconce_load_options), 0, 0, NULL, 0, 0, NULL, NULL, 0, NULL, 0, NULL, NULL, NULL, NULL, \
+        NULL, 0, NULL, NULL                                                                        \
+  }
 
 /* Gives up to size bytes; 0 at the end, negative on an error. */
 typedef int64_t (*sconce_read_callback)(void* user, void* buffer, size_t size);
@@ -150,6 +175,32 @@ SCONCE_C_API sconce_status sconce_load_callback(sconce_read_callback read, void*
 SCONCE_C_API sconce_status sconce_compile(const char* source, const sconce_load_options* options,
                                           sconce_module** out);
 SCONCE_C_API void sconce_module_free(sconce_module* module);
+
+typedef struct sconce_save_options {
+  size_t size;
+  int32_t strip_debug;  /* without the lines of the original Python */
+  int32_t dedupe;       /* storages with the same bytes once */
+  const char* device;   /* where the tensors are when the file is loaded; NULL: where they are */
+  int32_t file_version; /* that the file claims; 0: as PyTorch writes it */
+  const char* const* extra_names; /* records under extra/ */
+  const void* const* extra_data;
+  const size_t* extra_sizes;
+  size_t num_extra;
+} sconce_save_options;
+#define SCONCE_SAVE_OPTIONS_INIT \
+  { sizeof(sconce_save_options), 0, 0, NULL, 0, NULL, NULL, NULL, 0 }
+
+/* Takes all of the bytes and gives 0; anything else ends the writing. */
+typedef int32_t (*sconce_write_callback)(void* user, const void* data, size_t size);
+
+/* An archive that PyTorch loads. The file is written beside path and takes its place when all is on
+ * the disk; after an error what was there before is still there. No call may be running that writes
+ * the module. options may be NULL. */
+SCONCE_C_API sconce_status sconce_module_save(const sconce_module* module, const char* path,
+                                              const sconce_save_options* options);
+SCONCE_C_API sconce_status sconce_module_save_callback(const sconce_module* module,
+                                                       sconce_write_callback write, void* user,
+                                                       const sconce_save_options* options);
 
 /* A module of its own, its tensors too; the code is shared. */
 SCONCE_C_API sconce_status sconce_module_clone(const sconce_module* module, sconce_module** out);
@@ -179,6 +230,9 @@ SCONCE_C_API sconce_status sconce_method_num_arguments(const sconce_module* modu
 SCONCE_C_API sconce_status sconce_method_argument(const sconce_module* module, const char* method,
                                                   size_t i, char** name, char** type,
                                                   int32_t* has_default);
+/* What it returns: "Tensor", "Tuple[Tensor, List[int]]". */
+SCONCE_C_API sconce_status sconce_method_return_type(const sconce_module* module,
+                                                     const char* method, char** out);
 /* What PyTorch's Python binding makes of a value for a parameter: an int becomes a float, a list
  * gets its type, a tuple becomes the NamedTuple; containers are copied. (A call itself converts
  * nothing: it checks as LibTorch does.) Fails when the value doesn't fit. */
@@ -320,6 +374,12 @@ SCONCE_C_API sconce_status sconce_object_attribute_name(const sconce_value* obje
                                                         char** out);
 SCONCE_C_API sconce_status sconce_object_attribute(const sconce_value* object, const char* name,
                                                    sconce_value** out);
+/* Of objects; the value must be of the attribute's type. */
+SCONCE_C_API sconce_status sconce_object_set_attribute(sconce_value* object, const char* name,
+                                                       const sconce_value* value);
+/* The value of a future, when it is there; what its task raised is this call's error. */
+SCONCE_C_API sconce_status sconce_future_wait(const sconce_value* future, sconce_value** out);
+SCONCE_C_API sconce_status sconce_generator_new(uint64_t seed, sconce_value** out);
 
 /* ---- Tensors ---- */
 

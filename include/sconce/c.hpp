@@ -8,6 +8,7 @@
 //   std::vector<float> scores = y.elements<float>();
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <memory>
 #include <stdexcept>
@@ -95,6 +96,54 @@ class Value {
     check(sconce_tensor_copy_from(data, dtype_of<T>(), sizes.data(), sizes.size(), &p));
     return Value(p);
   }
+  // Borrows data, which must outlive every use of the tensor unless release frees it. strides, in
+  // elements, may be empty: C-contiguous.
+  template <class T>
+  static Value borrow(T* data, const std::vector<int64_t>& sizes,
+                      const std::vector<int64_t>& strides = {},
+                      std::function<void()> release = nullptr) {
+    if (!strides.empty() && strides.size() != sizes.size())
+      throw std::invalid_argument("sizes and strides differ in number");
+    auto held = release ? std::make_unique<std::function<void()>>(std::move(release)) : nullptr;
+    sconce_value* p = nullptr;
+    check(sconce_tensor_borrow(data, dtype_of<T>(), sizes.data(),
+                               strides.empty() ? nullptr : strides.data(), sizes.size(),
+                               held ? run_release : nullptr, held.get(), &p));
+    held.release();
+    return Value(p);
+  }
+  static Value zeros(int32_t dtype, const std::vector<int64_t>& sizes) {
+    sconce_value* p = nullptr;
+    check(sconce_tensor_new(dtype, sizes.data(), sizes.size(), &p));
+    return Value(p);
+  }
+  static Value complex(double re, double im) {
+    sconce_value* p = nullptr;
+    check(sconce_complex_new(re, im, &p));
+    return Value(p);
+  }
+  static Value device(const std::string& name) {
+    sconce_value* p = nullptr;
+    check(sconce_device_new(name.c_str(), &p));
+    return Value(p);
+  }
+  // What torch.save wrote; nothing of the file is executed.
+  static Value load(const std::string& path) {
+    sconce_value* p = nullptr;
+    check(sconce_value_load(path.c_str(), &p));
+    return Value(p);
+  }
+  static Value dict(const std::vector<std::pair<Value, Value>>& entries,
+                    const char* key_type = nullptr, const char* value_type = nullptr) {
+    std::vector<sconce_value*> keys, values;
+    for (const auto& e : entries) {
+      keys.push_back(e.first.p_);
+      values.push_back(e.second.p_);
+    }
+    sconce_value* p = nullptr;
+    check(sconce_dict_new(key_type, value_type, keys.data(), values.data(), keys.size(), &p));
+    return Value(p);
+  }
   static Value list(const std::vector<Value>& items, const char* type = nullptr) {
     sconce_value* p = nullptr;
     auto raw = handles(items);
@@ -123,11 +172,73 @@ class Value {
     check(sconce_value_string(p_, &s, &n));
     return std::string(s, n);
   }
+  bool is_none() const { return kind() == SCONCE_NONE; }
+  bool is_tensor() const { return kind() == SCONCE_TENSOR; }
+  // As graphs print it: "List[int]".
+  std::string type() const {
+    char* s = nullptr;
+    check(sconce_value_type(p_, &s));
+    return take_string(s);
+  }
+  Value clone() const { return made(sconce_value_clone); }
+  bool same(const Value& o) const { return sconce_value_same(p_, o.p_) != 0; }
   // Of lists, tuples and dicts.
   size_t size() const { return get<size_t>(sconce_value_length); }
   Value operator[](size_t i) const {
     sconce_value* p = nullptr;
     check(sconce_value_item(p_, i, &p));
+    return Value(p);
+  }
+  void set(size_t i, const Value& v) { check(sconce_list_set(p_, i, v.p_)); }
+  void append(const Value& v) { check(sconce_list_append(p_, v.p_)); }
+  // Of dicts: entries in the order of insertion.
+  std::pair<Value, Value> entry(size_t i) const {
+    sconce_value *k = nullptr, *v = nullptr;
+    check(sconce_dict_entry(p_, i, &k, &v));
+    Value key(k);
+    return {std::move(key), Value(v)};
+  }
+  bool contains(const Value& key) const { return found(key) != nullptr; }
+  // Throws std::out_of_range.
+  Value at(const Value& key) const {
+    if (auto v = found(key)) return std::move(*v);
+    throw std::out_of_range("the dict has no such key");
+  }
+  void insert(const Value& key, const Value& v) { check(sconce_dict_set(p_, key.p_, v.p_)); }
+  // Of objects.
+  Value attribute(const std::string& name) const {
+    sconce_value* p = nullptr;
+    check(sconce_object_attribute(p_, name.c_str(), &p));
+    return Value(p);
+  }
+  void set_attribute(const std::string& name, const Value& v) {
+    check(sconce_object_set_attribute(p_, name.c_str(), v.p_));
+  }
+  Value wait() const { return made(sconce_future_wait); }
+  // Of tensors.
+  int32_t dtype() const { return get<int32_t>(sconce_tensor_dtype); }
+  int64_t numel() const { return get<int64_t>(sconce_tensor_numel); }
+  std::vector<int64_t> strides() const {
+    const int64_t* s = get<const int64_t*>(sconce_tensor_strides);
+    return {s, s + get<size_t>(sconce_tensor_dim)};
+  }
+  // The first element, on the CPU; T must be the tensor's dtype.
+  template <class T>
+  const T* data() const {
+    expect_dtype<T>();
+    return static_cast<const T*>(get<const void*>(sconce_tensor_data));
+  }
+  template <class T>
+  T* mutable_data() {
+    expect_dtype<T>();
+    void* p = nullptr;
+    check(sconce_tensor_mutable_data(p_, &p));
+    return static_cast<T*>(p);
+  }
+  // Another dtype (-1: as it is) or device ("": as it is), C-contiguous.
+  Value to(int32_t dtype, const std::string& device = "") const {
+    sconce_value* p = nullptr;
+    check(sconce_tensor_to(p_, dtype, device.empty() ? nullptr : device.c_str(), &p));
     return Value(p);
   }
   std::vector<int64_t> sizes() const {
@@ -137,8 +248,7 @@ class Value {
   // A copy of a tensor's elements; T must be its dtype.
   template <class T>
   std::vector<T> elements() const {
-    if (get<int32_t>(sconce_tensor_dtype) != dtype_of<T>())
-      throw std::invalid_argument("the tensor has another dtype");
+    expect_dtype<T>();
     static_assert(!std::is_same_v<T, bool>, "std::vector<bool> has no bytes; use uint8_t buffers");
     std::vector<T> r(static_cast<size_t>(get<int64_t>(sconce_tensor_numel)));
     check(sconce_tensor_copy_to(p_, r.data(), r.size() * sizeof(T)));
@@ -158,7 +268,41 @@ class Value {
     check(f(p_, &r));
     return r;
   }
+  Value made(sconce_status (*f)(const sconce_value*, sconce_value**)) const {
+    return Value(get<sconce_value*>(f));
+  }
+  template <class T>
+  void expect_dtype() const {
+    if (dtype() != dtype_of<T>()) throw std::invalid_argument("the tensor has another dtype");
+  }
+  std::unique_ptr<Value> found(const Value& key) const {
+    sconce_value* p = nullptr;
+    check(sconce_dict_find(p_, key.p_, &p));
+    return p ? std::make_unique<Value>(p) : nullptr;
+  }
+  static void run_release(void* user) {
+    std::unique_ptr<std::function<void()>> f(static_cast<std::function<void()>*>(user));
+    (*f)();
+  }
   sconce_value* p_ = nullptr;
+};
+
+// Set from any thread, it ends the calls whose limits name it.
+class Cancel {
+ public:
+  Cancel() { check(sconce_cancel_new(&p_)); }
+  Cancel(const Cancel&) = delete;
+  ~Cancel() { sconce_cancel_free(p_); }
+  void set(bool on = true) { sconce_cancel_set(p_, on); }
+  sconce_cancel* handle() const { return p_; }
+
+ private:
+  sconce_cancel* p_ = nullptr;
+};
+
+struct Argument {
+  std::string name, type;
+  bool has_default;
 };
 
 class Module {
@@ -181,6 +325,58 @@ class Module {
     check(sconce_load_memory(data, size, options, &p));
     return Module(p);
   }
+  // read(buffer, size) gives up to size bytes; 0 at the end, negative on an error.
+  static Module load(const std::function<int64_t(void*, size_t)>& read,
+                     const sconce_load_options* options = nullptr) {
+    sconce_module* p = nullptr;
+    check(sconce_load_callback(
+        [](void* user, void* to, size_t n) -> int64_t {
+          try {
+            return (*static_cast<const std::function<int64_t(void*, size_t)>*>(user))(to, n);
+          } catch (...) {
+            return -1;
+          }
+        },
+        const_cast<void*>(static_cast<const void*>(&read)), options, &p));
+    return Module(p);
+  }
+  static Module compile(const std::string& source, const sconce_load_options* options = nullptr) {
+    sconce_module* p = nullptr;
+    check(sconce_compile(source.c_str(), options, &p));
+    return Module(p);
+  }
+  void save(const std::string& path, const sconce_save_options* options = nullptr) const {
+    check(sconce_module_save(p_, path.c_str(), options));
+  }
+  // write(data, size) is true when it took all.
+  void save(const std::function<bool(const void*, size_t)>& write,
+            const sconce_save_options* options = nullptr) const {
+    check(sconce_module_save_callback(
+        p_,
+        [](void* user, const void* data, size_t n) -> int32_t {
+          try {
+            return (*static_cast<const std::function<bool(const void*, size_t)>*>(user))(data, n)
+                       ? 0
+                       : 1;
+          } catch (...) {
+            return 1;
+          }
+        },
+        const_cast<void*>(static_cast<const void*>(&write)), options));
+  }
+  void train(bool on = true) { check(sconce_module_train(p_, on)); }
+  void eval() { train(false); }
+  bool is_training() const {
+    int32_t on = 0;
+    check(sconce_module_is_training(p_, &on));
+    return on != 0;
+  }
+  void to(const std::string& device) { check(sconce_module_to_device(p_, device.c_str())); }
+  void to(int32_t dtype) { check(sconce_module_to_dtype(p_, dtype)); }
+  void prepare(const std::string& method = "forward") {
+    check(sconce_module_prepare(p_, method.c_str()));
+  }
+  void define(const std::string& source) { check(sconce_module_define(p_, source.c_str())); }
   Module clone() const {
     sconce_module* p = nullptr;
     check(sconce_module_clone(p_, &p));
@@ -194,6 +390,80 @@ class Module {
     return Value(p);
   }
   Value operator()(const std::vector<Value>& args) const { return call("forward", args); }
+  // Arguments by name too. The tensors of the answer are copied into outputs when there are any.
+  Value call(const std::string& method, const std::vector<Value>& args,
+             const std::vector<std::pair<std::string, Value>>& kwargs,
+             const sconce_limits* limits = nullptr, const std::vector<Value>& outputs = {}) const {
+    std::vector<const char*> names;
+    std::vector<sconce_value*> values;
+    for (const auto& k : kwargs) {
+      names.push_back(k.first.c_str());
+      values.push_back(k.second.handle());
+    }
+    auto to = Value::handles(outputs);
+    sconce_call_options o = SCONCE_CALL_OPTIONS_INIT;
+    o.limits = limits;
+    o.kwarg_names = names.data();
+    o.kwarg_values = values.data();
+    o.num_kwargs = names.size();
+    o.outputs = to.empty() ? nullptr : to.data();
+    o.num_outputs = to.size();
+    return call(method, args, &o);
+  }
+  bool has_attribute(const std::string& name) const {
+    int32_t has = 0;
+    check(sconce_module_has_attribute(p_, name.c_str(), &has));
+    return has != 0;
+  }
+  bool has_method(const std::string& name) const {
+    int32_t has = 0;
+    check(sconce_module_has_method(p_, name.c_str(), &has));
+    return has != 0;
+  }
+  std::vector<std::string> methods() const {
+    size_t n = 0;
+    check(sconce_module_num_methods(p_, &n));
+    std::vector<std::string> r;
+    for (size_t i = 0; i < n; ++i) {
+      char* s = nullptr;
+      check(sconce_module_method_name(p_, i, &s));
+      r.push_back(take_string(s));
+    }
+    return r;
+  }
+  // Without self.
+  std::vector<Argument> arguments(const std::string& method = "forward") const {
+    size_t n = 0;
+    check(sconce_method_num_arguments(p_, method.c_str(), &n));
+    std::vector<Argument> r;
+    for (size_t i = 0; i < n; ++i) {
+      char *name = nullptr, *type = nullptr;
+      int32_t has_default = 0;
+      check(sconce_method_argument(p_, method.c_str(), i, &name, &type, &has_default));
+      std::string owned = take_string(name);
+      r.push_back({std::move(owned), take_string(type), has_default != 0});
+    }
+    return r;
+  }
+  std::string return_type(const std::string& method = "forward") const {
+    char* s = nullptr;
+    check(sconce_method_return_type(p_, method.c_str(), &s));
+    return take_string(s);
+  }
+  std::string graph(const std::string& method = "forward", const std::string& passes = "") const {
+    char* s = nullptr;
+    check(sconce_method_graph(p_, method.c_str(), passes.c_str(), &s));
+    return take_string(s);
+  }
+  // A dict of tensors by name: 0 parameters and buffers, 1 parameters, 2 buffers.
+  Value state(int32_t which = 0) const {
+    sconce_value* p = nullptr;
+    check(sconce_module_state(p_, which, &p));
+    return Value(p);
+  }
+  void load_state(const Value& state, bool strict = true) {
+    check(sconce_module_load_state(p_, state.handle(), strict));
+  }
   Value attribute(const std::string& name) const {
     sconce_value* p = nullptr;
     check(sconce_module_attribute(p_, name.c_str(), &p));

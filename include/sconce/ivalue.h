@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "sconce/limits.h"
+#include "sconce/numbered_items.h"
 #include "sconce/tensor.h"
 #include "sconce/type.h"
 
@@ -249,7 +250,7 @@ struct SCONCE_API DictBox final : RefCounted {
   static constexpr Tag kTag = Tag::Dict;
   DictBox(TypePtr k, TypePtr v) : RefCounted(Nests()), key_type(k), value_type(v) {}
   TypePtr key_type, value_type;
-  std::vector<std::pair<IValue, IValue>> items;
+  NumberedItems<std::pair<IValue, IValue>> items;
   Charge charge;
   // Null when absent.
   IValue* find(const IValue& key);
@@ -260,10 +261,8 @@ struct SCONCE_API DictBox final : RefCounted {
 
  private:
   using Index = std::unordered_multimap<size_t, uint64_t>;
-  Index::iterator locate(const IValue& key, size_t* position);
-  Index index_;                  // hash of the key -> the number of its item
-  std::vector<uint64_t> order_;  // the numbers of items, rising
-  uint64_t next_ = 0;
+  Index::iterator locate(const IValue& key);
+  Index index_;  // hash of the key -> the number of its item
 };
 // An instance of a script class or module; slots follow the class's attributes. Slots are read and
 // set under the object's lock: a reader sees the old value or the new one.

@@ -47,6 +47,11 @@ struct LoadOptions {
   // False: load() runs nothing of the file. A file with an object that is restored by its code's
   // __setstate__, or with a constant that an operator makes, is a PolicyError.
   bool allow_setstate = true;
+  // False: of an archive of 32 MB or more, weights are read when they are first needed, through the
+  // file as it was opened, so that weights which are kept in another form only are in memory once.
+  // Removing or replacing the file changes nothing; where it was written in place meanwhile, what
+  // is read of it is checked, and FormatError tells of a difference. True: all is read by load().
+  bool read_all = false;
   // True: a file is mapped, not read. Loading is quicker and weights that are never used cost no
   // memory, but whoever cuts the file or writes into it while the module lives ends the process or
   // changes the weights. Replacing the file by another of its name does neither.

@@ -2,6 +2,7 @@
 // Tensor: one pointer to a TensorImpl; views share a Storage and see each other's writes.
 #pragma once
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -20,6 +21,14 @@ class DeviceRuntime;
 SCONCE_API uint64_t observed_epoch();
 SCONCE_API void move_observed_epoch();
 
+// Makes bytes that nobody has looked at yet: a record of a file, a weight with a norm's factors.
+class SCONCE_API BytesSource {
+ public:
+  virtual ~BytesSource() = default;
+  // Writes all of them. May throw; then nothing was made.
+  virtual void produce(void* to) const = 0;
+};
+
 // Counted bytes. One atomic word tells what became of them: how often they were written, whether a
 // prepared module relies on them, whether the host may write them unseen, and whether another
 // storage holds the same bytes until one of the two is written. Everything but share() and the
@@ -32,16 +41,35 @@ class SCONCE_API Storage final : public RefCounted {
   // Borrowed memory; owner (may be null) is kept alive. exposed: somebody else may write it.
   static Ref<Storage> borrow(void* data, size_t nbytes, std::shared_ptr<const void> owner,
                              bool exposed = true);
+  // Addresses alone (page-aligned, of the CPU): the bytes come from source when somebody first
+  // looks at them, and take no memory before. Can't be resized.
+  static Ref<Storage> defer(size_t nbytes, std::shared_ptr<const BytesSource> source);
 
   // Of memory of another device than the CPU, these are addresses there.
-  const void* data() const { return data_; }
+  const void* data() const {
+    fetch();
+    return data_;
+  }
   // For a host that writes: from here on nothing is remembered of the bytes.
   void* mutable_data() {
     expose();
     return data_;
   }
   // For kernels: what writes through it calls make_unique() before and note_write() after.
-  void* address() const { return data_; }
+  void* address() const {
+    fetch();
+    return data_;
+  }
+  // Where the bytes are, or will be: tells storages apart, and is not to be read through.
+  void* base() const { return data_; }
+  bool deferred() const { return state_.load(std::memory_order_acquire) & kDeferred; }
+  // From here on the bytes are there. Throws what their source throws.
+  void fetch() const {
+    if (deferred()) produce();
+  }
+  // The bytes, for one who looks once: deferred ones are written to the memory that scratch(nbytes)
+  // gives, and stay deferred.
+  const void* read_once(const std::function<void*(size_t)>& scratch) const;
   // Null: the CPU's memory.
   const DeviceRuntime* device() const { return device_; }
   // All bytes, in memory of another device (null: the CPU) or in other memory of this one.
@@ -76,8 +104,9 @@ class SCONCE_API Storage final : public RefCounted {
   ~Storage() override;
 
  private:
-  static constexpr uint64_t kObserved = 1, kExposed = 2, kShared = 4, kWrite = 8;
+  static constexpr uint64_t kObserved = 1, kExposed = 2, kShared = 4, kDeferred = 8, kWrite = 16;
   Storage() = default;
+  void produce() const;
   void copy_shared();
   void charge(size_t nbytes);
   void* data_ = nullptr;
@@ -86,6 +115,7 @@ class SCONCE_API Storage final : public RefCounted {
   bool owned_ = false, resizable_ = false;
   std::shared_ptr<const void> owner_;
   std::shared_ptr<const void> before_;  // shared bytes that a reader may still look at
+  mutable std::shared_ptr<const BytesSource> source_;  // while the bytes are deferred
   mutable std::atomic<uint64_t> state_{0};
   Charge charge_;
 };

@@ -3,6 +3,13 @@
 // code compiles with only its include line changed (<torch/script.h> or <torch/torch.h> to this
 // one) and means the same. What is not here: docs/porting.md.
 #pragma once
+// Of the LibTorch whose declarations these are.
+#define TORCH_VERSION_MAJOR 2
+#define TORCH_VERSION_MINOR 13
+#define TORCH_VERSION_PATCH 0
+#define TORCH_VERSION "2.13.0"
+
 #include "sconce/sconce.h"
 #include "sconce/torch/context.h"
-#include "sconce/torch/functional.h"
+#include "sconce/torch/dispatch.h"
+#include "sconce/torch/functional_loss.h"

@@ -8,6 +8,7 @@
 #include "api/c_api.h"
 #include "api/runtime.h"
 #include "core/device.h"
+#include "core/heap.h"
 #include "sconce/device.h"
 #include "sconce/version.h"
 #include "support/thread_owned.h"
@@ -153,6 +154,7 @@ int32_t sconce_has_feature(const char* name) {
   int32_t has = 0;
   sconce_status ignored = guarded([&] {
     std::string_view n = name ? name : "";
+    if (n == "save") has = 1;
     if (n == "cuda") has = cuda_device_count() > 0;
     if (n == "lapack") {
       run_named("aten::inverse", {IValue(ones({1, 1}))});
@@ -190,6 +192,15 @@ const char* sconce_status_name(sconce_status status) {
 }
 
 void sconce_string_free(char* text) { std::free(text); }
+
+sconce_status sconce_set_allocator(const sconce_allocator* allocator) {
+  return guarded([&] {
+    sconce_allocator a = options_of(&required(allocator, "allocator"), "sconce_allocator");
+    if (!a.allocate || !a.release) raise<InvalidArgument>("a function of the allocator is NULL");
+    if (!set_heap({a.allocate, a.release, a.user}))
+      raise<InvalidArgument>("tensors were made already: an allocator comes before them");
+  });
+}
 
 sconce_status sconce_cancel_new(sconce_cancel** out) {
   return guarded([&] { required(out, "out") = new sconce_cancel; });

@@ -2,6 +2,7 @@
 // The C API: modules, their methods and attributes.
 #include <algorithm>
 #include <cstdlib>
+#include <map>
 
 #include "api/c_api.h"
 #include "api/convert.h"
@@ -43,6 +44,28 @@ class CallbackStream final : public std::ostream {
   CallbackBuffer buffer_;
 };
 
+// Gives what is written to a callback that may refuse it.
+class WriterBuffer final : public std::streambuf {
+ public:
+  WriterBuffer(sconce_write_callback f, void* user) : f_(f), user_(user) {}
+
+ protected:
+  int_type overflow(int_type c) override {
+    const char one = static_cast<char>(c);
+    return c != traits_type::eof() && xsputn(&one, 1) == 1 ? c : traits_type::eof();
+  }
+  std::streamsize xsputn(const char* s, std::streamsize n) override {
+    if (refused_) return 0;
+    refused_ = n > 0 && f_(user_, s, static_cast<size_t>(n)) != 0;
+    return refused_ ? 0 : n;
+  }
+
+ private:
+  sconce_write_callback f_;
+  void* user_;
+  bool refused_ = false;
+};
+
 std::vector<std::string> names(const char* const* list, size_t n, const char* what) {
   std::vector<std::string> r;
   if (n && !list) raise<InvalidArgument>(what, " is NULL");
@@ -74,9 +97,34 @@ sconce_status load_with(const sconce_load_options* options, sconce_module** out,
     required(out, "out");
     LoadOptions o;
     auto m = new_module(options, o);
+    const sconce_load_options c = options_of(options, "sconce_load_options");
+    std::map<std::string, std::string> extra;
+    for (std::string& n : names(c.extra_names, c.num_extra, "extra_names")) extra[std::move(n)];
+    if (!extra.empty()) o.extra_files = &extra, required(c.extra, "extra");
     m->module = f(o);
+    // What isn't there stays empty, as an empty record is.
+    for (auto& [name, data] : extra)
+      if (!data.empty()) c.extra(c.extra_user, name.c_str(), data.data(), data.size());
     *out = m.release();
   });
+}
+
+SaveOptions save_options(const sconce_save_options* given) {
+  const sconce_save_options c = options_of(given, "sconce_save_options");
+  SaveOptions o;
+  o.strip_debug = c.strip_debug != 0;
+  o.dedupe = c.dedupe != 0;
+  if (c.device) o.device = Device::parse(c.device);
+  o.file_version = c.file_version;
+  const std::vector<std::string> extra = names(c.extra_names, c.num_extra, "extra_names");
+  if (!extra.empty()) required(c.extra_data, "extra_data"), required(c.extra_sizes, "extra_sizes");
+  for (size_t i = 0; i < extra.size(); ++i) {
+    if (!c.extra_data[i] && c.extra_sizes[i]) raise<InvalidArgument>("extra_data is NULL");
+    o.extra_files[extra[i]] =
+        c.extra_sizes[i] ? std::string(static_cast<const char*>(c.extra_data[i]), c.extra_sizes[i])
+                         : std::string();
+  }
+  return o;
 }
 
 const Module& module_of(const sconce_module* m) { return required(m, "module").module; }
@@ -203,6 +251,24 @@ sconce_status sconce_compile(const char* source, const sconce_load_options* opti
 }
 void sconce_module_free(sconce_module* module) { delete module; }
 
+sconce_status sconce_module_save(const sconce_module* module, const char* path,
+                                 const sconce_save_options* options) {
+  return guarded([&] {
+    const Module& m = module_of(module);
+    m.save(text_argument(path, "path"), save_options(options));
+  });
+}
+sconce_status sconce_module_save_callback(const sconce_module* module, sconce_write_callback write,
+                                          void* user, const sconce_save_options* options) {
+  return guarded([&] {
+    const Module& m = module_of(module);
+    if (!write) raise<InvalidArgument>("write is NULL");
+    WriterBuffer buffer(write, user);
+    std::ostream out(&buffer);
+    m.save(out, save_options(options));
+  });
+}
+
 sconce_status sconce_module_clone(const sconce_module* module, sconce_module** out) {
   return guarded([&] {
     required(out, "out");
@@ -289,6 +355,17 @@ sconce_status sconce_method_argument(const sconce_module* module, const char* me
       if (type) *type = new_string(a.type->annotation_str());
       if (has_default) *has_default = a.default_value.has_value();
       *name = text.release();
+    });
+  });
+}
+sconce_status sconce_method_return_type(const sconce_module* module, const char* method,
+                                        char** out) {
+  return guarded([&] {
+    required(out, "out");
+    with_method(module, method, [&](Function& f) {
+      f.ensure_graph();  // what it returns may be known only then
+      const auto& r = f.schema.returns;
+      *out = new_string(r.empty() ? "None" : r[0].type->annotation_str());
     });
   });
 }

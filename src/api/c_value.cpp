@@ -312,4 +312,20 @@ sconce_status sconce_object_attribute(const sconce_value* object, const char* na
   });
 }
 
+sconce_status sconce_object_set_attribute(sconce_value* object, const char* name,
+                                          const sconce_value* value) {
+  return guarded([&] {
+    value_of(object, Tag::Object, "an object")
+        .toObjectRef()
+        .setattr(text_argument(name, "name"), value_of(value));
+  });
+}
+sconce_status sconce_future_wait(const sconce_value* future, sconce_value** out) {
+  return make(out,
+              [&] { return wait_future(value_of(future, Tag::Future, "a future").toFutureRef()); });
+}
+sconce_status sconce_generator_new(uint64_t seed, sconce_value** out) {
+  return make(out, [&] { return IValue(make_ref<Generator>(seed)); });
+}
+
 }  // extern "C"

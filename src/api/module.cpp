@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sconce/module.h"
 
+#include <cstring>
 #include <iterator>
 #include <map>
 #include <set>
@@ -61,13 +62,14 @@ void enforce_policy(script::CompilationUnit& cu) {
   }
 }
 
-Module load_bytes(std::shared_ptr<ModuleImpl> impl, Bytes bytes) {
+// load: makes the archive, of a function that runs __setstate__ and of the policy.
+template <class Load>
+Module load_with(std::shared_ptr<ModuleImpl> impl, const Load& load) {
   const LoadOptions& options = impl->options;
   ModuleImpl* raw = impl.get();
   CallScope scope(*impl);
   // __setstate__ runs while the archive is still being read.
-  impl->archive = load_archive(
-      std::move(bytes), impl->name, op_table(),
+  impl->archive = load(
       [raw](Function& f, std::vector<IValue> in) {
         auto plan = make_plan(interpreted_graph(f), op_table(), f.qualified_name);
         return run_plan(*plan, std::move(in), raw->engine).at(0);
@@ -96,10 +98,33 @@ Module load_bytes(std::shared_ptr<ModuleImpl> impl, Bytes bytes) {
   return m;
 }
 
+Module load_bytes(std::shared_ptr<ModuleImpl> impl, Bytes bytes) {
+  const std::string name = impl->name;
+  return load_with(std::move(impl), [&](const RunFunction& run, auto policy) {
+    return load_archive(std::move(bytes), name, op_table(), run, std::move(policy));
+  });
+}
+
+// The file, when it is a zip file that is worth being read piece by piece; else null.
+std::shared_ptr<const RandomAccessFile> open_large(const std::string& path) {
+  constexpr uint64_t kLarge = uint64_t{32} << 20;
+  auto file = std::make_shared<const RandomAccessFile>(path);
+  if (!file->regular() || file->size() < kLarge) return nullptr;
+  char magic[4];
+  file->read(0, sizeof magic, magic);
+  return std::memcmp(magic, "PK\3\4", sizeof magic) == 0 ? file : nullptr;
+}
+
 Module load_file(const std::string& path, const LoadOptions& options) {
   auto impl = new_impl(path, options);
   if (options.map_file) return load_bytes(std::move(impl), map_file(path));
   CallScope scope(*impl);
+  if (!options.read_all)
+    if (auto file = open_large(path))
+      return load_with(std::move(impl), [&](const RunFunction& run, auto policy) {
+        return load_archive(std::make_shared<zip::Archive>(file), op_table(), run,
+                            std::move(policy));
+      });
   // Counted as long as a tensor lies in it.
   Bytes bytes = read_file(path, [](size_t n) { expect_memory(static_cast<double>(n)); });
   if (MemoryAccount* m = memory_account()) {

@@ -5,6 +5,7 @@
 #include "api/alias_audit.h"
 #include "api/clone_copy.h"
 #include "api/device_copy.h"
+#include "api/graph_edit.h"
 #include "backends/device.h"
 #include "backends/kernels.h"
 #include "ir/cleanup.h"
@@ -26,9 +27,11 @@ const OpTable& op_table() {
   return *table;
 }
 
-std::shared_ptr<Graph> interpreted_graph(Function& f) {
+namespace {
+std::shared_ptr<Graph> interpreted_graph(Function& f, GraphEdit* edit) {
   std::shared_ptr<Graph> g = f.ensure_graph().copy();
   PassContext c{&op_table(), nullptr};
+  if (edit) edit->edit(*g, f);
   // One function, no calls but those of interfaces.
   inline_calls(*g, c);
   autocast(*g, c);
@@ -40,7 +43,6 @@ std::shared_ptr<Graph> interpreted_graph(Function& f) {
   return g;
 }
 
-namespace {
 // The forms of the tensors that a graph holds.
 bool assume_constants(Block* b, Assumptions& a) {
   check_stack();
@@ -54,11 +56,13 @@ bool assume_constants(Block* b, Assumptions& a) {
 }
 }  // namespace
 
+std::shared_ptr<Graph> interpreted_graph(Function& f) { return interpreted_graph(f, nullptr); }
+
 std::shared_ptr<Graph> ModuleImpl::runnable_graph(Function& f, Assumptions* assumptions) {
   std::shared_ptr<Graph> g;
   {
     std::lock_guard<std::recursive_mutex> lock(archive.cu->mutex());
-    g = interpreted_graph(f);
+    g = interpreted_graph(f, GraphEdit::current());
     g->owner = archive.cu;
     if (device) {
       if (!constants_) constants_ = std::make_unique<DeviceCopy>(find_device(*device));

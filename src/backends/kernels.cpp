@@ -37,9 +37,11 @@ SCONCE_DECLARE(avx2)
 SCONCE_DECLARE(avx512)
 #endif
 
-void detail::check_views(const TensorView* views, uint32_t n) {
+bool detail::check_views(const TensorView* views, uint32_t n) {
+  bool deferred = false;
   for (const TensorView *v = views, *end = views + n; v != end; ++v) {
     if (!v->storage || !v->data) continue;
+    deferred |= v->storage->deferred();
     int64_t low = 0, high = 1;
     bool none = false, fits = true;
     for (int32_t i = 0; i < v->ndim; ++i) {
@@ -50,7 +52,7 @@ void detail::check_views(const TensorView* views, uint32_t n) {
     }
     if (none) continue;
     const int64_t start =
-        static_cast<const char*>(v->data) - static_cast<const char*>(v->storage->data());
+        static_cast<const char*>(v->data) - static_cast<const char*>(v->storage->base());
     const auto size = static_cast<int64_t>(element_size(v->dtype));
     fits = fits && !__builtin_mul_overflow(low, size, &low) &&
            !__builtin_mul_overflow(high, size, &high) &&
@@ -60,6 +62,7 @@ void detail::check_views(const TensorView* views, uint32_t n) {
                      " and strides ", IntArrayRef(v->strides, static_cast<size_t>(v->ndim)),
                      " lies outside of its storage of ", v->storage->nbytes(), " bytes");
   }
+  return deferred;
 }
 
 void detail::own_written(TensorView* views, uint32_t n, uint32_t written) {

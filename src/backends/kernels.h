@@ -36,8 +36,8 @@ inline bool any_shared(const TensorView* views, uint32_t written) {
   return false;
 }
 // Throws OpError unless each view lies within its storage: whatever an operator has computed, no
-// slot is given other memory.
-void check_views(const TensorView* views, uint32_t n);
+// slot is given other memory. True when bytes of one are deferred.
+bool check_views(const TensorView* views, uint32_t n);
 // Tells the storages of written views, also when the slot throws half-way.
 struct NoteWrites {
   const TensorView* views;
@@ -62,13 +62,15 @@ void call_slot(const A& given) {
   }
   Context& c = context();
   if (c.budget) c.budget->work(slot_work(given), detail::SlotOf<A>::kName);
-  detail::check_views(views, A::kViews);
+  const bool deferred = detail::check_views(views, A::kViews);
   detail::NoteWrites after{views, written};
-  if (Recorder* r = c.recorder)
+  if (Recorder* r = c.recorder) {
     r->called(
         {detail::SlotOf<A>::run, &given, sizeof(A), A::kViews, written, detail::SlotOf<A>::kName});
-  else
+  } else {
+    if (deferred) fetch_bytes(views, A::kViews);
     detail::SlotOf<A>::run(&given);
+  }
 }
 
 }  // namespace sconce

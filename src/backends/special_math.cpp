@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <limits>
 
+#include "core/interrupt.h"
+
 namespace sconce::special {
 
 namespace {
@@ -305,7 +307,9 @@ namespace {
 bool even(int64_t n) { return n % 2 == 0; }
 // p_k = step * p_(k-1) - p_(k-2)
 double recurrence(double p0, double p1, double step, int64_t n) {
+  Interrupt interrupt;
   for (int64_t k = 2; k <= n && p1 == p1; ++k) {
+    interrupt.passed(1);
     double next = step * p1 - p0;
     p0 = p1;
     p1 = next;
@@ -406,7 +410,9 @@ double laguerre_l(double x, double degree) {
   if (n < 0) return 0;
   if (x == 0 || n == 0) return 1;
   double p = 1, q = 1 - x;
+  Interrupt interrupt;
   for (int64_t i = 1; i < n && q == q; ++i) {
+    interrupt.passed(1);
     auto k = static_cast<double>(i);
     double r = ((k + k + (1 - x)) * q - k * p) / (k + 1);
     p = q;
@@ -420,7 +426,9 @@ double legendre_p(double x, double degree) {
   if (std::fabs(x) == 1) return x > 0 || even(n) ? 1 : -1;
   if (n == 0) return 1;
   double p = 1, q = x;
+  Interrupt interrupt;
   for (int64_t i = 1; i < n && q == q; ++i) {
+    interrupt.passed(1);
     auto k = static_cast<double>(i);
     double r = ((k + k + 1) * x * q - k * p) / (k + 1);
     p = q;

@@ -74,7 +74,7 @@ bool Assumptions::hold() const {
 void Folding::called(const SlotCall& c) {
   auto* views = static_cast<const TensorView*>(c.args);
   for (uint16_t i = 0; i < c.n_views; ++i) read(views[i].storage);
-  c.run(c.args);
+  run_slot(c);
 }
 
 void Assumptions::blame(Unstable& unstable) const {

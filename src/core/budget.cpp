@@ -55,6 +55,7 @@ void Charge::release(MemoryAccount& a) noexcept {
 namespace {
 constexpr int64_t kPeriod = 1024, kPasses = 16;
 constexpr double kElements = 1e6;  // of kernels between two looks at the clock
+constexpr double kCall = 64;       // elements that a kernel takes as long for as its call does
 }  // namespace
 
 Budget::Budget(const Limits& l, Ref<MemoryAccount> memory)
@@ -96,7 +97,7 @@ void Budget::work(double elements, const char* slot) {
     raise<LimitError>("the limit of ", max_work_,
                       " elements' work in one operator is reached: ", slot, " would take ",
                       elements);
-  elements_ += elements;
+  elements_ += elements + kCall;
   if (elements_ > kElements) look_at_clock();
 }
 

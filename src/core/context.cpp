@@ -1,22 +1,47 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/context.h"
-#include "support/lasting.h"
 
+#include <atomic>
 #include <cstdlib>
+#include <mutex>
+
+#include "core/heap.h"
+#include "support/lasting.h"
 
 namespace sconce {
 
 namespace {
 thread_local Context* current = nullptr;
 
-void* heap_allocate(void*, size_t n) {
+void* from_malloc(void*, size_t n, size_t alignment) {
   void* p = nullptr;
-  if (n > (size_t{1} << 46) || posix_memalign(&p, 64, n ? n : 64) != 0)
-    raise<OutOfMemory>("cannot allocate ", n, " bytes");
+  return posix_memalign(&p, alignment, n) == 0 ? p : nullptr;
+}
+void to_malloc(void*, void* p, size_t) { std::free(p); }
+
+// Written only before heap_used, under the mutex.
+Heap heap{from_malloc, to_malloc, nullptr};
+std::atomic<bool> heap_used{false};
+std::mutex heap_mutex;
+
+void* heap_allocate(void*, size_t n) {
+  if (!heap_used.load(std::memory_order_acquire)) {
+    std::lock_guard<std::mutex> lock(heap_mutex);
+    heap_used.store(true, std::memory_order_release);
+  }
+  void* p = n > (size_t{1} << 46) ? nullptr : heap.allocate(heap.user, n ? n : 64, 64);
+  if (!p) raise<OutOfMemory>("cannot allocate ", n, " bytes");
   return p;
 }
-void heap_deallocate(void*, void* p, size_t) { std::free(p); }
+void heap_deallocate(void*, void* p, size_t n) { heap.release(heap.user, p, n ? n : 64); }
 }  // namespace
+
+bool set_heap(const Heap& h) {
+  std::lock_guard<std::mutex> lock(heap_mutex);
+  if (heap_used.load(std::memory_order_relaxed)) return false;
+  heap = h;
+  return true;
+}
 
 Context& default_context() {
   static const Lasting generator(new Ref<Generator>(new Generator));

@@ -232,47 +232,41 @@ bool ivalue_equal(const IValue& a, const IValue& b) {
 
 // ---- dict ----
 
-DictBox::Index::iterator DictBox::locate(const IValue& key, size_t* position) {
+DictBox::Index::iterator DictBox::locate(const IValue& key) {
   auto range = index_.equal_range(key_hash(key));
-  for (auto it = range.first; it != range.second; ++it) {
-    // Unless something was erased, the numbers have no gaps.
-    auto at = static_cast<size_t>(it->second - order_.front());
-    if (order_.back() - order_.front() >= order_.size())
-      at = static_cast<size_t>(std::lower_bound(order_.begin(), order_.end(), it->second) -
-                               order_.begin());
-    *position = at;
-    if (ivalue_equal(items[at].first, key)) return it;
-  }
+  for (auto it = range.first; it != range.second; ++it)
+    if (ivalue_equal(items.with_number(it->second).first, key)) return it;
   return index_.end();
 }
 IValue* DictBox::find(const IValue& key) {
-  size_t at;
-  return locate(key, &at) == index_.end() ? nullptr : &items[at].second;
+  auto found = locate(key);
+  return found == index_.end() ? nullptr : &items.with_number(found->second).second;
 }
 void DictBox::set(IValue key, IValue value) {
   if (IValue* v = find(key)) {
     *v = std::move(value);
     return;
   }
-  index_.emplace(key_hash(key), next_);
-  order_.push_back(next_++);
-  items.emplace_back(std::move(key), std::move(value));
+  const size_t hash = key_hash(key);
+  const uint64_t number = items.push_back({std::move(key), std::move(value)});
+  try {
+    index_.emplace(hash, number);
+  } catch (...) {
+    items.erase(number);
+    throw;
+  }
 }
 bool DictBox::erase(const IValue& key) {
-  size_t at;
-  auto found = locate(key, &at);
+  auto found = locate(key);
   if (found == index_.end()) return false;
+  const uint64_t number = found->second;
   index_.erase(found);
-  order_.erase(order_.begin() + static_cast<ptrdiff_t>(at));
-  // The key may be the item's own.
-  auto removed = std::move(items[at]);
-  items.erase(items.begin() + static_cast<ptrdiff_t>(at));
+  auto removed = items.erase(number);  // the key may be the item's own
   return true;
 }
 void DictBox::clear() {
   items.clear();
   index_.clear();
-  order_.clear();
 }
 
 // ---- objects ----

@@ -14,6 +14,7 @@
 #include "core/device.h"
 #include "core/recorder.h"
 #include "core/sizes.h"
+#include "support/platform.h"
 
 namespace sconce {
 
@@ -66,7 +67,7 @@ void Storage::charge(size_t nbytes) {
 Ref<Storage> Storage::copy_to(const DeviceRuntime* device) const {
   DeviceScope scope(device);
   Ref<Storage> s = allocate(nbytes_);
-  copy_memory(device, s->data_, device_, data_, nbytes_);
+  copy_memory(device, s->data_, device_, data(), nbytes_);
   return s;
 }
 Ref<Storage> Storage::borrow(void* data, size_t nbytes, std::shared_ptr<const void> owner,
@@ -78,7 +79,42 @@ Ref<Storage> Storage::borrow(void* data, size_t nbytes, std::shared_ptr<const vo
   if (exposed) s->state_ = kExposed;
   return s;
 }
+
+namespace {
+// Held while deferred bytes are made: those of one storage may come from another's.
+std::recursive_mutex& producing() {
+  static std::recursive_mutex m;
+  return m;
+}
+}  // namespace
+Ref<Storage> Storage::defer(size_t nbytes, std::shared_ptr<const BytesSource> source) {
+  Ref<Storage> s(new Storage);
+  s->charge(nbytes);
+  std::shared_ptr<unsigned char> pages = allocate_pages(nbytes);
+  s->data_ = pages.get();
+  s->owner_ = std::move(pages);
+  s->nbytes_ = nbytes;
+  s->source_ = std::move(source);
+  s->state_ = kDeferred;
+  return s;
+}
+void Storage::produce() const {
+  std::lock_guard<std::recursive_mutex> lock(producing());
+  if (!deferred()) return;  // another thread was first
+  source_->produce(data_);
+  source_.reset();
+  state_.fetch_and(~kDeferred, std::memory_order_acq_rel);
+}
+const void* Storage::read_once(const std::function<void*(size_t)>& scratch) const {
+  if (!deferred()) return data_;
+  std::lock_guard<std::recursive_mutex> lock(producing());
+  if (!deferred()) return data_;
+  void* to = scratch(nbytes_);
+  source_->produce(to);
+  return to;
+}
 void Storage::expose() {
+  fetch();
   uint64_t before = state_.load(std::memory_order_relaxed);
   if (before & kExposed) return;
   make_unique();
@@ -98,6 +134,7 @@ uint64_t observed_epoch() { return g_observed_epoch.load(std::memory_order_seq_c
 void move_observed_epoch() { g_observed_epoch.fetch_add(1, std::memory_order_seq_cst); }
 
 Ref<Storage> Storage::share() {
+  fetch();
   std::lock_guard<std::mutex> lock(sharing());
   if (exposed() || device_ || (!owned_ && !owner_)) return copy_to(device_);
   if (owned_) {
@@ -136,6 +173,7 @@ void Storage::resize(size_t nbytes) {
   if (!resizable_) raise<OpError>("Trying to resize storage that is not resizable");
   Context& c = context();
   if (c.recorder) c.recorder->host_read(this);  // its address changes
+  fetch();
   charge(nbytes);
   void* fresh = get_memory(device_, nbytes);
   copy_memory(device_, fresh, device_, data_, nbytes_);

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <utility>
 
+#include "core/context.h"
 #include "support/platform.h"
 
 namespace sconce {
@@ -19,6 +20,22 @@ void relax() {
 #elif defined(__aarch64__)
   asm volatile("yield" ::: "memory");
 #endif
+}
+
+// A part, and the context of the thread that shares it: its limits hold on every thread.
+struct Shared {
+  void (*part)(const void* f, int64_t i);
+  const void* f;
+  const Context* caller;
+};
+void run_shared(const void* f, int64_t i) {
+  const Shared& s = *static_cast<const Shared*>(f);
+  if (&context() == s.caller) return s.part(s.f, i);
+  Context mine = *s.caller;
+  mine.pool = nullptr;
+  mine.recorder = nullptr;
+  ContextScope scope(&mine);
+  s.part(s.f, i);
 }
 
 }  // namespace
@@ -102,7 +119,8 @@ void ThreadPool::run_job(const Job& job) {
     for (int64_t i = 0; i < job.count; ++i) job.part(job.f, i);
     return;
   }
-  share(job);
+  const Shared shared{job.part, job.f, &context()};
+  share({run_shared, &shared, job.count});
   std::exception_ptr error = std::exchange(error_, nullptr);
   in_use_.store(false, std::memory_order_release);
   if (error) std::rethrow_exception(error);

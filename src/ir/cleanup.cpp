@@ -36,8 +36,10 @@ bool has_side_effects(const Node* n) {
       k == prim::Enter || k == prim::Exit)
     return true;
   if (is_unknown_operator(n)) return true;
-  // What else would the host have it for?
-  if (n->op && n->op->custom && n->op->schema().returns.empty()) return true;
+  // What else would the host, or we, have it for?
+  if (n->op && (n->op->custom || k.view().substr(0, 8) == "sconce::") &&
+      n->op->schema().returns.empty())
+    return true;
   std::string_view name = k.unqualified();
   if (k.is_aten())
     return name == "warn" || name == "save" || name == "manual_seed" || name == "wait" ||

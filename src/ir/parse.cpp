@@ -309,9 +309,9 @@ class GraphParser {
         !number(column + 1, comment.size(), &r.start))
       return;
     r.file = std::make_shared<const std::string>(comment, 0, line);
-    r.offset = static_cast<uint32_t>(t_.comments->original.size());
+    r.offset = static_cast<uint32_t>(t_.comments->originals().size());
     n->range = {t_.comments, r.offset, r.offset};
-    t_.comments->original.push_back(std::move(r));
+    t_.comments->add_original(std::move(r));
   }
 
   // The operator, and the types of outputs that have none in the text.

@@ -2,9 +2,11 @@
 // A source text with its name, and error messages that point into it.
 #pragma once
 #include <algorithm>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ir/graph.h"
@@ -29,11 +31,23 @@ struct OriginalRange {
 
 struct Source {
   std::string text, name;
-  std::vector<OriginalRange> original;  // sorted by offset; may be empty
+  // Where pieces of the text came from, sorted by offset; may be empty. read is called when
+  // somebody asks: few do.
+  void set_originals(std::function<std::vector<OriginalRange>()> read) {
+    read_originals_ = std::move(read);
+  }
+  void add_original(OriginalRange r) { originals_.push_back(std::move(r)); }
+  const std::vector<OriginalRange>& originals() const {
+    std::call_once(originals_known_, [this] {
+      if (read_originals_) originals_ = std::exchange(read_originals_, nullptr)();
+    });
+    return originals_;
+  }
   const OriginalRange* find_original(uint32_t at) const {
-    auto it = std::upper_bound(original.begin(), original.end(), at,
+    const std::vector<OriginalRange>& all = originals();
+    auto it = std::upper_bound(all.begin(), all.end(), at,
                                [](uint32_t a, const OriginalRange& r) { return a < r.offset; });
-    return it == original.begin() ? nullptr : &*(it - 1);
+    return it == all.begin() ? nullptr : &*(it - 1);
   }
   // "file:line:col" of the original when known; col is 0-based as PyTorch prints it.
   std::string position(uint32_t at) const {
@@ -74,9 +88,17 @@ struct Source {
   }
 
  private:
+  mutable std::once_flag originals_known_;
+  mutable std::function<std::vector<OriginalRange>()> read_originals_;
+  mutable std::vector<OriginalRange> originals_;
   mutable std::once_flag lines_known_;
   mutable std::vector<uint32_t> line_ends_;
 };
+
+// "file:line:col", of the original when known; "" when nothing is.
+inline std::string place_of(const SourceRange& r) {
+  return r.source ? r.source->position(r.start) : "";
+}
 
 // "name:line:col: error: message", the line, and a caret under the range.
 inline std::string describe_error(const SourceRange& r, const std::string& message) {

@@ -31,8 +31,9 @@ uint64_t read_version(const zip::Archive& z) {
 }
 
 // Source ranges of generated code. Only for messages: anything odd is ignored.
-void read_debug(const zip::Archive& z, const std::string& record, Source& s) {
-  if (!z.has(record)) return;
+std::vector<OriginalRange> read_debug(const zip::Archive& z, const std::string& record) {
+  std::vector<OriginalRange> ranges;
+  if (!z.has(record)) return ranges;
   try {
     PickleOptions o;
     o.what = record;
@@ -104,16 +105,17 @@ void read_debug(const zip::Archive& z, const std::string& record, Source& s) {
       r.line = static_cast<uint32_t>(where.at(2).toInt());
       r.start = static_cast<uint32_t>(src.at(1).toInt());
       r.end = static_cast<uint32_t>(src.at(2).toInt());
-      s.original.push_back(std::move(r));
+      ranges.push_back(std::move(r));
     }
     std::stable_sort(
-        s.original.begin(), s.original.end(),
+        ranges.begin(), ranges.end(),
         [](const OriginalRange& a, const OriginalRange& b) { return a.offset < b.offset; });
   } catch (const LimitError&) {
     throw;
   } catch (const std::exception&) {
-    s.original.clear();
+    ranges.clear();
   }
+  return ranges;
 }
 
 }  // namespace
@@ -146,7 +148,7 @@ class Loader {
           auto s = std::make_shared<Source>();
           s->text = zip->read_text(record);
           s->name = file + ":" + record;
-          read_debug(*zip, record + ".debug_pkl", *s);
+          s->set_originals([zip, record] { return read_debug(*zip, record + ".debug_pkl"); });
           return s;
         },
         a_.version);
@@ -172,6 +174,9 @@ class Loader {
     std::string folder = constants ? "constants/" : "data/";
     o.read_storage = [&z, folder](const std::string& key, uint64_t) {
       return z.read(folder + key);
+    };
+    o.defer_storage = [&z, folder](const std::string& key, uint64_t size) {
+      return z.defer(folder + key, size);
     };
     auto cu = a_.cu;
     o.resolve_type = [cu](const std::string& n) { return cu->find_type(n); };
@@ -245,9 +250,15 @@ void check_setstate(const LoadedArchive& a, const Function& f) {
 LoadedArchive load_archive(Bytes bytes, const std::string& name, const OpTable& ops,
                            const RunFunction& run, std::shared_ptr<const script::Policy> policy) {
   refuse_other_files(bytes, name);
+  return load_archive(std::make_shared<zip::Archive>(std::move(bytes), name), ops, run,
+                      std::move(policy));
+}
+
+LoadedArchive load_archive(std::shared_ptr<zip::Archive> zip, const OpTable& ops,
+                           const RunFunction& run, std::shared_ptr<const script::Policy> policy) {
   LoadedArchive a;
   a.policy = std::move(policy);
-  a.zip = std::make_shared<zip::Archive>(std::move(bytes), name);
+  a.zip = std::move(zip);
   Loader(a, ops, run).load();
   return a;
 }

@@ -28,6 +28,9 @@ using RunFunction = std::function<IValue(Function&, std::vector<IValue>)>;
 LoadedArchive load_archive(Bytes bytes, const std::string& name, const OpTable& ops,
                            const RunFunction& run,
                            std::shared_ptr<const script::Policy> policy = nullptr);
+LoadedArchive load_archive(std::shared_ptr<zip::Archive> zip, const OpTable& ops,
+                           const RunFunction& run,
+                           std::shared_ptr<const script::Policy> policy = nullptr);
 // Throws PolicyError when the policy refuses to run f, a __setstate__.
 void check_setstate(const LoadedArchive& a, const Function& f);
 // The value of a torch.save file, of its zip form or the stream that torch before 1.6 wrote.

@@ -15,6 +15,8 @@ struct PickleOptions {
   std::string what;  // the record's name, for messages
   // Bytes of the storage `key`, of which `size` are wanted.
   std::function<Bytes(const std::string& key, uint64_t size)> read_storage;
+  // The same as a storage whose bytes are read later; may be absent, or answer null.
+  std::function<Ref<Storage>(const std::string& key, uint64_t size)> defer_storage;
   // Class, enum or interface `qualified_name`; null when unknown.
   std::function<TypePtr(const std::string& qualified_name)> resolve_type;
   // Annotation text of restore_type_tag.

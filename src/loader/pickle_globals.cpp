@@ -391,6 +391,9 @@ void Unpickler::storage() {
     s.storage = Storage::borrow(nullptr, 0, nullptr, false);
   } else {
     if (known != storages_.end()) fail("storage " + key + " has two sizes");
+    if (o_.defer_storage) s.storage = o_.defer_storage(key, static_cast<uint64_t>(bytes));
+  }
+  if (!s.storage) {
     Bytes b = o_.read_storage(key, static_cast<uint64_t>(bytes));
     if (b.size < static_cast<uint64_t>(bytes) && !o_.allow_short_storage)
       fail("storage " + key + " has " + std::to_string(b.size) + " bytes where " +

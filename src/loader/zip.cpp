@@ -45,23 +45,80 @@ void read_zip64_extra(ByteReader& r, size_t extra_size, Entry& e) {
   r.seek(end);
 }
 
+// The stored record that was just read is what it was when the file was opened.
+void check_unchanged(const RandomAccessFile& file, const Entry& e, const void* bytes) {
+  if (!file.changed()) return;
+  const uLong crc = crc32_z(0, static_cast<const Bytef*>(bytes), static_cast<size_t>(e.size));
+  if (crc != e.crc)
+    raise<FormatError>(file.path(), ": the file was written since it was loaded, and record ",
+                       e.name,
+                       " is needed now and another (LoadOptions::read_all reads all that "
+                       "a file holds when it is loaded)");
+}
+
 }  // namespace
 
 Archive::Archive(Bytes bytes, std::string name, bool flat)
     : bytes_(std::move(bytes)), name_(std::move(name)), flat_(flat) {
+  read_directory();
+}
+Archive::Archive(std::shared_ptr<const RandomAccessFile> file)
+    : file_(std::move(file)), name_(file_->path()) {
+  read_directory();
+}
+
+namespace {
+// Memory for n bytes of a file, counted as long as it lives.
+Bytes make_room(uint64_t n, unsigned char** to) {
+  struct Room {
+    Charge charge;
+    std::vector<unsigned char> bytes;
+  };
+  auto room = std::make_shared<Room>();
+  if (MemoryAccount* m = memory_account()) room->charge.set(*m, n);
+  room->bytes.resize(static_cast<size_t>(n) + 1);  // an address in any case
+  *to = room->bytes.data();
+  Bytes b;
+  b.data = *to;
+  b.size = static_cast<size_t>(n);
+  b.owner = room;
+  b.writable = true;
+  return b;
+}
+}  // namespace
+
+Archive::Window Archive::window(uint64_t offset, uint64_t n) const {
+  Window w;
+  if (!file_) {
+    w.bytes = bytes_;
+    return w;
+  }
+  w.begin = std::min(offset, size());
+  unsigned char* to;
+  w.bytes = make_room(std::min(n, size() - w.begin), &to);
+  file_->read(w.begin, w.bytes.size, to);
+  return w;
+}
+
+void Archive::read_directory() {
   auto fail = [&](const char* what) { raise<FormatError>(name_, ": ", what); };
-  ByteReader r(bytes_.data, bytes_.size, name_.c_str());
-  if (bytes_.size < 22)
-    fail(bytes_.size < 4 ? "the file is empty or far too short for an archive"
-                         : "the file is too short for a zip archive (is it truncated?)");
-  if (std::memcmp(bytes_.data, "PYTORCH1", 8) == 0)
+  const uint64_t length = size();
+  if (length < 22)
+    fail(length < 4 ? "the file is empty or far too short for an archive"
+                    : "the file is too short for a zip archive (is it truncated?)");
+  const Window head = window(0, 8);
+  if (std::memcmp(head.bytes.data, "PYTORCH1", 8) == 0)
     fail("this is the unreleased PYTORCH1 preview format, which is not supported");
-  if (r.little<uint32_t>() != kLocal) fail("not a zip archive (no local header at the start)");
+  if (ByteReader(head.bytes.data, 8, name_.c_str()).little<uint32_t>() != kLocal)
+    fail("not a zip archive (no local header at the start)");
   // The end record: within the last 64 KiB; bytes may follow it.
-  size_t end = bytes_.size - 22;
-  size_t lowest = bytes_.size > 22 + 65535 ? bytes_.size - 22 - 65535 : 0;
+  constexpr uint64_t kLocatorSize = 20;
+  uint64_t end = length - 22;
+  const uint64_t lowest = length > 22 + 65535 ? length - 22 - 65535 : 0;
+  const Window tail = window(lowest > kLocatorSize ? lowest - kLocatorSize : 0, length);
+  ByteReader r(tail.bytes.data, tail.bytes.size, name_.c_str());
   for (;; --end) {
-    r.seek(end);
+    r.seek(end - tail.begin);
     if (r.little<uint32_t>() == kEnd) break;
     if (end == lowest) fail("no end of the zip directory (is the file truncated?)");
   }
@@ -72,28 +129,34 @@ Archive::Archive(Bytes bytes, std::string name, bool flat)
   if (disk != 0 || cd_disk != 0 || on_disk != count)
     fail("archives in several parts are not supported");
   if (count == 0xffff || cd_size == 0xffffffffu || cd_offset == 0xffffffffu) {
-    if (end < 20) fail("broken zip64 locator");
-    r.seek(end - 20);
+    if (end < kLocatorSize) fail("broken zip64 locator");
+    r.seek(end - kLocatorSize - tail.begin);
     if (r.little<uint32_t>() != kLocator64) fail("broken zip64 locator");
     r.take(4);
-    r.seek(r.little<uint64_t>());
-    if (r.little<uint32_t>() != kEnd64) fail("broken zip64 end record");
-    r.take(8 + 2 + 2 + 4 + 4 + 8);
-    count = r.little<uint64_t>();
-    cd_size = r.little<uint64_t>();
-    cd_offset = r.little<uint64_t>();
+    const auto at = r.little<uint64_t>();
+    const Window w = window(at, 56);
+    ByteReader end64(w.bytes.data, w.bytes.size, name_.c_str());
+    end64.seek(at - w.begin);
+    if (end64.little<uint32_t>() != kEnd64) fail("broken zip64 end record");
+    end64.take(8 + 2 + 2 + 4 + 4 + 8);
+    count = end64.little<uint64_t>();
+    cd_size = end64.little<uint64_t>();
+    cd_offset = end64.little<uint64_t>();
   }
-  if (cd_offset > bytes_.size || cd_size > bytes_.size - cd_offset)
+  if (cd_offset > length || cd_size > length - cd_offset)
     fail("the zip directory lies outside of the file");
   if (count > cd_size / 46) fail("the zip directory counts more records than it has room for");
-  r.seek(cd_offset);
+  const Window directory = window(cd_offset, cd_size);
+  r = ByteReader(directory.bytes.data, directory.bytes.size, name_.c_str());
+  r.seek(cd_offset - directory.begin);
   for (uint64_t i = 0; i < count; ++i) {
     if (r.little<uint32_t>() != kCentral) fail("the zip directory is broken");
     Entry e;
     r.take(4);
     e.flags = r.little<uint16_t>();
     e.method = r.little<uint16_t>();
-    r.take(8);
+    r.take(4);
+    e.crc = r.little<uint32_t>();
     e.compressed_size = r.little<uint32_t>();
     e.size = r.little<uint32_t>();
     uint16_t name_size = r.little<uint16_t>(), extra = r.little<uint16_t>(),
@@ -103,7 +166,7 @@ Archive::Archive(Bytes bytes, std::string name, bool flat)
     e.name.assign(reinterpret_cast<const char*>(r.take(name_size)), name_size);
     read_zip64_extra(r, extra, e);
     r.take(comment);
-    index_.emplace(flat ? e.name : lower(e.name),
+    index_.emplace(flat_ ? e.name : lower(e.name),
                    entries_.size());  // the first of equal names wins
     entries_.push_back(std::move(e));
   }
@@ -111,11 +174,10 @@ Archive::Archive(Bytes bytes, std::string name, bool flat)
   // Records have bytes of their own.
   uint64_t taken = 0;
   for (auto& e : entries_) {
-    if (e.compressed_size > bytes_.size - taken)
-      fail("records overlap, or lie outside of the file");
+    if (e.compressed_size > length - taken) fail("records overlap, or lie outside of the file");
     taken += e.compressed_size;
   }
-  if (flat) return;
+  if (flat_) return;
   // Without a folder nothing is found: no name begins with '/'.
   size_t slash = entries_[0].name.find('/');
   folder_ = (slash == std::string::npos ? "" : entries_[0].name.substr(0, slash)) + "/";
@@ -139,29 +201,71 @@ std::vector<std::string> Archive::records() const {
   return r;
 }
 
-Bytes Archive::payload(const Entry& e) const {
-  ByteReader r(bytes_.data, bytes_.size, e.name.c_str());
+uint64_t Archive::payload_offset(const Entry& e) const {
   if (e.flags & 1) raise<FormatError>(name_, ": record ", e.name, " is encrypted");
-  r.seek(e.header_offset);
+  const Window w = window(e.header_offset, 30);
+  ByteReader r(w.bytes.data, w.bytes.size, e.name.c_str());
+  r.seek(e.header_offset - w.begin);
   if (r.little<uint32_t>() != kLocal)
     raise<FormatError>(name_, ": record ", e.name, " has no local header");
   r.take(22);
   uint16_t name_size = r.little<uint16_t>(), extra = r.little<uint16_t>();
-  r.take(uint64_t{name_size} + extra);
+  return w.begin + r.position() + name_size + extra;
+}
+
+Bytes Archive::payload(const Entry& e) const {
+  const uint64_t at = payload_offset(e), n = e.compressed_size;
+  if (at > size() || n > size() - at)
+    raise<FormatError>(e.name, ": truncated (byte ", at + n, " wanted, ", size(), " there)");
+  if (file_) {
+    unsigned char* to;
+    Bytes b = make_room(n, &to);
+    file_->read(at, b.size, to);
+    if (e.method == 0) check_unchanged(*file_, e, to);
+    return b;
+  }
   Bytes b;
-  b.data = r.take(e.compressed_size);
-  b.size = static_cast<size_t>(e.compressed_size);
+  b.data = bytes_.data + at;
+  b.size = static_cast<size_t>(n);
   b.owner = bytes_.owner;
   b.writable = bytes_.writable;
   return b;
+}
+
+namespace {
+class RecordBytes final : public BytesSource {
+ public:
+  RecordBytes(std::shared_ptr<const RandomAccessFile> file, uint64_t at, const Entry& e)
+      : file_(std::move(file)), at_(at), entry_(e) {}
+  void produce(void* to) const override {
+    file_->read(at_, static_cast<size_t>(entry_.size), to);
+    check_unchanged(*file_, entry_, to);
+  }
+
+ private:
+  const std::shared_ptr<const RandomAccessFile> file_;
+  const uint64_t at_;
+  const Entry entry_;
+};
+}  // namespace
+
+Ref<Storage> Archive::defer(const std::string& record, uint64_t nbytes) const {
+  constexpr uint64_t kFew = 64 << 10;
+  if (!file_ || nbytes < kFew) return nullptr;
+  const Entry* e = find(record);
+  if (!e || e->method != 0 || e->size != e->compressed_size || e->size != nbytes) return nullptr;
+  const uint64_t at = payload_offset(*e);
+  if (at > size() || nbytes > size() - at) return nullptr;
+  return Storage::defer(static_cast<size_t>(nbytes),
+                        std::make_shared<const RecordBytes>(file_, at, *e));
 }
 
 // All that is read is worth what the file is, a record that is read again counted again.
 void Archive::count_inflated(const Entry& e) const {
   std::lock_guard<std::mutex> lock(mutex_);
   inflated_ += e.size;
-  if (inflated_ > 4 * kLarge && inflated_ / kSuspicious > bytes_.size)
-    raise<FormatError>(name_, ": the records inflate from ", bytes_.size, " to ", inflated_,
+  if (inflated_ > 4 * kLarge && inflated_ / kSuspicious > size())
+    raise<FormatError>(name_, ": the records inflate from ", size(), " to ", inflated_,
                        " bytes, more than any real archive");
 }
 
@@ -183,30 +287,18 @@ Bytes Archive::read(const std::string& record) const {
     raise<FormatError>(name_, ": record ", record, " inflates from ", e->compressed_size, " to ",
                        e->size, " bytes, more than any real archive");
   count_inflated(*e);
-  struct Inflated {
-    Charge charge;
-    std::vector<unsigned char> bytes;
-  };
-  auto holder = std::make_shared<Inflated>();
-  if (MemoryAccount* m = memory_account()) holder->charge.set(*m, e->size);
-  holder->bytes.resize(static_cast<size_t>(e->size));
-  std::shared_ptr<std::vector<unsigned char>> out(holder, &holder->bytes);
+  unsigned char* to;
+  Bytes b = make_room(e->size, &to);
   z_stream z{};
   if (inflateInit2(&z, -MAX_WBITS) != Z_OK) raise<OutOfMemory>("zlib cannot start");
   z.next_in = const_cast<unsigned char*>(raw.data);
   z.avail_in = static_cast<uInt>(raw.size);
-  unsigned char spare;
-  z.next_out = out->empty() ? &spare : out->data();
-  z.avail_out = static_cast<uInt>(out->size());
+  z.next_out = to;
+  z.avail_out = static_cast<uInt>(b.size);
   int rc = inflate(&z, Z_FINISH);
   bool ok = rc == Z_STREAM_END && z.total_out == e->size;
   inflateEnd(&z);
   if (!ok) raise<FormatError>(name_, ": record ", record, " does not inflate to its size");
-  Bytes b;
-  b.data = out->data();
-  b.size = out->size();
-  b.owner = out;
-  b.writable = true;
   return b;
 }
 

@@ -38,7 +38,10 @@ TensorView view_of(const Tensor& t) {
   constexpr int64_t kMostDims = 64;
   if (t.dim() > kMostDims) raise<OpError>("only tensors with up to 64 dims are supported");
   TensorView v;
-  v.data = t.element_address();
+  // The address alone: whoever runs the slot sees to it that the bytes are there.
+  const TensorImpl& impl = *t.impl();
+  v.data = static_cast<char*>(impl.storage->base()) +
+           impl.offset * static_cast<int64_t>(element_size(impl.dtype));
   // An empty tensor has an address too: null stands for an absent operand.
   static char nowhere[64];
   if (!v.data) v.data = nowhere;
@@ -46,7 +49,7 @@ TensorView view_of(const Tensor& t) {
   v.strides = t.strides().data();
   v.ndim = static_cast<int32_t>(t.dim());
   v.dtype = t.dtype();
-  v.storage = t.impl()->storage.get();
+  v.storage = impl.storage.get();
   return v;
 }
 Number number(const Scalar& s) {

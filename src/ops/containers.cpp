@@ -152,7 +152,10 @@ void list_mul(Call& c) {
         make_ref<ListBox>(l.toListRef().elem_type, repeated(items(l), c.in(left ? 1 : 0).toInt())));
 }
 void list_mul_(Call& c) {
-  items(c.in(0)) = repeated(std::vector<IValue>(items(c.in(0))), c.in(1).toInt());
+  // PyTorch empties the list for a negative number, where the product that isn't in place is
+  // refused.
+  items(c.in(0)) =
+      repeated(std::vector<IValue>(items(c.in(0))), std::max<int64_t>(c.in(1).toInt(), 0));
   c.out(0, c.in(0));
 }
 void extend(Call& c) {
@@ -421,8 +424,10 @@ void unwrap_optional(Call& c) {
   c.out(0, c.take(0));
 }
 void rangelist(Call& c) {
+  const int64_t n = c.in(0).toInt();
+  expect_memory(static_cast<double>(std::max<int64_t>(n, 0)) * sizeof(IValue));
   auto r = make_ref<ListBox>(types::integer());
-  for (int64_t i = 0; i < c.in(0).toInt(); ++i) r->items.emplace_back(i);
+  for (int64_t i = 0; i < n; ++i) r->items.emplace_back(i);
   c.out(0, IValue(r));
 }
 template <bool kValue>

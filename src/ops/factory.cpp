@@ -2,7 +2,7 @@
 // Tensors from nothing: factories, *_like, new_*, random numbers, and tensors from Python values.
 #include <cmath>
 
-#include "core/budget.h"
+#include "core/interrupt.h"
 #include "ops/channels_last.h"
 #include "ops/tensor_ops.h"
 #include "support/stack.h"
@@ -508,6 +508,7 @@ Tensor multinomial(const Tensor& p, int64_t n, bool replacement, Generator* g) {
   Tensor out = empty(s, kLong);
   Generator& gen = generator_or_default(g);
   std::lock_guard<std::mutex> lock(gen.mutex);
+  Interrupt interrupt;
   for (int64_t r = 0; r < rows; ++r) {
     std::vector<double> cum(static_cast<size_t>(cols));
     double sum = 0;
@@ -523,11 +524,13 @@ Tensor multinomial(const Tensor& p, int64_t n, bool replacement, Generator* g) {
               ? x / sum
               : static_cast<double>(static_cast<float>(x) / static_cast<float>(sum));
     cum.back() = 1;
+    interrupt.passed(2 * cols);
     for (int64_t i = 0; i < n; ++i) {
+      interrupt.passed(16);
       double u =
           static_cast<double>(gen.random64() & ((uint64_t{1} << 53) - 1)) * 1.1102230246251565e-16;
-      int64_t k = 0;
-      while (k < cols - 1 && cum[static_cast<size_t>(k)] < u) ++k;
+      const auto k =
+          static_cast<int64_t>(std::lower_bound(cum.begin(), cum.end() - 1, u) - cum.begin());
       fill(make_view(out, {}, {}, r * n + i), Scalar(k));
     }
   }

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <map>
 
+#include "core/interrupt.h"
 #include "ops/tensor_ops.h"
 
 namespace sconce::ops {
@@ -431,12 +432,16 @@ Tensor histc(const Tensor& t, int64_t bins, Scalar lo, Scalar hi) {
   }
   Tensor r = empty({bins}, t.dtype());
   expect_memory(static_cast<double>(bins) * sizeof(int64_t));
+  Interrupt interrupt;
   std::vector<int64_t> count(z(bins), 0);
   for (double x : v)
     if (x >= a && x <= b)
       ++count[z(
           std::min(static_cast<int64_t>((x - a) * static_cast<double>(bins) / (b - a)), bins - 1))];
-  for (int64_t i = 0; i < bins; ++i) fill(make_view(r, {}, {}, i), Scalar(count[z(i)]));
+  for (int64_t i = 0; i < bins; ++i) {
+    interrupt.passed(64);
+    fill(make_view(r, {}, {}, i), Scalar(count[z(i)]));
+  }
   return r;
 }
 // Each row of values in the row of bounds beside it, or all of them in the only one.
@@ -579,13 +584,16 @@ std::tuple<Tensor, Tensor, Tensor> unique_dim_impl(const Tensor& t, int64_t dim,
   auto v = host_doubles(rows);
   std::vector<int64_t> order(z(n));
   for (int64_t i = 0; i < n; ++i) order[z(i)] = i;
+  Interrupt interrupt;
   auto row_less = [&](int64_t a, int64_t b) {
+    interrupt.passed(w + 16);
     return std::lexicographical_compare(v.begin() + a * w, v.begin() + (a + 1) * w,
                                         v.begin() + b * w, v.begin() + (b + 1) * w);
   };
   if (!consecutive) std::stable_sort(order.begin(), order.end(), row_less);
   std::vector<int64_t> first, count, group(z(n));
   for (int64_t i = 0; i < n; ++i) {
+    interrupt.passed(w + 16);
     bool fresh =
         i == 0 || !std::equal(v.begin() + order[z(i)] * w, v.begin() + (order[z(i)] + 1) * w,
                               v.begin() + order[z(i - 1)] * w);

@@ -2,6 +2,7 @@
 // Limits of layers: pooling windows, unfolding, norms, losses.
 #include <cmath>
 
+#include "core/sizes.h"
 #include "ops/refusals.h"
 
 namespace sconce::ops {
@@ -16,9 +17,10 @@ int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b != 0 && (a < 0) 
 
 int64_t windows(int64_t in, int64_t kernel, int64_t pad, int64_t stride, int64_t dilation,
                 bool ceil) {
-  int64_t n =
-      floor_div(in + 2 * pad - dilation * (kernel - 1) - 1 + (ceil ? stride - 1 : 0), stride) + 1;
-  if (ceil && (n - 1) * stride >= in + pad) --n;
+  const int64_t reach = checked_add(checked_mul(dilation, checked_sub(kernel, 1)), 1),
+                padded = checked_add(in, checked_mul(2, pad));
+  int64_t n = floor_div(checked_add(checked_sub(padded, reach), ceil ? stride - 1 : 0), stride) + 1;
+  if (ceil && checked_mul(n - 1, stride) >= in + pad) --n;
   return n;
 }
 
@@ -38,7 +40,7 @@ IntVec per_dim(const Arguments& a, const char* name, int64_t nd, int64_t missing
 
 void check_pad(int64_t pad, int64_t kernel, int64_t dilation) {
   if (pad < 0) raise<OpError>("pad must be non-negative, but got pad: ", pad);
-  if (pad > ((kernel - 1) * dilation + 1) / 2)
+  if (pad > checked_add(checked_mul(checked_sub(kernel, 1), dilation), 1) / 2)
     raise<OpError>("pad should be at most half of effective kernel size, but got pad=", pad,
                    ", kernel_size=", kernel, " and dilation=", dilation);
 }
@@ -136,14 +138,16 @@ void check_blocks(const Arguments& a, const IntVec& image, int64_t blocks) {
     if (s[i] <= 0)
       raise<OpError>("stride should be greater than zero, but got stride_height: ", s[0],
                      " stride_width: ", s[1]);
-    const int64_t along = floor_div(image[i] + 2 * p[i] - (d[i] * (k[i] - 1) + 1), s[i]) + 1;
+    const int64_t reach = checked_add(checked_mul(d[i], k[i] - 1), 1),
+                  padded = checked_add(image[i], checked_mul(2, p[i])),
+                  along = floor_div(checked_sub(padded, reach), s[i]) + 1;
     if (along < 1)
       raise<OpError>("Given an image of spatial size ", IntArrayRef(image),
                      ", kernel_size=", IntArrayRef(k), ", dilation=", IntArrayRef(d),
                      ", padding=", IntArrayRef(p), ", stride=", IntArrayRef(s),
                      ", calculated shape of the array of sliding blocks has a size of ", along,
                      ", but its components must be at least one");
-    n *= along;
+    n = checked_mul(n, along);
   }
   if (blocks >= 0 && blocks != n)
     raise<OpError>(
@@ -188,7 +192,7 @@ void col2im_limits(const Call& c) {
     if (v <= 0)
       raise<OpError>("kernel size should be greater than zero, but got kernel_height: ", k[0],
                      " kernel_width: ", k[1]);
-  if (x->size(-2) % (k[0] * k[1]) != 0)
+  if (x->size(-2) % checked_mul(k[0], k[1]) != 0)
     raise<OpError>(
         "Expected size of input's dimension 1 to be divisible by the product of kernel_size, but "
         "got input.size(1)=",

@@ -104,7 +104,8 @@ void hardtanh_limits(const Call& c) {
   Arguments a(c);
   const ScalarType t = computed(a, {"self"});
   if (t == kBool) raise<OpError>("Bool inputs not supported for hardtanh");
-  if (t == kByte && (a.number("min_val").value_or(-1) < 0 || a.number("max_val").value_or(1) < 0))
+  auto whole = [&](const char* name) { return std::trunc(a.number(name).value_or(0)); };
+  if (t == kByte && (whole("min_val") < 0 || whole("max_val") < 0))
     raise<OpError>("cannot do hardtanh on an unsigned type with negative limits");
   // Whole numbers are cut before they are converted.
   for (const char* name : {"min_val", "max_val"})

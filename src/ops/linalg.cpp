@@ -112,7 +112,7 @@ Tensor linalg_lu_solve(const Tensor& LU, const Tensor& pivots, const Tensor& B, 
 
 std::tuple<Tensor, Tensor, Tensor> lu_unpack(const Tensor& LU, const Tensor& pivots, bool data,
                                              bool unpack_pivots) {
-  check_matrix(LU, "lu_unpack");
+  if (LU.dim() < 2) raise<OpError>("torch.lu_unpack: Expected tensor with 2 or more dimensions");
   if (unpack_pivots && pivots.dtype() != kInt)
     raise<OpError>(
         "torch.lu_unpack: LU_pivots is expected to be a contiguous tensor of "

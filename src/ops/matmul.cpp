@@ -411,7 +411,7 @@ void einsum_sublists(Call& c) {
   uint32_t i = 0;
   for (; i + 1 < c.n_in(); i += 2) {
     equation += (i ? "," : "") + letters(c.in(i + 1));
-    operands.push_back(c.in(i).toTensor());
+    operands.push_back(tensor_of(c.in(i)));
   }
   if (i < c.n_in()) equation += "->" + letters(c.in(i));
   c.out(0, einsum(equation, operands, {}));

@@ -576,7 +576,7 @@ Tensor mode_pad(const Tensor& x0, const IntVec& p0, int32_t mode) {
   for (size_t i = 0; mode == 3 && i < p.size() / 2; ++i) {
     int64_t d = x.dim() - 1 - static_cast<int64_t>(i);
     if (d < 0 || (p[2 * i] >= 0 && p[2 * i + 1] >= 0)) continue;
-    int64_t from = std::max<int64_t>(-p[2 * i], 0),
+    int64_t from = std::max<int64_t>(checked_sub(0, p[2 * i]), 0),
             to = x.size(d) + std::min<int64_t>(p[2 * i + 1], 0);
     if (to < from) raise<OpError>("Negative padding value is resulting in an empty dimension.");
     x = narrow(x, d, from, to - from);
@@ -598,9 +598,10 @@ Tensor mode_pad(const Tensor& x0, const IntVec& p0, int32_t mode) {
           p[2 * i], ", ", p[2 * i + 1], ") at dimension ", d, " of input ", x.sizes());
     if (mode == 3 && (p[2 * i] > n || p[2 * i + 1] > n))
       raise<OpError>("Padding value causes wrapping around more than once.");
-    s[z(d)] += p[2 * i] + p[2 * i + 1];
+    s[z(d)] = checked_add(checked_add(n, p[2 * i]), p[2 * i + 1]);
     if (s[z(d)] < 1) raise<OpError>("input is too small for this padding: ", x.sizes());
     a.before[d] = p[2 * i];
+    (void)checked_sub(s[z(d)], p[2 * i]);  // what the kernel computes
   }
   Tensor r = empty(s, x.dtype());
   if (r.numel()) {
@@ -640,7 +641,9 @@ Tensor fixed_pad(const Tensor& x, IntVec p) {
                    x.sizes());
   if (static_cast<int64_t>(p.size()) != 2 * Padded)
     raise<OpError>("padding size is expected to be ", 2 * Padded, ", but got: ", p.size());
-  return mode_pad(x, p, Mode);
+  Tensor r = mode_pad(x, p, Mode);
+  if (is_quantized(x.dtype())) r.mutable_impl()->quantizer = x.impl()->quantizer;
+  return r;
 }
 
 // ---- unfolding ----
@@ -654,10 +657,11 @@ Tensor im2col(const Tensor& x0, IntVec k, IntVec d, IntVec p, IntVec s) {
           ow = (y.size(3) - d[1] * (k[1] - 1) - 1) / s[1] + 1;
   if (oh < 1 || ow < 1)
     raise<OpError>("im2col: the calculated shape of the array of sliding blocks is not positive");
-  Tensor v = make_view(y, {y.size(0), y.size(1), k[0], k[1], oh, ow},
-                       {y.stride(0), y.stride(1), d[0] * y.stride(2), d[1] * y.stride(3),
-                        s[0] * y.stride(2), s[1] * y.stride(3)},
-                       y.storage_offset());
+  Tensor v = make_view(
+      y, {y.size(0), y.size(1), k[0], k[1], oh, ow},
+      {y.stride(0), y.stride(1), checked_mul(d[0], y.stride(2)), checked_mul(d[1], y.stride(3)),
+       checked_mul(s[0], y.stride(2)), checked_mul(s[1], y.stride(3))},
+      y.storage_offset());
   Tensor r = reshape(contiguous(v), {y.size(0), y.size(1) * k[0] * k[1], oh * ow});
   return batched ? r : squeeze_dim(r, 0);
 }
@@ -676,7 +680,8 @@ Tensor col2im(const Tensor& x0, IntVec out, IntVec k, IntVec d, IntVec p, IntVec
   for (int64_t i = 0; i < k[0]; ++i)
     for (int64_t j = 0; j < k[1]; ++j) {
       Tensor t = make_view(y, {x.size(0), c, oh, ow},
-                           {y.stride(0), y.stride(1), s[0] * y.stride(2), s[1] * y.stride(3)},
+                           {y.stride(0), y.stride(1), checked_mul(s[0], y.stride(2)),
+                            checked_mul(s[1], y.stride(3))},
                            i * d[0] * y.stride(2) + j * d[1] * y.stride(3));
       copy_to(t, add(t, select(select(v, 2, i), 2, j), Scalar(1)));
     }

@@ -126,6 +126,17 @@ Tensor glu(const Tensor& x, int64_t dim) {
 }
 Tensor nan_to_num(const Tensor& x, OptDouble nan, OptDouble pos, OptDouble neg) {
   if (is_integral(x.dtype(), true)) return clone(x);
+  if (is_complex(x.dtype())) {  // each part by itself
+    const Tensor flat = contiguous(x);
+    IntVec sizes(flat.sizes()), strides(flat.strides());
+    for (auto& stride : strides) stride *= 2;
+    sizes.push_back(2);
+    strides.push_back(1);
+    const Tensor parts = nan_to_num(
+        make_view_as(flat, real_of(x.dtype()), sizes, strides, 2 * flat.storage_offset()), nan, pos,
+        neg);
+    return make_view_as(parts, x.dtype(), flat.sizes(), flat.strides(), 0);
+  }
   double max = x.dtype() == kHalf       ? 65504.0
                : x.dtype() == kDouble   ? 1.7976931348623157e308
                : x.dtype() == kBFloat16 ? 3.3895313892515355e38

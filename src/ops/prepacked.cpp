@@ -51,7 +51,7 @@ Layer unpack(const IValue& v, Form form) {
   };
   Layer l;
   if (!s[at].isTensor()) bad("the weight is no tensor");
-  l.w = s[at++].toTensor();
+  l.w = tensor_of(s[at++]);
   if (!s[at].isTensor() && !s[at].isNone()) bad("the bias is no tensor");
   if (s[at].isTensor()) l.b = s[at].toTensor();
   ++at;

@@ -142,7 +142,7 @@ struct PackedLinear {
 PackedLinear unpack_linear(const IValue& v) {
   const auto s = state_of(v);
   if (s.empty() || !s[0].isTensor()) bad_state();
-  return {s[0].toTensor(), s.size() > 1 ? optional_tensor(s[1]) : Tensor()};
+  return {tensor_of(s[0]), s.size() > 1 ? optional_tensor(s[1]) : Tensor()};
 }
 struct PackedConv {
   Tensor w, b;
@@ -168,8 +168,8 @@ PackedConv unpack_conv(const IValue& v) {
     // Version 2: configuration and weight, then bias.
     auto &t = s[1].toListRef().items, &o = s[2].toListRef().items;
     if (t.size() < 2 || !t[0].isTensor() || !t[1].isTensor()) bad_state();
-    read_config(host_ints(t[0].toTensor()), p);
-    p.w = t[1].toTensor();
+    read_config(host_ints(tensor_of(t[0])), p);
+    p.w = tensor_of(t[1]);
     if (!o.empty()) p.b = optional_tensor(o[0]);
     return p;
   }
@@ -180,23 +180,23 @@ PackedConv unpack_conv(const IValue& v) {
     auto& t = s[2].toListRef().items;
     if (t.size() < 2 || !t[1].isTensor()) bad_state();
     read_config(c, p);
-    p.w = t[1].toTensor();
+    p.w = tensor_of(t[1]);
     if (t.size() > 2) p.b = optional_tensor(t[2]);
     return p;
   }
   if (s.size() >= 6 && s[0].isTensor()) {
     // Version 1: weight, bias, lists of one-element tensors.
-    p.w = s[0].toTensor();
+    p.w = tensor_of(s[0]);
     p.b = optional_tensor(s[1]);
     auto ints = [](const IValue& l) {
       IntVec r;
-      for (auto& x : l.toListRef().items) r.push_back(x.isInt() ? x.toInt() : item(x.toTensor()).i);
+      for (auto& x : l.toListRef().items) r.push_back(x.isInt() ? x.toInt() : item(tensor_of(x)).i);
       return r;
     };
     p.stride = ints(s[2]);
     p.padding = ints(s[3]);
     p.dilation = ints(s[4]);
-    p.groups = s[5].isTensor() ? item(s[5].toTensor()).i : s[5].toInt();
+    p.groups = s[5].isTensor() ? item(tensor_of(s[5])).i : s[5].toInt();
     p.output_padding = IntVec(p.stride.size(), 0);
     return p;
   }
@@ -277,7 +277,7 @@ Tensor embedding_unpack(const IValue& v) {
   const auto s = state_of(v);
   for (auto& x : s)
     if (x.isList() && !x.toListRef().items.empty() && x.toListRef().items[0].isTensor())
-      return x.toListRef().items[0].toTensor();
+      return tensor_of(x.toListRef().items[0]);
   bad_state();
 }
 Ref<ListBox> linear_params() {
@@ -518,7 +518,7 @@ std::tuple<Tensor, Tensor, Tensor> run_rnn(const Tensor& x0, const Tensor& h0, c
                                            const std::vector<IValue>& params, int64_t layers,
                                            bool both, bool batch_first) {
   int64_t directions = both ? 2 : 1;
-  if (static_cast<int64_t>(params.size()) != layers * directions)
+  if (static_cast<int64_t>(params.size()) != checked_mul(layers, directions))
     raise<OpError>("quantized recurrent layer: ", params.size(), " cells given for ", layers,
                    " layers");
   Tensor x = batch_first ? transpose(x0, 0, 1) : x0;
@@ -554,8 +554,8 @@ std::tuple<Tensor, Tensor, Tensor> run_rnn(const Tensor& x0, const Tensor& h0, c
 void quantized_lstm(Call& c) {
   auto& hx = c.in(1).toListRef().items;
   if (hx.size() != 2) raise<OpError>("quantized_lstm expects two hidden states");
-  Tensor cell = hx[1].toTensor();
-  auto [y, h, cn] = run_rnn(c.in(0).toTensor(), hx[0].toTensor(), &cell, c.in(2).toListRef().items,
+  Tensor cell = tensor_of(hx[1]);
+  auto [y, h, cn] = run_rnn(tensor_of(c.in(0)), tensor_of(hx[0]), &cell, c.in(2).toListRef().items,
                             c.in(4).toInt(), c.in(7).toBool(), c.in(8).toBool());
   c.out(0, y);
   c.out(1, h);
@@ -563,7 +563,7 @@ void quantized_lstm(Call& c) {
 }
 void quantized_gru(Call& c) {
   auto [y, h, cn] =
-      run_rnn(c.in(0).toTensor(), c.in(1).toTensor(), nullptr, c.in(2).toListRef().items,
+      run_rnn(tensor_of(c.in(0)), tensor_of(c.in(1)), nullptr, c.in(2).toListRef().items,
               c.in(4).toInt(), c.in(7).toBool(), c.in(8).toBool());
   c.out(0, y);
   c.out(1, h);
@@ -592,7 +592,7 @@ Tensor rnn_cell_dynamic(const Tensor& x, const Tensor& h, const IValue& w_ih, co
 
 void embedding_bag_quantized(Call& c) {
   Tensor w = dequantize(embedding_unpack(c.in(0)));
-  Tensor indices = cast(c.in(1).toTensor(), kLong);
+  Tensor indices = cast(tensor_of(c.in(1)), kLong);
   Tensor offsets = c.in(2).isNone() ? Tensor() : cast(c.in(2).toTensor(), kLong);
   bool last = c.in(8).toBool();
   if (!offsets.defined()) {
@@ -667,7 +667,7 @@ Tensor run_plain(Call& c, const Tensor& first) {
   for (auto& v : out) po.push_back(&v);
   Call inner(c.op(), pi.data(), nullptr, c.n_in(), po.data(), c.n_out());
   c.op()->plain(inner);
-  return out[0].toTensor();
+  return tensor_of(out[0]);
 }
 
 namespace {
@@ -679,7 +679,7 @@ void on_real_values(Call& c) {
   const Operator& op = *c.op();
   if (!is_q(c.in(0)) || c.in(0).toTensorRef().quantizer()->per_channel) return op.plain(c);
   if (mean_of_stored_numbers(c)) return;
-  Tensor first = c.in(0).toTensor();
+  Tensor first = tensor_of(c.in(0));
   std::vector<IValue> in, out(c.n_out());
   std::string_view name = op.name();
   const bool in_steps = name == "aten::upsample_bilinear2d" || name == "aten::__interpolate";

@@ -75,7 +75,7 @@ Tensor reciprocal(const Tensor& counts) {
 }
 
 void avg_pool(Call& c, int64_t nd) {
-  const Tensor x = c.in(0).toTensor();
+  const Tensor x = tensor_in(c, 0);
   const IntVec kernel = spread(to_ints(c.in(1)), nd), padding = spread(to_ints(c.in(3)), nd);
   IntVec stride = to_ints(c.in(2));
   stride = stride.empty() ? kernel : spread(stride, nd);
@@ -108,7 +108,7 @@ void avg_pool(Call& c, int64_t nd) {
 }
 
 void adaptive_avg_pool(Call& c, int64_t nd) {
-  const Tensor x = c.in(0).toTensor();
+  const Tensor x = tensor_in(c, 0);
   const int64_t zp = x.quantizer()->zero_point;
   Tensor means = run_plain(c, cast(centred_numbers(x), kDouble));
   Tensor counts = numbers_of({1}, x.dim(), 0), factor = counts;
@@ -134,7 +134,7 @@ void adaptive_avg_pool(Call& c, int64_t nd) {
 }
 
 bool mean(Call& c) {
-  const Tensor x = c.in(0).toTensor();
+  const Tensor x = tensor_in(c, 0);
   const bool some = c.n_in() > 2;
   if (!x.is_contiguous() || x.numel() == 0 || !c.in(some ? 3 : 1).isNone()) return false;
   int64_t n = x.numel();

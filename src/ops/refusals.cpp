@@ -33,8 +33,11 @@ bool is_choice(const std::string& argument) {
          argument == "indices";
 }
 
-// Of the tensors and numbers that are computed with.
-ScalarType common_dtype(const Call& c) {
+// In a row of refused dtypes: numbers among the arguments don't make the dtype a floating one.
+constexpr uint32_t kTensorsAlone = 1u << 31;
+
+// Of the tensors, and unless these alone decide the numbers, that are computed with.
+ScalarType common_dtype(const Call& c, bool tensors_alone) {
   const FunctionSchema& s = c.op()->schema();
   TensorList tensors;
   bool floating = false, complex = false;
@@ -45,7 +48,7 @@ ScalarType common_dtype(const Call& c) {
       if (is_quantized(v.toTensorRef().dtype())) return ScalarType::Undefined;
       tensors.push_back(v.toTensor());
     }
-    if (s.arguments[i].type->kind != TypeKind::Number) continue;
+    if (tensors_alone || s.arguments[i].type->kind != TypeKind::Number) continue;
     floating |= v.isDouble();
     complex |= v.tag() == Tag::ComplexDouble;
   }
@@ -115,7 +118,7 @@ void checked(Call& c) {
   const Operator& op = *c.op();
   const Checks& checks = op.checks;
   if (checks.refused_dtypes) {
-    const ScalarType t = common_dtype(c);
+    const ScalarType t = common_dtype(c, checks.refused_dtypes & kTensorsAlone);
     if (t != ScalarType::Undefined && (checks.refused_dtypes >> static_cast<uint32_t>(t) & 1))
       raise<OpError>("\"", op.full_name(), "\" not implemented for '", scalar_type_name(t), "'");
   }

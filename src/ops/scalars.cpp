@@ -377,8 +377,9 @@ void time_point(Call& c) {
   c.out(0, IValue(static_cast<int64_t>(
                std::chrono::duration_cast<std::chrono::nanoseconds>(now).count())));
 }
-// A handle that only record_exit sees.
+// A handle that only record_exit sees; the older operator's is a tensor.
 void record_enter(Call& c) { c.out(0, IValue("record")); }
+void record_enter_tensor(Call& c) { c.out(0, empty({0}, kByte)); }
 void make_generator(Call& c) {
   auto g = make_ref<Generator>();
   if (!c.in(1).isNone()) g->manual_seed(static_cast<uint64_t>(c.in(1).toInt()));
@@ -413,7 +414,7 @@ constexpr OpDef kOps[] = {
     raw("aten::isinf.*", isinf_op), raw("aten::isfinite.*", isfinite_op), raw("aten::factorial.*", factorial),
     raw("aten::frexp.*", frexp_op), raw("aten::modf.*", modf_op), raw("aten::ldexp.*", ldexp_op), raw("aten::gcd.*", gcd_op),
     raw("aten::Complex.Tensor_Tensor", to_complex), raw("aten::Complex.Tensor_float", to_complex), raw("aten::Complex.float_Tensor", to_complex), raw("aten::Complex.Tensor_int", to_complex), raw("aten::Complex.int_Tensor", to_complex), raw("aten::Complex.Tensor_bool", to_complex), raw("aten::Complex.bool_Tensor", to_complex),
-    raw("prim::AddStatValue", no_effect), raw("prim::TimePoint", time_point), raw("profiler::_record_function_exit", no_effect), raw("profiler::_record_function_exit._RecordFunction", no_effect), raw("profiler::_record_function_enter", record_enter), raw("profiler::_record_function_enter_new", record_enter), raw("aten::Generator", make_generator), raw("aten::manual_seed.generator", seed_generator),
+    raw("prim::AddStatValue", no_effect), raw("prim::TimePoint", time_point), raw("profiler::_record_function_exit", no_effect), raw("profiler::_record_function_exit._RecordFunction", no_effect), raw("profiler::_record_function_enter", record_enter_tensor), raw("profiler::_record_function_enter_new", record_enter), raw("aten::Generator", make_generator), raw("aten::manual_seed.generator", seed_generator),
     raw("aten::Int.*", to_int), raw("aten::Float.*", to_float), raw("aten::Complex.*", to_complex), raw("aten::Bool.*", to_bool),
     raw("prim::min.*", extreme<false>), raw("prim::max.*", extreme<true>),
     raw("aten::__range_length", range_length), raw("aten::__derive_index", derive_index),

@@ -8,11 +8,52 @@
 //
 // PyTorch: _jit_pass_fold_frozen_conv_bn. Order: after freeze. Without a bias, b' has the dtype of
 // the statistics, but for weights of half precision: theirs.
+#include <cstring>
+#include <utility>
+
+#include "core/device.h"
 #include "passes/frozen_folding.h"
 
 namespace sconce {
 
 namespace {
+
+// w * scale, when somebody looks at it. Most preparations only pack it.
+class ScaledWeight final : public BytesSource {
+ public:
+  ScaledWeight(const OpTable& ops, Tensor w, Tensor scale)
+      : ops_(ops), w_(std::move(w)), scale_(std::move(scale)) {}
+  static bool suits(const Tensor& w) {
+    constexpr size_t kFew = 64 << 10;
+    const TensorImpl& i = *w.impl();
+    const size_t n = static_cast<size_t>(w.numel()) * element_size(w.dtype());
+    return n >= kFew && !i.storage->device() && !i.offset && i.storage->nbytes() == n &&
+           w.is_contiguous() && !w.quantizer();
+  }
+  void produce(void* to) const override {
+    struct Unseen {  // what this calls is no part of what others record
+      Recorder* const before = std::exchange(context().recorder, nullptr);
+      ~Unseen() { context().recorder = before; }
+    } unseen;
+    Storage& from = *w_.impl()->storage;
+    const void* bytes = from.read_once([&](size_t) { return to; });
+    if (bytes != to) std::memcpy(to, bytes, from.nbytes());
+    const Tensor w = plain(Storage::borrow(to, from.nbytes(), nullptr));
+    const Arithmetic op(ops_);
+    op("aten::mul_.Tensor", {w, scale_});
+  }
+
+  // A tensor of the weight's form over other bytes.
+  Tensor plain(Ref<Storage> bytes) const {
+    Tensor t = with_storage(w_, std::move(bytes), 0);
+    t.mutable_impl()->requires_grad = false;
+    return t;
+  }
+
+ private:
+  const OpTable& ops_;
+  const Tensor w_, scale_;
+};
 
 const char* fold(Node* conv, Node* norm, PassContext& c, const AliasDb& alias) {
   if (const char* why = why_not_foldable(conv, norm, alias)) return why;
@@ -31,8 +72,17 @@ const char* fold(Node* conv, Node* norm, PassContext& c, const AliasDb& alias) {
   Arithmetic op(*c.ops);
   std::vector<int64_t> shape(static_cast<size_t>(w.dim()), 1);
   shape[0] = w.size(0);
-  const Tensor w2 =
-      op("aten::mul.Tensor", {w, op("aten::reshape", {bn.scale(op), shape})}).to(w.dtype());
+  const Tensor scale = op("aten::reshape", {bn.scale(op), shape});
+  Tensor w2;
+  if (c.assumptions && ScaledWeight::suits(w)) {
+    // Read later, but assumed from now on.
+    context().recorder->host_read(w.impl()->storage.get());
+    auto scaled = std::make_shared<const ScaledWeight>(*c.ops, w, scale);
+    w2 = scaled->plain(Storage::defer(w.impl()->storage->nbytes(), scaled));
+    c.assumptions->made(w2.impl()->storage);
+  } else {
+    w2 = op("aten::mul.Tensor", {w, scale}).to(w.dtype());
+  }
   const ScalarType dtype = bias.defined()                ? bias.dtype()
                            : element_size(w.dtype()) < 4 ? w.dtype()
                                                          : bn.mean.dtype();

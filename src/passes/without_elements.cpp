@@ -125,7 +125,7 @@ void WithoutElements::called(const SlotCall& c) {
     if (views[i].data)
       runs = known_.count(views[i].storage) ||
              ((c.written >> i & 1) && fresh_.count(views[i].storage));
-  if (runs) c.run(c.args);
+  if (runs) run_slot(c);
   for (uint32_t i = 0; i < c.n_views; ++i)
     if (views[i].data && (c.written >> i & 1)) {
       fresh_.erase(views[i].storage);

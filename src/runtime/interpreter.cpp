@@ -220,7 +220,7 @@ class Interpreter {
       Recorder& recorder;
       ~Ends() { recorder.operator_ends(); }
     };
-    r.operator_begins(*s.op);
+    r.operator_begins(*s.op, s.node);
     Ends ends{r};
     run_site(s, c);
   }

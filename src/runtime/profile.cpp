@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "core/op_table.h"
+#include "ir/source.h"
 
 namespace sconce {
 
@@ -20,7 +21,7 @@ void Profile::called(const SlotCall& call) {
   const DeviceRuntime* device = context().device;
   DeviceRuntime::Mark from = device ? device->mark() : nullptr;
   Clock::time_point start = Clock::now();
-  call.run(call.args);
+  run_slot(call);
   std::chrono::duration<double> taken = Clock::now() - start;
   if (open_.empty()) return;
   Sum& s = entries_[open_.back().op].slots[call.name];
@@ -35,13 +36,18 @@ void Profile::called(const SlotCall& call) {
 
 void Profile::ended(std::string name, Clock::time_point start, double seconds, CallCost cost) {
   if (events_.size() >= kMostEvents) return;
-  events_.push_back(
-      {std::move(name), std::chrono::duration<double>(start - begin_).count(), seconds, cost});
+  events_.push_back({std::move(name), std::chrono::duration<double>(start - begin_).count(),
+                     seconds, cost, place()});
 }
 
-void Profile::operator_begins(const Operator& op) {
+std::string Profile::place() const {
+  const Node* n = open_.empty() ? nullptr : open_.back().node;
+  return n ? place_of(n->range) : "";
+}
+
+void Profile::operator_begins(const Operator& op, const Node* node) {
   if (begin_ == Clock::time_point()) begin_ = Clock::now();
-  open_.push_back({&op, Clock::now()});
+  open_.push_back({node, &op, Clock::now()});
 }
 
 void Profile::operator_ends() {

@@ -33,6 +33,7 @@ class Profile final : public Recorder {
     std::string name;
     double start = 0, seconds = 0;  // from the first one's begin
     CallCost cost;
+    std::string place;  // "file:line:column" in the model's Python; "": not known
   };
   const std::vector<Event>& events() const { return events_; }
 
@@ -43,12 +44,13 @@ class Profile final : public Recorder {
   void called(const SlotCall& call) override;
   void host_read(const Storage*) override {}
   void ran_on_host(const char* slot) override { ++on_host_[slot]; }
-  void operator_begins(const Operator& op) override;
+  void operator_begins(const Operator& op, const Node* node) override;
   void operator_ends() override;
 
  private:
   using Clock = std::chrono::steady_clock;
   void ended(std::string name, Clock::time_point start, double seconds, CallCost cost);
+  std::string place() const;  // of the operator that runs
   struct Sum {
     int64_t calls = 0;
     double seconds = 0, device_seconds = 0, flops = 0, bytes = 0;
@@ -64,6 +66,7 @@ class Profile final : public Recorder {
     std::map<std::string, Sum> slots;
   };
   struct Open {
+    const Node* node;
     const Operator* op;
     Clock::time_point start;
   };

@@ -60,7 +60,8 @@ void Recording::host_read(const Storage* s) {
   auto known = index_.find(s);
   if (known == index_.end() || !storages_[known->second].plain) give_up();
 }
-void Recording::operator_begins(const Operator& op) {
+void Recording::operator_begins(const Operator& op, const Node* node) {
+  node_ = node;
   if (op.custom) give_up();
 }
 void Recording::called(const SlotCall& c) {
@@ -71,7 +72,7 @@ void Recording::called(const SlotCall& c) {
       pass_by(c);
     }
   }
-  c.run(c.args);
+  run_slot(c);
 }
 void Recording::make_calls() {
   std::vector<unsigned char> args;
@@ -114,7 +115,7 @@ std::unique_ptr<ShapePlan> Recording::finish(const IValue& out,
     if (constants.count(kv.first)) give_up();
   for (auto& [s, index] : foreign_) {
     if (!constants.count(s)) give_up();
-    plan_->constants.emplace_back(s, s->data());
+    plan_->constants.emplace_back(s, s->base());
   }
   // unsqueeze_ and its like change the input itself.
   for (size_t i = 0; i < kept_.size(); ++i)
@@ -140,7 +141,7 @@ Place Recording::locate(const void* data, const Storage* s) {
     give_up();
     return p;
   }
-  p.offset = static_cast<const char*>(data) - static_cast<const char*>(s->data());
+  p.offset = static_cast<const char*>(data) - static_cast<const char*>(s->base());
   if (auto i = index_.find(s); i != index_.end()) {
     p.kind = Place::Arena, p.index = i->second;
   } else if (auto in = inputs_.find(s); in != inputs_.end()) {
@@ -186,6 +187,7 @@ bool Recording::record(const SlotCall& c) {
   PlannedCall call;
   call.run = c.run;
   call.written = c.written;
+  call.node = node_;
   call.args.assign(static_cast<const unsigned char*>(c.args),
                    static_cast<const unsigned char*>(c.args) + c.args_size);
   auto* views = static_cast<const TensorView*>(c.args);

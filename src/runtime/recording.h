@@ -27,7 +27,7 @@ class Recording final : public Recorder {
   void allocated(const Ref<Storage>& s) override;
   void host_read(const Storage* s) override;
   void ran_on_host(const char*) override { give_up(); }
-  void operator_begins(const Operator& op) override;
+  void operator_begins(const Operator& op, const Node* node) override;
   void called(const SlotCall& c) override;
   bool given_up() const { return given_up_; }
 
@@ -73,6 +73,7 @@ class Recording final : public Recorder {
   size_t made_ = 0;  // calls before this one were made
   std::vector<IValue> kept_;
   bool given_up_ = false;
+  const Node* node_ = nullptr;  // whose operator runs
   std::vector<Life> storages_;
   std::unordered_map<const Storage*, uint32_t> index_, inputs_, foreign_;
   std::unordered_map<const Storage*, int64_t> input_bytes_;

@@ -152,7 +152,7 @@ class ShapePlan {
     const uint64_t now = memory_epoch();
     if (epoch.load(std::memory_order_relaxed) == now) return false;
     for (auto& [storage, address] : constants)
-      if (storage->data() != address) return true;
+      if (storage->base() != address) return true;
     epoch.store(now, std::memory_order_relaxed);
     return false;
   }

@@ -3,6 +3,7 @@
 // processors.
 #pragma once
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -22,6 +23,29 @@ Bytes read_file(const std::string& path, const std::function<void(size_t)>& expe
 // The whole file, mapped privately (copy on write) where that works, else read. Whoever cuts the
 // file afterwards ends the process. Throws FormatError.
 Bytes map_file(const std::string& path);
+// A file that is read piece by piece, through one descriptor: removing it, or putting another in
+// its place, changes nothing. Any number of threads.
+class RandomAccessFile {
+ public:
+  // Throws FormatError.
+  explicit RandomAccessFile(const std::string& path);
+  RandomAccessFile(const RandomAccessFile&) = delete;
+  ~RandomAccessFile();
+  const std::string& path() const { return path_; }
+  bool regular() const { return regular_; }
+  uint64_t size() const { return size_; }  // when it was opened
+  // Throws FormatError when it can't be read or has fewer bytes.
+  void read(uint64_t offset, size_t n, void* to) const;
+  // It may have been written, or cut, since it was opened.
+  bool changed() const;
+
+ private:
+  std::string path_;
+  int number_;
+  bool regular_;
+  uint64_t size_;
+  int64_t seconds_, nanoseconds_;  // when it was written last
+};
 // Addresses of n bytes that read as zero and take memory where they are written only, so that n may
 // be far more than the machine has; null when they can't be had. release_addresses gives them back.
 void* reserve_addresses(size_t n);

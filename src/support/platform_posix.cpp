@@ -16,6 +16,7 @@
 #include <fstream>
 #include <limits>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "sconce/error.h"
@@ -31,11 +32,15 @@ class OpenFile {
     if (fd_ < 0) raise<FormatError>("cannot open ", path, ": ", std::strerror(errno));
   }
   OpenFile(const OpenFile&) = delete;
-  ~OpenFile() { ::close(fd_); }
+  ~OpenFile() {
+    if (fd_ >= 0) ::close(fd_);
+  }
   int number() const { return fd_; }
+  // Whoever asks closes it.
+  int release() { return std::exchange(fd_, -1); }
 
  private:
-  const int fd_;
+  int fd_;
 };
 
 // What the system says of a file that may hold a model.
@@ -119,6 +124,30 @@ Bytes map_file(const std::string& path) {
   b.owner = std::shared_ptr<const void>(p, [n](const void* q) { munmap(const_cast<void*>(q), n); });
   b.writable = true;
   return b;
+}
+
+RandomAccessFile::RandomAccessFile(const std::string& path) : path_(path) {
+  OpenFile file(path);
+  const struct stat st = look(file, path);
+  regular_ = S_ISREG(st.st_mode);
+  size_ = static_cast<uint64_t>(st.st_size);
+  seconds_ = st.st_mtim.tv_sec, nanoseconds_ = st.st_mtim.tv_nsec;
+  number_ = file.release();
+}
+RandomAccessFile::~RandomAccessFile() { ::close(number_); }
+void RandomAccessFile::read(uint64_t offset, size_t n, void* to) const {
+  for (auto* at = static_cast<char*>(to); n;) {
+    const ssize_t got = ::pread(number_, at, n, static_cast<off_t>(offset));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) raise<FormatError>("cannot read ", path_, ": ", std::strerror(errno));
+    if (!got) raise<FormatError>(path_, ": the file has become shorter since it was opened");
+    at += got, offset += static_cast<uint64_t>(got), n -= static_cast<size_t>(got);
+  }
+}
+bool RandomAccessFile::changed() const {
+  struct stat st;
+  return fstat(number_, &st) != 0 || static_cast<uint64_t>(st.st_size) != size_ ||
+         st.st_mtim.tv_sec != seconds_ || st.st_mtim.tv_nsec != nanoseconds_;
 }
 
 void* reserve_addresses(size_t n) {

@@ -146,3 +146,16 @@ TEST_CASE("the lesser of two is the second where one is a NaN; parts behind the 
   CHECK(run(find, {IValue("abc"), int64_t{5}, int64_t{-1}}).toInt() == -1);
   CHECK_THROWS_AS(run(find, {IValue("abc"), int64_t{5}, int64_t{7}}), OpError);
 }
+
+TEST_CASE("an If on a flag becomes one with the If that set it only where an exit made the flag") {
+  auto ifs = [](const char* body) {
+    const std::string text = compile(std::string("def f(x: int) -> int:\n") + body).graph_text("f");
+    int64_t n = 0;
+    for (size_t at = 0; (at = text.find("prim::If", at)) != std::string::npos; ++at) ++n;
+    return n;
+  };
+  CHECK(ifs("    if x == 4:\n        y = True\n    else:\n        y = False\n"
+            "    if y:\n        x += 1\n    return x\n") == 2);
+  CHECK(ifs("    for i in range(9):\n        if i == 4:\n            break\n        x += 1\n"
+            "    return x\n") == 1);
+}

@@ -101,6 +101,26 @@ TEST_CASE("activations and residuals become part of a linear layer", "[lowering]
   }
 }
 
+TEST_CASE("a lowered call says where in the program its work comes from", "[lowering]") {
+  Net n(
+      "def net(self, x):\n"
+      "  y = torch.linear(x, self.w, self.b)\n"
+      "  y = torch.relu(y)\n"
+      "  y = torch.softmax(y, -1)\n"
+      "  y = torch.exp(y) * 2.\n"
+      "  return torch.sum(y, [1])\n");
+  n.with("w", noise({16, 8}, 1)).with("b", noise({16}, 1));
+  n.check({noise({6, 8}, 1)});
+  // Lines of the method's text, whatever was fused.
+  std::string lines;
+  for (const std::string& place : n.places) {
+    const size_t column = place.rfind(':'), line = place.rfind(':', column - 1);
+    REQUIRE(line != std::string::npos);
+    lines += place.substr(line + 1, column - line - 1) + " ";
+  }
+  CHECK(lines == (prepared_products() ? "2 4 5 6 " : "2 3 4 5 6 "));
+}
+
 TEST_CASE("a vector added to a product is its bias", "[lowering]") {
   Net n(
       "def net(self, x: Tensor) -> Tensor:\n"

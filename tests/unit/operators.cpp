@@ -275,3 +275,103 @@ TEST_CASE("a linear layer without input features answers its bias") {
   CHECK(m.run_method("f", {ones({2, 0}), ones({3, 0}), IValue()}).toTensor().sum().item<float>() ==
         0);
 }
+
+TEST_CASE("complex numbers: each part is made finite, gradients are conjugated") {
+  Module m = compile(
+      "def finite(x: Tensor) -> Tensor:\n"
+      "    y = torch.complex(x / 0., torch.zeros_like(x))[1:]\n"
+      "    return torch.view_as_real(torch.nan_to_num(y, 5., 7., -7.))\n"
+      "def gradient(x: Tensor) -> Tensor:\n"
+      "    z = torch.complex(x, x)\n"
+      "    a = torch.tanh_backward(z, z) - z * torch.conj(1 - z * z)\n"
+      "    b = torch.sigmoid_backward(z, z) - z * torch.conj((1 - z) * z)\n"
+      "    return torch.max(torch.abs(a) + torch.abs(b))\n");
+  Tensor x = ones({4});
+  x.data_ptr<float>()[0] = 3;
+  x.data_ptr<float>()[1] = 0;
+  x.data_ptr<float>()[2] = -2;
+  const Tensor y = m.run_method("finite", {IValue(x)}).toTensor();
+  const std::vector<float> expected{5, 0, -7, 0, 7, 0};
+  REQUIRE(y.numel() == 6);
+  CHECK(std::vector<float>(y.data_ptr<float>(), y.data_ptr<float>() + 6) == expected);
+  CHECK(number(m, "gradient", {x}) < 1e-5);
+}
+
+TEST_CASE("a list repeated in place a negative number of times is empty") {
+  Module m = compile(
+      "def f(n: int) -> int:\n"
+      "    l = [1, 2]\n"
+      "    l *= n\n"
+      "    return len(l)\n");
+  for (int64_t n : {-3, 0, 2}) CHECK(m.run_method("f", {IValue(n)}).toInt() == (n > 0 ? 2 * n : 0));
+}
+
+TEST_CASE("factors of any dtype are unpacked") {
+  Module m = compile(
+      "def f(x: Tensor) -> Tensor:\n"
+      "    P, L, U = torch.lu_unpack(x, torch.tensor([2, 2], dtype=3))\n"
+      "    return torch.stack([P, L, U])\n");
+  Tensor x = ones({2, 2});
+  x.data_ptr<float>()[2] = 4;
+  const Tensor y = m.run_method("f", {IValue(x.to(kLong))}).toTensor();
+  REQUIRE(y.numel() == 12);
+  const std::vector<int64_t> expected{0, 1, 1, 0, 1, 0, 4, 1, 1, 1, 0, 1};
+  CHECK(std::vector<int64_t>(y.data_ptr<int64_t>(), y.data_ptr<int64_t>() + 12) == expected);
+}
+
+TEST_CASE("padding a quantised tensor keeps its scale") {
+  Module m = compile(
+      "def f(x: Tensor) -> Tensor:\n"
+      "    q = torch.quantize_per_tensor(x, 0.5, 3, 13)\n"
+      "    a = torch.reflection_pad2d(q, [1, 1, 0, 0]).dequantize()\n"
+      "    return torch.max(torch.abs(a - torch.reflection_pad2d(q.dequantize(), [1, 1, 0, "
+      "0])))\n");
+  CHECK(number(m, "f", {ones({1, 2, 3})}) == 0);
+}
+
+TEST_CASE("fake quantisation adds a whole zero point after rounding, one with a fraction before") {
+  Module m = compile(
+      "def whole(x: Tensor) -> Tensor:\n"
+      "    return torch.fake_quantize_per_tensor_affine(x, 0.5, 3, 0, 255)\n"
+      "def real(x: Tensor) -> Tensor:\n"
+      "    return torch.fake_quantize_per_channel_affine(x, torch.tensor([0.5]), "
+      "torch.tensor([3.]), 0, 0, 255)\n");
+  Tensor x = ones({1});
+  x.data_ptr<float>()[0] = 0.25;  // half of a step
+  CHECK(number(m, "whole", {x}) == 0);
+  CHECK(number(m, "real", {x}) == 0.5);
+}
+
+TEST_CASE("generators that answer a tensor of their own draw what the in-place ones write") {
+  Module m = compile(
+      "def fresh(x: Tensor, i: int) -> Tensor:\n"
+      "    torch.manual_seed(5)\n"
+      "    return [torch.uniform(x, 1., 2.), torch.normal_functional(x, 1., 2.), "
+      "torch.exponential(x, 2.),\n"
+      "            torch.geometric(x, 0.5), torch.cauchy(x, 1., 2.), torch.log_normal(x, 0.5, "
+      "1.),\n"
+      "            torch.random(x), torch.random(x, 7), torch.random(x, 3, 9)][i]\n"
+      "def written(x: Tensor, i: int) -> Tensor:\n"
+      "    torch.manual_seed(5)\n"
+      "    y = [torch.empty_like(x) for k in range(9)]\n"
+      "    y[0].uniform_(1., 2.)\n"
+      "    y[1].normal_(1., 2.)\n"
+      "    y[2].exponential_(2.)\n"
+      "    y[3].geometric_(0.5)\n"
+      "    y[4].cauchy_(1., 2.)\n"
+      "    y[5].log_normal_(0.5, 1.)\n"
+      "    y[6].random_()\n"
+      "    y[7].random_(7)\n"
+      "    y[8].random_(3, 9)\n"
+      "    return y[i]\n"
+      "def largest_difference(x: Tensor, y: Tensor) -> Tensor:\n"
+      "    return torch.max(torch.abs(x - y)).to(7)\n");
+  const Tensor x = zeros({50});
+  for (int64_t i = 0; i < 9; ++i) {
+    INFO(i);
+    const Tensor a = m.run_method("fresh", {x, i}).toTensor();
+    CHECK(number(m, "largest_difference", {a, m.run_method("written", {x, i})}) == 0);
+    CHECK(a.max().item<double>() > 0);
+  }
+  CHECK(x.max().item<double>() == 0);
+}

@@ -12,7 +12,8 @@ namespace sconce::test {
 // fixtures/state.pt, with a method `net`; it has five tensors to be weights: w, b, buf, h, z.
 struct PlannedNet {
   Module planned, plain;
-  std::string before, text;  // the calls of the last recording, as recorded and lowered
+  std::string before, text;         // the calls of the last recording, as recorded and lowered
+  std::vector<std::string> places;  // of the latter
 
   explicit PlannedNet(const std::string& method) {
     LoadOptions interpret;
@@ -30,7 +31,8 @@ struct PlannedNet {
   // and of each input as the call left it, until it says no; whether it never did.
   template <class Same>
   bool each_call(int calls, const std::vector<Tensor>& inputs, Same same) {
-    observe_plans([this](const std::string& b, const std::string& a) { before = b, text = a; });
+    observe_plans([this](const std::string& b, const std::string& a,
+                         const std::vector<std::string>& p) { before = b, text = a, places = p; });
     bool all = true;
     for (int call = 0; call < calls && all; ++call) {
       auto copies = [&] {

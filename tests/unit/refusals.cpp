@@ -106,3 +106,22 @@ TEST_CASE("losses, norms and counts have their limits") {
   CHECK(refused("torch.cross_entropy_loss(x, torch.tensor([0, 4]))", x));
   CHECK_FALSE(refused("torch.cross_entropy_loss(x, torch.tensor([0, 3]))", x));
 }
+
+TEST_CASE("a number among the arguments doesn't make a refused dtype a taken one") {
+  const Tensor whole = ones({2, 2}).to(kLong), real = ones({2, 2});
+  for (const char* call : {"torch.lerp(x, x, 0.5)", "torch.rrelu(x, 0.1, 0.2)"}) {
+    INFO(call);
+    CHECK(refused(call, whole));
+    CHECK_FALSE(refused(call, real));
+  }
+  CHECK(refused("torch.addmm(x, x, x, beta=0.5)", whole.to(kBool)));
+  CHECK(refused("x.abs_()", real.to(kComplexFloat)));
+  CHECK(refused("torch.kl_div(x, x)", whole));
+  CHECK_FALSE(refused("torch.kl_div(x, x)", real));
+}
+
+TEST_CASE("limits of an unsigned hardtanh are cut before they are judged") {
+  const Tensor x = ones({2}).to(kByte);
+  CHECK_FALSE(refused("torch.hardtanh(x, -0.5, 0.5)", x));
+  CHECK(refused("torch.hardtanh(x, -1, 2)", x));
+}

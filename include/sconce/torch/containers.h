@@ -151,21 +151,20 @@ namespace impl {
 template <class K, class V>
 class DictEntryRef {
  public:
-  DictEntryRef(sconce::DictBox* d, size_t i) : dict_(d), i_(i) {}
-  K key() const { return detail::Held<K>::to(static_cast<const IValue&>(dict_->items[i_].first)); }
-  V value() const {
-    return detail::Held<V>::to(static_cast<const IValue&>(dict_->items[i_].second));
-  }
+  DictEntryRef(sconce::DictBox* d, size_t place) : dict_(d), place_(place) {}
+  K key() const { return detail::Held<K>::to(static_cast<const IValue&>(item().first)); }
+  V value() const { return detail::Held<V>::to(static_cast<const IValue&>(item().second)); }
   template <class T>
   void setValue(T&& v) const {
-    dict_->items[i_].second = detail::Held<V>::from(V(std::forward<T>(v)));
+    item().second = detail::Held<V>::from(V(std::forward<T>(v)));
   }
 
  private:
   template <class, class>
   friend class DictIterator;
+  std::pair<sconce::IValue, sconce::IValue>& item() const { return dict_->items.at_place(place_); }
   sconce::DictBox* dict_;
-  size_t i_;
+  size_t place_;
 };
 template <class K, class V>
 class DictIterator {
@@ -175,16 +174,19 @@ class DictIterator {
   using difference_type = std::ptrdiff_t;
   using pointer = const value_type*;
   using reference = const value_type&;
-  DictIterator(sconce::DictBox* d, size_t i) : entry_(d, i) {}
+  DictIterator(sconce::DictBox* d, size_t place) : entry_(d, place) {}
   reference operator*() const { return entry_; }
   pointer operator->() const { return &entry_; }
-  DictIterator& operator++() { return ++entry_.i_, *this; }
+  DictIterator& operator++() {
+    entry_.place_ = entry_.dict_->items.next_place(entry_.place_);
+    return *this;
+  }
   DictIterator operator++(int) {
     DictIterator old = *this;
     ++*this;
     return old;
   }
-  bool operator==(const DictIterator& o) const { return entry_.i_ == o.entry_.i_; }
+  bool operator==(const DictIterator& o) const { return entry_.place_ == o.entry_.place_; }
   bool operator!=(const DictIterator& o) const { return !(*this == o); }
 
  private:
@@ -206,8 +208,8 @@ class Dict {
       : box_(sconce::make_ref<sconce::DictBox>(key.raw(), value.raw())) {}
   explicit Dict(sconce::Ref<sconce::DictBox> box) : box_(std::move(box)) {}
 
-  iterator begin() const { return {box_.get(), 0}; }
-  iterator end() const { return {box_.get(), size()}; }
+  iterator begin() const { return {box_.get(), box_->items.first_place()}; }
+  iterator end() const { return {box_.get(), box_->items.places()}; }
   bool empty() const { return size() == 0; }
   size_t size() const { return box_->items.size(); }
   void clear() const { box_->clear(); }
@@ -231,8 +233,9 @@ class Dict {
   }
   iterator find(const K& key) const {
     const sconce::IValue* v = box_->find(detail::Held<K>::from(key));
-    for (size_t i = 0; v && i < size(); ++i)
-      if (&box_->items[i].second == v) return {box_.get(), i};
+    auto& items = box_->items;
+    for (size_t p = items.first_place(); v && p < items.places(); p = items.next_place(p))
+      if (&items.at_place(p).second == v) return {box_.get(), p};
     return end();
   }
   bool contains(const K& key) const { return box_->find(detail::Held<K>::from(key)) != nullptr; }
@@ -255,7 +258,7 @@ class Dict {
     sconce::IValue k = detail::Held<K>::from(key);
     const bool there = box_->find(k) != nullptr;
     if (!there || assign) box_->set(std::move(k), detail::Held<V>::from(value));
-    return {there ? find(key) : iterator(box_.get(), size() - 1), !there};
+    return {there ? find(key) : iterator(box_.get(), box_->items.places() - 1), !there};
   }
   sconce::Ref<sconce::DictBox> box_;
 };

@@ -71,6 +71,50 @@ inline CUDAStream getCurrentCUDAStream(DeviceIndex i = -1) {
   return CUDAStream(i < 0 ? DeviceIndex(0) : i);
 }
 inline CUDAStream getDefaultCUDAStream(DeviceIndex i = -1) { return getCurrentCUDAStream(i); }
+inline CUDAStream getStreamFromPool(bool = false, DeviceIndex i = -1) {
+  return getCurrentCUDAStream(i);
+}
+inline void setCurrentCUDAStream(CUDAStream) {}
+// "cuda" without a number is the first device always: a guard of another one is refused, and
+// devices are named where they are used.
+class CUDAGuard {
+ public:
+  explicit CUDAGuard(DeviceIndex i) { expect_first(i); }
+  explicit CUDAGuard(Device d) { expect_first(d.has_index() ? d.index() : DeviceIndex(0)); }
+  CUDAGuard(const CUDAGuard&) = delete;
+  void set_device(Device d) { expect_first(d.has_index() ? d.index() : DeviceIndex(0)); }
+  void set_index(DeviceIndex i) { expect_first(i); }
+  Device original_device() const { return Device(kCUDA, 0); }
+  Device current_device() const { return Device(kCUDA, 0); }
+
+ private:
+  static void expect_first(DeviceIndex i) {
+    if (i > 0)
+      throw NotImplementedError(
+          "a CUDAGuard of another device than the first has no effect: name the device instead");
+  }
+};
+class OptionalCUDAGuard {
+ public:
+  OptionalCUDAGuard() = default;
+  explicit OptionalCUDAGuard(std::optional<Device> d) {
+    if (d) CUDAGuard guard(*d);
+  }
+  explicit OptionalCUDAGuard(std::optional<DeviceIndex> i) {
+    if (i) CUDAGuard guard(*i);
+  }
+  void set_device(Device d) { CUDAGuard guard(d); }
+};
+class CUDAStreamGuard {
+ public:
+  explicit CUDAStreamGuard(CUDAStream) {}
+  CUDAStreamGuard(const CUDAStreamGuard&) = delete;
+};
+class OptionalCUDAStreamGuard {
+ public:
+  OptionalCUDAStreamGuard() = default;
+  explicit OptionalCUDAStreamGuard(std::optional<CUDAStream>) {}
+};
 namespace CUDACachingAllocator {
 inline void emptyCache() {}
 }  // namespace CUDACachingAllocator

@@ -3,6 +3,7 @@
 // data::transforms::Normalize.
 #pragma once
 #include "sconce/torch/indexing.h"
+#include "sconce/torch/linalg.h"
 
 namespace torch {
 
@@ -15,7 +16,9 @@ namespace enumtype {
   X(Bilinear, "bilinear") X(Bicubic, "bicubic") X(Trilinear, "trilinear") X(Area, "area") \
   X(NearestExact, "nearest-exact") X(Sum, "sum") X(Mean, "mean") X(Max, "max") \
   X(None, "none") X(BatchMean, "batchmean") X(Zeros, "zeros") X(Border, "border") \
-  X(Reflection, "reflection") X(Valid, "valid") X(Same, "same")
+  X(Reflection, "reflection") X(Valid, "valid") X(Same, "same") \
+  X(ReLU, "relu") X(LeakyReLU, "leaky_relu") X(GELU, "gelu") X(SiLU, "silu") X(Mish, "mish") \
+  X(Tanh, "tanh") X(Sigmoid, "sigmoid") X(FanIn, "fan_in") X(FanOut, "fan_out")
 // clang-format on
 #define X(name, text)                          \
   struct k##name {                             \
@@ -69,9 +72,27 @@ class Mode {
     return *this;                                    \
   }                                                  \
   const T& name() const { return name##_; }          \
+  T& name() { return name##_; }                      \
                                                      \
  private:                                            \
   T name##_ initial;
+
+// What a convolution puts around its input: numbers, kValid or kSame.
+template <size_t N>
+class ConvPadding {
+ public:
+  ConvPadding(enumtype::kValid) : mode_("valid") {}
+  ConvPadding(enumtype::kSame) : mode_("same") {}
+  template <class V, class = std::enable_if_t<std::is_constructible<ExpandingArray<N>, V>::value>>
+  ConvPadding(const V& v) : numbers_(v) {}
+  ConvPadding(std::initializer_list<int64_t> v) : numbers_(v) {}
+  const char* mode() const { return mode_; }
+  at::IntArrayRef numbers() const { return numbers_.ref(); }
+
+ private:
+  const char* mode_ = nullptr;
+  ExpandingArray<N> numbers_ = 0;
+};
 
 class SoftmaxFuncOptions {
  public:
@@ -200,53 +221,57 @@ inline Tensor affine_grid(const Tensor& theta, at::IntArrayRef size, bool align_
   return at::affine_grid_generator(theta, size, align_corners);
 }
 
-#define SCONCE_TORCH_CONV(N)                                                                \
-  class Conv##N##dFuncOptions {                                                             \
-    SCONCE_TORCH_OPTION(Conv##N##dFuncOptions, Tensor, bias, )                              \
-    SCONCE_TORCH_OPTION(Conv##N##dFuncOptions, ExpandingArray<N>, stride, = 1)              \
-    SCONCE_TORCH_OPTION(Conv##N##dFuncOptions, ExpandingArray<N>, padding, = 0)             \
-    SCONCE_TORCH_OPTION(Conv##N##dFuncOptions, ExpandingArray<N>, dilation, = 1)            \
-    SCONCE_TORCH_OPTION(Conv##N##dFuncOptions, int64_t, groups, = 1)                        \
-  };                                                                                        \
-  inline Tensor conv##N##d(const Tensor& t, const Tensor& w,                                \
-                           const Conv##N##dFuncOptions& o = {}) {                           \
-    return at::conv##N##d(t, w, o.bias(), o.stride(), o.padding().ref(), o.dilation(),      \
-                          o.groups());                                                      \
-  }                                                                                         \
-  class MaxPool##N##dFuncOptions {                                                          \
-   public:                                                                                  \
-    MaxPool##N##dFuncOptions(ExpandingArray<N> k) : kernel_size_(k), stride_(k) {}          \
-    SCONCE_TORCH_OPTION(MaxPool##N##dFuncOptions, ExpandingArray<N>, kernel_size, )         \
-    SCONCE_TORCH_OPTION(MaxPool##N##dFuncOptions, ExpandingArray<N>, stride, )              \
-    SCONCE_TORCH_OPTION(MaxPool##N##dFuncOptions, ExpandingArray<N>, padding, = 0)          \
-    SCONCE_TORCH_OPTION(MaxPool##N##dFuncOptions, ExpandingArray<N>, dilation, = 1)         \
-    SCONCE_TORCH_OPTION(MaxPool##N##dFuncOptions, bool, ceil_mode, = false)                 \
-  };                                                                                        \
-  inline Tensor max_pool##N##d(const Tensor& t, const MaxPool##N##dFuncOptions& o) {        \
-    return at::max_pool##N##d(t, o.kernel_size(), o.stride(), o.padding(), o.dilation(),    \
-                              o.ceil_mode());                                               \
-  }                                                                                         \
-  class AvgPool##N##dFuncOptions {                                                          \
-   public:                                                                                  \
-    AvgPool##N##dFuncOptions(ExpandingArray<N> k) : kernel_size_(k), stride_(k) {}          \
-    SCONCE_TORCH_OPTION(AvgPool##N##dFuncOptions, ExpandingArray<N>, kernel_size, )         \
-    SCONCE_TORCH_OPTION(AvgPool##N##dFuncOptions, ExpandingArray<N>, stride, )              \
-    SCONCE_TORCH_OPTION(AvgPool##N##dFuncOptions, ExpandingArray<N>, padding, = 0)          \
-    SCONCE_TORCH_OPTION(AvgPool##N##dFuncOptions, bool, ceil_mode, = false)                 \
-    SCONCE_TORCH_OPTION(AvgPool##N##dFuncOptions, bool, count_include_pad, = true)          \
-  };                                                                                        \
-  inline Tensor avg_pool##N##d(const Tensor& t, const AvgPool##N##dFuncOptions& o) {        \
-    return at::avg_pool##N##d(t, o.kernel_size(), o.stride(), o.padding(), o.ceil_mode(),   \
-                              o.count_include_pad());                                       \
-  }                                                                                         \
-  class AdaptiveAvgPool##N##dFuncOptions {                                                  \
-   public:                                                                                  \
-    AdaptiveAvgPool##N##dFuncOptions(ExpandingArray<N> size) : output_size_(size) {}        \
-    SCONCE_TORCH_OPTION(AdaptiveAvgPool##N##dFuncOptions, ExpandingArray<N>, output_size, ) \
-  };                                                                                        \
-  inline Tensor adaptive_avg_pool##N##d(const Tensor& t,                                    \
-                                        const AdaptiveAvgPool##N##dFuncOptions& o) {        \
-    return at::adaptive_avg_pool##N##d(t, o.output_size());                                 \
+#define SCONCE_TORCH_CONV(N)                                                                  \
+  class Conv##N##dFuncOptions {                                                               \
+    SCONCE_TORCH_OPTION(Conv##N##dFuncOptions, Tensor, bias, )                                \
+    SCONCE_TORCH_OPTION(Conv##N##dFuncOptions, ExpandingArray<N>, stride, = 1)                \
+    SCONCE_TORCH_OPTION(Conv##N##dFuncOptions, ConvPadding<N>, padding, = 0)                  \
+    SCONCE_TORCH_OPTION(Conv##N##dFuncOptions, ExpandingArray<N>, dilation, = 1)              \
+    SCONCE_TORCH_OPTION(Conv##N##dFuncOptions, int64_t, groups, = 1)                          \
+  };                                                                                          \
+  inline Tensor conv##N##d(const Tensor& t, const Tensor& w,                                  \
+                           const Conv##N##dFuncOptions& o = {}) {                             \
+    if (const char* mode = o.padding().mode())                                                \
+      return at::conv##N##d(t, w, o.bias(), o.stride(), c10::string_view(mode), o.dilation(), \
+                            o.groups());                                                      \
+    return at::conv##N##d(t, w, o.bias(), o.stride(), o.padding().numbers(), o.dilation(),    \
+                          o.groups());                                                        \
+  }                                                                                           \
+  class MaxPool##N##dFuncOptions {                                                            \
+   public:                                                                                    \
+    MaxPool##N##dFuncOptions(ExpandingArray<N> k) : kernel_size_(k), stride_(k) {}            \
+    SCONCE_TORCH_OPTION(MaxPool##N##dFuncOptions, ExpandingArray<N>, kernel_size, )           \
+    SCONCE_TORCH_OPTION(MaxPool##N##dFuncOptions, ExpandingArray<N>, stride, )                \
+    SCONCE_TORCH_OPTION(MaxPool##N##dFuncOptions, ExpandingArray<N>, padding, = 0)            \
+    SCONCE_TORCH_OPTION(MaxPool##N##dFuncOptions, ExpandingArray<N>, dilation, = 1)           \
+    SCONCE_TORCH_OPTION(MaxPool##N##dFuncOptions, bool, ceil_mode, = false)                   \
+  };                                                                                          \
+  inline Tensor max_pool##N##d(const Tensor& t, const MaxPool##N##dFuncOptions& o) {          \
+    return at::max_pool##N##d(t, o.kernel_size(), o.stride(), o.padding(), o.dilation(),      \
+                              o.ceil_mode());                                                 \
+  }                                                                                           \
+  class AvgPool##N##dFuncOptions {                                                            \
+   public:                                                                                    \
+    AvgPool##N##dFuncOptions(ExpandingArray<N> k) : kernel_size_(k), stride_(k) {}            \
+    SCONCE_TORCH_OPTION(AvgPool##N##dFuncOptions, ExpandingArray<N>, kernel_size, )           \
+    SCONCE_TORCH_OPTION(AvgPool##N##dFuncOptions, ExpandingArray<N>, stride, )                \
+    SCONCE_TORCH_OPTION(AvgPool##N##dFuncOptions, ExpandingArray<N>, padding, = 0)            \
+    SCONCE_TORCH_OPTION(AvgPool##N##dFuncOptions, bool, ceil_mode, = false)                   \
+    SCONCE_TORCH_OPTION(AvgPool##N##dFuncOptions, bool, count_include_pad, = true)            \
+    SCONCE_TORCH_OPTION(AvgPool##N##dFuncOptions, std::optional<int64_t>, divisor_override, ) \
+  };                                                                                          \
+  inline Tensor avg_pool##N##d(const Tensor& t, const AvgPool##N##dFuncOptions& o) {          \
+    return at::avg_pool##N##d(t, o.kernel_size(), o.stride(), o.padding(), o.ceil_mode(),     \
+                              o.count_include_pad());                                         \
+  }                                                                                           \
+  class AdaptiveAvgPool##N##dFuncOptions {                                                    \
+   public:                                                                                    \
+    AdaptiveAvgPool##N##dFuncOptions(ExpandingArray<N> size) : output_size_(size) {}          \
+    SCONCE_TORCH_OPTION(AdaptiveAvgPool##N##dFuncOptions, ExpandingArray<N>, output_size, )   \
+  };                                                                                          \
+  inline Tensor adaptive_avg_pool##N##d(const Tensor& t,                                      \
+                                        const AdaptiveAvgPool##N##dFuncOptions& o) {          \
+    return at::adaptive_avg_pool##N##d(t, o.output_size());                                   \
   }
 SCONCE_TORCH_CONV(1)
 SCONCE_TORCH_CONV(2)
@@ -307,7 +332,6 @@ class GELUFuncOptions {
 inline Tensor gelu(const Tensor& t, const GELUFuncOptions& o = {}) {
   return at::gelu(t, o.approximate());
 }
-#undef SCONCE_TORCH_OPTION
 inline Tensor silu(const Tensor& t) { return at::silu(t); }
 inline Tensor mish(const Tensor& t) { return at::mish(t); }
 inline Tensor softsign(const Tensor& t) { return t / (t.abs() + 1); }

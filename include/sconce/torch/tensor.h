@@ -355,6 +355,14 @@ class Tensor : public TensorBase {
   Tensor& operator|=(const Tensor& o) { return bitwise_or_(o); }
   Tensor& operator^=(const Tensor& o) { return bitwise_xor_(o); }
 
+  QScheme qscheme() const {
+    const sconce::Quantizer* q = need().quantizer();
+    if (!q) throw c10::Error("qscheme() is of quantized tensors");
+    return !q->per_channel    ? c10::kPerTensorAffine
+           : q->float_qparams ? c10::kPerChannelAffineFloatQParams
+                              : c10::kPerChannelAffine;
+  }
+
   // Gradients: none is ever recorded, so that asking for one is an error.
   bool is_leaf() const { return need(), true; }
   int64_t output_nr() const { return 0; }

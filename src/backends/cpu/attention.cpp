@@ -222,6 +222,7 @@ void attention_double(const AttentionArgs& a) {
   constexpr double kHidden = -std::numeric_limits<double>::infinity();
   auto load = [&](const TensorView& t, int64_t at) {
     const int64_t rows = t.sizes[lead], columns = t.sizes[lead + 1];
+    expect_memory(static_cast<double>(rows) * static_cast<double>(columns) * sizeof(double));
     std::vector<double> copy(static_cast<size_t>(rows * columns));
     for (int64_t r = 0; r < rows; ++r)
       load_tile(t.dtype, address(t, at + r * t.strides[lead]), step(t, lead + 1), columns,

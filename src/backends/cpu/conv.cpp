@@ -50,6 +50,7 @@ bool dense(const TensorView& v) {
 // Reads v into a dense array of C.
 template <class C>
 std::vector<C> load_all(const TensorView& v) {
+  expect_memory(detail::elements(v) * sizeof(C));
   std::vector<C> out(static_cast<size_t>(std::max<int64_t>(v.numel(), 0)));
   if (out.empty()) return out;
   int64_t idx[kMaxDims] = {0}, at = 0, es = static_cast<int64_t>(element_size(v.dtype));
@@ -92,6 +93,8 @@ void conv_plain(const ConvArgs& a) {
   if (a.bias.data) b = load_all<C>(a.bias);
   int64_t is = s.in[0] * s.in[1] * s.in[2], os = s.out[0] * s.out[1] * s.out[2],
           ks = s.k[0] * s.k[1] * s.k[2];
+  expect_memory(detail::elements(a.out) * sizeof(C));
+  Interrupt interrupt;
   std::vector<C> y(static_cast<size_t>(N * Co * os), C(0));
   if (a.bias.data)
     for (int64_t n = 0; n < N; ++n)
@@ -108,6 +111,7 @@ void conv_plain(const ConvArgs& a) {
           for (int64_t k0 = 0; k0 < s.k[0]; ++k0)
             for (int64_t k1 = 0; k1 < s.k[1]; ++k1)
               for (int64_t k2 = 0; k2 < s.k[2]; ++k2) {
+                interrupt.passed(a.transposed ? is : os);
                 C v = wk[(k0 * s.k[1] + k1) * s.k[2] + k2];
                 // p: the strided side, q: the other one.
                 const int64_t* P = a.transposed ? s.in : s.out;
@@ -332,6 +336,7 @@ void conv_dense(const ConvArgs& a, const Shape& s, const float* x, const float* 
              huge = image.channel > 4 * (is + ks * os) + 4096;
   if (pointwise || (mostly_padding && og > 1) || huge) {
     Scratch<float>& scratch = thread_scratch<float, 5>();
+    if (!pointwise) expect_memory(static_cast<double>(K) * static_cast<double>(os) * sizeof(float));
     float* col = pointwise ? nullptr : scratch.get(static_cast<size_t>(K * os));
     for (int64_t n = 0; n < N; ++n)
       for (int64_t g = 0; g < G; ++g) {
@@ -344,6 +349,9 @@ void conv_dense(const ConvArgs& a, const Shape& s, const float* x, const float* 
       }
     return;
   }
+  expect_memory(
+      (static_cast<double>(K) + static_cast<double>(image.channel) * static_cast<double>(cg)) *
+      sizeof(int64_t));
   std::vector<int64_t> off;
   off.reserve(static_cast<size_t>(K));
   for (int64_t c = 0; c < cg; ++c)
@@ -390,6 +398,7 @@ void with_dense_floats(const ConvArgs& a, F f) {
   const float *x = in(a.in, xs), *w = in(a.weight, ws),
               *b = a.bias.data ? in(a.bias, bias) : nullptr;
   if (a.out.dtype == kFloat && dense(a.out)) return f(x, w, b, a.out.ptr<float>());
+  expect_memory(detail::elements(a.out) * sizeof(float));
   ys.resize(static_cast<size_t>(a.out.numel()));
   f(x, w, b, ys.data());
   store_all(a.out, ys.data());
@@ -405,6 +414,8 @@ void conv_transposed_dense(const ConvArgs& a, const Shape& s, const float* x, co
   for (int64_t n = 0; n < N; ++n)
     for (int64_t o = 0; o < Co; ++o) std::fill_n(y + (n * Co + o) * os, os, bias ? bias[o] : 0.0f);
   Scratch<float>& scratch = thread_scratch<float, 5>();
+  expect_memory(static_cast<double>(og) * static_cast<double>(ks) * static_cast<double>(is) *
+                sizeof(float));
   float* col = scratch.get(static_cast<size_t>(og * ks * is));
   const int64_t st = s.stride[2];
   for (int64_t n = 0; n < N; ++n)

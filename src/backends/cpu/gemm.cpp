@@ -386,15 +386,18 @@ void gemm_any(const GemmArgs& g, int64_t batch) {
   auto step = [](const TensorView& v, int d) {
     return v.strides[d] * static_cast<int64_t>(element_size(v.dtype));
   };
+  expect_memory(static_cast<double>(k) * static_cast<double>(n) * sizeof(C));
+  Interrupt interrupt;
   std::vector<C> bt(static_cast<size_t>(k * n)), row(static_cast<size_t>(k)),
       out(static_cast<size_t>(n)), bias(static_cast<size_t>(n));
   if (g.bias.data)
     load_tile(g.bias.dtype, static_cast<const char*>(g.bias.data),
               g.bias.strides[0] * static_cast<int64_t>(element_size(g.bias.dtype)), n, bias.data());
-  for (int64_t p = 0; p < k; ++p)
+  for (int64_t p = 0; p < k; ++p) {
     load_tile(g.b.dtype, at(g.b, batch, p, 0), step(g.b, 2), n, bt.data() + p * n);
+    interrupt.passed(n);
+  }
   C alpha = C(static_cast<C>(g.alpha)), beta = C(static_cast<C>(g.beta));
-  Interrupt interrupt;
   for (int64_t i = 0; i < m; ++i) {
     load_tile(g.a.dtype, at(g.a, batch, i, 0), step(g.a, 2), k, row.data());
     std::fill(out.begin(), out.end(), C(0));
@@ -457,6 +460,7 @@ void gemm_halves(const GemmArgs& g, int64_t batch) {
   auto load = [&](const TensorView& v, Scratch<float>& scratch) -> Dense {
     const int64_t rows = v.sizes[1], cols = v.sizes[2];
     const auto es = static_cast<int64_t>(element_size(v.dtype));
+    expect_memory(static_cast<double>(rows) * static_cast<double>(cols) * sizeof(float));
     float* p = scratch.get(static_cast<size_t>(rows * cols));
     const bool by_column = v.strides[1] == 1 && v.strides[2] != 1;
     const int outer = by_column ? 2 : 1, inner = by_column ? 1 : 2;

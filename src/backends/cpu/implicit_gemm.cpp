@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "backends/cpu/prepared.h"
+#include "backends/cpu/transpose.h"
 #include "backends/cpu/transpose_four.h"
 #include "core/thread_pool.h"
 
@@ -63,13 +64,30 @@ ConvChoice choose(const PreparedConvArgs& a) {
 
 // Panels of [kh, kw, cg] from weights [og, cg, kh, kw] of any strides.
 void pack_taps_outer(const Shape& s, const float* w, const int64_t* step, float* to) {
-  constexpr int64_t L = kPanelLanes, kChannels = 16;
+  constexpr int64_t L = kPanelLanes, kChannels = 16, kSide = square_of<float>();
+  const int64_t taps = s.kh * s.kw;
+  const bool contiguous =
+      step[3] == 1 && step[2] == s.kw && step[1] == taps && step[0] == s.cg * taps;
   const int64_t panels = (s.og + kPanelColumns - 1) / kPanelColumns;
   auto pack = [&](int64_t panel) {
     const int64_t o0 = panel * kPanelColumns, columns = std::min(kPanelColumns, s.og - o0),
                   width = (columns + L - 1) / L * L;
     float* out = to + o0 * s.K;
     if (columns < width) std::fill(out, out + s.K * width, 0.0f);
+    if (contiguous && columns % kSide == 0) {
+      // Number j of a filter is channel j / taps at tap j % taps.
+      auto row = [&](int64_t j) { return out + (j % taps * s.cg + j / taps) * width; };
+      int64_t j = 0;
+      for (; j + kSide <= s.K; j += kSide) {
+        float* rows[kSide];
+        for (int64_t i = 0; i < kSide; ++i) rows[i] = row(j + i);
+        for (int64_t o = 0; o < columns; o += kSide)
+          transpose_square(w + (o0 + o) * s.K + j, s.K, [&](int i) { return rows[i] + o; });
+      }
+      for (; j < s.K; ++j)
+        for (int64_t o = 0; o < columns; ++o) row(j)[o] = w[(o0 + o) * s.K + j];
+      return;
+    }
     for (int64_t c0 = 0; c0 < s.cg; c0 += kChannels)
       for (int64_t o = 0; o < columns; ++o)
         for (int64_t y = 0; y < s.kh; ++y)

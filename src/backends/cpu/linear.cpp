@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "backends/cpu/packed_tile.h"
-#include "backends/cpu/transpose_four.h"
+#include "backends/cpu/transpose.h"
 #include "backends/cpu/vector_math.h"
 #include "core/thread_pool.h"
 
@@ -41,14 +41,12 @@ int64_t panel_width(int64_t n, int64_t j) {
 
 void pack_panel(int64_t k, int64_t columns, int64_t width, const float* b, int64_t s0, int64_t s1,
                 float* to) {
+  constexpr int64_t kSide = square_of<float>();
   int64_t p = 0;
-  if (s0 == 1 && columns % 4 == 0)
-    for (; p + 4 <= k; p += 4)
-      for (int64_t c = 0; c < columns; c += 4) {
-        const float* from = b + c * s1 + p;
-        transpose_four(load_four(from), load_four(from + s1), load_four(from + 2 * s1),
-                       load_four(from + 3 * s1), to + p * width + c, width);
-      }
+  if (s0 == 1 && columns % kSide == 0)
+    for (; p + kSide <= k; p += kSide)
+      for (int64_t c = 0; c < columns; c += kSide)
+        transpose_square(b + c * s1 + p, s1, to + p * width + c, width);
   for (; p < k; ++p)
     for (int64_t c = 0; c < columns; ++c) to[p * width + c] = b[p * s0 + c * s1];
   for (int64_t i = 0; i < k && columns < width; ++i)

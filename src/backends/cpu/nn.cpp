@@ -108,7 +108,11 @@ void pool_row(const PoolArgs& a, const Windows* w, const C* plane, int64_t o0, i
           res[o] = max ? larger(col[i], res[o]) : res[o] + col[i];
     } else {
       const int64_t st = w[2].stride;
-      for (int64_t k = 0; k < w[2].taps; ++k) {
+      // Taps that only meet padding are left out: there may be as many as a number says.
+      const int64_t apart = w[2].pad - (out - 1) * st,
+                    first = apart > 0 ? (apart + w[2].step - 1) / w[2].step : 0,
+                    end = std::min(w[2].taps, (in2 - 1 + w[2].pad) / w[2].step + 1);
+      for (int64_t k = first; k < end; ++k) {
         const int64_t off = k * w[2].step - w[2].pad;
         const int64_t lo = off < 0 ? (-off + st - 1) / st : 0,
                       hi = off >= in2 ? 0 : std::min(out, (in2 - 1 - off) / st + 1);
@@ -154,6 +158,15 @@ void max_pool_row(const Windows* w, const C* plane, int64_t o0, int64_t o1, C* r
   }
 }
 
+// About what a row of outputs takes, in elements.
+int64_t pool_row_work(const PoolArgs& a, const Windows* w, int64_t o0, int64_t o1) {
+  const auto i0 = static_cast<size_t>(o0), i1 = static_cast<size_t>(o1);
+  const int64_t rows = std::max<int64_t>(w[0].hi[i0] - w[0].lo[i0], 0) / w[0].step *
+                       (std::max<int64_t>(w[1].hi[i1] - w[1].lo[i1], 0) / w[1].step),
+                taps = a.adaptive ? w[2].in / w[2].out + 2 : std::min(w[2].taps, w[2].in);
+  return a.indices.data ? (rows + 1) * w[2].out * taps : (rows + 1) * w[2].in + w[2].out * taps;
+}
+
 void pool(const PoolArgs& a) {
   if (pool_channels_last(a)) return;
   const int nd = a.in.ndim - 2;
@@ -171,6 +184,9 @@ void pool(const PoolArgs& a) {
     const bool dense = a.in.dtype == own_dtype<C>() && (length == 1 || stride(a.in, 2) == 1) &&
                        (w[1].in == 1 || stride(a.in, 1) == length) &&
                        (w[0].in == 1 || stride(a.in, 0) == length * w[1].in);
+    expect_memory((dense ? 1 : static_cast<double>(rows) + 1) * static_cast<double>(length) *
+                  sizeof(C));
+    Interrupt interrupt;
     std::vector<C> copy(static_cast<size_t>(dense ? 0 : rows * length)),
         col(static_cast<size_t>(length)), res(static_cast<size_t>(w[2].out));
     std::vector<int64_t> where(static_cast<size_t>(w[2].out));
@@ -185,8 +201,10 @@ void pool(const PoolArgs& a) {
               stride(a.in, 2) * static_cast<int64_t>(element_size(a.in.dtype)), length,
               copy.data() + r * length);
         const C* plane = dense ? a.in.ptr<C>() + first : copy.data();
+        if (!dense) interrupt.passed(rows * length);
         for (int64_t o0 = 0; o0 < w[0].out; ++o0)
           for (int64_t o1 = 0; o1 < w[1].out; ++o1) {
+            interrupt.passed(pool_row_work(a, w, o0, o1));
             auto at = [&](const TensorView& v) {
               return n * v.strides[0] + c * v.strides[1] + o0 * stride(v, 0) + o1 * stride(v, 1);
             };

@@ -523,11 +523,14 @@ void arg_reduce(const ArgReduceArgs& a) {
   (void)va;
   auto run = [&](auto tag) {
     using C = decltype(tag);
+    expect_memory(static_cast<double>(n) * sizeof(C));
+    Interrupt interrupt;
     std::vector<C> row(static_cast<size_t>(n));
     int64_t count = 1;
     for (int d = 0; d < lead; ++d) count *= a.in.sizes[d];
     int64_t idx[kMaxDims] = {0}, ia = 0, oi = 0, ov = 0;
     for (int64_t i = 0; i < count; ++i) {
+      interrupt.passed(n + 1);
       load_tile(a.in.dtype, static_cast<const char*>(a.in.data) + ia * es, st * es, n, row.data());
       int64_t best = 0;
       if (n) {
@@ -623,6 +626,8 @@ void scan(const ScanArgs& a) {
   visit_compute(a.compute, [&](auto tag) {
     using C = decltype(tag);
     using W = typename Wide<C>::type;
+    expect_memory(static_cast<double>(n) * (sizeof(C) + sizeof(W)));
+    Interrupt interrupt;
     std::vector<C> row(static_cast<size_t>(n));
     std::vector<W> res(static_cast<size_t>(n));
     int64_t count = 1;
@@ -631,6 +636,7 @@ void scan(const ScanArgs& a) {
     auto ies = static_cast<int64_t>(element_size(a.in.dtype)),
          oes = static_cast<int64_t>(element_size(a.out.dtype));
     for (int64_t i = 0; i < count; ++i) {
+      interrupt.passed(n + 1);
       load_tile(a.in.dtype, static_cast<const char*>(a.in.data) + ia * ies,
                 a.in.strides[lead] * ies, n, row.data());
       W acc = a.op == Scan::prod ? W(1) : W(0);

@@ -25,9 +25,9 @@ template <class T>
 constexpr int square_of() {
   return kVectorBytes / static_cast<int>(sizeof(T));
 }
-// A square of elements of 4 or 8 bytes; steps in elements.
-template <class T>
-void transpose_square(const T* from, int64_t from_step, T* to, int64_t to_step) {
+// A square of elements of 4 or 8 bytes, steps in elements; row i of the result goes to to(i).
+template <class T, class To>
+void transpose_square(const T* from, int64_t from_step, To to) {
   constexpr int kSide = square_of<T>();
   typedef T V __attribute__((vector_size(kVectorBytes), aligned(sizeof(T)), may_alias));
   constexpr auto lanes = std::make_integer_sequence<int, kSide>{};
@@ -39,7 +39,11 @@ void transpose_square(const T* from, int64_t from_step, T* to, int64_t to_step) 
   if constexpr (kSide >= 8) exchange<4, V>(r, lanes);
   if constexpr (kSide >= 16) exchange<8, V>(r, lanes);
 #pragma GCC unroll 16
-  for (int i = 0; i < kSide; ++i) *reinterpret_cast<V*>(to + i * to_step) = r[i];
+  for (int i = 0; i < kSide; ++i) *reinterpret_cast<V*>(to(i)) = r[i];
+}
+template <class T>
+void transpose_square(const T* from, int64_t from_step, T* to, int64_t to_step) {
+  transpose_square(from, from_step, [=](int i) { return to + i * to_step; });
 }
 
 }  // namespace

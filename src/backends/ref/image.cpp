@@ -63,6 +63,7 @@ void resize_nearest(const ResizeArgs& a, const std::vector<std::vector<Tap>>* t,
   visit_element_size(element_size(a.out.dtype), [&](auto tag) {
     using T = decltype(tag);
     const int64_t n2 = out[2], step = os[2], *at = column.data();
+    Interrupt interrupt;
     const int64_t channels = a.in.sizes[1];
     if (channels > 1 && a.in.strides[1] == 1 && a.out.strides[1] == 1) {  // channels last
       for (int64_t n = 0; n < a.in.sizes[0]; ++n)
@@ -72,6 +73,7 @@ void resize_nearest(const ResizeArgs& a, const std::vector<std::vector<Tap>>* t,
                             t[0][static_cast<size_t>(o0)][0].at * is[0] +
                             t[1][static_cast<size_t>(o1)][0].at * is[1];
             T* to = static_cast<T*>(a.out.data) + n * a.out.strides[0] + o0 * os[0] + o1 * os[1];
+            interrupt.passed(n2 * channels);
             for (int64_t i = 0; i < n2; ++i)
               std::memcpy(to + i * step, from + at[i], static_cast<size_t>(channels) * sizeof(T));
           }
@@ -88,6 +90,7 @@ void resize_nearest(const ResizeArgs& a, const std::vector<std::vector<Tap>>* t,
                             t[1][static_cast<size_t>(o1)][0].at * is[1];
             T* to = static_cast<T*>(a.out.data) + n * a.out.strides[0] + c * a.out.strides[1] +
                     o0 * os[0] + o1 * os[1];
+            interrupt.passed(n2);
             if (from == before && step == 1)
               std::memcpy(to, row_before, static_cast<size_t>(n2) * sizeof(T));
             else
@@ -135,6 +138,7 @@ bool resize_channels_last(const ResizeArgs& a, const std::vector<std::vector<Tap
   const auto kept = static_cast<int64_t>(most);
   const int64_t length = out[2] * C;
   const bool dense = out[2] == 1 || os[2] == C;
+  expect_memory((static_cast<double>(kept) + 1) * static_cast<double>(length) * sizeof(float));
   std::vector<float> rows(static_cast<size_t>(kept * length)),
       row(static_cast<size_t>(dense ? 0 : length));
   std::vector<int64_t> held;
@@ -191,18 +195,28 @@ void resize(const ResizeArgs& a) {
     }
   auto run = [&](auto tag) {
     using C = decltype(tag);
+    // Of a plane: as given, with its rows resized, with its columns too.
+    const double plane = static_cast<double>(in[0]) * static_cast<double>(in[1]) *
+                         static_cast<double>(in[2] + out[2]),
+                 resized = static_cast<double>(in[0]) * static_cast<double>(out[1]) *
+                           static_cast<double>(out[2]);
+    expect_memory((plane + resized) * sizeof(C));
+    Interrupt interrupt;
     std::vector<C> x(static_cast<size_t>(in[0] * in[1] * in[2])),
         y(static_cast<size_t>(in[0] * in[1] * out[2])),
         z(static_cast<size_t>(in[0] * out[1] * out[2])), row(static_cast<size_t>(out[2]));
     for (int64_t n = 0; n < a.in.sizes[0]; ++n)
       for (int64_t c = 0; c < a.in.sizes[1]; ++c) {
+        interrupt.passed(out[0] * out[1] * out[2]);
         for (int64_t i0 = 0; i0 < in[0]; ++i0)
-          for (int64_t i1 = 0; i1 < in[1]; ++i1)
+          for (int64_t i1 = 0; i1 < in[1]; ++i1) {
+            interrupt.passed(in[2] + out[2]);
             load_tile(
                 a.in.dtype,
                 address(a.in, n * a.in.strides[0] + c * a.in.strides[1] + i0 * is[0] + i1 * is[1]),
                 is[2] * static_cast<int64_t>(element_size(a.in.dtype)), in[2],
                 x.data() + (i0 * in[1] + i1) * in[2]);
+          }
         auto mix_bytes = [](const std::vector<Tap>& taps_, const FixedWeights& f, int64_t o,
                             auto get) {
           if (taps_.size() == 1) return get(taps_[0].at);
@@ -372,9 +386,11 @@ void grid_sample_halves(const GridSampleArgs& a) {
     w[3] = outer(two - t);
   };
   const int64_t height = a.in.sizes[2], width = a.in.sizes[3];
+  Interrupt interrupt;
   for (int64_t n = 0; n < a.out.sizes[0]; ++n)
     for (int64_t i = 0; i < a.out.sizes[2]; ++i)
       for (int64_t j = 0; j < a.out.sizes[3]; ++j) {
+        interrupt.passed(8 * a.out.sizes[1] + 1);
         float g[2];
         load_tile(
             a.grid.dtype,
@@ -447,9 +463,11 @@ void grid_sample(const GridSampleArgs& a) {
       a.grid.dtype == kFloat) {
     // Bilinear on planes: the corners of a point are the same for every channel.
     int64_t H = a.in.sizes[2], W = a.in.sizes[3];
+    Interrupt interrupt;
     for (int64_t n = 0; n < a.out.sizes[0]; ++n)
       for (int64_t i = 0; i < a.out.sizes[2]; ++i)
         for (int64_t j = 0; j < a.out.sizes[3]; ++j) {
+          interrupt.passed(a.out.sizes[1] + 8);
           const float* g = a.grid.ptr<float>() + n * a.grid.strides[0] + i * a.grid.strides[1] +
                            j * a.grid.strides[2];
           double x = fold(source(static_cast<double>(g[0]), W), W);
@@ -480,9 +498,11 @@ void grid_sample(const GridSampleArgs& a) {
   }
   int64_t total = 1;
   for (int d = 0; d < nd; ++d) total *= a.out.sizes[d + 2];
+  Interrupt interrupt;
   for (int64_t n = 0; n < a.out.sizes[0]; ++n) {
     int64_t idx[3] = {0, 0, 0};
     for (int64_t p = 0; p < total; ++p) {
+      interrupt.passed(8 * a.out.sizes[1] + 1);
       double pos[3];
       for (int d = 0; d < nd; ++d) {
         int64_t at = n * a.grid.strides[0] + (nd - 1 - d) * a.grid.strides[nd + 1];
@@ -586,6 +606,8 @@ void pad(const PadArgs& given) {
   };
   const int64_t n = a.out.numel(), length = last < 0 ? 1 : a.out.sizes[last];
   if (n == 0) return;
+  expect_memory(static_cast<double>(length) * sizeof(int64_t));
+  Interrupt interrupt;
   std::vector<int64_t> columns(static_cast<size_t>(length));
   for (int64_t i = 0; i < length; ++i)
     columns[static_cast<size_t>(i)] = last < 0 ? 0 : source(last, i) * a.in.strides[last];
@@ -598,6 +620,7 @@ void pad(const PadArgs& given) {
                   inner = dense ? std::min(length, a.before[last] + a.in.sizes[last]) - begin : 0;
     int64_t idx[kMaxDims] = {0}, o = 0;
     for (int64_t done = 0; done < n; done += length) {
+      interrupt.passed(length);
       const T* from = static_cast<const T*>(a.in.data);
       for (int d = 0; d < last; ++d) from += source(d, idx[d]) * a.in.strides[d];
       T* to = static_cast<T*>(a.out.data) + o;

@@ -9,13 +9,18 @@ namespace sconce::ref {
 
 namespace {
 
+// Of a longer row a part at a time: the limits are looked at between.
+constexpr int64_t kLongRow = int64_t{1} << 20;
+
 // f(index tuple) over all positions.
 template <class F>
 void positions(const TensorView& v, F f) {
   int64_t n = v.numel();
   int64_t idx[kMaxDims] = {0};
+  Interrupt interrupt;
   for (int64_t i = 0; i < n; ++i) {
     f(idx);
+    interrupt.passed(8);
     for (int d = v.ndim - 1; d >= 0; --d) {
       if (++idx[d] < v.sizes[d]) break;
       idx[d] = 0;
@@ -56,9 +61,9 @@ void indexed_row(const TensorView& index, int64_t at, int64_t step, int64_t coun
     run(index.ptr<int32_t>() + at);
 }
 
-// The inner rows of a gather or scatter: f(element offsets of data without its dim, of index, of
-// other; their steps along the row; its length). index and other have the same sizes; other may be
-// absent.
+// The inner rows of a gather or scatter, long ones in parts: f(element offsets of data without its
+// dim, of index, of other; their steps along the row; its length). index and other have the same
+// sizes; other may be absent.
 template <class F>
 void rows_without(const TensorView& data, const TensorView& index, const TensorView& other,
                   int64_t dim, F f) {
@@ -73,8 +78,13 @@ void rows_without(const TensorView& data, const TensorView& index, const TensorV
   };
   int64_t inner[3], idx[kMaxDims] = {0}, at[3] = {0, 0, 0};
   step(last, inner);
+  Interrupt interrupt;
   for (int64_t done = 0; done < total; done += count) {
-    f(at[0], at[1], at[2], inner, count);
+    for (int64_t i = 0; i < count; i += kLongRow) {
+      const int64_t n = std::min(kLongRow, count - i);
+      f(at[0] + i * inner[0], at[1] + i * inner[1], at[2] + i * inner[2], inner, n);
+      interrupt.passed(n + 8);
+    }
     for (int d = last - 1; d >= 0; --d) {
       int64_t st[3];
       step(d, st);
@@ -208,7 +218,9 @@ void index(const IndexArgs& a) {
     run *= rsz[d];
   }
   if (rest == 0) return;
+  Interrupt interrupt;
   for (int64_t i = 0; i < n; ++i) {
+    interrupt.passed(std::min(rest, kLongRow) + a.n_index);
     int64_t from = 0, to = 0;
     for (int j = 0; j < a.n_index; ++j) {
       int64_t at = 0;
@@ -247,6 +259,7 @@ void index(const IndexArgs& a) {
       int64_t r[kMaxDims] = {0}, x = from, y = to;
       for (int64_t k = 0; k < rest; ++k) {
         move(x, y, 1);
+        interrupt.passed(1);
         for (int d = rest_nd - 1; d >= 0; --d) {
           x += a.in.strides[d];
           y += rst[d];
@@ -271,10 +284,13 @@ void nonzero(const NonzeroArgs& a) {
     int last = a.in.ndim - 1;
     int64_t count = last < 0 ? 1 : a.in.sizes[last], step = last < 0 ? 0 : a.in.strides[last];
     int64_t idx[kMaxDims] = {0}, at = 0, total = a.in.numel();
+    Interrupt interrupt;
     for (int64_t done = 0; done < total; done += count) {
       const uint8_t* p = a.in.ptr<uint8_t>() + at;
       constexpr int64_t kBlock = 256;
+      interrupt.passed(8);
       for (int64_t i0 = 0; i0 < count; i0 += kBlock) {
+        interrupt.passed(kBlock / 4);
         // Places are written whether they count or not: no branch to guess.
         int64_t found[kBlock], m = 0;
         for (int64_t i = i0; i < std::min(count, i0 + kBlock); ++i) {

@@ -22,8 +22,11 @@ struct Matrix {
   int64_t m = 0, n = 0;
   std::vector<T> a;
   Matrix() = default;
-  Matrix(int64_t rows, int64_t cols)
-      : m(rows), n(cols), a(static_cast<size_t>(std::max<int64_t>(rows * cols, 1))) {}
+  Matrix(int64_t rows, int64_t cols) : m(rows), n(cols), a(counted(rows * cols)) {}
+  static size_t counted(int64_t elements) {
+    expect_memory(static_cast<double>(elements) * sizeof(T));
+    return static_cast<size_t>(std::max<int64_t>(elements, 1));
+  }
   T& at(int64_t i, int64_t j) { return a[static_cast<size_t>(i + j * m)]; }
   T* data() { return a.data(); }
 };
@@ -275,10 +278,12 @@ struct Solver {
   void triangular(int64_t b) {
     auto x = load<T>(a.in[0], b), r = load<T>(a.in[2], b);
     bool upper = a.flag & 1, unit = a.flag & 2;
+    Interrupt interrupt;
     for (int64_t c = 0; c < r.n; ++c)
       for (int64_t k = 0; k < x.n; ++k) {
         int64_t i = upper ? x.n - 1 - k : k;
         T s = r.at(i, c);
+        interrupt.passed(k + 1);
         for (int64_t j = upper ? i + 1 : 0; j < (upper ? x.n : i); ++j)
           s -= x.at(i, j) * r.at(j, c);
         r.at(i, c) = unit ? s : s / x.at(i, i);

@@ -20,14 +20,19 @@ void sequence(const SequenceArgs& a) {
   auto es = static_cast<int64_t>(element_size(a.out.dtype));
   int64_t n = a.out.numel();
   char* out = static_cast<char*>(a.out.data);
+  Interrupt interrupt;
   switch (a.op) {
     case Sequence::iota:
     case Sequence::arange: {
       int64_t st = a.out.ndim ? a.out.strides[0] * es : es;
       if (a.out.dtype == kLong) {
-        for (int64_t i = 0; i < n; ++i) {
-          int64_t v = a.start.i + i * a.step.i;
-          std::memcpy(out + i * st, &v, sizeof v);
+        constexpr int64_t kPart = int64_t{1} << 20;
+        for (int64_t from = 0; from < n; from += kPart) {
+          for (int64_t i = from; i < std::min(n, from + kPart); ++i) {
+            int64_t v = a.start.i + i * a.step.i;
+            std::memcpy(out + i * st, &v, sizeof v);
+          }
+          interrupt.passed(kPart);
         }
         return;
       }
@@ -35,6 +40,7 @@ void sequence(const SequenceArgs& a) {
         for (int64_t i = 0; i < n; ++i) {
           int64_t v = a.start.i + i * a.step.i;
           store_tile(a.out.dtype, out + i * st, 0, 1, &v);
+          interrupt.passed(1);
         }
         return;
       }
@@ -51,6 +57,7 @@ void sequence(const SequenceArgs& a) {
           v = std::fma(a.step.d, static_cast<double>(i), a.start.d);
         }
         store_tile(a.out.dtype, out + i * st, 0, 1, &v);
+        interrupt.passed(1);
       }
       return;
     }
@@ -70,6 +77,7 @@ void sequence(const SequenceArgs& a) {
           if (a.op == Sequence::logspace)
             v = static_cast<C>(std::pow(a.step.d, static_cast<double>(v)));
           store_tile(a.out.dtype, out + i * st, 0, 1, &v);
+          interrupt.passed(1);
         }
       };
       if (a.out.dtype == kFloat)
@@ -81,9 +89,11 @@ void sequence(const SequenceArgs& a) {
     case Sequence::eye: {
       double one = 1, zero = 0;
       for (int64_t i = 0; i < a.out.sizes[0]; ++i)
-        for (int64_t j = 0; j < a.out.sizes[1]; ++j)
+        for (int64_t j = 0; j < a.out.sizes[1]; ++j) {
           store_tile(a.out.dtype, address(a.out, i * a.out.strides[0] + j * a.out.strides[1]), 0, 1,
                      i == j ? &one : &zero);
+          interrupt.passed(1);
+        }
       return;
     }
     case Sequence::tril:
@@ -96,6 +106,7 @@ void sequence(const SequenceArgs& a) {
         for (int64_t i = 0; i < a.out.sizes[r]; ++i) {
           // Kept: columns [from, to).
           const int64_t n = a.out.sizes[r + 1], k = a.start.i;
+          interrupt.passed(n + 8);
           auto column = [n, i](int64_t c) { return c >= n - i ? n : std::max<int64_t>(c + i, 0); };
           const bool lower = a.op == Sequence::tril;
           const int64_t from = lower ? 0 : column(k), to = lower && k < n ? column(k + 1) : n;
@@ -143,12 +154,14 @@ std::vector<Cd> roots(int64_t n, double sign) {
 
 // Cooley and Tukey's factorisation, decimation in time. w: the roots of the whole length, of which
 // this level uses every step-th.
-void fft_rec(const Cd* in, int64_t st, Cd* out, int64_t n, const Cd* w, int64_t step, double sign);
+void fft_rec(const Cd* in, int64_t st, Cd* out, int64_t n, const Cd* w, int64_t step, double sign,
+             Interrupt& interrupt);
 
 // Bluestein's algorithm: a transform of prime length as a convolution of a power of two.
-void fft_prime(const Cd* in, int64_t st, Cd* out, int64_t n, double sign) {
+void fft_prime(const Cd* in, int64_t st, Cd* out, int64_t n, double sign, Interrupt& interrupt) {
   int64_t m = 1;
   while (m < 2 * n - 1) m *= 2;
+  expect_memory(static_cast<double>(6 * m + n) * sizeof(Cd));
   std::vector<Cd> chirp(static_cast<size_t>(n)), a(static_cast<size_t>(m)),
       b(static_cast<size_t>(m)), fa(a.size()), fb(b.size());
   for (int64_t k = 0; k < n; ++k)
@@ -161,15 +174,18 @@ void fft_prime(const Cd* in, int64_t st, Cd* out, int64_t n, double sign) {
     if (k) b[static_cast<size_t>(m - k)] = b[i];
   }
   auto forward = roots(m, -1), backward = roots(m, 1);
-  fft_rec(a.data(), 1, fa.data(), m, forward.data(), 1, -1);
-  fft_rec(b.data(), 1, fb.data(), m, forward.data(), 1, -1);
+  fft_rec(a.data(), 1, fa.data(), m, forward.data(), 1, -1, interrupt);
+  fft_rec(b.data(), 1, fb.data(), m, forward.data(), 1, -1, interrupt);
   for (size_t i = 0; i < fa.size(); ++i) fa[i] = times(fa[i], fb[i]);
-  fft_rec(fa.data(), 1, a.data(), m, backward.data(), 1, 1);
+  fft_rec(fa.data(), 1, a.data(), m, backward.data(), 1, 1, interrupt);
   for (int64_t k = 0; k < n; ++k)
     out[k] = a[static_cast<size_t>(k)] * chirp[static_cast<size_t>(k)] / static_cast<double>(m);
 }
 
-void fft_rec(const Cd* in, int64_t st, Cd* out, int64_t n, const Cd* w, int64_t step, double sign) {
+void fft_rec(const Cd* in, int64_t st, Cd* out, int64_t n, const Cd* w, int64_t step, double sign,
+             Interrupt& interrupt) {
+  constexpr int64_t kLong = 4096;  // shorter ones are over soon
+  if (n >= kLong) interrupt.passed(n);
   if (n == 1) {
     out[0] = in[0];
     return;
@@ -191,7 +207,8 @@ void fft_rec(const Cd* in, int64_t st, Cd* out, int64_t n, const Cd* w, int64_t 
   }
   if (n % 4 == 0) {
     const int64_t m = n / 4;
-    for (int64_t r = 0; r < 4; ++r) fft_rec(in + r * st, st * 4, out + r * m, m, w, step * 4, sign);
+    for (int64_t r = 0; r < 4; ++r)
+      fft_rec(in + r * st, st * 4, out + r * m, m, w, step * 4, sign, interrupt);
     for (int64_t k = 0; k < m; ++k) {
       const Cd a = out[k], b = times(w[k * step], out[k + m]),
                c = times(w[2 * k * step], out[k + 2 * m]),
@@ -209,9 +226,10 @@ void fft_rec(const Cd* in, int64_t st, Cd* out, int64_t n, const Cd* w, int64_t 
   while (n % p != 0 && p * p <= n) ++p;
   if (n % p != 0) p = n;
   constexpr int64_t kDirect = 50;  // primes up to here are summed directly
-  if (p > kDirect && p == n) return fft_prime(in, st, out, n, sign);
+  if (p > kDirect && p == n) return fft_prime(in, st, out, n, sign, interrupt);
   int64_t m = n / p;
-  for (int64_t r = 0; r < p; ++r) fft_rec(in + r * st, st * p, out + r * m, m, w, step * p, sign);
+  for (int64_t r = 0; r < p; ++r)
+    fft_rec(in + r * st, st * p, out + r * m, m, w, step * p, sign, interrupt);
   if (p == 2) {
     for (int64_t k = 0; k < m; ++k) {
       Cd t = times(w[k * step], out[k + m]), e = out[k];
@@ -228,16 +246,18 @@ void fft_rec(const Cd* in, int64_t st, Cd* out, int64_t n, const Cd* w, int64_t 
       for (int64_t r = 0; r < p; ++r)
         s += times(part[static_cast<size_t>(r)], w[(r * (k + q * m)) % n * step]);
       out[k + q * m] = s;
+      if (p > kDirect) interrupt.passed(p);
     }
   }
 }
 
 // n real numbers, n even: the transform of half as many complex ones, x[2k] + i x[2k + 1], taken
 // apart by its symmetry. w: the roots of n; z: room for n / 2 numbers.
-void fft_real(const double* x, Cd* out, int64_t n, const Cd* w, double sign, Cd* z) {
+void fft_real(const double* x, Cd* out, int64_t n, const Cd* w, double sign, Cd* z,
+              Interrupt& interrupt) {
   const int64_t m = n / 2;
   for (int64_t k = 0; k < m; ++k) out[k] = Cd(x[2 * k], x[2 * k + 1]);
-  fft_rec(out, 1, z, m, w, 2, sign);
+  fft_rec(out, 1, z, m, w, 2, sign, interrupt);
   for (int64_t k = 0; k <= m; ++k) {
     const Cd a = z[k < m ? k : 0], b = std::conj(z[k ? m - k : 0]), even = (a + b) * 0.5,
              d = (a - b) * 0.5, odd(d.imag(), -d.real());
@@ -253,6 +273,8 @@ void fft(const FftArgs& a) {
   for (int d = 0; d < last; ++d) rows *= a.in.sizes[d];
   double sign = a.inverse ? 1 : -1;
   const bool real = !is_complex(a.in.dtype) && n % 2 == 0;
+  expect_memory(static_cast<double>(n) * (3 * sizeof(Cd) + sizeof(double)));
+  Interrupt interrupt;
   std::vector<Cd> x(static_cast<size_t>(n)), y(static_cast<size_t>(n)), w = roots(n, sign);
   std::vector<double> reals(real ? static_cast<size_t>(n) : 0);
   int64_t idx[kMaxDims] = {0}, i = 0, o = 0;
@@ -260,12 +282,13 @@ void fft(const FftArgs& a) {
   for (int64_t r = 0; r < rows; ++r) {
     if (real) {
       load_tile(a.in.dtype, address(a.in, i), in_step, n, reals.data());
-      fft_real(reals.data(), y.data(), n, w.data(), sign, x.data());
+      fft_real(reals.data(), y.data(), n, w.data(), sign, x.data(), interrupt);
     } else {
       load_tile(a.in.dtype, address(a.in, i), in_step, n, x.data());
-      fft_rec(x.data(), 1, y.data(), n, w.data(), 1, sign);
+      fft_rec(x.data(), 1, y.data(), n, w.data(), 1, sign, interrupt);
     }
     for (auto& v : y) v *= a.scale;
+    interrupt.passed(4 * n);
     store_tile(a.out.dtype, address(a.out, o),
                a.out.strides[last] * static_cast<int64_t>(element_size(a.out.dtype)), n, y.data());
     for (int d = last - 1; d >= 0; --d) {
@@ -289,7 +312,9 @@ void quantize(const QuantizeArgs& a) {
          hi = q == ScalarType::QUInt8  ? 255
               : q == ScalarType::QInt8 ? 127
                                        : 2147483647.0;
+  Interrupt interrupt;
   for (int64_t i = 0; i < n; ++i) {
+    interrupt.passed(4);
     double scale = a.scale, zp = static_cast<double>(a.zero_point), v;
     if (a.scales.data) {
       int64_t c = idx[a.axis];
@@ -363,6 +388,7 @@ double common_area(const double* p, const double* q) {
 }
 void rotated_iou(const RotatedIouArgs& a) {
   auto load = [](const TensorView& v) {
+    expect_memory(static_cast<double>(v.sizes[0]) * 5 * sizeof(double));
     std::vector<double> boxes(static_cast<size_t>(v.sizes[0] * 5));
     for (int64_t i = 0; i < v.sizes[0]; ++i)
       load_tile(v.dtype, address(v, i * v.strides[0]),
@@ -371,8 +397,10 @@ void rotated_iou(const RotatedIouArgs& a) {
     return boxes;
   };
   const auto p = load(a.a), q = load(a.b);
+  Interrupt interrupt;
   for (int64_t i = 0; i < a.out.sizes[0]; ++i)
     for (int64_t j = 0; j < a.out.sizes[1]; ++j) {
+      interrupt.passed(64);
       double u[5], v[5];
       std::copy_n(&p[static_cast<size_t>(i * 5)], 5, u);
       std::copy_n(&q[static_cast<size_t>(j * 5)], 5, v);
@@ -395,6 +423,7 @@ void rotated_iou(const RotatedIouArgs& a) {
 
 void recur(const RecurArgs& a) {
   const int64_t n = a.in.sizes[1], channels = a.weight.sizes[0], order = a.weight.sizes[1];
+  Interrupt interrupt;
   auto run = [&](auto tag) {
     using T = decltype(tag);
     for (int64_t r = 0; r < a.in.sizes[0]; ++r) {
@@ -404,6 +433,7 @@ void recur(const RecurArgs& a) {
       const int64_t step = a.out.strides[1];
       for (int64_t i = 0; i < n; ++i) {
         T v = in[i * a.in.strides[1]];
+        interrupt.passed(order + 1);
         for (int64_t j = 0; j < order; ++j) v -= out[(i + j) * step] * w[j * a.weight.strides[1]];
         out[(i + order - 1) * step] = v;
       }

@@ -93,9 +93,15 @@ void normal_block_double(double* d, double mean, double std) {
   }
 }
 template <class T, class U, class B>
-void fill_normal(T* d, int64_t n, U uniform, B block, T mean, T std) {
-  for (int64_t i = 0; i < n; ++i) d[i] = uniform();
-  for (int64_t i = 0; i + 15 < n; i += 16) block(d + i, mean, std);
+void fill_normal(T* d, int64_t n, U uniform, B block, T mean, T std, Interrupt& interrupt) {
+  for (int64_t i = 0; i < n; ++i) {
+    interrupt.passed(1);
+    d[i] = uniform();
+  }
+  for (int64_t i = 0; i + 15 < n; i += 16) {
+    interrupt.passed(64);
+    block(d + i, mean, std);
+  }
   if (n % 16) {
     T* tail = d + n - 16;
     for (int i = 0; i < 16; ++i) tail[i] = uniform();
@@ -104,7 +110,7 @@ void fill_normal(T* d, int64_t n, U uniform, B block, T mean, T std) {
 }
 
 // Gamma numbers of any shape (Marsaglia and Tsang 2000); some constants are floats in PyTorch.
-double gamma_number(double alpha, Generator& g) {
+double gamma_number(double alpha, Generator& g, Interrupt& interrupt) {
   if (alpha == 0) return 0;
   double scale = 1;
   if (alpha < 1) {
@@ -115,6 +121,7 @@ double gamma_number(double alpha, Generator& g) {
   for (;;) {
     double x, y;
     do {
+      interrupt.passed(4);
       x = normal_double(g);
       y = 1 + c * x;
     } while (y <= 0);
@@ -127,7 +134,7 @@ double gamma_number(double alpha, Generator& g) {
 
 // Poisson numbers: products of uniform ones for small rates, else transformed rejection (Hoermann
 // 1993, PTRS).
-double poisson_number(double rate, Generator& g) {
+double poisson_number(double rate, Generator& g, Interrupt& interrupt) {
   if (!(rate >= 0)) raise<OpError>("invalid Poisson rate, expected rate to be non-negative");
   if (rate == 0) return 0;
   if (rate < 10) {
@@ -140,6 +147,7 @@ double poisson_number(double rate, Generator& g) {
                a = -0.059 + 0.02483 * b, inv_alpha = 1.1239 + 1.1328 / (b - 3.4),
                v_r = 0.9277 - 3.6224 / (b - 2);
   for (;;) {
+    interrupt.passed(4);
     const double u = uniform_double(g) - 0.5, v = uniform_double(g), us = 0.5 - std::fabs(u),
                  k = std::floor((2 * a / us + b) * u + rate + 0.43);
     if (us >= 0.07 && v <= v_r) return k;
@@ -164,11 +172,12 @@ T stirling_rest(T k) {
 // Binomial numbers for p <= 1/2: sums of geometric ones where few are expected, else transformed
 // rejection (Hoermann 1993, BTRS, with the logarithm that the paper's step 3.1 lacks).
 template <class T>
-T binomial_number(T count, T p, Generator& g) {
+T binomial_number(T count, T p, Generator& g, Interrupt& interrupt) {
   if (count * p < 10) {
     const T log_q = std::log1p(-p);
     T sum = 0, k = 0;
     for (;;) {
+      interrupt.passed(4);
       sum += std::ceil(static_cast<T>(std::log(static_cast<T>(uniform_double(g)))) / log_q);
       if (!(sum <= count)) return k;
       ++k;
@@ -179,6 +188,7 @@ T binomial_number(T count, T p, Generator& g) {
           v_r = T(0.92) - T(4.2) / b, r = p / (1 - p), alpha = (T(2.83) + T(5.1) / b) * dev,
           m = std::floor((count + 1) * p);
   for (;;) {
+    interrupt.passed(4);
     const T u = static_cast<T>(uniform_double(g)) - T(0.5);
     T v = static_cast<T>(uniform_double(g));
     const T us = T(0.5) - std::fabs(u), k = std::floor((2 * a / us + b) * u + c);
@@ -193,11 +203,11 @@ T binomial_number(T count, T p, Generator& g) {
   }
 }
 template <class T>
-T any_binomial_number(T count, T p, Generator& g) {
+T any_binomial_number(T count, T p, Generator& g, Interrupt& interrupt) {
   if (count <= 0 || p <= 0) return 0;
   if (p >= 1) return count;
-  if (p <= T(0.5)) return binomial_number(count, p, g);
-  return p > T(0.5) ? count - binomial_number(count, 1 - p, g) : p;
+  if (p <= T(0.5)) return binomial_number(count, p, g, interrupt);
+  return p > T(0.5) ? count - binomial_number(count, 1 - p, g, interrupt) : p;
 }
 
 // The dims of the output, fastest first, in the order in which PyTorch walks the views: by strides,
@@ -235,17 +245,21 @@ void random(const RandomArgs& a) {
     run *= a.out.sizes[d];
   }
   ScalarType t = a.out.dtype;
+  Interrupt interrupt;
   if (a.op == Random::normal && dense && n >= 16) {
     if (t == kFloat)
       return fill_normal<float>(
           a.out.ptr<float>(), n, [&] { return static_cast<float>(uniform_float(g)); },
-          normal_block_float, static_cast<float>(a.p), static_cast<float>(a.q));
+          normal_block_float, static_cast<float>(a.p), static_cast<float>(a.q), interrupt);
     if (t == kDouble)
       return fill_normal<double>(
-          a.out.ptr<double>(), n, [&] { return uniform_double(g); }, normal_block_double, a.p, a.q);
+          a.out.ptr<double>(), n, [&] { return uniform_double(g); }, normal_block_double, a.p, a.q,
+          interrupt);
     if (t == kHalf || t == kBFloat16) {
+      expect_memory(static_cast<double>(n) * sizeof(float));
       std::vector<float> buf(static_cast<size_t>(n));
       for (int64_t i = 0; i + 15 < n; i += 16) {
+        interrupt.passed(16);
         for (int k = 0; k < 16; ++k)
           buf[static_cast<size_t>(i + k)] = static_cast<float>(uniform_float(g));
         normal_block_float(buf.data() + i, static_cast<float>(a.p), static_cast<float>(a.q));
@@ -261,9 +275,11 @@ void random(const RandomArgs& a) {
     }
   }
   if (a.op == Random::randperm) {
+    expect_memory(static_cast<double>(n) * sizeof(int64_t));
     std::vector<int64_t> p(static_cast<size_t>(n));
     for (int64_t i = 0; i < n; ++i) p[static_cast<size_t>(i)] = i;
     for (int64_t i = 0; i < n - 1; ++i) {
+      interrupt.passed(4);
       int64_t z = static_cast<int64_t>(g.random() % static_cast<uint64_t>(n - i));
       std::swap(p[static_cast<size_t>(i)], p[static_cast<size_t>(i + z)]);
     }
@@ -283,6 +299,7 @@ void random(const RandomArgs& a) {
   };
   auto es = static_cast<int64_t>(element_size(t));
   for (int64_t i = 0; i < n; ++i) {
+    interrupt.passed(4);
     char* o = static_cast<char*>(a.out.data) + at * es;
     auto put = [&](double v) { store_tile(t, o, 0, 1, &v); };
     auto put_int = [&](int64_t v) { store_tile(t, o, 0, 1, &v); };
@@ -304,15 +321,15 @@ void random(const RandomArgs& a) {
       case Random::standard_gamma: {
         const double least = t == kDouble ? std::numeric_limits<double>::min()
                                           : static_cast<double>(std::numeric_limits<float>::min());
-        put(std::max(least, gamma_number(parameter(a.in, in_at), g)));
+        put(std::max(least, gamma_number(parameter(a.in, in_at), g, interrupt)));
         break;
       }
-      case Random::poisson: put(poisson_number(parameter(a.in, in_at), g)); break;
+      case Random::poisson: put(poisson_number(parameter(a.in, in_at), g, interrupt)); break;
       case Random::binomial: {
         const double count = parameter(a.in, in_at), p = parameter(a.in2, in2_at);
-        put(t == kDouble ? any_binomial_number(count, p, g)
-                         : static_cast<double>(any_binomial_number(static_cast<float>(count),
-                                                                   static_cast<float>(p), g)));
+        put(t == kDouble ? any_binomial_number(count, p, g, interrupt)
+                         : static_cast<double>(any_binomial_number(
+                               static_cast<float>(count), static_cast<float>(p), g, interrupt)));
         break;
       }
       case Random::bernoulli_tensor: {

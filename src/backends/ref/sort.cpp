@@ -53,6 +53,8 @@ void sort_as(const SortArgs& a) {
   const bool radix =
       last == 0 && !a.descending && n >= kRadixFrom && is_integral(a.in.dtype, false);
   const bool stable = a.stable || radix;
+  expect_memory(static_cast<double>(n) * (sizeof(C) + sizeof(int64_t)) +
+                static_cast<double>(k) * sizeof(C));
   std::vector<C> row(static_cast<size_t>(n)), res(static_cast<size_t>(k));
   std::vector<int64_t> idx(static_cast<size_t>(n));
   int64_t at[kMaxDims] = {0}, ia = 0, va = 0, xa = 0;
@@ -103,6 +105,7 @@ void sort_as(const SortArgs& a) {
     } else {
       std::sort(idx.begin(), idx.end(), less);
     }
+    interrupt.passed(n + k);
     for (int64_t i = 0; i < k; ++i) {
       res[static_cast<size_t>(i)] = row[static_cast<size_t>(idx[static_cast<size_t>(i)])];
       if (a.indices.data)
@@ -137,8 +140,11 @@ void sort(const SortArgs& a) {
 // same.
 void search(const SearchArgs& a) {
   const int64_t rows = a.out.sizes[0], m = a.out.sizes[1], n = a.bounds.sizes[1];
+  Interrupt interrupt;
   auto run = [&](auto tag) {
     using C = decltype(tag);
+    expect_memory(static_cast<double>(n) * sizeof(C) +
+                  static_cast<double>(m) * (sizeof(C) + sizeof(int64_t)));
     std::vector<C> bounds(static_cast<size_t>(n)), values(static_cast<size_t>(m));
     std::vector<int64_t> found(static_cast<size_t>(m));
     auto load = [](const TensorView& v, int64_t row, std::vector<C>& to) {
@@ -147,10 +153,14 @@ void search(const SearchArgs& a) {
                 v.strides[1] * es, v.sizes[1], to.data());
     };
     for (int64_t r = 0; r < rows; ++r) {
-      if (r == 0 || a.bounds.sizes[0] > 1) load(a.bounds, r, bounds);
+      if (r == 0 || a.bounds.sizes[0] > 1) {
+        load(a.bounds, r, bounds);
+        interrupt.passed(n);
+      }
       load(a.values, r, values);
       for (int64_t i = 0; i < m; ++i) {
         const C v = values[static_cast<size_t>(i)];
+        interrupt.passed(16);
         int64_t lo = 0, hi = n;
         while (lo < hi) {
           const int64_t mid = lo + (hi - lo) / 2;

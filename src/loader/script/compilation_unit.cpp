@@ -606,6 +606,7 @@ void CompilationUnit::compile(Function& f) {
   }
   f.compiling = false;
   f.schema_ready = true;
+  defs_.erase(&f);  // the text says it again
   if (f.self && f.self->is_module) drop_conv_parameters(f.graph->block());
 }
 

@@ -291,6 +291,9 @@ SugaredPtr Emitter::call(const SugaredPtr& s, std::vector<Arg> args, std::vector
         // int(), str(): let the operator's own schema complain.
         return simple(builtin_call(s->name, args, kwargs));
       }
+      // PyTorch's compiler puts the zero there for every cast. Clean-up drops it where nothing uses
+      // it, but it stands between an If and one that tests its flag, which are then not made one.
+      Value* zero = insert_constant(int64_t{0});
       Value* v = args[0].value;
       if (v->type->is_subtype_of(s->type) &&
           !(s->type->kind == TypeKind::Int && v->type->kind == TypeKind::Bool))
@@ -299,7 +302,7 @@ SugaredPtr Emitter::call(const SugaredPtr& s, std::vector<Arg> args, std::vector
           (v->type->kind == TypeKind::List || v->type->kind == TypeKind::Dict ||
            v->type->kind == TypeKind::String)) {
         Value* n = builtin("aten::len", {v});
-        return simple(builtin("aten::gt", {n, insert_constant(int64_t{0})}));
+        return simple(builtin("aten::gt", {n, zero}));
       }
       return simple(builtin_call(s->name, args));
     }

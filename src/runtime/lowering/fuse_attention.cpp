@@ -130,6 +130,7 @@ class Attention {
     scale *= first.as<GemmArgs>().alpha;
 
     const PlannedView &q = first.views[1], &kt = first.views[2], &v = second.views[2];
+    fused.node = second.node;
     fused.views[0] = second.views[0];
     fused.views[1] = q;
     fused.views[2] = kt;

@@ -445,6 +445,7 @@ class Chains {
     PlannedCall fused = planned_call(args);
     std::copy(program.outputs.begin(), program.outputs.end(), fused.views.begin());
     std::copy(program.inputs.begin(), program.inputs.end(), fused.views.begin() + kOutputs);
+    fused.node = p_.calls[g.calls.front()].node;
     for (size_t c : g.calls) p_.calls[c] = PlannedCall{};
     p_.calls[g.calls.back()] = std::move(fused);
   }

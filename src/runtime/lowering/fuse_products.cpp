@@ -14,6 +14,7 @@
 // its bias): within the tolerance of any two machines.
 #include <algorithm>
 #include <optional>
+#include <unordered_set>
 
 #include "runtime/lowering/lower.h"
 
@@ -55,7 +56,12 @@ std::optional<Step> activation_of(const UnaryArgs& u) {
 
 class Fusion {
  public:
-  Fusion(PlannedProgram& p, PackedWeights& weights) : p_(p), weights_(weights), touches_(p) {}
+  Fusion(PlannedProgram& p, PackedWeights& weights) : p_(p), weights_(weights), touches_(p) {
+    for (const PlannedCall& c : p.calls)
+      if (!c.is<GemmArgs>() && !c.is<ConvArgs>())
+        for (const PlannedView& v : c.views)
+          if (v.place.kind == Place::Constant) read_plainly_.insert(v.place.index);
+  }
 
   void run() {
     for (size_t i = 0; i < p_.calls.size(); ++i) {
@@ -81,12 +87,16 @@ class Fusion {
     std::string key = form + '@' + std::to_string(v.place.offset);
     for (size_t d = 0; d < v.sizes.size(); ++d)
       key += ',' + std::to_string(v.sizes[d]) + ':' + std::to_string(v.strides[d]);
+    // An embedding that is a layer's weight too: it is in memory anyhow.
+    if (read_plainly_.count(v.place.index)) source->fetch();
     TensorView plain;
-    plain.data = static_cast<char*>(source->address()) + v.place.offset;
     plain.sizes = v.sizes.data(), plain.strides = v.strides.data();
     plain.ndim = static_cast<int32_t>(v.sizes.size());
     plain.dtype = v.dtype;
-    auto packed = weights_.get(source, key, nbytes, [&](void* memory) { make(plain, memory); });
+    auto packed = weights_.get(source, key, nbytes, [&](const void* bytes, void* memory) {
+      plain.data = static_cast<char*>(const_cast<void*>(bytes)) + v.place.offset;
+      make(plain, memory);
+    });
     if (!packed) return false;
     to = v;
     to.place = {Place::Packed, static_cast<uint32_t>(p_.packed.size()), 0};
@@ -129,6 +139,7 @@ class Fusion {
     if (!pack(w, "linear", k.packed_linear_bytes(w.sizes[0], w.sizes[1]), n.views[4],
               [&](const TensorView& plain, void* memory) { k.pack_linear(plain, memory); }))
       return false;
+    n.node = c.node;
     c = std::move(n);
     return true;
   }
@@ -200,6 +211,7 @@ class Fusion {
     made.groups = args.groups;
     made.algorithm = args.algorithm;
     n.plain_input = choice.plain_input;
+    n.node = c.node;
     c = std::move(n);
     return true;
   }
@@ -322,6 +334,7 @@ class Fusion {
   PlannedProgram& p_;
   PackedWeights& weights_;
   Touches touches_;
+  std::unordered_set<uint32_t> read_plainly_;  // constants
 };
 
 }  // namespace

@@ -28,12 +28,13 @@ void lower(PlannedProgram& p, PackedWeights& weights) {
   remove_dead_calls(p);
   fuse_attention(p);
   fuse_products(p, weights);
+  weights.rest();
   channels_last(p);
   fuse_pointwise(p);
   if (!look) return;
   const std::string after = p.text();
   std::lock_guard<std::mutex> lock(observing);
-  if (observer()) observer()(before, after);
+  if (observer()) observer()(before, after, p.places());
 }
 
 }  // namespace sconce

@@ -10,7 +10,9 @@ namespace sconce {
 
 // Sees the text of each recorded run before and after its lowering, from any thread, one at a time;
 // empty: nobody looks.
-using PlanObserver = std::function<void(const std::string& before, const std::string& after)>;
+// places: of after's calls (PlannedProgram::places).
+using PlanObserver = std::function<void(const std::string& before, const std::string& after,
+                                        const std::vector<std::string>& places)>;
 void observe_plans(PlanObserver observer);
 
 // All of them, in their order. On the CPU alone.

@@ -13,20 +13,31 @@ bool packed_weight_holds(const PackedWeight& w, bool trusted) {
 
 std::shared_ptr<unsigned char> PackedWeights::allocate(size_t nbytes) {
   constexpr size_t kFirst = size_t{64} << 10, kMost = size_t{16} << 20;
-  if (!block_ || block_size_ - used_ < nbytes) {
+  blocks_.erase(std::remove_if(blocks_.begin(), blocks_.end(),
+                               [](const Block& b) { return b.bytes.expired(); }),
+                blocks_.end());
+  // The fullest that has room: a page that was touched is paid for.
+  Block* fits = nullptr;
+  for (Block& b : blocks_)
+    if (b.size - b.used >= nbytes && (!fits || b.size - b.used < fits->size - fits->used))
+      fits = &b;
+  std::shared_ptr<unsigned char> bytes;
+  if (fits) bytes = fits->bytes.lock();
+  if (!bytes) {
     // Each is twice as large as the one before, so that a small network takes little room.
-    block_size_ = std::max(nbytes, block_ ? std::min(2 * block_size_, kMost) : kFirst);
-    block_ = allocate_pages(block_size_);
-    used_ = 0;
+    const size_t size =
+        std::max(nbytes, blocks_.empty() ? kFirst : std::min(2 * blocks_.back().size, kMost));
+    bytes = allocate_pages(size);
+    fits = &blocks_.emplace_back(Block{bytes, size, 0});
   }
-  std::shared_ptr<unsigned char> p(block_, block_.get() + used_);
-  used_ = std::min(block_size_, (used_ + nbytes + 63) / 64 * 64);
+  std::shared_ptr<unsigned char> p(bytes, bytes.get() + fits->used);
+  fits->used = std::min(fits->size, (fits->used + nbytes + 63) / 64 * 64);
   return p;
 }
 
-std::shared_ptr<const PackedWeight> PackedWeights::get(const Ref<Storage>& source,
-                                                       const std::string& key, size_t nbytes,
-                                                       const std::function<void(void*)>& make) {
+std::shared_ptr<const PackedWeight> PackedWeights::get(
+    const Ref<Storage>& source, const std::string& key, size_t nbytes,
+    const std::function<void(const void*, void*)>& make) {
   std::lock_guard<std::mutex> lock(mutex_);
   Forms& f = weights_[source.get()];
   if (!f.source) f.source = source;
@@ -44,11 +55,21 @@ std::shared_ptr<const PackedWeight> PackedWeights::get(const Ref<Storage>& sourc
   w->source = source;
   w->version = source->observe();
   w->bytes = allocate(nbytes);
-  make(w->bytes.get());
+  make(source->read_once([&](size_t n) {
+    if (n > scratch_size_) scratch_.reset(), scratch_ = allocate_pages(n), scratch_size_ = n;
+    return scratch_.get();
+  }),
+       w->bytes.get());
   // Written or handed out meanwhile, by another thread.
   if (!packed_weight_holds(*w, trusted_)) return nullptr;
   f.forms.emplace(key, w);
   return w;
+}
+
+void PackedWeights::rest() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  scratch_.reset();
+  scratch_size_ = 0;
 }
 
 }  // namespace sconce

@@ -20,9 +20,13 @@ class PackedWeights {
   explicit PackedWeights(bool trusted) : trusted_(trusted) {}
   bool trusted() const { return trusted_; }
   // The packed form of `source`; key tells it from other forms of the same storage. make fills the
-  // memory. Null: the bytes can't be taken for constant.
-  std::shared_ptr<const PackedWeight> get(const Ref<Storage>& source, const std::string& key,
-                                          size_t nbytes, const std::function<void(void*)>& make);
+  // memory, from the source's bytes: deferred ones are looked at in passing and stay deferred.
+  // Null: the bytes can't be taken for constant.
+  std::shared_ptr<const PackedWeight> get(
+      const Ref<Storage>& source, const std::string& key, size_t nbytes,
+      const std::function<void(const void* bytes, void* memory)>& make);
+  // Packing is over for now: gives back what it needed besides.
+  void rest();
 
  private:
   struct Forms {
@@ -34,8 +38,13 @@ class PackedWeights {
 
   const bool trusted_;
   // Weights lie side by side in blocks of large pages; a block lives as long as one of them.
-  std::shared_ptr<unsigned char> block_;
-  size_t block_size_ = 0, used_ = 0;
+  struct Block {
+    std::weak_ptr<unsigned char> bytes;
+    size_t size, used;
+  };
+  std::vector<Block> blocks_;
+  std::shared_ptr<unsigned char> scratch_;  // for deferred bytes
+  size_t scratch_size_ = 0;
   std::mutex mutex_;
   std::unordered_map<const Storage*, Forms> weights_;
 };

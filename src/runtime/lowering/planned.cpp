@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "ir/source.h"
+
 namespace sconce {
 
 bool PlannedView::contiguous() const {
@@ -99,6 +101,13 @@ std::string PlannedProgram::text() const {
     s += '\n';
   }
   return s;
+}
+
+std::vector<std::string> PlannedProgram::places() const {
+  std::vector<std::string> all;
+  for (const PlannedCall& c : calls)
+    if (c.run) all.push_back(c.node ? place_of(c.node->range) : "");
+  return all;
 }
 
 }  // namespace sconce

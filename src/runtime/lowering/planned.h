@@ -66,6 +66,7 @@ struct PlannedCall {
   uint32_t written = 0;                // bit i: view i is written
   std::vector<unsigned char> args;     // the views in it say nothing, `views` do
   std::vector<PlannedView> views;
+  const Node* node = nullptr;  // that it comes from, of several the one with most work
   bool made = false;  // when it was recorded: the host may look at what follows from sizes alone
   bool plain_input = false;  // a prepared convolution that takes its picture in the dims' order too
 
@@ -123,6 +124,8 @@ struct PlannedProgram {
   void drop_removed_calls();
   // One call a line: name, views as place[sizes:strides], written ones first.
   std::string text() const;
+  // Where each of them comes from, as "file:line:column"; "" where nobody knows.
+  std::vector<std::string> places() const;
 };
 
 // The calls that touch each storage of the run, in their order. Calls that were removed since are

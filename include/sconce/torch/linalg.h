@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+// torch::fft and torch::linalg: other names of at::fft_* and at::linalg_*; sums of sizes; sequences
+// padded.
+#pragma once
+#include "sconce/torch/ops.h"
+
+namespace torch {
+
+namespace fft {
+using Norm = std::optional<c10::string_view>;
+#define SCONCE_TORCH_FFT(name)                                                                   \
+  inline Tensor name(const Tensor& t, std::optional<int64_t> n = std::nullopt, int64_t dim = -1, \
+                     Norm norm = std::nullopt) {                                                 \
+    return at::fft_##name(t, n, dim, norm);                                                      \
+  }
+SCONCE_TORCH_FFT(fft)
+SCONCE_TORCH_FFT(ifft)
+SCONCE_TORCH_FFT(rfft)
+SCONCE_TORCH_FFT(irfft)
+SCONCE_TORCH_FFT(hfft)
+SCONCE_TORCH_FFT(ihfft)
+#undef SCONCE_TORCH_FFT
+#define SCONCE_TORCH_FFT(name, initial)                                                  \
+  inline Tensor name(const Tensor& t, at::OptionalIntArrayRef s = std::nullopt, initial, \
+                     Norm norm = std::nullopt) {                                         \
+    return at::fft_##name(t, s, dim, norm);                                              \
+  }
+SCONCE_TORCH_FFT(fft2, at::IntArrayRef dim = (at::IntArrayRef({-2, -1})))
+SCONCE_TORCH_FFT(ifft2, at::IntArrayRef dim = (at::IntArrayRef({-2, -1})))
+SCONCE_TORCH_FFT(rfft2, at::IntArrayRef dim = (at::IntArrayRef({-2, -1})))
+SCONCE_TORCH_FFT(irfft2, at::IntArrayRef dim = (at::IntArrayRef({-2, -1})))
+SCONCE_TORCH_FFT(fftn, at::OptionalIntArrayRef dim = std::nullopt)
+SCONCE_TORCH_FFT(ifftn, at::OptionalIntArrayRef dim = std::nullopt)
+SCONCE_TORCH_FFT(rfftn, at::OptionalIntArrayRef dim = std::nullopt)
+SCONCE_TORCH_FFT(irfftn, at::OptionalIntArrayRef dim = std::nullopt)
+#undef SCONCE_TORCH_FFT
+inline Tensor fftfreq(int64_t n, double d = 1, const at::TensorOptions& o = {}) {
+  return at::fft_fftfreq(n, d, o);
+}
+inline Tensor rfftfreq(int64_t n, double d = 1, const at::TensorOptions& o = {}) {
+  return at::fft_rfftfreq(n, d, o);
+}
+inline Tensor fftshift(const Tensor& t, at::OptionalIntArrayRef dim = std::nullopt) {
+  return at::fft_fftshift(t, dim);
+}
+inline Tensor ifftshift(const Tensor& t, at::OptionalIntArrayRef dim = std::nullopt) {
+  return at::fft_ifftshift(t, dim);
+}
+}  // namespace fft
+
+namespace linalg {
+#define SCONCE_TORCH_LINALG(name)                                                               \
+  template <class... A>                                                                         \
+  auto name(const Tensor& t, A&&... a)->decltype(at::linalg_##name(t, std::forward<A>(a)...)) { \
+    return at::linalg_##name(t, std::forward<A>(a)...);                                         \
+  }
+SCONCE_TORCH_LINALG(cholesky)
+SCONCE_TORCH_LINALG(det)
+SCONCE_TORCH_LINALG(eig)
+SCONCE_TORCH_LINALG(eigh)
+SCONCE_TORCH_LINALG(eigvals)
+SCONCE_TORCH_LINALG(eigvalsh)
+SCONCE_TORCH_LINALG(inv)
+SCONCE_TORCH_LINALG(lstsq)
+SCONCE_TORCH_LINALG(lu)
+SCONCE_TORCH_LINALG(matrix_exp)
+SCONCE_TORCH_LINALG(matrix_norm)
+SCONCE_TORCH_LINALG(matrix_power)
+SCONCE_TORCH_LINALG(matrix_rank)
+SCONCE_TORCH_LINALG(pinv)
+SCONCE_TORCH_LINALG(qr)
+SCONCE_TORCH_LINALG(slogdet)
+SCONCE_TORCH_LINALG(solve)
+SCONCE_TORCH_LINALG(svd)
+SCONCE_TORCH_LINALG(svdvals)
+#undef SCONCE_TORCH_LINALG
+inline Tensor norm(const Tensor& t, const std::optional<at::Scalar>& ord = std::nullopt,
+                   at::OptionalIntArrayRef dim = std::nullopt, bool keepdim = false,
+                   std::optional<at::ScalarType> dtype = std::nullopt) {
+  return at::linalg_norm(t, ord, dim, keepdim, dtype);
+}
+inline Tensor vector_norm(const Tensor& t, const at::Scalar& ord = 2,
+                          at::OptionalIntArrayRef dim = std::nullopt, bool keepdim = false,
+                          std::optional<at::ScalarType> dtype = std::nullopt) {
+  return at::linalg_vector_norm(t, ord, dim, keepdim, dtype);
+}
+}  // namespace linalg
+
+namespace nn::utils::rnn {
+inline Tensor pad_sequence(at::ArrayRef<Tensor> sequences, bool batch_first = false,
+                           double padding_value = 0) {
+  return at::pad_sequence(sequences, batch_first, padding_value);
+}
+}  // namespace nn::utils::rnn
+
+}  // namespace torch
+
+namespace c10 {
+template <class C>
+int64_t sum_integers(const C& c) {
+  int64_t r = 0;
+  for (auto n : c) r += n;
+  return r;
+}
+template <class C>
+int64_t multiply_integers(const C& c) {
+  int64_t r = 1;
+  for (auto n : c) r *= n;
+  return r;
+}
+}  // namespace c10
