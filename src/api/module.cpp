@@ -108,9 +108,10 @@ Module load_bytes(std::shared_ptr<ModuleImpl> impl, Bytes bytes) {
 // The file, when it is a zip file that is worth being read piece by piece; else null.
 std::shared_ptr<const RandomAccessFile> open_large(const std::string& path) {
   constexpr uint64_t kLarge = uint64_t{32} << 20;
+  if (regular_file_size(path) < kLarge) return nullptr;
   auto file = std::make_shared<const RandomAccessFile>(path);
-  if (!file->regular() || file->size() < kLarge) return nullptr;
   char magic[4];
+  if (file->size() < sizeof magic) return nullptr;
   file->read(0, sizeof magic, magic);
   return std::memcmp(magic, "PK\3\4", sizeof magic) == 0 ? file : nullptr;
 }

@@ -23,8 +23,10 @@ Bytes read_file(const std::string& path, const std::function<void(size_t)>& expe
 // The whole file, mapped privately (copy on write) where that works, else read. Whoever cuts the
 // file afterwards ends the process. Throws FormatError.
 Bytes map_file(const std::string& path);
-// A file that is read piece by piece, through one descriptor: removing it, or putting another in
-// its place, changes nothing. Any number of threads.
+// Bytes of a regular file; 0 when it is none or isn't there. Opens nothing: a pipe has one reader.
+uint64_t regular_file_size(const std::string& path);
+// A regular file that is read piece by piece, through one descriptor: removing it, or putting
+// another in its place, changes nothing. Any number of threads.
 class RandomAccessFile {
  public:
   // Throws FormatError.
@@ -32,7 +34,6 @@ class RandomAccessFile {
   RandomAccessFile(const RandomAccessFile&) = delete;
   ~RandomAccessFile();
   const std::string& path() const { return path_; }
-  bool regular() const { return regular_; }
   uint64_t size() const { return size_; }  // when it was opened
   // Throws FormatError when it can't be read or has fewer bytes.
   void read(uint64_t offset, size_t n, void* to) const;
@@ -42,7 +43,6 @@ class RandomAccessFile {
  private:
   std::string path_;
   int number_;
-  bool regular_;
   uint64_t size_;
   int64_t seconds_, nanoseconds_;  // when it was written last
 };

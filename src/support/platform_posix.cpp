@@ -126,10 +126,14 @@ Bytes map_file(const std::string& path) {
   return b;
 }
 
+uint64_t regular_file_size(const std::string& path) {
+  struct stat st;
+  return ::stat(path.c_str(), &st) == 0 && S_ISREG(st.st_mode) ? static_cast<uint64_t>(st.st_size)
+                                                               : 0;
+}
 RandomAccessFile::RandomAccessFile(const std::string& path) : path_(path) {
   OpenFile file(path);
   const struct stat st = look(file, path);
-  regular_ = S_ISREG(st.st_mode);
   size_ = static_cast<uint64_t>(st.st_size);
   seconds_ = st.st_mtim.tv_sec, nanoseconds_ = st.st_mtim.tv_nsec;
   number_ = file.release();
