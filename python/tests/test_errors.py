@@ -82,7 +82,8 @@ def test_policy(fixtures):
 
 def test_control_c_ends_a_call_under_limits():
     code = textwrap.dedent("""
-        import sconce
+        import signal, sconce
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
         m = sconce.compile("def f(n: int) -> int:\\n    i = 0\\n    while i < n:\\n        i += 1\\n    return i\\n",
                            limits=sconce.Limits(seconds=100))
         print("ready", flush=True)
