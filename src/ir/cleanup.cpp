@@ -734,7 +734,7 @@ struct OpAlias {
 };
 // Names that PyTorch rewrites to another one, all in aten.
 constexpr OpAlias kAliases[] = {
-#include "ir/aliases.inc"
+#include "core/aliases.inc"
 };
 
 void normalize_block(Block* b, const OpTable& ops) {

@@ -2,6 +2,7 @@
 // The list of operator tables.
 #include "ops/all_ops.h"
 
+#include "ops/aliases.h"
 #include "ops/composites.h"
 
 namespace sconce {
@@ -37,9 +38,11 @@ std::vector<OpTable::RowList> op_rows() {
 const OpTable* make_op_table() {
   auto& composites = ops::composite_rows();
 #define X(t) ops::t,
-  auto* table = new OpTable(kSchemas, std::size(kSchemas),
-                            {{composites.data(), composites.size()}, SCONCE_OP_TABLES(X)});
+  std::vector<OpTable::RowList> rows{{composites.data(), composites.size()}, SCONCE_OP_TABLES(X)};
 #undef X
+  rows.push_back(ops::alias_rows(kSchemas, std::size(kSchemas), rows));
+  auto* table = new OpTable(kSchemas, std::size(kSchemas), rows);
+  ops::set_alias_table(*table);
   ops::refuse(*table);
   ops::add_quantized_forms(*table);
   return table;

@@ -105,3 +105,26 @@ TEST_CASE("the parameters of operator functions are their schemas'") {
       }
     }
 }
+
+TEST_CASE("an operator's second name does what its first does") {
+  auto call = [](const char* name, std::vector<IValue> in) {
+    const Operator* op = op_table().find_overload(name);
+    REQUIRE(op);
+    REQUIRE(op->kernel);
+    return run_operator(*op, std::move(in)).at(0).toTensor();
+  };
+  const Tensor x = full({2, 3}, -2);
+  CHECK(call("aten::swapaxes", {x, int64_t{0}, int64_t{1}}).sizes() == IntArrayRef({3, 2}));
+  CHECK(call("aten::absolute", {x}).sum().item<double>() == 12);
+  CHECK(call("aten::multiply.Tensor", {x, x}).sum().item<double>() == 24);
+  CHECK(call("aten::greater.Scalar", {x, -3.0}).dtype() == ScalarType::Bool);
+  CHECK(call("aten::clip", {x, -1.0, IValue()}).sum().item<double>() == -6);
+  CHECK(call("aten::true_divide.Tensor", {x, x}).sum().item<double>() == 6);
+  // In place it is the tensor itself.
+  const Tensor y = full({4}, -1);
+  CHECK(call("aten::absolute_", {y}).is_same(y));
+  CHECK(y.sum().item<double>() == 4);
+  const Tensor out = zeros({4});
+  CHECK(call("aten::negative.out", {y, out}).is_same(out));
+  CHECK(out.sum().item<double>() == -4);
+}
