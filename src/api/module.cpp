@@ -120,9 +120,10 @@ Module load_file(const std::string& path, const LoadOptions& options) {
   auto impl = new_impl(path, options);
   if (options.map_file) return load_bytes(std::move(impl), map_file(path));
   CallScope scope(*impl);
+  // The scope needs impl until it ends, also when loading fails.
   if (!options.read_all)
     if (auto file = open_large(path))
-      return load_with(std::move(impl), [&](const RunFunction& run, auto policy) {
+      return load_with(impl, [&](const RunFunction& run, auto policy) {
         return load_archive(std::make_shared<zip::Archive>(file), op_table(), run,
                             std::move(policy));
       });
