@@ -3,6 +3,7 @@
 // that PyTorch's compiler runs (ssa.h). Follows PyTorch's frontend step by step, because the graph
 // has to be PyTorch's to the node.
 #pragma once
+#include <deque>
 #include <map>
 #include <optional>
 #include <set>
@@ -261,7 +262,7 @@ class Emitter {
   struct DefContext {
     TypePtr declared = nullptr, merged = nullptr;
   };
-  std::vector<DefContext> defs_;
+  std::deque<DefContext> defs_;  // references stay while inner functions come and go
   enum class LoopStatus { None, Loop, Unrolled } loop_ = LoopStatus::None;
   std::map<int64_t, Value*> ints_;
   std::map<std::pair<double, uint64_t>, Value*> floats_;
