@@ -6,6 +6,7 @@
 #include <cstring>
 #include <numeric>
 
+#include "core/aliases.h"
 #include "ir/alias.h"
 #include "ir/torch_alias.h"
 #include "support/stack.h"
@@ -729,14 +730,6 @@ const Operator* resolve_operator(const Node* n, const OpTable& ops) {
 }
 
 namespace {
-struct OpAlias {
-  const char *from, *to;
-};
-// Names that PyTorch rewrites to another one, all in aten.
-constexpr OpAlias kAliases[] = {
-#include "core/aliases.inc"
-};
-
 void normalize_block(Block* b, const OpTable& ops) {
   check_stack();
   for (Node* n : b->nodes()) {
@@ -762,7 +755,7 @@ void normalize_block(Block* b, const OpTable& ops) {
       continue;
     }
     if (n->kind.is_aten()) {
-      for (auto& a : kAliases)
+      for (auto& a : kOpAliases)
         if (n->kind.unqualified() == a.from) {
           rename((std::string("aten::") + a.to).c_str());
           break;

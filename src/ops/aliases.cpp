@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Operators that are another one under a second name (core/aliases.inc). A compiled graph calls the
+// Operators that are another one under a second name (core/aliases.h). A compiled graph calls the
 // first name; the second is called by hosts (sconce/torch.h) and by graphs that came as text.
 #include "ops/aliases.h"
 
@@ -8,18 +8,12 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "core/aliases.h"
 #include "support/lasting.h"
 
 namespace sconce::ops {
 
 namespace {
-
-struct Alias {
-  const char *from, *to;
-};
-constexpr Alias kAliases[] = {
-#include "core/aliases.inc"
-};
 
 std::string_view full_name_of(std::string_view schema) {
   return schema.substr(0, schema.find('('));
@@ -79,7 +73,7 @@ OpTable::RowList alias_rows(const char* const* schemas, size_t count,
     std::unordered_map<std::string_view, std::vector<std::string_view>> by_name;
     for (size_t i = 0; i < count; ++i)
       by_name[without_overload(full_name_of(schemas[i]))].push_back(schemas[i]);
-    for (const Alias& alias : kAliases) {
+    for (const OpAlias& alias : kOpAliases) {
       const std::string from = std::string("aten::") + alias.from,
                         to = std::string("aten::") + alias.to;
       auto mine = by_name.find(from), theirs = by_name.find(to);

@@ -11,7 +11,6 @@ import contextlib
 import importlib
 import io
 import pathlib
-import warnings
 
 import torch
 
@@ -55,10 +54,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=pathlib.Path, default=HERE / "lang")
     options = parser.parse_args()
-    pack.fix_hashes()
-    warnings.filterwarnings("ignore")
-    torch.set_num_threads(1)
-    options.out.mkdir(parents=True, exist_ok=True)
+    pack.begin(options)
     total = 0
     for name in FILES:
         for program, calls in importlib.import_module("lang_programs." + name).PROGRAMS:

@@ -9,7 +9,6 @@ Each is scripted (or traced, where that says the same) and frozen; the text of i
 import argparse
 import pathlib
 import re
-import warnings
 
 import torch
 
@@ -42,10 +41,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=pathlib.Path, default=HERE / "networks")
     options = parser.parse_args()
-    pack.fix_hashes()
-    warnings.filterwarnings("ignore")
-    torch.set_num_threads(1)
-    options.out.mkdir(parents=True, exist_ok=True)
+    pack.begin(options)
     torch.manual_seed(0)
     total, count = 0, 0
     for name, make, calls, traced in networks.networks():

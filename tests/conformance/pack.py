@@ -8,6 +8,7 @@ import io
 import os
 import pathlib
 import sys
+import warnings
 import zipfile
 
 import torch
@@ -20,6 +21,14 @@ def fix_hashes():
     if os.environ.get("PYTHONHASHSEED") != "0":
         os.environ["PYTHONHASHSEED"] = "0"
         os.execv(sys.executable, [sys.executable, *sys.argv])
+
+
+def begin(options):
+    """What every generator does before it records: options.out is there, and nothing depends on chance."""
+    fix_hashes()
+    warnings.filterwarnings("ignore")
+    torch.set_num_threads(1)
+    options.out.mkdir(parents=True, exist_ok=True)
 
 
 def extent(t):

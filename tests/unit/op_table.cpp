@@ -120,6 +120,10 @@ TEST_CASE("an operator's second name does what its first does") {
   CHECK(call("aten::greater.Scalar", {x, -3.0}).dtype() == ScalarType::Bool);
   CHECK(call("aten::clip", {x, -1.0, IValue()}).sum().item<double>() == -6);
   CHECK(call("aten::true_divide.Tensor", {x, x}).sum().item<double>() == 6);
+  auto pair = make_ref<ListBox>(types::tensor());
+  pair->items = {x, x};
+  for (const char* name : {"aten::concat", "aten::concatenate"})
+    CHECK(call(name, {IValue(pair), int64_t{1}}).sizes() == IntArrayRef({2, 6}));
   // In place it is the tensor itself.
   const Tensor y = full({4}, -1);
   CHECK(call("aten::absolute_", {y}).is_same(y));
