@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <mutex>
 
 namespace sconce {
 
@@ -40,11 +41,14 @@ bool lives_on(TypePtr t) {
 TypePtr read_type(TypePtr& slot) {
   return std::atomic_ref<TypePtr>(slot).load(std::memory_order_acquire);
 }
+// Written once, under a lock: who has seen a type may read it plainly from then on.
 bool fill_type(TypePtr& slot, TypePtr t) {
-  TypePtr none = nullptr;
-  return std::atomic_ref<TypePtr>(slot).compare_exchange_strong(none, t,
-                                                                std::memory_order_acq_rel) ||
-         none == t;
+  static std::mutex mutex;
+  std::lock_guard lock(mutex);
+  std::atomic_ref<TypePtr> shared(slot);
+  TypePtr now = shared.load(std::memory_order_relaxed);
+  if (!now) shared.store(now = t, std::memory_order_release);
+  return now == t;
 }
 
 bool missing_or_any(TypePtr t) { return !t || t->kind == TypeKind::Any; }
