@@ -1,0 +1,111 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Lays out the pages that MkDocs makes the site of: docs/*.md, README and its like, pages of examples, and references made of headers.
+
+usage: stage.py ROOT OUT      OUT is made anew; OUT/../site_mkdocs.yml is the configuration with the C++ pages named
+
+Pages are written for people who read them in the repository. Here links between them follow them to their new places, links
+to other files of the repository become the files' names, and what Python-Markdown wants otherwise than CommonMark is set
+right: an empty line in front of a list, four columns within one.
+"""
+import os
+import pathlib
+import re
+import shutil
+import sys
+
+import references
+
+LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^()\s]+)\)")
+ITEM = re.compile(r"( *)([-*]|\d+\.) +")
+
+
+def places(root):
+    """Where each page of the repository is in the site."""
+    of = {p: pathlib.PurePath(p.name) for p in (root / "docs").glob("*.md")}
+    of[root / "docs" / "start.md"] = pathlib.PurePath("index.md")
+    of[root / "README.md"] = pathlib.PurePath("readme-page.md")
+    of[root / "CONTRIBUTING.md"] = pathlib.PurePath("contributing.md")
+    of[root / "CHANGELOG.md"] = pathlib.PurePath("changelog.md")
+    of[root / "examples" / "README.md"] = pathlib.PurePath("examples.md")
+    for p in (root / "examples").glob("*/README.md"):
+        of[p] = pathlib.PurePath("examples") / f"{p.parent.name}.md"
+    return of
+
+
+class Page:
+    def __init__(self, root, out, of, source):
+        self.root, self.out, self.of, self.source, self.place = root, out, of, source, of[source]
+
+    def link(self, picture, text, to):
+        path, hash_, anchor = to.partition("#")
+        if not path or "://" in path:
+            return f"{picture}[{text}]({to})"
+        target = pathlib.Path(os.path.normpath(self.source.parent / path))
+        if not target.exists():
+            raise SystemExit(f"{self.source.relative_to(self.root)}: there is no {to}")
+        page = target / "README.md" if target.is_dir() else target
+        if page in self.of:
+            return f"{picture}[{text}]({os.path.relpath(self.of[page], self.place.parent)}{hash_}{anchor})"
+        if picture:
+            shutil.copy(target, self.out / target.name)
+            return f"![{text}]({os.path.relpath(target.name, self.place.parent)})"
+        name = str(target.relative_to(self.root))
+        return f"`{name}`" if text.strip("`") in (name, target.name, path) else f"{text} (`{name}`)"
+
+    def links(self, line):
+        """Code may stand in a link's text, but what looks like a link in code is none."""
+        code = []
+
+        def put_away(m):
+            code.append(m[0])
+            return f"\0{len(code) - 1}\0"
+
+        def put_back(text):
+            return re.sub("\0(\\d+)\0", lambda m: code[int(m[1])], text)
+
+        line = re.sub(r"`+[^`]*`+", put_away, line)
+        return put_back(LINK.sub(lambda m: self.link(m[1], put_back(m[2]), m[3]), line))
+
+    def written(self):
+        lines, fence, within, last = [], False, False, ""
+        for line in self.source.read_text().split("\n"):
+            if line.lstrip().startswith("```"):
+                fence = not fence
+            elif not fence:
+                code = line.startswith("    ") and not within
+                item = None if code else ITEM.match(line)
+                if item:
+                    if last and not within:
+                        lines.append("")
+                    within = True
+                    line = " " * (4 * ((len(item[1]) + 1) // 2)) + line.lstrip()
+                elif line and not line.startswith(" ") and (not last or line.startswith("#")):
+                    within = False
+                if not code:
+                    line = self.links(line)
+            lines.append(line)
+            last = line
+        return "\n".join(lines)
+
+
+def main():
+    root, out = (pathlib.Path(p).resolve() for p in sys.argv[1:3])
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    of = places(root)
+    for source, place in of.items():
+        (out / place).parent.mkdir(exist_ok=True)
+        (out / place).write_text(Page(root, out, of, source).written())
+    for name in ("style.css", "favicon.svg"):
+        shutil.copy(root / "docs" / "site" / name, out / name)
+    pages = references.write(root, out / "reference")
+    config = (root / "docs" / "site" / "mkdocs.yml").read_text()
+    config = config.replace("../../build/site_pages", str(out)).replace("../../build/site", str(out.parent / "site"))
+    config = config.replace("REFERENCE_CPP", "[" + ", ".join(f"reference/{p}" for p in pages) + "]")
+    config = config.replace("EXAMPLES", "[" + ", ".join(sorted(str(p) for p in of.values() if p.parts[0] == "examples")) + "]")
+    (out.parent / "site_mkdocs.yml").write_text(config)
+
+
+if __name__ == "__main__":
+    main()
