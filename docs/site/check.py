@@ -26,6 +26,11 @@ from browser import Browser, find_chromium  # noqa: E402
 SHOWN = ["index", "operator-table", "passes", "study-a-pass", "porting", "errors", "reference/c", "reference/python", "reference/cpp-module-h",
          "readme-page"]
 WIDTHS = [(1280, 800, False), (390, 844, True)]
+# Places further down: an operator's row with its table scrolled, a pass, an entry of a reference.
+WITHIN = {"operator-table.html": "const row = [...document.querySelectorAll('td')].find(e => e.innerText === 'hardswish'); row.scrollIntoView({block: 'center'});"
+                                 "row.closest('.md-typeset__table').parentElement.scrollLeft = 90",
+          "passes.html": "location.hash = 'fold_frozen_conv_bn'", "reference/c.html": "location.hash = 'sconce_load'",
+          "reference/python.html": "location.hash = 'sconce-module'", "errors.html": "document.querySelector('h3').scrollIntoView()"}
 SEARCHED = {"sconce_load_memory": "reference/c.html", "constant_propagation": "passes.html", "hardswish": "operator-table.html"}
 LOADED = {"script": ["src"], "img": ["src", "srcset"], "source": ["src", "srcset"], "iframe": ["src"], "video": ["src", "poster"],
           "audio": ["src"], "embed": ["src"], "object": ["data"], "use": ["href"], "image": ["href"]}
@@ -130,6 +135,9 @@ def check_in_browser(site, shots, findings):
                     findings.append(f"{page} is {wide} wide in a window of {width}: {who}")
                 if page.removesuffix(".html") in SHOWN:
                     shot(f"{page.removesuffix('.html').replace('/', '_')}_{width}")
+                if page in WITHIN:
+                    browser.js(WITHIN[page])
+                    shot(f"{page.removesuffix('.html').replace('/', '_')}_within_{width}")
                 looked_at(f"{page} at {width}")
             for word, page in SEARCHED.items():
                 browser.open(f"{address}/index.html")

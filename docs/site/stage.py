@@ -33,6 +33,26 @@ def places(root):
     return of
 
 
+def title_of(page):
+    return next(line[2:].strip() for line in page.read_text().splitlines() if line.startswith("# "))
+
+
+def by_letters(text):
+    """The long table of operators as one for each first letter, so that the search and the contents lead to a part of it."""
+    lines, out, letter = text.split("\n"), [], None
+    at = next(i for i, line in enumerate(lines) if line.startswith("| operator |"))
+    head = lines[at:at + 2]
+    for line in lines[at + 2:]:
+        m = re.match(r"\| \\?(\w)", line)
+        now = letter if not m else m[1] if not m[1].isupper() else "Capital letters"
+        if now != letter:
+            letter = now
+            title = r"\_" if letter == "_" else letter
+            out += ["", f"## {title}", "", *head]
+        out.append(line)
+    return "\n".join(lines[:at] + out)
+
+
 class Page:
     def __init__(self, root, out, of, source):
         self.root, self.out, self.of, self.source, self.place = root, out, of, source, of[source]
@@ -46,6 +66,8 @@ class Page:
             raise SystemExit(f"{self.source.relative_to(self.root)}: there is no {to}")
         page = target / "README.md" if target.is_dir() else target
         if page in self.of:
+            if text.strip("`") in (path, target.name):
+                text = title_of(page)
             return f"{picture}[{text}]({os.path.relpath(self.of[page], self.place.parent)}{hash_}{anchor})"
         if picture:
             shutil.copy(target, self.out / target.name)
@@ -96,7 +118,8 @@ def main():
     of = places(root)
     for source, place in of.items():
         (out / place).parent.mkdir(exist_ok=True)
-        (out / place).write_text(Page(root, out, of, source).written())
+        text = Page(root, out, of, source).written()
+        (out / place).write_text(by_letters(text) if source.name == "operator-table.md" else text)
     for name in ("style.css", "favicon.svg"):
         shutil.copy(root / "docs" / "site" / name, out / name)
     pages = references.write(root, out / "reference")
