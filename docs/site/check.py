@@ -30,7 +30,7 @@ WIDTHS = [(1280, 800, False), (390, 844, True)]
 WITHIN = {"operator-table.html": "const row = [...document.querySelectorAll('td')].find(e => e.innerText === 'hardswish'); row.scrollIntoView({block: 'center'});"
                                  "row.closest('.md-typeset__table').parentElement.scrollLeft = 90",
           "passes.html": "location.hash = 'fold_frozen_conv_bn'", "reference/c.html": "location.hash = 'sconce_load'",
-          "reference/python.html": "location.hash = 'sconce-module'", "errors.html": "document.querySelector('h3').scrollIntoView()"}
+          "reference/python.html": "location.hash = 'sconce-module'", "errors.html": "location.hash = document.querySelector('h3').id"}
 SEARCHED = {"sconce_load_memory": "reference/c.html", "constant_propagation": "passes.html", "hardswish": "operator-table.html"}
 LOADED = {"script": ["src"], "img": ["src", "srcset"], "source": ["src", "srcset"], "iframe": ["src"], "video": ["src", "poster"],
           "audio": ["src"], "embed": ["src"], "object": ["data"], "use": ["href"], "image": ["href"]}

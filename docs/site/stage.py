@@ -49,7 +49,8 @@ def by_letters(text):
             letter = now
             title = r"\_" if letter == "_" else letter
             out += ["", f"## {title}", "", *head]
-        out.append(line)
+        # A narrow window may break a name where its words end.
+        out.append(re.sub(r"^\| (\S+) ", lambda m: "| " + re.sub(r"(?<=\w)(?=\.)|(?<=_)(?=[a-z])", "<wbr>", m[1]) + " ", line))
     return "\n".join(lines[:at] + out)
 
 
