@@ -128,6 +128,8 @@ def main():
     config = config.replace("../../build/site_pages", str(out)).replace("../../build/site", str(out.parent / "site"))
     config = config.replace("REFERENCE_CPP", "[" + ", ".join(f"reference/{p}" for p in pages) + "]")
     config = config.replace("EXAMPLES", "[" + ", ".join(sorted(str(p) for p in of.values() if p.parts[0] == "examples")) + "]")
+    others = sorted(str(p) for p in of.values() if str(p) not in config)
+    config = re.sub(r" +- OTHERS.*\n", "".join(f"      - {p}\n" for p in others), config)
     (out.parent / "site_mkdocs.yml").write_text(config)
 
 
