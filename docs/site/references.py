@@ -52,6 +52,7 @@ def c_page(text):
         elif line:
             declaration.append(line)
             within = declaration_is_open(declaration)
+    blocks = [piece for b in blocks for piece in c_pieces(*b)]
     known = {name.lower() for _, d in blocks for name in c_names(d)}
     missing = set(re.findall(r"\b(sconce_\w+)\(", re.sub(r"/\*.*?\*/", "", body, flags=re.S))) - known
     if missing:
@@ -73,6 +74,14 @@ def c_page(text):
             out.append("\n" + prose(words, known) + "\n")
         out.append(code("\n".join(declaration), "c"))
     return "\n".join(out)
+
+
+def c_pieces(comment, declaration):
+    """A comment speaks of the function below it; of the next ones too where it names them by their endings ("_trace: ...") or is a type's."""
+    ends = [i for i, line in enumerate(declaration) if line.endswith(";")]
+    if not comment or len(ends) < 2 or not re.match(r"\w[\w *]*\bsconce_\w+\(", declaration[0]) or re.search(r"(?<!\w)_[a-z]\w*:", " ".join(comment)):
+        return [(comment, declaration)]
+    return [(comment, declaration[:ends[0] + 1]), ([], declaration[ends[0] + 1:])]
 
 
 def declaration_is_open(lines):
