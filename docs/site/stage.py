@@ -91,24 +91,36 @@ class Page:
         return put_back(LINK.sub(lambda m: self.link(m[1], put_back(m[2]), m[3]), line))
 
     def written(self):
-        lines, fence, within, last = [], False, False, ""
+        lines, prose, fence, within, last = [], [], False, False, ""
+
+        def end_of_paragraph():  # code and links may go from one line to the next
+            if prose:
+                lines.append(self.links("\n".join(prose)))
+                prose.clear()
+
         for line in self.source.read_text().split("\n"):
+            code = False
             if line.lstrip().startswith("```"):
+                end_of_paragraph()
                 fence = not fence
             elif not fence:
                 code = line.startswith("    ") and not within
                 item = None if code else ITEM.match(line)
                 if item:
+                    end_of_paragraph()
                     if last and not within:
                         lines.append("")
                     within = True
                     line = " " * (4 * ((len(item[1]) + 1) // 2)) + line.lstrip()
                 elif line and not line.startswith(" ") and (not last or line.startswith("#")):
                     within = False
-                if not code:
-                    line = self.links(line)
-            lines.append(line)
+            if fence or code or not line:
+                end_of_paragraph()
+                lines.append(line)
+            else:
+                prose.append(line)
             last = line
+        end_of_paragraph()
         return "\n".join(lines)
 
 
