@@ -31,26 +31,26 @@ namespace sconce {
     add_prepared_conv(k);           \
   }                                 \
   }
-// A build has some or all of them (SCONCE_ISA of CMake).
-#ifdef SCONCE_HAS_base
+// A build has some or all of them (CMake: SCONCE_INSTRUCTION_SETS).
+#ifdef SCONCE_HAVE_BASE
 SCONCE_DECLARE(base)
 #endif
-#ifdef SCONCE_HAS_avx2
+#ifdef SCONCE_HAVE_AVX2
 SCONCE_DECLARE(avx2)
 #endif
-#ifdef SCONCE_HAS_avx512
+#ifdef SCONCE_HAVE_AVX512
 SCONCE_DECLARE(avx512)
 #endif
 
 namespace {
 
-#if defined(SCONCE_HAS_avx2) || defined(SCONCE_HAS_avx512)
+#if defined(SCONCE_HAVE_AVX2) || defined(SCONCE_HAVE_AVX512)
 bool has_avx2() {
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
          __builtin_cpu_supports("f16c");
 }
 #endif
-#ifdef SCONCE_HAS_avx512
+#ifdef SCONCE_HAVE_AVX512
 bool has_avx512() {
   return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
@@ -58,10 +58,10 @@ bool has_avx512() {
 #endif
 
 // The plainest kernels of this build.
-#if defined(SCONCE_HAS_base)
+#if defined(SCONCE_HAVE_BASE)
 constexpr const char* kPlainest = "cpu-base";
 void add_plainest(Kernels& k) { base::add_all(k); }
-#elif defined(SCONCE_HAS_avx2)
+#elif defined(SCONCE_HAVE_AVX2)
 constexpr const char* kPlainest = "cpu-avx2";
 void add_plainest(Kernels& k) {
   if (!has_avx2()) raise<Error>("this build of sconce needs a processor with AVX2");
@@ -142,14 +142,14 @@ const Kernels& cpu_kernels() {
     const char* variable = std::getenv("SCONCE_ISA");
     const std::string_view wanted = variable ? variable : "";
     if (wanted == "base" || wanted == "ref") return k;
-#ifdef SCONCE_HAS_avx512
+#ifdef SCONCE_HAVE_AVX512
     if (has_avx512() && wanted != "avx2") {
       k->name = "cpu-avx512";
       avx512::add_all(*k);
       return k;
     }
 #endif
-#ifdef SCONCE_HAS_avx2
+#ifdef SCONCE_HAVE_AVX2
     if (has_avx2()) {
       k->name = "cpu-avx2";
       avx2::add_all(*k);
