@@ -70,9 +70,7 @@ Module new_module(const std::string& class_name) {
   impl.archive.compiled = false;
   auto& cu = *impl.archive.cu;
   ClassType* cls = cu.create_class(class_name, true);
-  cls->add_attribute({"training", types::boolean()});
   impl.object = make_ref<Object>(cls, impl.archive.cu);
-  impl.object->set_slots({IValue(true)});
   impl.archive.root = IValue(impl.object);
   return m;
 }
