@@ -69,7 +69,8 @@ Module new_module(const std::string& class_name) {
   ModuleImpl& impl = *m.impl();
   impl.archive.compiled = false;
   auto& cu = *impl.archive.cu;
-  ClassType* cls = cu.create_class(class_name, true);
+  const bool qualified = class_name.find('.') != std::string::npos;
+  ClassType* cls = cu.create_class(qualified ? class_name : "__torch__." + class_name, true);
   impl.object = make_ref<Object>(cls, impl.archive.cu);
   impl.archive.root = IValue(impl.object);
   return m;

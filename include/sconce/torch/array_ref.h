@@ -19,12 +19,11 @@
 
 namespace c10 {
 
-template <class T>
-using optional = std::optional<T>;
 using std::in_place;
 using std::make_optional;
 using std::nullopt;
 using std::nullopt_t;
+using std::optional;
 
 // Borrowed: the range that it was made of must outlive it. Made of a list in braces it is valid for
 // the full expression only.

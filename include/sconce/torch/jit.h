@@ -652,6 +652,7 @@ inline std::atomic<size_t>& getNumProfiledRuns() {
 }
 inline bool setTensorExprFuserEnabled(bool v) { return std::exchange(detail::flag<2>(true), v); }
 inline bool tensorExprFuserEnabled() { return detail::flag<2>(true); }
+inline void set_jit_logging_levels(std::string) {}
 inline void overrideCanFuseOnCPU(bool) {}
 inline void overrideCanFuseOnGPU(bool) {}
 inline bool canFuseOnCPU() { return false; }
