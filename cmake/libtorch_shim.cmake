@@ -34,6 +34,10 @@ set(SHIM_HEADERS
   ATen/cuda/CUDAEvent.h ATen/cuda/CUDAGraph.h ATen/cuda/Exceptions.h c10/core/Allocator.h c10/core/AutogradState.h
   c10/core/Storage.h c10/core/Stream.h c10/core/DeviceGuard.h c10/cuda/CUDAGuard.h c10/cuda/CUDAException.h c10/macros/Export.h
   c10/macros/Macros.h c10/util/accumulate.h c10/util/Logging.h c10/util/OptionalArrayRef.h c10/util/typeid.h
+  ATen/core/DimVector.h c10/core/QEngine.h c10/util/SmallVector.h torch/special.h torch/serialize/archive.h
+  torch/serialize/input-archive.h torch/serialize/output-archive.h torch/csrc/api/include/torch/torch.h
+  torch/csrc/api/include/torch/all.h torch/csrc/api/include/torch/nn/functional.h torch/csrc/jit/codegen/fuser/interface.h
+  torch/csrc/jit/jit_log.h
   caffe2/serialize/inline_container.h caffe2/serialize/read_adapter_interface.h)
 foreach(family activation batchnorm conv distance dropout embedding fold instancenorm linear loss normalization padding pixelshuffle
     pooling upsampling vision)

@@ -18,9 +18,15 @@ import tempfile
 ROOT = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 TESTS = os.path.join(ROOT, "tests")
 START = """
+#include <chrono>
+#include <deque>
 #include <fstream>
+#include <future>
+#include <iomanip>
 #include <iostream>
+#include <numeric>
 #include <sstream>
+#include <thread>
 static std::string fixture(const std::string& name) { return "%s/" + name; }
 """
 FUNCTION = """
@@ -33,6 +39,8 @@ template <class F>
 static void run(const char* name, F f) {
   std::stringstream text;
   std::streambuf* old = std::cout.rdbuf(text.rdbuf());
+  const std::ios initial(nullptr);
+  std::cout.copyfmt(initial);
   auto fresh = [] {
     float p[12];
     for (int k = 0; k < 12; ++k) p[k] = (k - 3) * 0.5f;
@@ -59,6 +67,7 @@ static void run(const char* name, F f) {
     end = "throws an error";
   }
   std::cout.rdbuf(old);
+  std::cout.clear();
   std::cout << "== " << name << "\\n" << text.str() << (end.empty() ? "" : "\\n") << end << std::endl;
 }
 int main() {

@@ -10,6 +10,7 @@
 #define TORCH_VERSION "2.13.0"
 
 #include "sconce/sconce.h"
-#include "sconce/torch/context.h"
 #include "sconce/torch/dispatch.h"
 #include "sconce/torch/functional_loss.h"
+#include "sconce/torch/logging.h"
+#include "sconce/torch/serialize.h"

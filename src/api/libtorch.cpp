@@ -2,6 +2,7 @@
 // The library's side of sconce/torch.h: operators called from outside of a model, tensors over the
 // host's memory, names, threads.
 #include "sconce/libtorch.h"
+#include "sconce/torch/error.h"
 
 #include <algorithm>
 #include <cctype>
@@ -81,6 +82,16 @@ const char* cpp_type_name(ScalarType t) {
     case ScalarType::Undefined: return "nullptr (uninitialized)";
     default: return scalar_type_name(t);
   }
+}
+ErrorKind error_kind(const std::string& text) {
+  auto has = [&](const char* part) { return text.find(part) != std::string::npos; };
+  // An index of a list of indices names no dimension; gather's does, and is a plain error.
+  if (has("Dimension out of range (") || has("select(): index ") ||
+      has("is out of bounds for dimension with size"))
+    return ErrorKind::Index;
+  if (has("expected a non-empty list of Tensors")) return ErrorKind::Value;
+  if (has("\" not implemented for '")) return ErrorKind::NotImplemented;
+  return ErrorKind::Plain;
 }
 ScalarType default_dtype() { return default_type.load(std::memory_order_relaxed); }
 void set_default_dtype(ScalarType t) {

@@ -69,10 +69,9 @@ Module new_module(const std::string& class_name) {
   ModuleImpl& impl = *m.impl();
   impl.archive.compiled = false;
   auto& cu = *impl.archive.cu;
-  ClassType* cls = cu.create_class(class_name, true);
-  cls->add_attribute({"training", types::boolean()});
+  const bool qualified = class_name.find('.') != std::string::npos;
+  ClassType* cls = cu.create_class(qualified ? class_name : "__torch__." + class_name, true);
   impl.object = make_ref<Object>(cls, impl.archive.cu);
-  impl.object->set_slots({IValue(true)});
   impl.archive.root = IValue(impl.object);
   return m;
 }

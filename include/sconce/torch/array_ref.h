@@ -19,12 +19,11 @@
 
 namespace c10 {
 
-template <class T>
-using optional = std::optional<T>;
 using std::in_place;
 using std::make_optional;
 using std::nullopt;
 using std::nullopt_t;
+using std::optional;
 
 // Borrowed: the range that it was made of must outlive it. Made of a list in braces it is valid for
 // the full expression only.
@@ -90,9 +89,15 @@ class ArrayRef final {
   ArrayRef slice(size_t from, size_t n) const {
     if (from + n > size_)
       sconce::raise<Error>("ArrayRef: invalid slice, N = ", from, "; M = ", n, "; size = ", size_);
-    return {data_ + from, n};
+    return ArrayRef(data_ + from, n);
   }
   ArrayRef slice(size_t from) const { return slice(from, size_ - from); }
+  template <class F>
+  bool allMatch(const F& f) const {
+    for (const T& e : *this)
+      if (!f(e)) return false;
+    return true;
+  }
   bool equals(ArrayRef o) const { return *this == o; }
   std::vector<T> vec() const { return std::vector<T>(begin(), end()); }
   operator sconce::ArrayRef<T>() const { return {data_, size_}; }

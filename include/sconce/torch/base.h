@@ -11,6 +11,7 @@
 #include "sconce/libtorch.h"
 #include "sconce/scalar_type.h"
 #include "sconce/torch/array_ref.h"
+#include "sconce/torch/util.h"
 
 namespace c10 {}
 namespace at {
@@ -156,20 +157,59 @@ constexpr QScheme kPerTensorAffine = QScheme::PER_TENSOR_AFFINE,
                   kPerChannelSymmetric = QScheme::PER_CHANNEL_SYMMETRIC,
                   kPerChannelAffineFloatQParams = QScheme::PER_CHANNEL_AFFINE_FLOAT_QPARAMS;
 
+inline std::string toString(QScheme q) {
+  static const char* const names[] = {"per_tensor_affine", "per_channel_affine",
+                                      "per_tensor_symmetric", "per_channel_symmetric",
+                                      "per_channel_affine_float_qparams"};
+  return names[static_cast<int>(q)];
+}
+
 // ---- element types ----
 template <class T>
 struct complex : std::complex<T> {
   using std::complex<T>::complex;
   constexpr complex(const std::complex<T>& c) : std::complex<T>(c) {}
 };
-struct Half : sconce::Half {
-  Half() = default;
-  Half(float f) : sconce::Half(f) {}
-};
-struct BFloat16 : sconce::BFloat16 {
-  BFloat16() = default;
-  BFloat16(float f) : sconce::BFloat16(f) {}
-};
+// Half and BFloat16: 16 bits in `x`; arithmetic is that of float, rounded.
+#define SCONCE_TORCH_FLOAT16(Name)                                       \
+  struct Name {                                                          \
+    uint16_t x;                                                          \
+    struct from_bits_t {};                                               \
+    static constexpr from_bits_t from_bits() { return {}; }              \
+    Name() = default;                                                    \
+    constexpr Name(uint16_t bits, from_bits_t) : x(bits) {}              \
+    Name(float f) : x(sconce::Name(f).bits) {}                           \
+    explicit Name(sconce::Name h) : x(h.bits) {}                         \
+    operator float() const {                                             \
+      sconce::Name h;                                                    \
+      h.bits = x;                                                        \
+      return h;                                                          \
+    }                                                                    \
+  };                                                                     \
+  inline Name operator-(Name a) { return Name(-static_cast<float>(a)); } \
+  inline std::ostream& operator<<(std::ostream& os, Name a) {            \
+    return os << static_cast<float>(a);                                  \
+  }                                                                      \
+  SCONCE_TORCH_FLOAT16_OPERATOR(Name, +)                                 \
+  SCONCE_TORCH_FLOAT16_OPERATOR(Name, -)                                 \
+  SCONCE_TORCH_FLOAT16_OPERATOR(Name, *)                                 \
+  SCONCE_TORCH_FLOAT16_OPERATOR(Name, /)
+#define SCONCE_TORCH_FLOAT16_OPERATOR(Name, op)                                           \
+  inline float operator op(Name a, float b) { return static_cast<float>(a) op b; }        \
+  inline float operator op(float a, Name b) { return a op static_cast<float>(b); }        \
+  inline Name operator op(Name a, Name b) { return Name(static_cast<float>(a) op b); }    \
+  inline double operator op(Name a, double b) { return static_cast<double>(a) op b; }     \
+  inline double operator op(double a, Name b) { return a op static_cast<double>(b); }     \
+  inline Name operator op(Name a, int b) { return a op Name(static_cast<float>(b)); }     \
+  inline Name operator op(int a, Name b) { return Name(static_cast<float>(a)) op b; }     \
+  inline Name operator op(Name a, int64_t b) { return a op Name(static_cast<float>(b)); } \
+  inline Name operator op(int64_t a, Name b) { return Name(static_cast<float>(a)) op b; } \
+  inline Name& operator op##=(Name& a, Name b) { return a = a op b; }                     \
+  inline float& operator op##=(float& a, Name b) { return a = a op static_cast<float>(b); }
+SCONCE_TORCH_FLOAT16(Half)
+SCONCE_TORCH_FLOAT16(BFloat16)
+#undef SCONCE_TORCH_FLOAT16
+#undef SCONCE_TORCH_FLOAT16_OPERATOR
 template <int Tag, class T>
 struct quantized_integer {
   T val_;
@@ -213,6 +253,11 @@ template <>
 struct CppTypeToScalarType<std::complex<double>>
     : std::integral_constant<ScalarType, ScalarType::ComplexDouble> {};
 
+template <class T>
+std::ostream& operator<<(std::ostream& os, CppTypeToScalarType<T>) {
+  return os << sconce::scalar_type_name(CppTypeToScalarType<T>::value);
+}
+
 inline const char* toString(ScalarType t) { return sconce::scalar_type_name(t); }
 inline size_t elementSize(ScalarType t) { return sconce::element_size(t); }
 inline bool isIntegralType(ScalarType t, bool with_bool) {
@@ -224,8 +269,39 @@ inline bool isQIntType(ScalarType t) { return sconce::is_quantized(t); }
 inline bool isSignedType(ScalarType t) {
   return !(t == kByte || t == kBool || (t >= kUInt16 && t <= kUInt64));
 }
+inline ScalarType toQIntType(ScalarType t) {
+  return t == kByte ? kQUInt8 : t == kChar ? kQInt8 : t == kInt ? kQInt32 : t;
+}
+inline ScalarType toUnderlying(ScalarType t) {
+  return t == kQUInt8 ? kByte : t == kQInt8 ? kChar : t == kQInt32 ? kInt : t;
+}
 inline ScalarType promoteTypes(ScalarType a, ScalarType b) { return sconce::promote_types(a, b); }
 }  // namespace c10
+
+namespace std {
+template <>
+struct hash<c10::Device> {
+  size_t operator()(c10::Device d) const noexcept {
+    return static_cast<size_t>(d.type()) << 16 | static_cast<uint8_t>(d.index());
+  }
+};
+#define SCONCE_TORCH_LIMITS(Name, digits_, min_, max_, lowest_, epsilon_, infinity_, nan_, least_) \
+  template <>                                                                                      \
+  struct numeric_limits<c10::Name> : numeric_limits<float> {                                       \
+    static constexpr int digits = digits_;                                                         \
+    static constexpr c10::Name of(uint16_t bits) { return {bits, c10::Name::from_bits()}; }        \
+    static constexpr c10::Name min() { return of(min_); }                                          \
+    static constexpr c10::Name max() { return of(max_); }                                          \
+    static constexpr c10::Name lowest() { return of(lowest_); }                                    \
+    static constexpr c10::Name epsilon() { return of(epsilon_); }                                  \
+    static constexpr c10::Name infinity() { return of(infinity_); }                                \
+    static constexpr c10::Name quiet_NaN() { return of(nan_); }                                    \
+    static constexpr c10::Name denorm_min() { return of(least_); }                                 \
+  };
+SCONCE_TORCH_LIMITS(Half, 11, 0x0400, 0x7bff, 0xfbff, 0x1400, 0x7c00, 0x7e00, 0x0001)
+SCONCE_TORCH_LIMITS(BFloat16, 8, 0x0080, 0x7f7f, 0xff7f, 0x3c00, 0x7f80, 0x7fc0, 0x0001)
+#undef SCONCE_TORCH_LIMITS
+}  // namespace std
 
 namespace sconce {
 inline std::ostream& operator<<(std::ostream& os, ScalarType t) {

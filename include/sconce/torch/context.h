@@ -6,6 +6,15 @@
 
 namespace c10 {
 
+// The library of quantized operators: there is one, and the choice is only remembered.
+enum class QEngine : uint8_t { NoQEngine, FBGEMM, QNNPACK, ONEDNN, X86 };
+constexpr QEngine kNoQEngine = QEngine::NoQEngine, kFBGEMM = QEngine::FBGEMM,
+                  kQNNPACK = QEngine::QNNPACK, kONEDNN = QEngine::ONEDNN, kX86 = QEngine::X86;
+inline std::string toString(QEngine e) {
+  static const char* const names[] = {"NoQEngine", "FBGEMM", "QNNPACK", "ONEDNN", "X86"};
+  return names[static_cast<int>(e)];
+}
+
 // ---- gradients are never recorded; the modes are only remembered ----
 namespace detail {
 inline bool& grad_mode() {
@@ -122,7 +131,49 @@ inline void emptyCache() {}
 
 }  // namespace c10
 
+namespace c10 {
+// Of another CUDA device than the first they are refused, as CUDAGuard's.
+class DeviceGuard {
+ public:
+  explicit DeviceGuard(Device d) : device_(d) { set_device(d); }
+  DeviceGuard(const DeviceGuard&) = delete;
+  void reset_device(Device d) { set_device(d); }
+  void set_index(DeviceIndex i) { set_device(Device(device_.type(), i)); }
+  Device original_device() const { return Device(device_.type(), device_.is_cuda() ? 0 : -1); }
+  Device current_device() const { return device_; }
+
+ private:
+  void set_device(Device d) {
+    if (d.is_cuda()) cuda::CUDAGuard guard(d);
+    device_ = d;
+  }
+  Device device_;
+};
+class OptionalDeviceGuard {
+ public:
+  OptionalDeviceGuard() = default;
+  explicit OptionalDeviceGuard(std::optional<Device> d) {
+    if (d) reset_device(*d);
+  }
+  OptionalDeviceGuard(const OptionalDeviceGuard&) = delete;
+  void reset_device(Device d) {
+    DeviceGuard guard(d);
+    device_ = d;
+  }
+  std::optional<Device> original_device() const { return device_; }
+  std::optional<Device> current_device() const { return device_; }
+
+ private:
+  std::optional<Device> device_;
+};
+}  // namespace c10
+
 namespace at {
+using c10::DeviceGuard;
+using c10::OptionalDeviceGuard;
+inline std::optional<Device> device_of(const Tensor& t) {
+  return t.defined() ? std::optional<Device>(t.device()) : std::nullopt;
+}
 using c10::AutoGradMode;
 using c10::GradMode;
 using c10::InferenceMode;
@@ -157,10 +208,18 @@ inline std::string get_parallel_info() {
   return c10::str("ATen/Parallel:\n\tat::get_num_threads() : ", get_num_threads(),
                   "\n\tat::get_num_interop_threads() : ", get_num_interop_threads(), "\n");
 }
+// In the calling thread.
 template <class F>
 void parallel_for(int64_t begin, int64_t end, int64_t, const F& f) {
   if (begin < end) f(begin, end);
 }
+template <class T, class F, class S>
+T parallel_reduce(int64_t begin, int64_t end, int64_t, T identity, const F& f, const S&) {
+  return begin < end ? f(begin, end, identity) : identity;
+}
+inline int64_t divup(int64_t a, int64_t b) { return (a + b - 1) / b; }
+inline std::string show_config() { return "sconce, with the declarations of PyTorch 2.13.0\n"; }
+inline std::string get_cxx_flags() { return "-std=c++20"; }
 
 // ---- random numbers ----
 inline void manual_seed(uint64_t seed) { sconce::manual_seed(seed); }
@@ -194,6 +253,15 @@ class Context {
 #undef SCONCE_TORCH_SETTING
   bool allowTF32CuBLAS() const { return sconce::allow_tf32(); }
   void setAllowTF32CuBLAS(bool v) { sconce::set_allow_tf32(v); }
+  std::string float32MatmulPrecision() const { return allowTF32CuBLAS() ? "high" : "highest"; }
+  // "highest", "high" or "medium"; what is below the highest may use TF32.
+  void setFloat32MatmulPrecision(const std::string& s) { setAllowTF32CuBLAS(s != "highest"); }
+  QEngine qEngine() const { return qengine_; }
+  void setQEngine(QEngine e) { qengine_ = e; }
+  static const std::vector<QEngine>& supportedQEngines() {
+    static const std::vector<QEngine> all{QEngine::FBGEMM, QEngine::X86};
+    return all;
+  }
   void setAllowFP16ReductionCuBLAS(bool, bool = true) {}
   void setAllowBF16ReductionCuBLAS(bool, bool = true) {}
   bool deterministicAlgorithms() const { return deterministic_; }
@@ -210,6 +278,7 @@ class Context {
 
  private:
   bool deterministic_ = false;
+  QEngine qengine_ = QEngine::X86;
 };
 inline Context& globalContext() {
   static Context c;
@@ -269,35 +338,4 @@ inline void backward(const variable_list&, const variable_list& = {},
   throw c10::Error("sconce computes no gradients: torch::autograd::backward can't be had");
 }
 }  // namespace autograd
-
-// ---- tensors in files, and values in bytes ----
-using jit::pickle_load;
-using jit::pickle_save;
-namespace detail {
-inline jit::Module file_of(const std::vector<at::Tensor>& tensors) {
-  jit::Module m("__torch__.Module");
-  for (size_t i = 0; i < tensors.size(); ++i)
-    m.register_parameter(std::to_string(i), tensors[i], false);
-  return m;
-}
-}  // namespace detail
-// Files of torch::save(tensor, path): a module that holds tensors by number.
-template <class Where>
-void save(const at::Tensor& t, Where&& where) {
-  detail::file_of({t}).save(std::forward<Where>(where));
-}
-template <class Where>
-void save(const std::vector<at::Tensor>& tensors, Where&& where) {
-  detail::file_of(tensors).save(std::forward<Where>(where));
-}
-template <class From>
-void load(at::Tensor& t, From&& from) {
-  t = jit::load(std::forward<From>(from)).attr("0").toTensor();
-}
-template <class From>
-void load(std::vector<at::Tensor>& tensors, From&& from) {
-  jit::Module m = jit::load(std::forward<From>(from));
-  for (size_t i = 0; m.hasattr(std::to_string(i)); ++i)
-    tensors.push_back(m.attr(std::to_string(i)).toTensor());
-}
 }  // namespace torch

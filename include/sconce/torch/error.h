@@ -5,8 +5,15 @@
 #include <cstdint>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "sconce/error.h"
+
+namespace sconce::libtorch {
+// Which of c10's errors LibTorch throws where sconce's says this text.
+enum class ErrorKind { Plain, Index, Value, NotImplemented };
+SCONCE_API ErrorKind error_kind(const std::string& text);
+}  // namespace sconce::libtorch
 
 namespace c10 {
 
@@ -21,7 +28,11 @@ class SCONCE_API Error : public sconce::Error {
   explicit Error(std::string text) : sconce::Error(text), msg_(std::move(text)) {}
   Error(SourceLocation, std::string text) : Error(std::move(text)) {}
   const std::string& msg() const { return msg_; }
-  // There are no backtraces.
+  // There are no backtraces, and nothing adds to the text.
+  const std::vector<std::string>& context() const {
+    static const std::vector<std::string> none;
+    return none;
+  }
   const char* what_without_backtrace() const noexcept { return what(); }
   const std::string& backtrace() const {
     static const std::string none;
@@ -70,7 +81,13 @@ namespace c10::detail {
   } catch (const sconce::OutOfMemory& e) {
     throw OutOfMemoryError(std::string(e.what()));
   } catch (const sconce::Error& e) {
-    throw Error(std::string(e.what()));
+    const std::string text = e.what();
+    switch (sconce::libtorch::error_kind(text)) {
+      case sconce::libtorch::ErrorKind::Index: throw IndexError(text);
+      case sconce::libtorch::ErrorKind::Value: throw ValueError(text);
+      case sconce::libtorch::ErrorKind::NotImplemented: throw NotImplementedError(text);
+      default: throw Error(text);
+    }
   }
 }
 template <class F>

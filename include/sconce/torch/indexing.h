@@ -65,7 +65,7 @@ class TensorIndex final {
   Tensor tensor_;
 };
 
-namespace detail {
+namespace impl {
 // The view that integers, slices, None and "..." select; what tensors are left for aten::index, one
 // entry a dimension.
 struct Selected {
@@ -155,13 +155,13 @@ inline Tensor without_leading_ones(const Tensor& t) {
 inline void write(const Tensor& to, const Tensor& from) {
   to.copy_(to.sizes() == from.sizes() ? from : without_leading_ones(from));
 }
-}  // namespace detail
+}  // namespace impl
 
 }  // namespace at::indexing
 
 namespace at {
 inline Tensor Tensor::index(c10::ArrayRef<indexing::TensorIndex> indices) const {
-  indexing::detail::Selected s = indexing::detail::select(*this, indices);
+  indexing::impl::Selected s = indexing::impl::select(*this, indices);
   if (!s.tensors.empty()) return s.view.index(s.list());
   return s.view.is_same(*this) ? alias() : s.view;
 }
@@ -170,14 +170,14 @@ inline Tensor Tensor::index(std::initializer_list<indexing::TensorIndex> indices
 }
 inline Tensor& Tensor::index_put_(c10::ArrayRef<indexing::TensorIndex> indices, const Tensor& v) {
   if (indices.size() == 1 && indices[0].is_boolean()) {
-    if (indices[0].boolean()) indexing::detail::write(unsqueeze(0), v);
+    if (indices[0].boolean()) indexing::impl::write(unsqueeze(0), v);
     return *this;
   }
-  indexing::detail::Selected s = indexing::detail::select(*this, indices);
+  indexing::impl::Selected s = indexing::impl::select(*this, indices);
   if (s.tensors.empty())
-    indexing::detail::write(s.view, v);
+    indexing::impl::write(s.view, v);
   else
-    s.view.index_put_(s.list(), indexing::detail::without_leading_ones(v));
+    s.view.index_put_(s.list(), indexing::impl::without_leading_ones(v));
   return *this;
 }
 inline Tensor& Tensor::index_put_(c10::ArrayRef<indexing::TensorIndex> indices, const Scalar& v) {

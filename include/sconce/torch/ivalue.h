@@ -157,6 +157,10 @@ struct IValue : sconce::IValue {
   bool isScalar() const { return isDouble() || isInt() || isBool() || isComplexDouble(); }
   std::string tagKind() const;
   TypePtr type() const { return TypePtr(sconce::ivalue_type(*this)); }
+  bool isAliasOf(const IValue& o) const {
+    return isTensor() && o.isTensor() ? toTensor().is_alias_of(o.toTensor())
+                                      : isPtrType() && box() == o.box();
+  }
   bool is(const IValue& o) const { return sconce::ivalue_is(*this, o); }
   friend bool operator==(const IValue& a, const IValue& b) {
     return a.tag() == b.tag() && sconce::ivalue_equal(a, b);
@@ -267,6 +271,10 @@ static_assert(sizeof(IValue) == sizeof(sconce::IValue),
               "lists of one are read as lists of the other");
 
 namespace ivalue {
+template <class T>
+IValue from(T&& v) {
+  return IValue(std::forward<T>(v));
+}
 // These are never made: a pointer to one is a pointer to sconce's.
 struct TupleElements {
   size_t size() const { return items_.size(); }

@@ -107,6 +107,41 @@ using ModulePtr = ObjectPtr;
 using ResolverPtr = std::nullptr_t;
 struct Module;
 
+// ---- stacks: the last N of the values are an operation's ----
+inline IValue& peek(Stack& s, size_t i, size_t n) { return s[s.size() - n + i]; }
+inline const IValue& peek(const Stack& s, size_t i, size_t n) { return s[s.size() - n + i]; }
+inline c10::ArrayRef<IValue> peekSlice(const Stack& s, size_t i, size_t length, size_t n) {
+  return c10::ArrayRef<IValue>(s).slice(s.size() - n + i, length);
+}
+inline c10::ArrayRef<IValue> last(const Stack& s, size_t n) { return peekSlice(s, 0, n, n); }
+inline void drop(Stack& s, size_t n) { s.erase(s.end() - static_cast<std::ptrdiff_t>(n), s.end()); }
+inline IValue pop(Stack& s) {
+  TORCH_CHECK(!s.empty(), "pop() called on empty stack");
+  IValue r = std::move(s.back());
+  s.pop_back();
+  return r;
+}
+inline std::vector<IValue> pop(Stack& s, size_t n) {
+  std::vector<IValue> r(s.end() - static_cast<std::ptrdiff_t>(n), s.end());
+  drop(s, n);
+  return r;
+}
+// The last of the arguments is the last of the values.
+template <class... T>
+void pop(Stack& s, T&... to) {
+  size_t i = 0;
+  ((to = peek(s, i++, sizeof...(T)).template to<T>()), ...);
+  drop(s, sizeof...(T));
+}
+template <class... T>
+void push(Stack& s, T&&... v) {
+  (s.emplace_back(std::forward<T>(v)), ...);
+}
+template <class T>
+void pack(Stack& s, T&& v) {
+  s.emplace_back(std::forward<T>(v));
+}
+
 namespace detail {
 using c10::detail::guarded;
 inline std::vector<sconce::IValue> plain(std::vector<IValue> v) {
@@ -142,9 +177,15 @@ struct Function {
   bool isGraphFunction() const { return true; }
   std::shared_ptr<Graph> graph() const { return graph_of(module(), name_, false); }
   std::shared_ptr<Graph> optimized_graph() const { return graph_of(module(), name_, true); }
-  // Arguments without self.
+  // Of a method the first argument is the object.
   IValue operator()(Stack stack, const Kwargs& kwargs = Kwargs()) {
-    return detail::call(module(), name_, std::move(stack), kwargs);
+    const auto& wanted = getSchema().arguments();
+    if (wanted.empty() || wanted[0].name() != "self" || stack.empty() || !stack[0].isObject())
+      return detail::call(module(), name_, std::move(stack), kwargs);
+    const sconce::Module of =
+        detail::guarded([&] { return sconce::libtorch::module_of(module(), stack[0]); });
+    stack.erase(stack.begin());
+    return detail::call(of, name_, std::move(stack), kwargs);
   }
   void run(Stack& stack) {
     IValue r = (*this)(std::move(stack));
@@ -191,6 +232,10 @@ struct Named {
   std::string name;
   T value;
 };
+
+using NameTensor = Named<at::Tensor>;
+using NameValue = Named<IValue>;
+using NameModule = Named<Module>;
 
 // An object of a script class. Every call throws Error on an empty one.
 struct Object {
@@ -251,10 +296,30 @@ template <class T>
 class slot_list {
  public:
   using value_type = T;
-  using iterator = typename std::vector<T>::iterator;
+  // It keeps the items: *module.children().begin() is good.
+  class iterator {
+   public:
+    using iterator_category = std::forward_iterator_tag;
+    using value_type = T;
+    using difference_type = std::ptrdiff_t;
+    using pointer = T*;
+    using reference = T&;
+    iterator() = default;
+    iterator(std::shared_ptr<std::vector<T>> items, size_t i) : items_(std::move(items)), i_(i) {}
+    T& operator*() const { return (*items_)[i_]; }
+    T* operator->() const { return &(*items_)[i_]; }
+    iterator& operator++() { return ++i_, *this; }
+    iterator operator++(int) { return iterator(items_, i_++); }
+    friend bool operator==(const iterator& a, const iterator& b) { return a.i_ == b.i_; }
+    friend bool operator!=(const iterator& a, const iterator& b) { return a.i_ != b.i_; }
+
+   private:
+    std::shared_ptr<std::vector<T>> items_;
+    size_t i_ = 0;
+  };
   explicit slot_list(std::vector<T> v) : items_(std::make_shared<std::vector<T>>(std::move(v))) {}
-  iterator begin() const { return items_->begin(); }
-  iterator end() const { return items_->end(); }
+  iterator begin() const { return iterator(items_, 0); }
+  iterator end() const { return iterator(items_, items_->size()); }
   size_t size() const { return items_->size(); }
 
  private:
@@ -493,6 +558,10 @@ inline Module freeze(const Module& m,
                                     optimize_numerics);
   }));
 }
+inline Module freeze_module(const Module& m, std::vector<std::string> preserved = {}, bool = true,
+                            bool = false) {
+  return freeze(m, std::move(preserved));
+}
 inline Module optimize_for_inference(Module& m,
                                      const std::vector<std::string>& other_methods = {}) {
   return m.is_training() || m.hasattr("training")
@@ -560,10 +629,17 @@ inline FusionStrategy& fusion_strategy() {
   return s;
 }
 }  // namespace detail
+// As many specialisations as the strategy allows.
+inline std::atomic<size_t>& getBailoutDepth() {
+  static std::atomic<size_t> n{12};
+  return n;
+}
 inline FusionStrategy getFusionStrategy() { return detail::fusion_strategy(); }
 inline FusionStrategy setFusionStrategy(FusionStrategy& s) {
   FusionStrategy old = detail::fusion_strategy();
   detail::fusion_strategy() = s;
+  getBailoutDepth() = 0;
+  for (const auto& behavior : s) getBailoutDepth() += behavior.second;
   return old;
 }
 inline void setGraphExecutorOptimize(bool v) { detail::flag<0>(true) = v; }
@@ -574,12 +650,9 @@ inline std::atomic<size_t>& getNumProfiledRuns() {
   static std::atomic<size_t> n{1};
   return n;
 }
-inline std::atomic<size_t>& getBailoutDepth() {
-  static std::atomic<size_t> n{20};
-  return n;
-}
 inline bool setTensorExprFuserEnabled(bool v) { return std::exchange(detail::flag<2>(true), v); }
 inline bool tensorExprFuserEnabled() { return detail::flag<2>(true); }
+inline void set_jit_logging_levels(std::string) {}
 inline void overrideCanFuseOnCPU(bool) {}
 inline void overrideCanFuseOnGPU(bool) {}
 inline bool canFuseOnCPU() { return false; }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// torch::fft and torch::linalg: other names of at::fft_* and at::linalg_*; sums of sizes; sequences
-// padded.
+// torch::fft, torch::linalg and torch::special: other names of at::fft_*, at::linalg_* and
+// at::special_*; sequences padded.
 #pragma once
 #include "sconce/torch/ops.h"
 
@@ -86,6 +86,53 @@ inline Tensor vector_norm(const Tensor& t, const at::Scalar& ord = 2,
 }
 }  // namespace linalg
 
+namespace special {
+#define SCONCE_TORCH_SPECIAL(name)                                           \
+  template <class... A>                                                      \
+  auto name(A&&... a)->decltype(at::special_##name(std::forward<A>(a)...)) { \
+    return at::special_##name(std::forward<A>(a)...);                        \
+  }
+SCONCE_TORCH_SPECIAL(digamma)
+SCONCE_TORCH_SPECIAL(entr)
+SCONCE_TORCH_SPECIAL(erf)
+SCONCE_TORCH_SPECIAL(erfc)
+SCONCE_TORCH_SPECIAL(erfcx)
+SCONCE_TORCH_SPECIAL(erfinv)
+SCONCE_TORCH_SPECIAL(exp2)
+SCONCE_TORCH_SPECIAL(expit)
+SCONCE_TORCH_SPECIAL(expm1)
+SCONCE_TORCH_SPECIAL(gammainc)
+SCONCE_TORCH_SPECIAL(gammaincc)
+SCONCE_TORCH_SPECIAL(gammaln)
+SCONCE_TORCH_SPECIAL(i0)
+SCONCE_TORCH_SPECIAL(i0e)
+SCONCE_TORCH_SPECIAL(i1)
+SCONCE_TORCH_SPECIAL(i1e)
+SCONCE_TORCH_SPECIAL(log1p)
+SCONCE_TORCH_SPECIAL(log_ndtr)
+SCONCE_TORCH_SPECIAL(logit)
+SCONCE_TORCH_SPECIAL(multigammaln)
+SCONCE_TORCH_SPECIAL(ndtr)
+SCONCE_TORCH_SPECIAL(ndtri)
+SCONCE_TORCH_SPECIAL(polygamma)
+SCONCE_TORCH_SPECIAL(psi)
+SCONCE_TORCH_SPECIAL(round)
+SCONCE_TORCH_SPECIAL(sinc)
+SCONCE_TORCH_SPECIAL(xlog1py)
+SCONCE_TORCH_SPECIAL(xlogy)
+SCONCE_TORCH_SPECIAL(zeta)
+#undef SCONCE_TORCH_SPECIAL
+inline Tensor logsumexp(const Tensor& t, at::IntArrayRef dims, bool keepdim) {
+  return at::special_logsumexp(t, dims, keepdim);
+}
+inline Tensor softmax(const Tensor& t, int64_t dim, std::optional<at::ScalarType> dtype) {
+  return at::special_softmax(t, dim, dtype);
+}
+inline Tensor log_softmax(const Tensor& t, int64_t dim, std::optional<at::ScalarType> dtype) {
+  return at::special_log_softmax(t, dim, dtype);
+}
+}  // namespace special
+
 namespace nn::utils::rnn {
 inline Tensor pad_sequence(at::ArrayRef<Tensor> sequences, bool batch_first = false,
                            double padding_value = 0) {
@@ -94,18 +141,3 @@ inline Tensor pad_sequence(at::ArrayRef<Tensor> sequences, bool batch_first = fa
 }  // namespace nn::utils::rnn
 
 }  // namespace torch
-
-namespace c10 {
-template <class C>
-int64_t sum_integers(const C& c) {
-  int64_t r = 0;
-  for (auto n : c) r += n;
-  return r;
-}
-template <class C>
-int64_t multiply_integers(const C& c) {
-  int64_t r = 1;
-  for (auto n : c) r *= n;
-  return r;
-}
-}  // namespace c10

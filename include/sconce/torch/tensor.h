@@ -12,8 +12,13 @@ template <class T>
 class List;
 }  // namespace c10
 
+namespace torch::autograd {
+struct Node;
+}
+
 namespace at {
 class Tensor;
+class CPUGeneratorImpl;
 using TensorList = c10::ArrayRef<Tensor>;
 using ITensorListRef = TensorList;
 namespace indexing {
@@ -45,7 +50,7 @@ inline Generator createCPUGenerator(uint64_t seed = 67280421310721ull) {
 }  // namespace detail
 template <class Impl, class... A>
 Generator make_generator(A&&... a) {
-  static_assert(std::is_same<Impl, class CPUGeneratorImpl>::value, "there are CPU generators only");
+  static_assert(std::is_same<Impl, CPUGeneratorImpl>::value, "there are CPU generators only");
   return detail::createCPUGenerator(std::forward<A>(a)...);
 }
 
@@ -379,6 +384,15 @@ class Tensor : public TensorBase {
     static const Tensor none;
     return need(), none;
   }
+  const std::shared_ptr<torch::autograd::Node>& grad_fn() const {
+    static const std::shared_ptr<torch::autograd::Node> none;
+    return need(), none;
+  }
+  const std::string& name() const {
+    static const std::string none;
+    return need(), none;
+  }
+  bool has_names() const { return need(), false; }
   void retain_grad() const { need(); }
   bool retains_grad() const { return need(), false; }
   void backward(const Tensor& = {}, std::optional<bool> = std::nullopt, bool = false,
@@ -401,6 +415,11 @@ using at::TensorList;
 namespace autograd {
 using Variable = at::Tensor;
 using variable_list = std::vector<at::Tensor>;
+inline Variable make_variable(const at::Tensor& data, bool requires_grad = false, bool = true) {
+  Variable v = data.detach();
+  if (requires_grad) v.set_requires_grad(true);
+  return v;
+}
 }  // namespace autograd
 using at::PackedTensorAccessor32;
 using at::PackedTensorAccessor64;
