@@ -6,36 +6,71 @@
 #include <string_view>
 
 #include "backends/ref/ref.h"
+#include "core/selection.h"
 #include "support/lasting.h"
 
 namespace sconce {
 
-#define SCONCE_DECLARE(isa)         \
-  namespace isa {                   \
-  void add_elementwise(Kernels&);   \
-  void add_reduce(Kernels&);        \
-  void add_gemm(Kernels&);          \
-  void add_conv(Kernels&);          \
-  void add_nn(Kernels&);            \
-  void add_pointwise(Kernels&);     \
-  void add_linear(Kernels&);        \
-  void add_prepared_conv(Kernels&); \
-  inline void add_all(Kernels& k) { \
-    add_elementwise(k);             \
-    add_reduce(k);                  \
-    add_gemm(k);                    \
-    add_conv(k);                    \
-    add_nn(k);                      \
-    add_pointwise(k);               \
-    add_linear(k);                  \
-    add_prepared_conv(k);           \
-  }                                 \
+#define X(slot) void set_##slot(Kernels&);
+#define SCONCE_DECLARE(isa)          \
+  namespace isa {                    \
+  SCONCE_CPU_SLOTS(X)                \
+  void set_linear(Kernels&);         \
+  void set_prepared_conv(Kernels&);  \
+  void set_pointwise(Kernels&);      \
   }
 SCONCE_DECLARE(base)
-#ifdef SCONCE_X86
 SCONCE_DECLARE(avx2)
 SCONCE_DECLARE(avx512)
+#undef X
+
+namespace {
+// Those that this library has code for (CMake: SCONCE_INSTRUCTION_SETS).
+enum class Isa : uint8_t { Base, Avx2, Avx512 };
+
+// Calls set_slot of an instruction set. One that isn't in the library is never asked for.
+#ifdef SCONCE_HAVE_AVX512
+#define SCONCE_SET_AVX512(slot) \
+  if (isa == Isa::Avx512) return avx512::set_##slot(k);
+#else
+#define SCONCE_SET_AVX512(slot)
 #endif
+#ifdef SCONCE_HAVE_AVX2
+#define SCONCE_SET_AVX2(slot) \
+  if (isa == Isa::Avx2) return avx2::set_##slot(k);
+#else
+#define SCONCE_SET_AVX2(slot)
+#endif
+#ifdef SCONCE_HAVE_BASE
+#define SCONCE_SET_BASE(slot) base::set_##slot(k);
+#else
+#define SCONCE_SET_BASE(slot)
+#endif
+#define SCONCE_SET(slot)                     \
+  void set_##slot(Kernels& k, Isa isa) {     \
+    (void)isa;                               \
+    SCONCE_SET_AVX512(slot)                  \
+    SCONCE_SET_AVX2(slot)                    \
+    SCONCE_SET_BASE(slot)                    \
+  }
+SCONCE_CPU_SLOTS(SCONCE_SET)
+SCONCE_SET(linear)
+SCONCE_SET(prepared_conv)
+SCONCE_SET(pointwise)
+#define X(slot) \
+  void set_##slot(Kernels& k, Isa) { ref::set_##slot(k); }
+SCONCE_REF_SLOTS(X)
+#undef X
+
+// What lowering puts in the place of operators' calls; no operator calls it itself.
+void set_lowered(Kernels& k, Isa isa) {
+  set_linear(k, isa);
+  set_pointwise(k, isa);
+  if constexpr (family_in_build("aten::conv") || family_in_build("aten::_conv"))
+    set_prepared_conv(k, isa);
+  if constexpr (in_build("aten::softmax.*") || in_build("aten::_softmax.*")) set_attention(k, isa);
+}
+}  // namespace
 
 bool detail::check_views(const TensorView* views, uint32_t n) {
   bool deferred = false;
@@ -78,46 +113,84 @@ void detail::own_written(TensorView* views, uint32_t n, uint32_t written) {
   }
 }
 
+namespace {
+[[maybe_unused]] void set_all(Kernels& k, Isa isa) {
+#define X(slot) set_##slot(k, isa);
+  SCONCE_CPU_SLOTS(X)
+  SCONCE_REF_SLOTS(X)
+#undef X
+  set_lowered(k, isa);
+}
+
+// The best for this machine that the library has. SCONCE_ISA only lowers it.
+Isa machine_isa() {
+  const char* variable = std::getenv("SCONCE_ISA");
+  const std::string_view wanted = variable ? variable : "";
+  bool avx2 = false, avx512 = false, lower = wanted == "base" || wanted == "ref";
+#if defined(SCONCE_HAVE_AVX2) || defined(SCONCE_HAVE_AVX512)
+  avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+         __builtin_cpu_supports("f16c");
+  avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+#endif
+#ifdef SCONCE_HAVE_AVX512
+  if (avx512 && !lower && wanted != "avx2") return Isa::Avx512;
+#endif
+#ifdef SCONCE_HAVE_AVX2
+  if (avx2 && !lower) return Isa::Avx2;
+#endif
+#ifdef SCONCE_HAVE_BASE
+  (void)avx2, (void)avx512, (void)lower;
+  return Isa::Base;
+#else
+  (void)avx2, (void)avx512;
+  raise<Error>("this build of sconce has no kernels for this machine's instruction set",
+               lower ? " and SCONCE_ISA" : "");
+#endif
+}
+const char* name_of(Isa isa) {
+  return isa == Isa::Avx512 ? "cpu-avx512" : isa == Isa::Avx2 ? "cpu-avx2" : "cpu-base";
+}
+
+struct Machine {
+  Isa isa = machine_isa();
+  Kernels kernels;
+  Machine() {
+    kernels.name = name_of(isa);
+#ifdef SCONCE_REDUCED
+    set_copy(kernels, isa);  // layouts are changed by it
+    set_lowered(kernels, isa);
+#else
+    set_all(kernels, isa);
+#endif
+  }
+};
+Machine& machine() {
+  static const Lasting<Machine> made(new Machine);
+  return *made;
+}
+}  // namespace
+
+#ifdef SCONCE_REDUCED
+#define X(slot, Args)                                                           \
+  void detail::SlotOf<Args>::need() {                                           \
+    static const bool set = (set_##slot(machine().kernels, machine().isa), true); \
+    (void)set;                                                                  \
+  }
+SCONCE_SLOTS(X)
+#undef X
+#else
 const Kernels& ref_kernels() {
   static const Lasting<const Kernels> table([] {
     auto* k = new Kernels;
+    set_all(*k, Isa::Base);
     k->name = "ref";
-    base::add_all(*k);
-    ref::add_index(*k);
-    ref::add_sort(*k);
-    ref::add_random(*k);
-    ref::add_image(*k);
-    ref::add_misc(*k);
-    ref::add_linalg(*k);
     return k;
   }());
   return *table;
 }
-
-const Kernels& cpu_kernels() {
-  static const Lasting<const Kernels> table([] {
-    auto* k = new Kernels(ref_kernels());
-    k->name = "cpu-base";
-#ifdef SCONCE_X86
-    // SCONCE_ISA only lowers what the machine has.
-    const char* variable = std::getenv("SCONCE_ISA");
-    std::string_view wanted = variable ? variable : "";
-    if (wanted == "base" || wanted == "ref") return k;
-    bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-                __builtin_cpu_supports("f16c");
-    bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                  __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-    if (avx512 && wanted != "avx2") {
-      k->name = "cpu-avx512";
-      avx512::add_all(*k);
-    } else if (avx2) {
-      k->name = "cpu-avx2";
-      avx2::add_all(*k);
-    }
 #endif
-    return k;
-  }());
-  return *table;
-}
+
+const Kernels& cpu_kernels() { return machine().kernels; }
 
 }  // namespace sconce
