@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which operators a build of sconce must have so that modules load and run as they do here. Found
-// out by preparing them: what their graphs call, before and after the passes that run first; what is
-// asked of the operator table and run meanwhile; and what those operators are made of.
+// out by preparing them: what their graphs call, before and after the passes that run first; what
+// is asked of the operator table and run meanwhile; and what those operators are made of.
 #pragma once
 #include <set>
 #include <string>

@@ -12,12 +12,12 @@
 namespace sconce {
 
 #define X(slot) void set_##slot(Kernels&);
-#define SCONCE_DECLARE(isa)          \
-  namespace isa {                    \
-  SCONCE_CPU_SLOTS(X)                \
-  void set_linear(Kernels&);         \
-  void set_prepared_conv(Kernels&);  \
-  void set_pointwise(Kernels&);      \
+#define SCONCE_DECLARE(isa)         \
+  namespace isa {                   \
+  SCONCE_CPU_SLOTS(X)               \
+  void set_linear(Kernels&);        \
+  void set_prepared_conv(Kernels&); \
+  void set_pointwise(Kernels&);     \
   }
 SCONCE_DECLARE(base)
 SCONCE_DECLARE(avx2)
@@ -46,12 +46,12 @@ enum class Isa : uint8_t { Base, Avx2, Avx512 };
 #else
 #define SCONCE_SET_BASE(slot)
 #endif
-#define SCONCE_SET(slot)                     \
-  void set_##slot(Kernels& k, Isa isa) {     \
-    (void)isa;                               \
-    SCONCE_SET_AVX512(slot)                  \
-    SCONCE_SET_AVX2(slot)                    \
-    SCONCE_SET_BASE(slot)                    \
+#define SCONCE_SET(slot)                 \
+  void set_##slot(Kernels& k, Isa isa) { \
+    (void)isa;                           \
+    SCONCE_SET_AVX512(slot)              \
+    SCONCE_SET_AVX2(slot)                \
+    SCONCE_SET_BASE(slot)                \
   }
 SCONCE_CPU_SLOTS(SCONCE_SET)
 SCONCE_SET(linear)
@@ -172,10 +172,10 @@ Machine& machine() {
 }  // namespace
 
 #ifdef SCONCE_REDUCED
-#define X(slot, Args)                                                           \
-  void detail::SlotOf<Args>::need() {                                           \
+#define X(slot, Args)                                                             \
+  void detail::SlotOf<Args>::need() {                                             \
     static const bool set = (set_##slot(machine().kernels, machine().isa), true); \
-    (void)set;                                                                  \
+    (void)set;                                                                    \
   }
 SCONCE_SLOTS(X)
 #undef X

@@ -166,6 +166,11 @@ const Operator* OpTable::find_overload(std::string_view full_name) const {
   return nullptr;
 }
 
+const Operator& OpTable::require(std::string_view full_name) const {
+  if (const Operator* op = find_overload(full_name)) return *op;
+  raise<MissingOp>(missing_operator_text(full_name));
+}
+
 namespace {
 // The parameter list with alias marks, out arguments and "*, " removed: what a functional form and
 // its variants share.
@@ -235,9 +240,10 @@ MethodCaller& method_caller() {
 
 std::string missing_operator_text(std::string_view name) {
 #ifdef SCONCE_REDUCED
-  const std::string why(" isn't in this build of sconce (made from "
+  const std::string why(
+      " isn't in this build of sconce (made from "
 #include "sconce_selected_from.inc"
-                        ")");
+      ")");
 #else
   const std::string why(" is not implemented in sconce");
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which operators are in this build: all, or in a reduced build (CMake: SCONCE_OPERATORS_FROM) those
-// of a list, sconce_selected.inc. Tables of rows keep what is in the build; nothing refers to the
-// functions of the other rows then, and the linker drops these and what only they need.
+// Which operators are in this build: all, or in a reduced build (CMake: SCONCE_OPERATORS_FROM)
+// those of a list, sconce_selected.inc. Tables of rows keep what is in the build; nothing refers to
+// the functions of the other rows then, and the linker drops these and what only they need.
 #pragma once
 #include <algorithm>
 #include <array>
@@ -52,8 +52,7 @@ constexpr bool row_in_build(const char* schema) {
 #ifdef SCONCE_REDUCED
   std::string_view name(schema);
   name = name.substr(0, name.find_first_of(".("));
-  const auto* found =
-      std::lower_bound(std::begin(kSelected), std::end(kSelected), name);
+  const auto* found = std::lower_bound(std::begin(kSelected), std::end(kSelected), name);
   return found != std::end(kSelected) &&
          (*found == name ||
           (found->substr(0, name.size()) == name && (*found)[name.size()] == '.'));

@@ -133,11 +133,9 @@ const std::string& default_pipeline() {
 
 const std::vector<const char*>& operators_of_preparing() {
   static const std::vector<const char*> names{
-      // autocast
-      "aten::_autocast_to_reduced_precision", "aten::_autocast_to_full_precision", "aten::eq.str",
       // fold_frozen_conv_bn
-      "aten::rsqrt", "aten::neg", "aten::reshape", "aten::add.Scalar", "aten::add.Tensor",
-      "aten::sub.Tensor", "aten::mul.Tensor", "aten::mul_.Tensor"};
+      "aten::rsqrt",      "aten::neg",        "aten::reshape",    "aten::add.Scalar",
+      "aten::add.Tensor", "aten::sub.Tensor", "aten::mul.Tensor", "aten::mul_.Tensor"};
   return names;
 }
 
