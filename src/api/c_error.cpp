@@ -9,6 +9,7 @@
 #include "api/runtime.h"
 #include "core/device.h"
 #include "core/heap.h"
+#include "core/selection.h"
 #include "sconce/device.h"
 #include "sconce/version.h"
 #include "support/thread_owned.h"
@@ -136,6 +137,7 @@ Limits limits_of(const sconce_limits* given) {
 
 IValue run_named(const char* full_name, std::vector<IValue> inputs) {
   const Operator* op = op_table().find_overload(full_name);
+  if (!op && kReduced) raise<MissingOp>(missing_operator_text(full_name));
   if (!op) raise<Error>("operator ", full_name, " is not there");
   std::vector<IValue> r = run_operator(*op, std::move(inputs));
   return r.empty() ? IValue() : std::move(r[0]);

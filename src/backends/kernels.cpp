@@ -28,7 +28,7 @@ namespace {
 // Those that this library has code for (CMake: SCONCE_INSTRUCTION_SETS).
 enum class Isa : uint8_t { Base, Avx2, Avx512 };
 
-// Calls set_slot of an instruction set. One that isn't in the library is never asked for.
+// Calls set_slot of an instruction set; of the lowest there is for one that isn't in the library.
 #ifdef SCONCE_HAVE_AVX512
 #define SCONCE_SET_AVX512(slot) \
   if (isa == Isa::Avx512) return avx512::set_##slot(k);
@@ -41,17 +41,19 @@ enum class Isa : uint8_t { Base, Avx2, Avx512 };
 #else
 #define SCONCE_SET_AVX2(slot)
 #endif
-#ifdef SCONCE_HAVE_BASE
-#define SCONCE_SET_BASE(slot) base::set_##slot(k);
+#if defined(SCONCE_HAVE_BASE)
+#define SCONCE_LOWEST base
+#elif defined(SCONCE_HAVE_AVX2)
+#define SCONCE_LOWEST avx2
 #else
-#define SCONCE_SET_BASE(slot)
+#define SCONCE_LOWEST avx512
 #endif
 #define SCONCE_SET(slot)                 \
   void set_##slot(Kernels& k, Isa isa) { \
     (void)isa;                           \
     SCONCE_SET_AVX512(slot)              \
     SCONCE_SET_AVX2(slot)                \
-    SCONCE_SET_BASE(slot)                \
+    SCONCE_LOWEST::set_##slot(k);        \
   }
 SCONCE_CPU_SLOTS(SCONCE_SET)
 SCONCE_SET(linear)
@@ -68,7 +70,9 @@ void set_lowered(Kernels& k, Isa isa) {
   set_pointwise(k, isa);
   if constexpr (family_in_build("aten::conv") || family_in_build("aten::_conv"))
     set_prepared_conv(k, isa);
-  if constexpr (in_build("aten::softmax.*") || in_build("aten::_softmax.*")) set_attention(k, isa);
+  if constexpr (in_build("aten::softmax.*") || in_build("aten::_softmax.*") ||
+                family_in_build("aten::scaled_dot_product") || family_in_build("aten::_scaled_dot"))
+    set_attention(k, isa);
 }
 }  // namespace
 
@@ -172,10 +176,15 @@ Machine& machine() {
 }  // namespace
 
 #ifdef SCONCE_REDUCED
-#define X(slot, Args)                                                             \
-  void detail::SlotOf<Args>::need() {                                             \
-    static const bool set = (set_##slot(machine().kernels, machine().isa), true); \
-    (void)set;                                                                    \
+// What is there from the beginning isn't written again: others read it.
+#define X(slot, Args)                                    \
+  void detail::SlotOf<Args>::need() {                    \
+    static const bool set = [] {                         \
+      Machine& m = machine();                            \
+      if (!m.kernels.slot) set_##slot(m.kernels, m.isa); \
+      return true;                                       \
+    }();                                                 \
+    (void)set;                                           \
   }
 SCONCE_SLOTS(X)
 #undef X
