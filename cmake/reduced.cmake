@@ -58,7 +58,7 @@ file(CONFIGURE OUTPUT ${SCONCE_GENERATED}/sconce_selected_from.inc CONTENT "// M
 
 target_compile_definitions(sconce_flags INTERFACE SCONCE_REDUCED $<$<BOOL:${SCONCE_NO_COMPOSITES}>:SCONCE_NO_COMPOSITES>)
 target_include_directories(sconce_flags INTERFACE ${SCONCE_GENERATED})
-target_compile_options(sconce_flags INTERFACE -ffunction-sections -fdata-sections)
+target_compile_options(sconce_flags INTERFACE -ffunction-sections -fdata-sections $<$<CXX_COMPILER_ID:Clang>:-fconstexpr-steps=100000000>)
 if(NOT APPLE)
   target_link_options(sconce_flags INTERFACE -Wl,--gc-sections)
 endif()

@@ -50,8 +50,9 @@ constexpr bool row_in_build(const Row& row) {
 // A schema, or a name: other overloads of a name stay known, since they decide which one is meant.
 constexpr bool row_in_build(const char* schema) {
 #ifdef SCONCE_REDUCED
-  std::string_view name(schema);
-  name = name.substr(0, name.find_first_of(".("));
+  size_t end = 0;
+  while (schema[end] && schema[end] != '.' && schema[end] != '(') ++end;
+  const std::string_view name(schema, end);
   const auto* found = std::lower_bound(std::begin(kSelected), std::end(kSelected), name);
   return found != std::end(kSelected) &&
          (*found == name ||
@@ -63,12 +64,16 @@ constexpr bool row_in_build(const char* schema) {
 template <const auto& kRows>
 constexpr auto keep_rows() {
   using Row = std::remove_cv_t<std::remove_reference_t<decltype(kRows[0])>>;
-  constexpr auto kKept = std::count_if(std::begin(kRows), std::end(kRows),
-                                       [](const Row& r) { return row_in_build(r); });
-  std::array<Row, static_cast<size_t>(kKept)> kept{};
-  std::copy_if(std::begin(kRows), std::end(kRows), kept.begin(),
-               [](const Row& r) { return row_in_build(r); });
-  return kept;
+  constexpr size_t kCount = std::size(kRows);
+  constexpr auto kKept = [] {
+    std::array<bool, kCount> kept{};
+    for (size_t i = 0; i < kCount; ++i) kept[i] = row_in_build(kRows[i]);
+    return kept;
+  }();
+  std::array<Row, static_cast<size_t>(std::count(kKept.begin(), kKept.end(), true))> rows{};
+  for (size_t i = 0, n = 0; i < kCount; ++i)
+    if (kKept[i]) rows[n++] = kRows[i];
+  return rows;
 }
 }  // namespace detail
 
