@@ -29,7 +29,7 @@ class Sconce(ConanFile):
         self.version = project.split("project(sconce VERSION ")[1].split()[0]
 
     def export_sources(self):
-        for part in ("CMakeLists.txt", "LICENSE", "cmake/*", "include/*", "src/*", "tools/*"):
+        for part in ("CMakeLists.txt", "LICENSE", "cmake/*", "include/*", "src/*", "tools/*", "bench/kernels.cpp"):
             copy(self, part, self._root(), self.export_sources_folder)
 
     def system_requirements(self):

@@ -156,7 +156,9 @@ int32_t sconce_has_feature(const char* name) {
   int32_t has = 0;
   sconce_status ignored = guarded([&] {
     std::string_view n = name ? name : "";
+#ifndef SCONCE_NO_WRITER
     if (n == "save") has = 1;
+#endif
     if (n == "cuda") has = cuda_device_count() > 0;
     if (n == "lapack") {
       run_named("aten::inverse", {IValue(ones({1, 1}))});

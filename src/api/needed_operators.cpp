@@ -13,6 +13,9 @@ namespace sconce {
 
 namespace {
 
+// What api/ itself calls by name: tensors that are filled, texts of values.
+constexpr const char* kOperatorsOfApi[] = {"aten::copy_", "aten::str"};
+
 class Collector {
  public:
   Collector() {
@@ -43,6 +46,7 @@ class Collector {
   NeededOperators finish() {
     note_operator_use(nullptr);
     for (const char* name : operators_of_preparing()) add(name);
+    for (const char* name : kOperatorsOfApi) add(name);
     for (const std::string& name : use_.run) add(name);
     for (const std::string& name : use_.asked)
       if (!op_table().find(name.substr(0, name.find('.'))).empty()) found_.names.insert(name);
