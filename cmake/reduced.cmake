@@ -27,7 +27,7 @@ if(archives)
   if(NOT SCONCE_HOST_COMMAND)
     message(STATUS "sconce: building the command that reads ${archives}")
     set(host ${CMAKE_CURRENT_BINARY_DIR}/host)
-    foreach(step "-S;${PROJECT_SOURCE_DIR};-B;${host};-G;${CMAKE_GENERATOR};-DCMAKE_BUILD_TYPE=Release;-DSCONCE_BUILD_TESTS=OFF;-DSCONCE_OPERATORS_FROM="
+    foreach(step "-S;${PROJECT_SOURCE_DIR};-B;${host};-G;${CMAKE_GENERATOR};-DCMAKE_BUILD_TYPE=Release;-DSCONCE_BUILD_TESTS=OFF;-DSCONCE_QUICK=ON;-DSCONCE_INSTRUCTION_SETS=native;-DSCONCE_OPERATORS_FROM="
         "--build;${host};--target;sconce;--parallel")
       execute_process(COMMAND ${CMAKE_COMMAND} ${step} COMMAND_ERROR_IS_FATAL ANY OUTPUT_QUIET)
     endforeach()
