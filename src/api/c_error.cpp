@@ -9,6 +9,7 @@
 #include "api/runtime.h"
 #include "core/device.h"
 #include "core/heap.h"
+#include "core/selection.h"
 #include "sconce/device.h"
 #include "sconce/version.h"
 #include "support/thread_owned.h"
@@ -136,6 +137,7 @@ Limits limits_of(const sconce_limits* given) {
 
 IValue run_named(const char* full_name, std::vector<IValue> inputs) {
   const Operator* op = op_table().find_overload(full_name);
+  if (!op && kReduced) raise<MissingOp>(missing_operator_text(full_name));
   if (!op) raise<Error>("operator ", full_name, " is not there");
   std::vector<IValue> r = run_operator(*op, std::move(inputs));
   return r.empty() ? IValue() : std::move(r[0]);
@@ -154,7 +156,9 @@ int32_t sconce_has_feature(const char* name) {
   int32_t has = 0;
   sconce_status ignored = guarded([&] {
     std::string_view n = name ? name : "";
+#ifndef SCONCE_NO_WRITER
     if (n == "save") has = 1;
+#endif
     if (n == "cuda") has = cuda_device_count() > 0;
     if (n == "lapack") {
       run_named("aten::inverse", {IValue(ones({1, 1}))});

@@ -56,6 +56,12 @@ void compile_composites() {
     if (const Operator* op = op_table().find_overload(row.name)) (void)library().plan(op);
 }
 
+const Graph* composite_graph(const Operator& op) {
+  for (auto& row : ops::composite_rows())
+    if (row.name == op.full_name()) return library().plan(&op)->graph.get();
+  return nullptr;
+}
+
 void run_composite_operator(Call& c) {
   auto plan = library().plan(c.op());
   std::vector<IValue> inputs;

@@ -12,6 +12,7 @@
 #include "api/libtorch_threads.h"
 #include "api/runtime.h"
 #include "core/device.h"
+#include "core/selection.h"
 
 namespace sconce::libtorch {
 
@@ -200,6 +201,7 @@ IValue value_of(const Arg& a, const Argument& declared) {
 
 void call_here(const char* name, const Arg* args, size_t n, IValue* out, size_t n_out) {
   const Operator* op = op_table().find_overload(name);
+  if (!op && kReduced) raise<MissingOp>(missing_operator_text(name));
   if (!op) raise<MissingOp>("operator ", name, " is not known to sconce");
   const FunctionSchema& schema = op->schema();
   if (schema.arguments.size() != n)

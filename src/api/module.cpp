@@ -449,7 +449,7 @@ void Module::load_state_dict(const std::vector<Named<Tensor>>& state, bool stric
   if (!wrong.empty()) raise<Error>("load_state_dict: sizes differ: ", wrong);
   if (strict && !unknown.empty()) raise<Error>("load_state_dict: not in the module: ", unknown);
   if (strict && !missing.empty()) raise<Error>("load_state_dict: not given: ", missing);
-  const Operator& copy = *op_table().find_overload("aten::copy_");
+  const Operator& copy = op_table().require("aten::copy_");
   CallScope scope(*impl_.operator->());
   scope.alone();
   for (auto& [to, from] : copies) run_operator(copy, {to, from, false});

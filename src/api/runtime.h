@@ -28,6 +28,8 @@ const OpTable& op_table();
 std::shared_ptr<Graph> interpreted_graph(Function& f);
 // Runs an operator that is written in TorchScript (ops/composites.h).
 void run_composite_operator(Call& c);
+// The graph of one; null: op isn't one. Lives as long as the library.
+const Graph* composite_graph(const Operator& op);
 // Compiles all of them; throws the first ScriptError. For tests.
 void compile_composites();
 

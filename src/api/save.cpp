@@ -37,6 +37,11 @@ std::string folder_of(const std::string& path) {
   return name.empty() || name.size() > 255 ? "archive" : name;
 }
 
+#ifdef SCONCE_NO_WRITER
+void write(ModuleImpl&, const SaveOptions&, const std::string&, ByteSink&) {
+  raise<Error>("saving isn't in this build of sconce (SCONCE_WRITER=OFF)");
+}
+#else
 void write(ModuleImpl& m, const SaveOptions& options, const std::string& folder, ByteSink& out) {
   CallScope scope(m);
   std::lock_guard<std::recursive_mutex> lock(m.archive.cu->mutex());
@@ -64,6 +69,7 @@ void write(ModuleImpl& m, const SaveOptions& options, const std::string& folder,
   c.extra_files.insert(options.extra_files.begin(), options.extra_files.end());
   writer::write_archive(c, out);
 }
+#endif
 
 }  // namespace
 

@@ -6,75 +6,74 @@
 #include <string_view>
 
 #include "backends/ref/ref.h"
+#include "core/selection.h"
 #include "support/lasting.h"
 
 namespace sconce {
 
+#define X(slot) void set_##slot(Kernels&);
 #define SCONCE_DECLARE(isa)         \
   namespace isa {                   \
-  void add_elementwise(Kernels&);   \
-  void add_reduce(Kernels&);        \
-  void add_gemm(Kernels&);          \
-  void add_conv(Kernels&);          \
-  void add_nn(Kernels&);            \
-  void add_pointwise(Kernels&);     \
-  void add_linear(Kernels&);        \
-  void add_prepared_conv(Kernels&); \
-  inline void add_all(Kernels& k) { \
-    add_elementwise(k);             \
-    add_reduce(k);                  \
-    add_gemm(k);                    \
-    add_conv(k);                    \
-    add_nn(k);                      \
-    add_pointwise(k);               \
-    add_linear(k);                  \
-    add_prepared_conv(k);           \
-  }                                 \
+  SCONCE_CPU_SLOTS(X)               \
+  void set_linear(Kernels&);        \
+  void set_prepared_conv(Kernels&); \
+  void set_pointwise(Kernels&);     \
   }
-// A build has some or all of them (CMake: SCONCE_INSTRUCTION_SETS).
-#ifdef SCONCE_HAVE_BASE
 SCONCE_DECLARE(base)
-#endif
-#ifdef SCONCE_HAVE_AVX2
 SCONCE_DECLARE(avx2)
-#endif
-#ifdef SCONCE_HAVE_AVX512
 SCONCE_DECLARE(avx512)
-#endif
+#undef X
 
 namespace {
+// Those that this library has code for (CMake: SCONCE_INSTRUCTION_SETS).
+enum class Isa : uint8_t { Base, Avx2, Avx512 };
 
-#if defined(SCONCE_HAVE_AVX2) || defined(SCONCE_HAVE_AVX512)
-bool has_avx2() {
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-         __builtin_cpu_supports("f16c");
-}
-#endif
+// Calls set_slot of an instruction set; of the lowest there is for one that isn't in the library.
 #ifdef SCONCE_HAVE_AVX512
-bool has_avx512() {
-  return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-}
-#endif
-
-// The plainest kernels of this build.
-#if defined(SCONCE_HAVE_BASE)
-constexpr const char* kPlainest = "cpu-base";
-void add_plainest(Kernels& k) { base::add_all(k); }
-#elif defined(SCONCE_HAVE_AVX2)
-constexpr const char* kPlainest = "cpu-avx2";
-void add_plainest(Kernels& k) {
-  if (!has_avx2()) raise<Error>("this build of sconce needs a processor with AVX2");
-  avx2::add_all(k);
-}
+#define SCONCE_SET_AVX512(slot) \
+  if (isa == Isa::Avx512) return avx512::set_##slot(k);
 #else
-constexpr const char* kPlainest = "cpu-avx512";
-void add_plainest(Kernels& k) {
-  if (!has_avx512()) raise<Error>("this build of sconce needs a processor with AVX-512");
-  avx512::add_all(k);
-}
+#define SCONCE_SET_AVX512(slot)
 #endif
+#ifdef SCONCE_HAVE_AVX2
+#define SCONCE_SET_AVX2(slot) \
+  if (isa == Isa::Avx2) return avx2::set_##slot(k);
+#else
+#define SCONCE_SET_AVX2(slot)
+#endif
+#if defined(SCONCE_HAVE_BASE)
+#define SCONCE_LOWEST base
+#elif defined(SCONCE_HAVE_AVX2)
+#define SCONCE_LOWEST avx2
+#else
+#define SCONCE_LOWEST avx512
+#endif
+#define SCONCE_SET(slot)                 \
+  void set_##slot(Kernels& k, Isa isa) { \
+    (void)isa;                           \
+    SCONCE_SET_AVX512(slot)              \
+    SCONCE_SET_AVX2(slot)                \
+    SCONCE_LOWEST::set_##slot(k);        \
+  }
+SCONCE_CPU_SLOTS(SCONCE_SET)
+SCONCE_SET(linear)
+SCONCE_SET(prepared_conv)
+SCONCE_SET(pointwise)
+#define X(slot) \
+  void set_##slot(Kernels& k, Isa) { ref::set_##slot(k); }
+SCONCE_REF_SLOTS(X)
+#undef X
 
+// What lowering puts in the place of operators' calls; no operator calls it itself.
+void set_lowered(Kernels& k, Isa isa) {
+  set_linear(k, isa);
+  set_pointwise(k, isa);
+  if constexpr (family_in_build("aten::conv") || family_in_build("aten::_conv"))
+    set_prepared_conv(k, isa);
+  if constexpr (in_build("aten::softmax.*") || in_build("aten::_softmax.*") ||
+                family_in_build("aten::scaled_dot_product") || family_in_build("aten::_scaled_dot"))
+    set_attention(k, isa);
+}
 }  // namespace
 
 bool detail::check_views(const TensorView* views, uint32_t n) {
@@ -118,46 +117,89 @@ void detail::own_written(TensorView* views, uint32_t n, uint32_t written) {
   }
 }
 
+namespace {
+[[maybe_unused]] void set_all(Kernels& k, Isa isa) {
+#define X(slot) set_##slot(k, isa);
+  SCONCE_CPU_SLOTS(X)
+  SCONCE_REF_SLOTS(X)
+#undef X
+  set_lowered(k, isa);
+}
+
+// The best for this machine that the library has. SCONCE_ISA only lowers it.
+Isa machine_isa() {
+  const char* variable = std::getenv("SCONCE_ISA");
+  const std::string_view wanted = variable ? variable : "";
+  bool avx2 = false, avx512 = false, lower = wanted == "base" || wanted == "ref";
+#if defined(SCONCE_HAVE_AVX2) || defined(SCONCE_HAVE_AVX512)
+  avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+         __builtin_cpu_supports("f16c");
+  avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+#endif
+#ifdef SCONCE_HAVE_AVX512
+  if (avx512 && !lower && wanted != "avx2") return Isa::Avx512;
+#endif
+#ifdef SCONCE_HAVE_AVX2
+  if (avx2 && !lower) return Isa::Avx2;
+#endif
+#ifdef SCONCE_HAVE_BASE
+  (void)avx2, (void)avx512, (void)lower;
+  return Isa::Base;
+#else
+  (void)avx2, (void)avx512;
+  raise<Error>("this build of sconce has no kernels for this machine's instruction set",
+               lower ? " and SCONCE_ISA" : "");
+#endif
+}
+const char* name_of(Isa isa) {
+  return isa == Isa::Avx512 ? "cpu-avx512" : isa == Isa::Avx2 ? "cpu-avx2" : "cpu-base";
+}
+
+struct Machine {
+  Isa isa = machine_isa();
+  Kernels kernels;
+  Machine() {
+    kernels.name = name_of(isa);
+#ifdef SCONCE_REDUCED
+    set_copy(kernels, isa);  // layouts are changed by it
+    set_lowered(kernels, isa);
+#else
+    set_all(kernels, isa);
+#endif
+  }
+};
+Machine& machine() {
+  static const Lasting<Machine> made(new Machine);
+  return *made;
+}
+}  // namespace
+
+#ifdef SCONCE_REDUCED
+// What is there from the beginning isn't written again: others read it.
+#define X(slot, Args)                                    \
+  void detail::SlotOf<Args>::need() {                    \
+    static const bool set = [] {                         \
+      Machine& m = machine();                            \
+      if (!m.kernels.slot) set_##slot(m.kernels, m.isa); \
+      return true;                                       \
+    }();                                                 \
+    (void)set;                                           \
+  }
+SCONCE_SLOTS(X)
+#undef X
+#else
 const Kernels& ref_kernels() {
   static const Lasting<const Kernels> table([] {
     auto* k = new Kernels;
+    set_all(*k, Isa::Base);
     k->name = "ref";
-    add_plainest(*k);
-    ref::add_index(*k);
-    ref::add_sort(*k);
-    ref::add_random(*k);
-    ref::add_image(*k);
-    ref::add_misc(*k);
-    ref::add_linalg(*k);
     return k;
   }());
   return *table;
 }
+#endif
 
-const Kernels& cpu_kernels() {
-  static const Lasting<const Kernels> table([] {
-    auto* k = new Kernels(ref_kernels());
-    k->name = kPlainest;
-    // SCONCE_ISA only lowers what the machine has.
-    const char* variable = std::getenv("SCONCE_ISA");
-    const std::string_view wanted = variable ? variable : "";
-    if (wanted == "base" || wanted == "ref") return k;
-#ifdef SCONCE_HAVE_AVX512
-    if (has_avx512() && wanted != "avx2") {
-      k->name = "cpu-avx512";
-      avx512::add_all(*k);
-      return k;
-    }
-#endif
-#ifdef SCONCE_HAVE_AVX2
-    if (has_avx2()) {
-      k->name = "cpu-avx2";
-      avx2::add_all(*k);
-    }
-#endif
-    return k;
-  }());
-  return *table;
-}
+const Kernels& cpu_kernels() { return machine().kernels; }
 
 }  // namespace sconce

@@ -14,13 +14,30 @@ const Kernels& ref_kernels();
 // The best for this machine; SCONCE_ISA=ref|base|avx2 in the environment overrides.
 const Kernels& cpu_kernels();
 
+// The slots that backends/cpu fills for every instruction set, and those of backends/ref.
+// clang-format off
+#define SCONCE_CPU_SLOTS(X)                                                                     \
+  X(fill) X(copy) X(unary) X(binary) X(ternary) X(reduce) X(arg_reduce) X(var) X(scan)          \
+  X(gemm) X(conv) X(pool) X(batch_norm) X(softmax) X(layer_norm) X(attention) X(rnn_cell)
+#define SCONCE_REF_SLOTS(X)                                                                     \
+  X(gather) X(scatter) X(index) X(nonzero) X(sort) X(search) X(random) X(resize) X(grid_sample) \
+  X(pad) X(sequence) X(fft) X(quantize) X(rotated_iou) X(recur) X(linalg)
+// clang-format on
+// At the end of the file that has a slot's function, called as the slot is: one function for each,
+// so that a reduced build can have some alone.
+#define SCONCE_KERNEL(slot) \
+  void set_##slot(Kernels& k) { k.slot = slot; }
+
 namespace detail {
+// need(): of a reduced build, whose table has a slot from when an operator first calls it. So the
+// linker finds nothing that refers to the other kernels.
 template <class A>
 struct SlotOf;
 #define X(slot, Args)                                                                         \
   template <>                                                                                 \
   struct SlotOf<Args> {                                                                       \
     static void run(const void* a) { context().kernels->slot(*static_cast<const Args*>(a)); } \
+    static void need();                                                                       \
     static constexpr const char* kName = #slot;                                               \
   };
 SCONCE_SLOTS(X)
@@ -53,6 +70,9 @@ struct NoteWrites {
 template <class A>
 void call_slot(const A& given) {
   static_assert(std::is_trivially_copyable<A>::value, "slot arguments are plain data");
+#ifdef SCONCE_REDUCED
+  detail::SlotOf<A>::need();
+#endif
   const uint32_t written = written_views(given);
   auto* views = reinterpret_cast<const TensorView*>(&given);
   if (detail::any_shared(views, written)) {

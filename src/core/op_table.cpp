@@ -2,10 +2,13 @@
 #include "core/op_table.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 
 #include "core/budget.h"
 #include "core/method_call.h"
+#include "core/operator_use.h"
+#include "core/selection.h"
 
 namespace sconce {
 
@@ -79,7 +82,21 @@ Checks* OpTable::check(std::string_view full_name, Kernel check) {
   return &op->checks;
 }
 
+namespace {
+std::atomic<OperatorUse*> operator_use{nullptr};
+
+void note(std::set<std::string> OperatorUse::*which, std::string_view name) {
+  OperatorUse* use = operator_use.load(std::memory_order_acquire);
+  if (!use) return;
+  std::lock_guard<std::mutex> lock(use->mutex);
+  (use->*which).emplace(name);
+}
+}  // namespace
+
+void note_operator_use(OperatorUse* use) { operator_use.store(use, std::memory_order_release); }
+
 OpTable::Range OpTable::find(std::string_view name) const {
+  note(&OperatorUse::asked, name);
   const Operator* b = ops_.get();
   const Operator* e = b + count_;
   auto lo = std::lower_bound(b, e, name,
@@ -149,6 +166,11 @@ const Operator* OpTable::find_overload(std::string_view full_name) const {
   return nullptr;
 }
 
+const Operator& OpTable::require(std::string_view full_name) const {
+  if (const Operator* op = find_overload(full_name)) return *op;
+  raise<MissingOp>(missing_operator_text(full_name));
+}
+
 namespace {
 // The parameter list with alias marks, out arguments and "*, " removed: what a functional form and
 // its variants share.
@@ -216,8 +238,21 @@ MethodCaller& method_caller() {
   return caller;
 }
 
+std::string missing_operator_text(std::string_view name) {
+#ifdef SCONCE_REDUCED
+  const std::string why(
+      " isn't in this build of sconce (made from "
+#include "sconce_selected_from.inc"
+      ")");
+#else
+  const std::string why(" is not implemented in sconce");
+#endif
+  return "operator " + std::string(name) + why;
+}
+
 std::vector<IValue> run_operator(const Operator& op, std::vector<IValue> inputs) {
-  if (!op.kernel) raise<MissingOp>("operator ", op.full_name(), " is not implemented in sconce");
+  if (!op.kernel) raise<MissingOp>(missing_operator_text(op.full_name()));
+  if (operator_use.load(std::memory_order_relaxed)) note(&OperatorUse::run, op.full_name());
   size_t n_out = op.schema().returns.size();
   std::vector<IValue> outputs(n_out);
   std::vector<IValue*> in, out;

@@ -83,6 +83,8 @@ class OpTable {
   Range find(std::string_view name) const;
   // "aten::add.Tensor"; null when unknown.
   const Operator* find_overload(std::string_view full_name) const;
+  // One that has to be there: throws MissingOp when it isn't in this build.
+  const Operator& require(std::string_view full_name) const;
   // Some operator is called "ns::...".
   bool has_namespace(std::string_view ns) const;
   // Adds operators of the host; their addresses stay. Throws Error for a name that is known,

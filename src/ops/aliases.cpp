@@ -96,6 +96,11 @@ OpTable::RowList alias_rows(const char* const* schemas, size_t count,
   return {rows->rows.data(), rows->rows.size()};
 }
 
+std::string_view alias_target(std::string_view full_name) {
+  const auto found = made_rows->targets.find(full_name);
+  return found == made_rows->targets.end() ? std::string_view() : found->second;
+}
+
 void set_alias_table(const OpTable& table) { made_table = &table; }
 
 }  // namespace sconce::ops

@@ -10,5 +10,7 @@ OpTable::RowList alias_rows(const char* const* schemas, size_t count,
                             const std::vector<OpTable::RowList>& others);
 // Where the operators are that they stand for.
 void set_alias_table(const OpTable& table);
+// The full name that calls of a second name go to; empty: this is no second name.
+std::string_view alias_target(std::string_view full_name);
 
 }  // namespace sconce::ops

@@ -2,6 +2,7 @@
 // The list of operator tables.
 #include "ops/all_ops.h"
 
+#include "core/selection.h"
 #include "ops/aliases.h"
 #include "ops/composites.h"
 
@@ -24,9 +25,10 @@ SCONCE_OP_TABLES(X)
 }  // namespace ops
 
 namespace {
-const char* const kSchemas[] = {
+constexpr const char* kAllSchemas[] = {
 #include "ops/schemas.inc"
 };
+constexpr auto& kSchemas = kRowsInBuild<kAllSchemas>;
 }  // namespace
 
 std::vector<OpTable::RowList> op_rows() {
@@ -40,11 +42,13 @@ const OpTable* make_op_table() {
 #define X(t) ops::t,
   std::vector<OpTable::RowList> rows{{composites.data(), composites.size()}, SCONCE_OP_TABLES(X)};
 #undef X
-  rows.push_back(ops::alias_rows(kSchemas, std::size(kSchemas), rows));
-  auto* table = new OpTable(kSchemas, std::size(kSchemas), rows);
+  rows.push_back(ops::alias_rows(kSchemas.data(), kSchemas.size(), rows));
+  auto* table = new OpTable(kSchemas.data(), kSchemas.size(), rows);
   ops::set_alias_table(*table);
   ops::refuse(*table);
-  ops::add_quantized_forms(*table);
+  // Of a build without an operator that makes quantized tensors, nothing is quantized.
+  if constexpr (family_in_build("aten::quantize_per") || family_in_build("quantized::"))
+    ops::add_quantized_forms(*table);
   return table;
 }
 

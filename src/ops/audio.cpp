@@ -33,6 +33,6 @@ constexpr OpDef kOps[] = {
 }  // namespace
 
 extern const OpTable::RowList kAudioOps;
-const OpTable::RowList kAudioOps{kOps, std::size(kOps)};
+const OpTable::RowList kAudioOps = rows_in_build<kOps>();
 
 }  // namespace sconce::ops

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/composites.h"
-#include "support/lasting.h"
 
 #include <atomic>
 
+#include "core/selection.h"
 #include "support/lasting.h"
 
 namespace sconce::ops {
 
 namespace {
 constexpr std::string_view kSources[] = {
+#ifdef SCONCE_NO_COMPOSITES  // a reduced build that needs none
+    ""
+#else
 #include "ops/torchscript/shape.inc"
     ,
 #include "ops/torchscript/math.inc"
@@ -25,6 +28,7 @@ constexpr std::string_view kSources[] = {
 #include "ops/torchscript/vision.inc"
     ,
 #include "ops/torchscript/audio.inc"
+#endif
 };
 
 std::atomic<CompositeRunner> g_runner{nullptr};
@@ -72,7 +76,9 @@ const std::vector<OpDef>& composite_rows() {
       for (size_t at = text.find("\ndef "); at != std::string_view::npos;
            at = text.find("\ndef ", at + 1)) {
         std::string_view name = text.substr(at + 5, text.find('(', at) - at - 5);
-        if (name.substr(0, 7) != "helper_") r->names.push_back(composite_operator(name));
+        if (name.substr(0, 7) == "helper_") continue;
+        if (std::string op = composite_operator(name); in_build(op))
+          r->names.push_back(std::move(op));
       }
     for (auto& n : r->names) r->rows.push_back({n.c_str(), run_composite, nullptr});
     return r;

@@ -481,6 +481,6 @@ constexpr OpDef kOps[] = {
 }  // namespace
 
 extern const OpTable::RowList kContainerOps;
-const OpTable::RowList kContainerOps{kOps, std::size(kOps)};
+const OpTable::RowList kContainerOps = rows_in_build<kOps>();
 
 }  // namespace sconce::ops

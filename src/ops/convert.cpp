@@ -115,6 +115,6 @@ constexpr OpDef kOps[] = {
 }  // namespace
 
 extern const OpTable::RowList kConvertOps;
-const OpTable::RowList kConvertOps{kOps, std::size(kOps)};
+const OpTable::RowList kConvertOps = rows_in_build<kOps>();
 
 }  // namespace sconce::ops

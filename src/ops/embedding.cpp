@@ -81,6 +81,6 @@ constexpr OpDef kOps[] = {
 }  // namespace
 
 extern const OpTable::RowList kEmbeddingOps;
-const OpTable::RowList kEmbeddingOps{kOps, std::size(kOps)};
+const OpTable::RowList kEmbeddingOps = rows_in_build<kOps>();
 
 }  // namespace sconce::ops

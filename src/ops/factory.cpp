@@ -894,6 +894,6 @@ constexpr OpDef kOps[] = {
 }  // namespace
 
 extern const OpTable::RowList kFactoryOps;
-const OpTable::RowList kFactoryOps{kOps, std::size(kOps)};
+const OpTable::RowList kFactoryOps = rows_in_build<kOps>();
 
 }  // namespace sconce::ops

@@ -74,6 +74,6 @@ constexpr OpDef kOps[] = {op<c2c>("aten::_fft_c2c"), op<r2c>("aten::_fft_r2c"),
 }  // namespace
 
 extern const OpTable::RowList kFftOps;
-const OpTable::RowList kFftOps{kOps, std::size(kOps)};
+const OpTable::RowList kFftOps = rows_in_build<kOps>();
 
 }  // namespace sconce::ops

@@ -193,6 +193,6 @@ constexpr OpDef kOps[] = {
 }  // namespace
 
 extern const OpTable::RowList kImageOps;
-const OpTable::RowList kImageOps{kOps, std::size(kOps)};
+const OpTable::RowList kImageOps = rows_in_build<kOps>();
 
 }  // namespace sconce::ops

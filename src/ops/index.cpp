@@ -850,6 +850,6 @@ constexpr OpDef kOps[] = {
 }  // namespace
 
 extern const OpTable::RowList kIndexOps;
-const OpTable::RowList kIndexOps{kOps, std::size(kOps)};
+const OpTable::RowList kIndexOps = rows_in_build<kOps>();
 
 }  // namespace sconce::ops

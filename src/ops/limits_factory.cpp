@@ -361,6 +361,6 @@ constexpr Limit kRows[] = {
 }  // namespace
 
 extern const LimitList kFactoryLimits;
-const LimitList kFactoryLimits{kRows, std::size(kRows)};
+const LimitList kFactoryLimits = limits_in_build<kRows>();
 
 }  // namespace sconce::ops

@@ -470,6 +470,6 @@ constexpr Limit kRows[] = {
 }  // namespace
 
 extern const LimitList kLayerLimits;
-const LimitList kLayerLimits{kRows, std::size(kRows)};
+const LimitList kLayerLimits = limits_in_build<kRows>();
 
 }  // namespace sconce::ops

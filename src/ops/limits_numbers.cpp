@@ -307,6 +307,6 @@ constexpr Limit kRows[] = {
 }  // namespace
 
 extern const LimitList kNumberLimits;
-const LimitList kNumberLimits{kRows, std::size(kRows)};
+const LimitList kNumberLimits = limits_in_build<kRows>();
 
 }  // namespace sconce::ops

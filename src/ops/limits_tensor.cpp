@@ -277,6 +277,6 @@ constexpr Limit kRows[] = {
 }  // namespace
 
 extern const LimitList kTensorLimits;
-const LimitList kTensorLimits{kRows, std::size(kRows)};
+const LimitList kTensorLimits = limits_in_build<kRows>();
 
 }  // namespace sconce::ops

@@ -356,6 +356,6 @@ constexpr OpDef kOps[] = {
 }  // namespace
 
 extern const OpTable::RowList kLinalgOps;
-const OpTable::RowList kLinalgOps{kOps, std::size(kOps)};
+const OpTable::RowList kLinalgOps = rows_in_build<kOps>();
 
 }  // namespace sconce::ops

@@ -201,6 +201,6 @@ constexpr OpDef kOps[] = {
 }  // namespace
 
 extern const OpTable::RowList kLossOps;
-const OpTable::RowList kLossOps{kOps, std::size(kOps)};
+const OpTable::RowList kLossOps = rows_in_build<kOps>();
 
 }  // namespace sconce::ops

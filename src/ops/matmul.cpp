@@ -792,6 +792,6 @@ constexpr OpDef kOps[] = {
 }  // namespace
 
 extern const OpTable::RowList kMatmulOps;
-const OpTable::RowList kMatmulOps{kOps, std::size(kOps)};
+const OpTable::RowList kMatmulOps = rows_in_build<kOps>();
 
 }  // namespace sconce::ops

@@ -731,6 +731,6 @@ constexpr OpDef kOps[] = {
 }  // namespace
 
 extern const OpTable::RowList kNnOps;
-const OpTable::RowList kNnOps{kOps, std::size(kOps)};
+const OpTable::RowList kNnOps = rows_in_build<kOps>();
 
 }  // namespace sconce::ops

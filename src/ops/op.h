@@ -10,6 +10,7 @@
 
 #include "core/device.h"
 #include "core/op_table.h"
+#include "core/selection.h"
 
 namespace sconce::ops {
 
@@ -81,6 +82,11 @@ constexpr OpDef op(const char* name) {
 // ones.
 inline const Tensor& tensor_of(const IValue& v) { return detail::Arg<const Tensor&>::from(v); }
 inline const Tensor& tensor_in(const Call& c, uint32_t i) { return tensor_of(c.in(i)); }
+// A file's rows, as far as they are in this build; the table is made of these.
+template <const auto& kRows>
+constexpr OpTable::RowList rows_in_build() {
+  return {kRowsInBuild<kRows>.data(), kRowsInBuild<kRows>.size()};
+}
 // A kernel that reads its Call itself.
 constexpr OpDef raw(const char* name, Kernel k) { return {name, k, nullptr}; }
 

@@ -647,6 +647,6 @@ constexpr OpDef kOps[] = {
 }  // namespace
 
 extern const OpTable::RowList kPointwiseOps;
-const OpTable::RowList kPointwiseOps{kOps, std::size(kOps)};
+const OpTable::RowList kPointwiseOps = rows_in_build<kOps>();
 
 }  // namespace sconce::ops

@@ -141,6 +141,6 @@ constexpr OpDef kOps[] = {
 }  // namespace
 
 extern const OpTable::RowList kPrepackedOps;
-const OpTable::RowList kPrepackedOps{kOps, std::size(kOps)};
+const OpTable::RowList kPrepackedOps = rows_in_build<kOps>();
 
 }  // namespace sconce::ops

@@ -833,6 +833,6 @@ void add_quantized_forms(OpTable& table) {
 }
 
 extern const OpTable::RowList kQuantizedOps;
-const OpTable::RowList kQuantizedOps{kOps, std::size(kOps)};
+const OpTable::RowList kQuantizedOps = rows_in_build<kOps>();
 
 }  // namespace sconce::ops

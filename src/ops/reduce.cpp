@@ -493,6 +493,6 @@ constexpr OpDef kOps[] = {
 }  // namespace
 
 extern const OpTable::RowList kReduceOps;
-const OpTable::RowList kReduceOps{kOps, std::size(kOps)};
+const OpTable::RowList kReduceOps = rows_in_build<kOps>();
 
 }  // namespace sconce::ops

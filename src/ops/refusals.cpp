@@ -145,10 +145,10 @@ void add_limits(OpTable& table, const LimitList& list) {
 }  // namespace
 
 void refuse(OpTable& table) {
-  for (const char* name : kEarlyChecks) table.check(name, checked<true>);
-  for (const Refused& r : kRefused)
+  for (const char* name : kRowsInBuild<kEarlyChecks>) table.check(name, checked<true>);
+  for (const Refused& r : kRowsInBuild<kRefused>)
     if (Checks* checks = table.check(r.name, checked<false>)) checks->refused_dtypes = r.dtypes;
-  for (const WriteCheck& w : kWriteChecks)
+  for (const WriteCheck& w : kRowsInBuild<kWriteChecks>)
     if (Checks* checks = table.check(w.name, checked<false>)) {
       // The rows of an operator follow each other.
       if (checks->n_writes++ == 0) checks->writes = &w;

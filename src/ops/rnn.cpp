@@ -293,6 +293,6 @@ constexpr OpDef kOps[] = {
 }  // namespace
 
 extern const OpTable::RowList kRnnOps;
-const OpTable::RowList kRnnOps{kOps, std::size(kOps)};
+const OpTable::RowList kRnnOps = rows_in_build<kOps>();
 
 }  // namespace sconce::ops

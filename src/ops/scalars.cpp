@@ -424,6 +424,6 @@ constexpr OpDef kOps[] = {
 }  // namespace
 
 extern const OpTable::RowList kScalarOps;
-const OpTable::RowList kScalarOps{kOps, std::size(kOps)};
+const OpTable::RowList kScalarOps = rows_in_build<kOps>();
 
 }  // namespace sconce::ops

@@ -864,6 +864,6 @@ constexpr OpDef kOps[] = {
 }  // namespace
 
 extern const OpTable::RowList kShapeOps;
-const OpTable::RowList kShapeOps{kOps, std::size(kOps)};
+const OpTable::RowList kShapeOps = rows_in_build<kOps>();
 
 }  // namespace sconce::ops

@@ -99,6 +99,6 @@ constexpr OpDef kOps[] = {
 }  // namespace
 
 extern const OpTable::RowList kSpecialOps;
-const OpTable::RowList kSpecialOps{kOps, std::size(kOps)};
+const OpTable::RowList kSpecialOps = rows_in_build<kOps>();
 
 }  // namespace sconce::ops

@@ -54,6 +54,6 @@ constexpr OpDef kOps[] = {
 }  // namespace
 
 extern const OpTable::RowList kStreamOps;
-const OpTable::RowList kStreamOps{kOps, std::size(kOps)};
+const OpTable::RowList kStreamOps = rows_in_build<kOps>();
 
 }  // namespace sconce::ops

@@ -447,6 +447,6 @@ constexpr OpDef kOps[] = {
 }  // namespace
 
 extern const OpTable::RowList kStringOps;
-const OpTable::RowList kStringOps{kOps, std::size(kOps)};
+const OpTable::RowList kStringOps = rows_in_build<kOps>();
 
 }  // namespace sconce::ops

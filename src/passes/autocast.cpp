@@ -92,11 +92,7 @@ struct State {
 
 class Autocast {
  public:
-  Autocast(Graph& g, const OpTable& ops)
-      : g_(g),
-        reduced_(ops.find_overload("aten::_autocast_to_reduced_precision")),
-        full_(ops.find_overload("aten::_autocast_to_full_precision")),
-        eq_(ops.find_overload("aten::eq.str")) {}
+  Autocast(Graph& g, const OpTable& ops) : g_(g), ops_(ops) {}
   bool run() {
     block(g_.block(), State());
     return changed_;
@@ -159,7 +155,7 @@ class Autocast {
       }
       Node* same =
           g_.insert_node(g_.create(Symbol("aten::eq"), {device, g_.insert_constant(name)}, 1));
-      same->op = eq_;
+      same->op = &ops_.require("aten::eq.str");
       same->output()->type = types::boolean();
       Value* off = flag ? flag : g_.insert_constant(false);
       Value* any = fast ? fast : dtype;
@@ -194,7 +190,8 @@ class Autocast {
     };
     if (p == Policy::Widest && std::none_of(n->inputs.begin(), n->inputs.end(), may_be_float))
       return;
-    const Operator* op = p == Policy::Reduced ? reduced_ : full_;
+    const Operator* op = &ops_.require(p == Policy::Reduced ? "aten::_autocast_to_reduced_precision"
+                                                            : "aten::_autocast_to_full_precision");
     for (size_t i = 0; i < n->inputs.size(); ++i) {
       Value* v = n->inputs[i];
       if (v->type->kind != TypeKind::Tensor || v->node->op == op) continue;
@@ -208,13 +205,14 @@ class Autocast {
     return i >= 0 && n->inputs[static_cast<size_t>(i)]->type->kind != TypeKind::None;
   }
   Value* cast(Node* before, Value* v, const Operator* op, const State& s) {
+    const bool in_reduced_precision = op->name() == "aten::_autocast_to_reduced_precision";
     InsertPoint at(g_, before);
     auto flag = [&](Value* f) { return f ? f : g_.insert_constant(false); };
     auto dtype = [&](Value* d, ScalarType otherwise) {
       return d ? d : g_.insert_constant(static_cast<int64_t>(otherwise));
     };
     std::vector<Value*> in{v, flag(s.cuda), flag(s.cpu)};
-    if (op == reduced_) {
+    if (in_reduced_precision) {
       in.push_back(dtype(s.cuda_dtype, kHalf));
       in.push_back(dtype(s.cpu_dtype, kBFloat16));
     }
@@ -227,7 +225,7 @@ class Autocast {
   }
 
   Graph& g_;
-  const Operator *reduced_, *full_, *eq_;
+  const OpTable& ops_;
   bool changed_ = false;
 };
 

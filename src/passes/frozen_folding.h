@@ -48,7 +48,7 @@ class Arithmetic {
  public:
   explicit Arithmetic(const OpTable& ops) : ops_(ops) {}
   Tensor operator()(const char* op, std::vector<IValue> in) const {
-    return run_operator(*ops_.find_overload(op), std::move(in)).at(0).toTensor();
+    return run_operator(ops_.require(op), std::move(in)).at(0).toTensor();
   }
 
  private:

@@ -21,6 +21,9 @@ std::vector<std::string> pipeline_items(const std::string& text);
 // What "default" stands for: passes that change no answer beyond rounding, and are worth it for
 // every model. Freezing comes first: all else finds constants then.
 const std::string& default_pipeline();
+// The operators that passes which prepare a method for its run (api/runtime.cpp) run, whichever the
+// graph has. What they put into graphs (autocast) is seen there.
+const std::vector<const char*>& operators_of_preparing();
 // For passes that are made of others: the one of that name without arguments, inside of c's own.
 bool run_known_pass(Graph& g, PassContext& c, const char* name);
 

@@ -15,9 +15,11 @@ namespace {
 std::deque<Pass>& table() {
   static std::deque<Pass> table{
       // clang-format off
+#ifndef SCONCE_NO_PASSES  // else only those that prepare a method for its run (api/runtime.cpp)
       {"inline",               "calls of known functions and methods are replaced by their bodies",        inline_as_pytorch},
       // From here on: one function; calls are left for interfaces only.
       {"peephole",             "checks of None, lengths of list literals, casts that change nothing",      peephole, "disable_shape_peepholes"},
+#endif
       {"scalar_rewrite",       "constant 0-dim operands of add, sub, mul, div become scalars, as PyTorch's executor has it", scalar_rewrite},
       {"autocast",             "inputs are cast inside `with torch.autocast`, as PyTorch's executor has it", autocast},
       {"drop_profiling",       "marks for PyTorch's profiler are removed",                                 drop_profiling},
@@ -26,6 +28,7 @@ std::deque<Pass>& table() {
       {"constant_propagation", "nodes whose inputs are constants are run once",                            constant_propagation_pass},
       {"constant_pooling",     "equal constants are kept once",                                            constant_pooling_pass},
       {"dce",                  "nodes without effects whose results are unused are removed",               dce},
+#ifndef SCONCE_NO_PASSES
       // PyTorch's, of which each looks at a few nodes.
       {"batch_mm",             "sums of matrix products, and many products with one matrix, become one", batch_mm},
       {"canonicalize",         "values are numbered anew",                                             canonicalize, "keep_unique_names"},
@@ -59,7 +62,9 @@ std::deque<Pass>& table() {
 
       // PyTorch's, of frozen modules.
       {"freeze",               "the module's code is inlined, its attributes become constants, the rest is removed", freeze, "preserved_attrs optimize_numerics"},
+#endif
       {"fold_frozen_conv_bn",  "a batch norm after a convolution with constant weights is folded into it", fold_frozen_conv_bn},
+#ifndef SCONCE_NO_PASSES
       {"fold_frozen_conv_add_or_sub", "a constant added to a convolution with constant weights goes into its bias", fold_frozen_conv_add_or_sub},
       {"fold_frozen_conv_mul_or_div", "a constant factor of a convolution with constant weights goes into them", fold_frozen_conv_mul_or_div},
       {"fold_frozen_linear_bn", "a batch norm after a linear layer with constant weights is folded into it", fold_frozen_linear_bn},
@@ -76,6 +81,7 @@ std::deque<Pass>& table() {
       {"convert_dtype",        "a frozen graph runs in bfloat16 or half, some operators kept in float",    convert_dtype, "to keep outputs"},
       {"cancel_transposes",    "permutations of dims that undo each other go, others become one",          cancel_transposes},
       {"merge_linears",        "products of one input with several constant weights become one",           merge_linears},
+#endif
 
       // clang-format on
   };
@@ -129,6 +135,14 @@ const std::string& default_pipeline() {
   static const std::string text(
       "freeze,fixpoint(peephole,constant_propagation,dce),constant_pooling,dce");
   return text;
+}
+
+const std::vector<const char*>& operators_of_preparing() {
+  static const std::vector<const char*> names{
+      // fold_frozen_conv_bn
+      "aten::rsqrt",      "aten::neg",        "aten::reshape",    "aten::add.Scalar",
+      "aten::add.Tensor", "aten::sub.Tensor", "aten::mul.Tensor", "aten::mul_.Tensor"};
+  return names;
 }
 
 namespace {
@@ -193,7 +207,12 @@ class Pipeline {
         if (c_.after_pass) c_.after_pass(p, g_, changed, taken.count());
         return changed;
       }
+#ifdef SCONCE_NO_PASSES
+    raise<Error>("pipeline: no pass is called '", name,
+                 "' in this build of sconce (SCONCE_PASSES=OFF)");
+#else
     raise<Error>("pipeline: no pass is called '", name, "'");
+#endif
   }
   // "(name=value,name=[a,b],value)", or nothing.
   PassArguments arguments(const Pass& p) {

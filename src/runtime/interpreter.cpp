@@ -9,6 +9,7 @@
 #include "core/budget.h"
 #include "core/method_call.h"
 #include "core/recorder.h"
+#include "core/selection.h"
 #include "core/value_check.h"
 #include "ir/source.h"
 #include "support/stack.h"
@@ -431,8 +432,7 @@ class Interpreter {
     const std::string_view kind = s.node->kind.view();
     if (!s.op && kind.substr(0, 10) == "__torch__.")
       raise<MissingOp>(trace(stack_), unknown_call_text(kind));
-    raise<MissingOp>(trace(stack_), "operator ", s.op ? s.op->full_name() : kind,
-                     " is not implemented in sconce");
+    raise<MissingOp>(trace(stack_), missing_operator_text(s.op ? s.op->full_name() : kind));
   }
   void move(Frame& f, const Instruction& x) {
     if (x.c)

@@ -272,6 +272,6 @@ void attention(const AttentionArgs& a) {
 
 }  // namespace
 
-void add_attention(Kernels& k) { k.attention = attention; }
+SCONCE_KERNEL(attention)
 
 }  // namespace sconce::SCONCE_ISA

@@ -468,6 +468,6 @@ void conv(const ConvArgs& a) {
 
 }  // namespace
 
-void add_conv(Kernels& k) { k.conv = conv; }
+SCONCE_KERNEL(conv)
 
 }  // namespace sconce::SCONCE_ISA

@@ -70,9 +70,6 @@ void add_reduce(Kernels& k);
 void add_gemm(Kernels& k);
 void add_conv(Kernels& k);
 void add_nn(Kernels& k);
-void add_rows(Kernels& k);       // by add_nn
-void add_attention(Kernels& k);  // by add_nn
-void add_rnn(Kernels& k);        // by add_nn
 void add_pointwise(Kernels& k);
 void add_linear(Kernels& k);
 void add_prepared_conv(Kernels& k);

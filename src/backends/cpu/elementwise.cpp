@@ -556,12 +556,10 @@ void ternary_floats(Ternary op, float value, const float* a, const float* b, con
   ternary_tile<float>(op, value, a, b, c, out, n);
 }
 
-void add_elementwise(Kernels& k) {
-  k.fill = fill;
-  k.copy = copy;
-  k.unary = unary;
-  k.binary = binary;
-  k.ternary = ternary;
-}
+SCONCE_KERNEL(fill)
+SCONCE_KERNEL(copy)
+SCONCE_KERNEL(unary)
+SCONCE_KERNEL(binary)
+SCONCE_KERNEL(ternary)
 
 }  // namespace sconce::SCONCE_ISA

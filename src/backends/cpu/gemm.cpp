@@ -536,6 +536,6 @@ void gemm_f32(int64_t m, int64_t n, int64_t k, float alpha, const float* a, int6
   gemm_t<float>(m, n, k, alpha, a, as0, as1, b, bs0, bs1, beta, c, cs0);
 }
 
-void add_gemm(Kernels& k) { k.gemm = gemm; }
+SCONCE_KERNEL(gemm)
 
 }  // namespace sconce::SCONCE_ISA

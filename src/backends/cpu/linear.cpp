@@ -305,7 +305,7 @@ void apply_epilogue_tile(int64_t rows, int64_t columns, const float* tile, int64
     }
 }
 
-void add_linear(Kernels& k) {
+void set_linear(Kernels& k) {
   k.linear = linear;
   k.packed_linear_bytes = packed_linear_bytes;
   k.pack_linear = pack_linear;

@@ -229,12 +229,7 @@ void pool(const PoolArgs& a) {
 
 }  // namespace
 
-void add_nn(Kernels& k) {
-  k.batch_norm = batch_norm;
-  k.pool = pool;
-  add_rows(k);
-  add_attention(k);
-  add_rnn(k);
-}
+SCONCE_KERNEL(batch_norm)
+SCONCE_KERNEL(pool)
 
 }  // namespace sconce::SCONCE_ISA

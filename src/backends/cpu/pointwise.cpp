@@ -517,6 +517,6 @@ void pointwise(const PointwiseArgs& a) {
 
 }  // namespace
 
-void add_pointwise(Kernels& k) { k.pointwise = pointwise; }
+SCONCE_KERNEL(pointwise)
 
 }  // namespace sconce::SCONCE_ISA

@@ -30,7 +30,7 @@ void prepared_conv(const PreparedConvArgs& a) { algorithm_of(a).run(a); }
 
 }  // namespace
 
-void add_prepared_conv(Kernels& k) {
+void set_prepared_conv(Kernels& k) {
   k.choose_conv = choose_conv;
   k.pack_conv = pack_conv;
   k.prepared_conv = prepared_conv;

@@ -689,11 +689,9 @@ void scan(const ScanArgs& a) {
 
 }  // namespace
 
-void add_reduce(Kernels& k) {
-  k.reduce = reduce;
-  k.arg_reduce = arg_reduce;
-  k.var = var;
-  k.scan = scan;
-}
+SCONCE_KERNEL(reduce)
+SCONCE_KERNEL(arg_reduce)
+SCONCE_KERNEL(var)
+SCONCE_KERNEL(scan)
 
 }  // namespace sconce::SCONCE_ISA

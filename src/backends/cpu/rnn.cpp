@@ -131,6 +131,6 @@ void rnn_cell(const RnnCellArgs& a) {
 
 }  // namespace
 
-void add_rnn(Kernels& k) { k.rnn_cell = rnn_cell; }
+SCONCE_KERNEL(rnn_cell)
 
 }  // namespace sconce::SCONCE_ISA

@@ -272,9 +272,7 @@ void layer_norm(const LayerNormArgs& a) {
 
 }  // namespace
 
-void add_rows(Kernels& k) {
-  k.softmax = softmax;
-  k.layer_norm = layer_norm;
-}
+SCONCE_KERNEL(softmax)
+SCONCE_KERNEL(layer_norm)
 
 }  // namespace sconce::SCONCE_ISA

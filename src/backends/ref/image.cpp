@@ -642,10 +642,8 @@ void pad(const PadArgs& given) {
 
 }  // namespace
 
-void add_image(Kernels& k) {
-  k.resize = resize;
-  k.grid_sample = grid_sample;
-  k.pad = pad;
-}
+SCONCE_KERNEL(resize)
+SCONCE_KERNEL(grid_sample)
+SCONCE_KERNEL(pad)
 
 }  // namespace sconce::ref

@@ -324,11 +324,9 @@ void nonzero(const NonzeroArgs& a) {
 
 }  // namespace
 
-void add_index(Kernels& k) {
-  k.gather = gather;
-  k.scatter = scatter;
-  k.index = index;
-  k.nonzero = nonzero;
-}
+SCONCE_KERNEL(gather)
+SCONCE_KERNEL(scatter)
+SCONCE_KERNEL(index)
+SCONCE_KERNEL(nonzero)
 
 }  // namespace sconce::ref

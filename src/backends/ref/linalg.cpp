@@ -369,6 +369,6 @@ void linalg(const LinalgArgs& a) {
 
 }  // namespace
 
-void add_linalg(Kernels& k) { k.linalg = linalg; }
+SCONCE_KERNEL(linalg)
 
 }  // namespace sconce::ref

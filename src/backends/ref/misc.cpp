@@ -447,12 +447,10 @@ void recur(const RecurArgs& a) {
 
 }  // namespace
 
-void add_misc(Kernels& k) {
-  k.sequence = sequence;
-  k.fft = fft;
-  k.quantize = quantize;
-  k.rotated_iou = rotated_iou;
-  k.recur = recur;
-}
+SCONCE_KERNEL(sequence)
+SCONCE_KERNEL(fft)
+SCONCE_KERNEL(quantize)
+SCONCE_KERNEL(rotated_iou)
+SCONCE_KERNEL(recur)
 
 }  // namespace sconce::ref

@@ -387,6 +387,6 @@ void random(const RandomArgs& a) {
 
 }  // namespace
 
-void add_random(Kernels& k) { k.random = random; }
+SCONCE_KERNEL(random)
 
 }  // namespace sconce::ref

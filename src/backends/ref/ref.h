@@ -5,11 +5,8 @@
 
 namespace sconce::ref {
 
-void add_index(Kernels& k);
-void add_sort(Kernels& k);
-void add_random(Kernels& k);
-void add_image(Kernels& k);
-void add_misc(Kernels& k);
-void add_linalg(Kernels& k);
+#define X(slot) void set_##slot(Kernels& k);
+SCONCE_REF_SLOTS(X)
+#undef X
 
 }  // namespace sconce::ref

@@ -185,9 +185,7 @@ void search(const SearchArgs& a) {
 
 }  // namespace
 
-void add_sort(Kernels& k) {
-  k.sort = sort;
-  k.search = search;
-}
+SCONCE_KERNEL(sort)
+SCONCE_KERNEL(search)
 
 }  // namespace sconce::ref

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Overload resolution by schema, implicit conversions (serialized-language.md sections 7 and 8).
+#include "core/selection.h"
 #include "loader/script/emitter.h"
 #include "loader/script/upgraders.h"
 #include "support/stack.h"
@@ -257,6 +258,8 @@ Value* Emitter::builtin_call(const std::string& name, const std::vector<Arg>& ar
   if (list.empty() && !cu_.ops().has_namespace(name.substr(0, name.find("::")))) {
     return unknown_call(name, self, args, kwargs, nullptr);
   }
+  if (list.empty() && kReduced)
+    throw MissingOp(describe_error(graph_->current_range, missing_operator_text(name)));
   if (list.empty())
     error("Unknown builtin op: ", name, ". This operator is not known to PyTorch or to sconce.");
   auto emit = [&](const Candidate& c, const Match& m) -> Value* {
