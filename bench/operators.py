@@ -128,7 +128,7 @@ def main():
                  f"thread, medians of {options.rounds} rounds in turn. A ratio above 1: sconce is slower than PyTorch {torch.__version__.split('+')[0]}'s eager mode.",
                  f"{len(rows)} forms, {len(slow)} slower than twice PyTorch; the median ratio is {statistics.median(r[3] for r in rows):.2f}.", "",
                  "| operator | sconce ms | PyTorch ms | ratio |", "|---|---|---|---|"]
-        lines += [f"| {n} | {a:.3f} | {b:.3f} | {r:.2f} |" for n, a, b, r in rows]
+        lines += [f"| {n.replace('_', chr(92) + '_') if n.startswith('_') else n} | {a:.3f} | {b:.3f} | {r:.2f} |" for n, a, b, r in rows]
         pathlib.Path(options.markdown).write_text("\n".join(lines) + "\n")
     return 0
 

@@ -20,7 +20,7 @@ def find_chromium():
 class Browser:
     """One page. Everything that it asks the network for, logs or throws is kept in requests and problems."""
 
-    def __init__(self, width=1280, height=800, phone=False):
+    def __init__(self, width=1280, height=800, phone=False, arguments=()):
         self.folder = tempfile.mkdtemp()
         read_theirs, self._write = os.pipe()
         self._read, write_theirs = os.pipe()
@@ -34,7 +34,7 @@ class Browser:
 
         self._process = subprocess.Popen(
             [find_chromium(), "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--remote-debugging-pipe",
-             f"--user-data-dir={self.folder}", "--no-first-run", "--disable-extensions", "about:blank"],
+             f"--user-data-dir={self.folder}", "--no-first-run", "--disable-extensions", *arguments, "about:blank"],
             preexec_fn=ends, close_fds=False, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         os.close(read_theirs)
         os.close(write_theirs)
@@ -95,8 +95,9 @@ class Browser:
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone)
 
     def open(self, path):
+        """A file, or an address."""
         self.requests, self.problems, self._loaded = [], [], False
-        self.call("Page.navigate", url=f"file://{path}")
+        self.call("Page.navigate", url=str(path) if "://" in str(path) else f"file://{path}")
         while not self._loaded:
             self._event(self._next())
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
@@ -19,7 +20,7 @@ namespace sconce::tool {
 
 namespace {
 
-struct Options {
+struct BenchOptions {
   std::string model, io, trace, method = "forward", mode = "optimized", device = "cpu";
   InputOptions inputs;
   int threads = 1;
@@ -42,7 +43,7 @@ double peak_memory() {
 }
 
 // One more call: its time by kernel slot, and on the CPU, where it can be replayed, by kernel call.
-void add_profile(nlohmann::ordered_json& j, const Options& o, const Module& m,
+void add_profile(nlohmann::ordered_json& j, const BenchOptions& o, const Module& m,
                  const std::string& method, std::vector<IValue> inputs, const PlanWatch& watch,
                  bool may_repeat) {
   std::vector<TimedCall> calls;
@@ -66,7 +67,7 @@ void add_profile(nlohmann::ordered_json& j, const Options& o, const Module& m,
   }
 }
 
-int bench(const Options& o) {
+int bench(const BenchOptions& o) {
   set_allow_tf32(o.tf32);
   read_ahead(o.model);
   auto start = Clock::now();
@@ -159,7 +160,7 @@ int bench(const Options& o) {
 }  // namespace
 
 Command add_bench(CLI::App& app) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<BenchOptions>();
   auto* c = app.add_subcommand("bench", "time a method");
   c->add_option("model", o->model, "archive that torch.jit.save wrote")
       ->required()

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <iostream>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <tuple>
 
 #include "api/runtime.h"
@@ -13,6 +14,7 @@
 #include "ir/source.h"
 #include "positions.h"
 #include "text.h"
+#include "usage.h"
 
 namespace sconce::tool {
 
@@ -458,10 +460,10 @@ void write_report(const Options& o, const std::string& model, const std::string&
 
 int bisect(const Options& o) {
   if (o.paths.size() != 1 || std::filesystem::is_directory(o.paths[0]))
-    throw CLI::ValidationError("--bisect", "looks into one archive");
+    throw UsageError("--bisect", "looks into one archive");
   if (o.changes || o.passes || o.round_trip || o.resave || o.resave_changed || o.audit_alias ||
       !o.with_passes.empty())
-    throw CLI::ValidationError("--bisect", "stands alone");
+    throw UsageError("--bisect", "stands alone");
   const std::string& model = o.paths[0];
   const std::string io = with_suffix(model, ".io.pt").string();
   std::vector<Case> cases = read_cases(io);
@@ -473,7 +475,7 @@ int bisect(const Options& o) {
   if (o.only_case >= 0) {
     only = static_cast<size_t>(o.only_case);
     if (*only >= cases.size())
-      throw CLI::ValidationError("--case", io + " has " + std::to_string(cases.size()) + " cases");
+      throw UsageError("--case", io + " has " + std::to_string(cases.size()) + " cases");
   }
   std::string trace = o.trace;
   const std::string beside = with_suffix(model, ".trace.pt").string();

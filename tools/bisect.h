@@ -14,7 +14,6 @@
 //    what it takes, until a node is out of tolerance and nothing that it takes is.
 #pragma once
 #include <functional>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>

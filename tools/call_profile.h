@@ -4,7 +4,7 @@
 // PlanWatch, profile_operators().
 #pragma once
 #include <cstdio>
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 

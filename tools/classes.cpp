@@ -120,20 +120,6 @@ void print_row(std::ostream& os, const float* scores, const float* parts, int64_
 
 }  // namespace
 
-void add_class_options(CLI::App& c, ClassOptions& o) {
-  auto* group = c.add_option_group("Classes", "scores as the names of the best classes");
-  group
-      ->add_option("--top", o.top,
-                   "best classes to show, with their share by softmax; names are the archive's "
-                   "extra/labels.txt, or those of --labels")
-      ->check(CLI::Range(1, 1000000));
-  group
-      ->add_option(
-          "--labels", o.labels,
-          "names of the classes: one in each line, or JSON; shows 5 unless --top says more")
-      ->type_name("FILE");
-}
-
 std::vector<std::string> parse_labels(const std::string& text, const std::string& file) {
   std::vector<std::string> names;
   size_t start = text.find_first_not_of(" \t\r\n");

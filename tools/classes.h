@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // A classifier's answer for people: the names of its best classes, with bars.
 #pragma once
-#include <CLI/CLI.hpp>
 #include <iosfwd>
 #include <string>
 #include <vector>
 
 #include "sconce/sconce.h"
+
+namespace CLI {
+class App;
+}
 
 namespace sconce::tool {
 

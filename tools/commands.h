@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The subcommands: each adds itself to the parser and returns what runs when it was chosen.
 #pragma once
-#include <CLI/CLI.hpp>
 #include <functional>
 
+namespace CLI {
+class App;
+}
 namespace sconce {
 struct SaveOptions;
 }

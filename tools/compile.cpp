@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <CLI/CLI.hpp>
 #include <fstream>
 #include <iostream>
 #include <iterator>
@@ -12,13 +13,13 @@
 namespace sconce::tool {
 
 namespace {
-struct Options {
+struct CompileOptions {
   std::string file, run;
   InputOptions inputs;
   bool graph = false, full = false;
 };
 
-int compile_file(const Options& o) {
+int compile_file(const CompileOptions& o) {
   std::ifstream in(o.file);
   if (!in) raise<FormatError>(o.file, ": can't be read");
   std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
@@ -42,7 +43,7 @@ int compile_file(const Options& o) {
 }  // namespace
 
 Command add_compile(CLI::App& app) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<CompileOptions>();
   auto* c = app.add_subcommand("compile", "compile plain TorchScript source, with no archive");
   c->add_option("file", o->file, "functions in TorchScript")->required()->type_name("FILE");
   auto* graph = c->add_flag("--graph", o->graph, "print the graph of every function");

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // sconce devices: where models can run, or why they can't.
+#include <CLI/CLI.hpp>
 #include <cstdio>
 
 #include "backends/kernels.h"

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <complex>
 #include <cstring>
+#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "sconce/sconce.h"

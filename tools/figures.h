@@ -2,7 +2,7 @@
 // How far an answer is from the expected one, output by output: what verify tells beside the first
 // difference. Entry: figures_of().
 #pragma once
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <vector>

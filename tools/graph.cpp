@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <CLI/CLI.hpp>
 #include <fstream>
 #include <iostream>
 
@@ -12,7 +13,7 @@
 namespace sconce::tool {
 
 namespace {
-struct Options {
+struct GraphOptions {
   std::string model, method = "forward", passes, after, out, format = "text";
   bool inlined = false, optimized = false, calls = false, plan = false;
   std::string pipeline() const {
@@ -29,7 +30,7 @@ void inline_all(GraphFile& g) {
 
 // What happens in pass pipelines is shown beside what was there before. Where they begin with
 // inlining, before is the inlined graph: that calls are replaced by bodies is no news of any node.
-std::string page_of(const Options& o) {
+std::string page_of(const GraphOptions& o) {
   GraphFile g = open_graph(o.model, o.method);
   const std::string title =
       without_folders("/" + o.model) + (g.module.defined() ? " " + o.method : "");
@@ -58,7 +59,7 @@ std::string page_of(const Options& o) {
   return graph_page(title, graphs);
 }
 
-std::string text_of(const Options& o) {
+std::string text_of(const GraphOptions& o) {
   if (o.plan) return load(o.model).plan_text(o.method);
   if (o.format == "html") return page_of(o);
   GraphFile g = open_graph(o.model, o.method);
@@ -73,7 +74,7 @@ std::string text_of(const Options& o) {
 }  // namespace
 
 Command add_graph(CLI::App& app) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<GraphOptions>();
   auto* c = app.add_subcommand("graph", "print the graph of a method as PyTorch does");
   c->add_option("model", o->model, "archive, or a file with graph text")->required();
   c->add_option("--method", o->method, "method")->capture_default_str();

@@ -17,7 +17,7 @@ namespace sconce::tool {
 namespace {
 
 using Json = nlohmann::ordered_json;
-constexpr size_t kNone = Picture::kNone;
+constexpr size_t kNoPlace = Picture::kNone;
 // Longer ones of a file's texts are cut.
 constexpr size_t kLongestLine = 4000, kLongestAttribute = 2000;
 constexpr int kSecondsOfLayout = 30;
@@ -138,11 +138,11 @@ Json node_json(const Picture::Node& n) {
   Json j = {{"kind", shown(n.kind, 200)}, {"in", n.inputs}, {"out", n.outputs}};
   if (!n.module.empty()) j["module"] = shown(n.module, 500);
   if (n.hidden) j["hidden"] = true;
-  if (n.group != kNone) j["group"] = n.group;
+  if (n.group != kNoPlace) j["group"] = n.group;
   for (auto& [name, text] : n.attributes)
     j["attributes"].push_back({shown(name, 200), shown(text, kLongestAttribute)});
   if (!n.origin.python.empty()) j["python"] = shown(n.origin.python, 500);
-  if (n.origin.source != kNone) j["source"] = {n.origin.source, n.origin.source_line};
+  if (n.origin.source != kNoPlace) j["source"] = {n.origin.source, n.origin.source_line};
   if (!n.origin.script.empty())
     j["script"] = {shown(n.origin.script, 500), shown(n.origin.script_line, 500)};
   return j;
@@ -180,8 +180,8 @@ Json group_json(const Picture::Group& g, const std::optional<Layout>& l) {
   Json j = {
       {"title", shown(g.title, 200)}, {"boxes", std::move(boxes)}, {"edges", std::move(edges)}};
   if (!g.note.empty()) j["note"] = shown(g.note, 200);
-  if (g.node != kNone) j["node"] = g.node;
-  if (g.parent != kNone) j["parent"] = g.parent;
+  if (g.node != kNoPlace) j["node"] = g.node;
+  if (g.parent != kNoPlace) j["parent"] = g.parent;
   if (l) j["size"] = {rounded(l->width), rounded(l->height)};
   return j;
 }
@@ -194,7 +194,7 @@ Json picture_json(const PageGraph& g, const Layouts& layouts) {
   for (auto& v : p.values) {
     Json one = {{"name", shown(v.name, 200)}, {"type", shown(v.type, 1000)}};
     if (!v.content.empty()) one["content"] = shown(v.content, 500);
-    if (v.node != kNone) one["node"] = v.node;
+    if (v.node != kNoPlace) one["node"] = v.node;
     values.push_back(std::move(one));
   }
   std::unordered_map<std::string, size_t> known;
@@ -229,7 +229,7 @@ std::string data_text(const Json& j) {
 
 const char* state_of(const std::vector<size_t>& counterparts, const std::vector<bool>& changed,
                      size_t i, const char* alone) {
-  return counterparts[i] == kNone ? alone : changed[i] ? "changed" : "";
+  return counterparts[i] == kNoPlace ? alone : changed[i] ? "changed" : "";
 }
 
 std::string count(size_t n, const char* what) {
@@ -257,7 +257,7 @@ std::string graph_page(const std::string& title, const std::vector<PageGraph>& g
                                    side ? "added" : "removed");
         Json& node = data["graphs"][side]["nodes"][i];
         if (*states[side][i]) node["state"] = states[side][i];
-        if (counterparts[i] != kNone) node["match"] = counterparts[i];
+        if (counterparts[i] != kNoPlace) node["match"] = counterparts[i];
       }
     }
     summary += ": " + count(m.removed, "removed") + ", " + count(m.added, "added") + ", " +

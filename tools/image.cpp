@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "support/platform.h"
+#include "usage.h"
 
 namespace sconce::tool {
 
@@ -147,7 +148,7 @@ std::vector<T> numbers(const std::string& option, const std::string& text, char 
       used = 0;
     }
     if (used == 0 || used != part.size())
-      throw CLI::ValidationError(option, "'" + text + "' can't be understood");
+      throw UsageError(option, "'" + text + "' can't be understood");
   }
   return values;
 }
@@ -159,7 +160,7 @@ std::vector<int64_t> extent(const std::string& option, const std::string& text) 
   });
   bool good = v.size() == 1 || v.size() == 2;
   for (int64_t x : v) good &= x > 0 && x <= 65536;
-  if (!good) throw CLI::ValidationError(option, "'" + text + "' is neither N nor HEIGHTxWIDTH");
+  if (!good) throw UsageError(option, "'" + text + "' is neither N nor HEIGHTxWIDTH");
   return v;
 }
 
@@ -169,8 +170,7 @@ Tensor channels(const std::string& option, const std::string& text, int64_t coun
                            [](const std::string& s, size_t* used) { return std::stod(s, used); });
   if (v.size() == 1) v.resize(static_cast<size_t>(count), v[0]);
   if (static_cast<int64_t>(v.size()) != count)
-    throw CLI::ValidationError(option,
-                               std::to_string(count) + " numbers are wanted, not '" + text + "'");
+    throw UsageError(option, std::to_string(count) + " numbers are wanted, not '" + text + "'");
   Tensor t = empty({1, count, 1, 1});
   for (size_t i = 0; i < v.size(); ++i) t.data_ptr<float>()[i] = static_cast<float>(v[i]);
   return t;
@@ -188,8 +188,8 @@ std::vector<int64_t> resized(const Tensor& image, const std::vector<int64_t>& wa
 Tensor resize(const Tensor& image, const std::vector<int64_t>& size) {
   if (size[0] == image.size(2) && size[1] == image.size(3)) return image;
   if (size[0] > kMostPixels / size[1])
-    throw CLI::ValidationError(
-        "--resize", "the picture would have more than " + std::to_string(kMostPixels) + " pixels");
+    throw UsageError("--resize",
+                     "the picture would have more than " + std::to_string(kMostPixels) + " pixels");
   static const Module m = compile(
       "def resize(image: Tensor, size: List[int]) -> Tensor:\n"
       "    return torch._upsample_bilinear2d_aa(image, size, False)\n");
@@ -202,9 +202,9 @@ Tensor crop(const Tensor& image, std::vector<int64_t> size, const std::string& p
   for (int64_t d = 0; d < 2; ++d) {
     int64_t have = t.size(2 + d), want = size[static_cast<size_t>(d)];
     if (want > have)
-      throw CLI::ValidationError("--crop", path + " is " + std::to_string(image.size(3)) + "x" +
-                                               std::to_string(image.size(2)) +
-                                               ", smaller than the crop; --resize it first");
+      throw UsageError("--crop", path + " is " + std::to_string(image.size(3)) + "x" +
+                                     std::to_string(image.size(2)) +
+                                     ", smaller than the crop; --resize it first");
     // Half to even, as Python's round().
     auto start = static_cast<int64_t>(std::nearbyint(static_cast<double>(have - want) / 2));
     t = t.slice(2 + d, start, start + want);
@@ -213,20 +213,6 @@ Tensor crop(const Tensor& image, std::vector<int64_t> size, const std::string& p
 }
 
 }  // namespace
-
-void add_image_options(CLI::App& c, ImageOptions& o) {
-  auto* group = c.add_option_group("Pictures", "how PNG and JPEG inputs become tensors");
-  group->add_option("--resize", o.resize, "N: shorter side; HEIGHTxWIDTH: both")
-      ->type_name("N|HxW");
-  group->add_option("--crop", o.crop, "the middle: N for a square, or HEIGHTxWIDTH")
-      ->type_name("N|HxW");
-  group->add_option("--mean", o.mean, "subtracted from each channel of 0..1")->type_name("R,G,B");
-  group->add_option("--std", o.std, "each channel is divided by it")->type_name("R,G,B");
-  group->add_flag("--imagenet", o.imagenet,
-                  "what is not given of --resize 256 --crop 224 --mean 0.485,0.456,0.406 --std "
-                  "0.229,0.224,0.225");
-  group->add_flag("--gray", o.gray, "one channel instead of three");
-}
 
 Tensor read_image(const std::string& path, const ImageOptions& given) {
   ImageOptions o = given;

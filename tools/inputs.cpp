@@ -15,6 +15,7 @@
 #include "loader/zip.h"
 #include "numpy.h"
 #include "support/stack.h"
+#include "usage.h"
 
 namespace sconce::tool {
 
@@ -124,8 +125,8 @@ class InputParser {
 
  private:
   [[noreturn]] void fail(const std::string& why) const {
-    throw CLI::ValidationError(
-        "--input", "'" + text_ + "', at character " + std::to_string(at_ + 1) + ": " + why);
+    throw UsageError("--input",
+                     "'" + text_ + "', at character " + std::to_string(at_ + 1) + ": " + why);
   }
 
   void skip_spaces() {
@@ -466,13 +467,6 @@ class InputParser {
 
 }  // namespace
 
-void add_input_options(CLI::App& c, InputOptions& o) {
-  c.add_option("--input", o.texts, "an argument of the method, see below; once for each argument")
-      ->allow_extra_args(false)
-      ->type_name("X");
-  add_image_options(c, o.image);
-}
-
 IValue parse_input(const std::string& text, const ImageOptions& image) {
   return InputParser(text, image).parse();
 }
@@ -489,7 +483,7 @@ std::vector<IValue> method_inputs(const Module& m, const std::string& method,
   try {
     admit_arguments(m.impl()->method(method), inputs, nullptr);
   } catch (const OpError& e) {
-    throw CLI::ValidationError("--input", e.what());
+    throw UsageError("--input", e.what());
   }
   return inputs;
 }

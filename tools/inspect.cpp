@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // sconce inspect: what is in a file, found out without running it. Everything is compiled; a method
 // that doesn't compile is told, and is no reason to say less of the others.
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <filesystem>
 #include <iostream>
@@ -412,12 +413,12 @@ void print_text(const Description& d, bool all) {
   std::cout << tree_text(d.tree, all);
 }
 
-struct Options {
+struct InspectOptions {
   std::vector<std::string> files;
   bool json = false, all = false;
 };
 
-int inspect(const Options& o) {
+int inspect(const InspectOptions& o) {
   Json reports = Json::array();
   bool all_good = true;
   for (auto& file : o.files) {
@@ -449,7 +450,7 @@ int inspect(const Options& o) {
 }  // namespace
 
 Command add_inspect(CLI::App& app) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<InspectOptions>();
   auto* c = app.add_subcommand("inspect",
                                "what is in archives: modules, methods, operators used and missing");
   c->add_option("file", o->files, "archives, or files that torch.save wrote")

@@ -14,19 +14,6 @@
 
 namespace sconce::tool {
 
-void add_limit_options(CLI::App& app, LimitOptions& o) {
-  constexpr double kMost = 1e9;
-  app.add_option("--max-memory", o.megabytes, "MB that the command may hold; 0: no limit")
-      ->type_name("MB")
-      ->check(CLI::Range(uint64_t{0}, static_cast<uint64_t>(kMost)));
-  app.add_option("--max-seconds", o.seconds, "seconds that it may take; 0: no limit")
-      ->type_name("S")
-      ->check(CLI::Range(0.0, kMost));
-  app.add_option("--max-steps", o.steps,
-                 "jumps back and calls that the model's code may take; 0: no limit")
-      ->type_name("N");
-}
-
 struct LimitScope::State {
   std::optional<Budget> budget;
   Context context;

@@ -2,9 +2,12 @@
 // --max-memory, --max-seconds and --max-steps, which every command takes. They hold for all that
 // the command does from the files that it is given: reading, compiling, passes, calls.
 #pragma once
-#include <CLI/CLI.hpp>
 #include <cstdint>
 #include <memory>
+
+namespace CLI {
+class App;
+}
 
 namespace sconce::tool {
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The sconce command. Data on stdout, errors on stderr; the exit codes stand in kExitCodes.
+#include <CLI/CLI.hpp>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,6 +13,7 @@
 #include "limit_options.h"
 #include "sconce/sconce.h"
 #include "text.h"
+#include "usage.h"
 
 namespace {
 
@@ -132,6 +134,8 @@ int run_command(int argc, char** argv, LimitOptions& limits) {
       for (auto& p : plugins) sconce::load_plugin(p);
       LimitScope scope(limits);
       return c.second();
+    } catch (const UsageError& e) {
+      return usage(std::string("sconce ") + c.first, e.what());
     } catch (const CLI::Error& e) {
       return usage(std::string("sconce ") + c.first, e.what());
     }

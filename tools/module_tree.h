@@ -2,7 +2,7 @@
 // What the modules of an archive, or the dotted names of a torch.save file, hold: a tree with
 // counts.
 #pragma once
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 

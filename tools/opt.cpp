@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // sconce opt: a pipeline of passes on a method's graph or on graph text, and what each of them did.
 // sconce check: expectations of a text (file_check.h).
+#include <CLI/CLI.hpp>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,7 +22,7 @@
 namespace sconce::tool {
 
 namespace {
-struct Options {
+struct OptOptions {
   std::string model, method = "forward", passes, out, bisect;
   std::vector<std::string> rules;
   PassOptions show;
@@ -37,7 +38,7 @@ void write_text(const std::string& path, const std::string& text) {
 }
 
 // The pipeline that the options say, or else the file's head.
-std::string pipeline_of(const Options& o) {
+std::string pipeline_of(const OptOptions& o) {
   std::string r = o.passes;
   if (r.empty() && o.rules.empty()) {
     std::ifstream f(o.model, std::ios::binary);
@@ -54,7 +55,7 @@ std::string pipeline_of(const Options& o) {
 }
 
 // Which change makes the command fail: between none of them, where it succeeds, and all.
-int bisect(const Options& o, const std::string& pipeline) {
+int bisect(const OptOptions& o, const std::string& pipeline) {
   const auto file = std::filesystem::temp_directory_path() /
                     ("sconce-bisect-" + std::to_string(getpid()) + ".ir");
   struct Removed {
@@ -106,7 +107,7 @@ int bisect(const Options& o, const std::string& pipeline) {
   return kDone;
 }
 
-int opt(Options o) {
+int opt(OptOptions o) {
   if (o.list) {
     for (auto& p : all_passes())
       std::cout << std::left << std::setw(22) << p.name << " " << p.summary
@@ -134,7 +135,7 @@ int opt(Options o) {
 }  // namespace
 
 Command add_opt(CLI::App& app) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<OptOptions>();
   PassOptions& show = o->show;
   auto* c = app.add_subcommand("opt", "run passes on the graph of a method, or on graph text");
   c->add_option("model", o->model,

@@ -22,7 +22,7 @@ namespace sconce::tool {
 namespace {
 
 using Box = Picture::Box;
-constexpr size_t kNone = Picture::kNone;
+constexpr size_t kNoBox = Picture::kNone;
 constexpr size_t kMostBoxes = 100, kPart = 50;  // of one drawing; of one part
 constexpr size_t kMostPorts = 6;                // more values share one
 constexpr size_t kMostEdges = 200'000;          // of all drawings
@@ -31,7 +31,7 @@ constexpr size_t kMostEdges = 200'000;          // of all drawings
 struct Tree {
   std::string title, note;
   std::string owner = {};  // the groups that had nothing but this
-  size_t node = kNone;     // the node itself, or whose blocks are inside
+  size_t node = kNoBox;    // the node itself, or whose blocks are inside
   bool module = false;
   std::vector<const BlockNodes*> blocks = {};  // whose inputs and outputs come in and leave here
   std::vector<Tree> inside = {};
@@ -195,13 +195,13 @@ class Boxes {
     edges_.emplace_back();
     fill(0, std::move(root));
     for (auto& [group, block] : blocks_) {
-      for (size_t v : block->inputs) defined_[v] = {group, kNone};  // a port once it is used
+      for (size_t v : block->inputs) defined_[v] = {group, kNoBox};  // a port once it is used
     }
     for (size_t n = 0; n < p_.nodes.size(); ++n)
       for (size_t v : p_.nodes[n].outputs)
-        if (p_.nodes[n].group != kNone) defined_[v] = {p_.nodes[n].group, at_[n]};
+        if (p_.nodes[n].group != kNoBox) defined_[v] = {p_.nodes[n].group, at_[n]};
     for (size_t n = 0; n < p_.nodes.size(); ++n)
-      if (p_.nodes[n].group != kNone)
+      if (p_.nodes[n].group != kNoBox)
         for (size_t v : p_.nodes[n].inputs) connect(v, {p_.nodes[n].group, at_[n]});
     for (auto& [group, block] : blocks_)
       for (size_t v : block->outputs)
@@ -232,7 +232,7 @@ class Boxes {
       Box box;
       box.title = inner.title;
       box.note = note_of(inner);
-      if (inner.node != kNone) {
+      if (inner.node != kNoBox) {
         p_.nodes[inner.node].group = g;
         at_[inner.node] = at;
       }
@@ -257,7 +257,7 @@ class Boxes {
   // The box of g by which v comes in or leaves.
   size_t port(size_t g, Box::Kind kind, size_t v) {
     auto& ports = ports_[g];
-    auto [it, fresh] = ports.where.emplace(std::make_pair(kind, v), kNone);
+    auto [it, fresh] = ports.where.emplace(std::make_pair(kind, v), kNoBox);
     if (!fresh) return it->second;
     auto& made = ports.made[kind == Box::Kind::Outputs];
     if (made.size() == kMostPorts) {
@@ -276,7 +276,7 @@ class Boxes {
     auto it = defined_.find(v);
     if (it == defined_.end()) return;  // of a constant, or of an attribute
     Place from = it->second;
-    if (from.box == kNone) from.box = port(from.group, Box::Kind::Inputs, v);
+    if (from.box == kNoBox) from.box = port(from.group, Box::Kind::Inputs, v);
     while (from.group != to.group) {
       auto &f = p_.groups[from.group], &t = p_.groups[to.group];
       if (f.depth > t.depth) {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <iostream>
@@ -17,7 +18,7 @@ namespace sconce::tool {
 
 namespace {
 
-struct Options {
+struct RunOptions {
   std::string model, method = "forward", out, trace, device = "cpu", io, mode = "optimized";
   InputOptions inputs;
   ClassOptions classes;
@@ -28,7 +29,7 @@ struct Options {
 
 // The call, with what it spent its time on told on stderr as far as that is asked for.
 IValue call(const Module& m, const std::string& method, std::vector<IValue> inputs,
-            const Options& o) {
+            const RunOptions& o) {
   std::vector<TimedCall> calls;
   IValue out;
   if (o.plan || (!o.trace.empty() && !o.profile)) {
@@ -56,7 +57,7 @@ void save(const std::string& path, const IValue& v) {
   write_npy(path, t->cpu());
 }
 
-int run(const Options& o) {
+int run(const RunOptions& o) {
   set_allow_tf32(o.tf32);
   if (o.seed >= 0) manual_seed(static_cast<uint64_t>(o.seed));
   LoadOptions load_options;
@@ -104,7 +105,7 @@ int run(const Options& o) {
 }  // namespace
 
 Command add_run(CLI::App& app) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<RunOptions>();
   auto* c = app.add_subcommand("run", "run a method of an archive");
   c->add_option("model", o->model, "archive that torch.jit.save wrote")
       ->required()

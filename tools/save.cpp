@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // sconce save: reads an archive and writes it again.
+#include <CLI/CLI.hpp>
 #include <iostream>
 
 #include "commands.h"
@@ -8,12 +9,12 @@
 namespace sconce::tool {
 
 namespace {
-struct Options {
+struct SaveCommandOptions {
   std::string in, out, device;
   SaveOptions save;
 };
 
-int save(Options& o) {
+int save(SaveCommandOptions& o) {
   if (!o.device.empty()) o.save.device = Device::parse(o.device);
   load(o.in).save(o.out, o.save);
   return kDone;
@@ -34,7 +35,7 @@ int save_optimized(const std::string& model, const std::string& pipeline, const 
 }
 
 Command add_save(CLI::App& app) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<SaveCommandOptions>();
   auto* c = app.add_subcommand("save", "read an archive and write it again");
   c->add_option("model", o->in, "archive")->required();
   c->add_option("out", o->out, "file to write")->required();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "scan.h"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstring>
 #include <iostream>
@@ -285,12 +286,12 @@ ScanReport scan_bytes(const Bytes& bytes, const std::string& name) {
 
 namespace {
 
-struct Options {
+struct ScanOptions {
   std::vector<std::string> files;
   bool json = false, sarif = false;
 };
 
-int scan(const Options& o) {
+int scan(const ScanOptions& o) {
   if (o.json && o.sarif) throw CLI::ValidationError("--json and --sarif", "one of the two");
   std::vector<ScanReport> reports;
   bool odd = false, all_read = true;
@@ -321,7 +322,7 @@ int scan(const Options& o) {
 }  // namespace
 
 Command add_scan(CLI::App& app) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<ScanOptions>();
   auto* c = app.add_subcommand(
       "scan", "what files contain and what is odd about them; runs nothing of them");
   c->add_option("file", o->files, "archives, torch.save files, pickles, .npy and .npz files")

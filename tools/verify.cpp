@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // sconce verify: replays recorded cases. Every archive runs in a worker process of its own under
 // limits of time and memory, so that a crash or a hang fails that archive and the walk goes on.
+#include <CLI/CLI.hpp>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>

@@ -31,11 +31,51 @@ namespace sconce {
     add_prepared_conv(k);           \
   }                                 \
   }
+// A build has some or all of them (CMake: SCONCE_INSTRUCTION_SETS).
+#ifdef SCONCE_HAVE_BASE
 SCONCE_DECLARE(base)
-#ifdef SCONCE_X86
+#endif
+#ifdef SCONCE_HAVE_AVX2
 SCONCE_DECLARE(avx2)
+#endif
+#ifdef SCONCE_HAVE_AVX512
 SCONCE_DECLARE(avx512)
 #endif
+
+namespace {
+
+#if defined(SCONCE_HAVE_AVX2) || defined(SCONCE_HAVE_AVX512)
+bool has_avx2() {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+         __builtin_cpu_supports("f16c");
+}
+#endif
+#ifdef SCONCE_HAVE_AVX512
+bool has_avx512() {
+  return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+}
+#endif
+
+// The plainest kernels of this build.
+#if defined(SCONCE_HAVE_BASE)
+constexpr const char* kPlainest = "cpu-base";
+void add_plainest(Kernels& k) { base::add_all(k); }
+#elif defined(SCONCE_HAVE_AVX2)
+constexpr const char* kPlainest = "cpu-avx2";
+void add_plainest(Kernels& k) {
+  if (!has_avx2()) raise<Error>("this build of sconce needs a processor with AVX2");
+  avx2::add_all(k);
+}
+#else
+constexpr const char* kPlainest = "cpu-avx512";
+void add_plainest(Kernels& k) {
+  if (!has_avx512()) raise<Error>("this build of sconce needs a processor with AVX-512");
+  avx512::add_all(k);
+}
+#endif
+
+}  // namespace
 
 bool detail::check_views(const TensorView* views, uint32_t n) {
   bool deferred = false;
@@ -82,7 +122,7 @@ const Kernels& ref_kernels() {
   static const Lasting<const Kernels> table([] {
     auto* k = new Kernels;
     k->name = "ref";
-    base::add_all(*k);
+    add_plainest(*k);
     ref::add_index(*k);
     ref::add_sort(*k);
     ref::add_random(*k);
@@ -97,20 +137,20 @@ const Kernels& ref_kernels() {
 const Kernels& cpu_kernels() {
   static const Lasting<const Kernels> table([] {
     auto* k = new Kernels(ref_kernels());
-    k->name = "cpu-base";
-#ifdef SCONCE_X86
+    k->name = kPlainest;
     // SCONCE_ISA only lowers what the machine has.
     const char* variable = std::getenv("SCONCE_ISA");
-    std::string_view wanted = variable ? variable : "";
+    const std::string_view wanted = variable ? variable : "";
     if (wanted == "base" || wanted == "ref") return k;
-    bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-                __builtin_cpu_supports("f16c");
-    bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                  __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-    if (avx512 && wanted != "avx2") {
+#ifdef SCONCE_HAVE_AVX512
+    if (has_avx512() && wanted != "avx2") {
       k->name = "cpu-avx512";
       avx512::add_all(*k);
-    } else if (avx2) {
+      return k;
+    }
+#endif
+#ifdef SCONCE_HAVE_AVX2
+    if (has_avx2()) {
       k->name = "cpu-avx2";
       avx2::add_all(*k);
     }

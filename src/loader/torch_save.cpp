@@ -12,8 +12,8 @@ namespace sconce {
 
 namespace {
 
-constexpr unsigned char kMagic[] = {0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c,
-                                    0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19};
+constexpr unsigned char kTorchMagic[] = {0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c,
+                                         0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19};
 constexpr int64_t kStreamProtocol = 1001;
 
 // Five pickles: magic number, protocol, facts of the machine, the value, keys of the storages; then
@@ -23,7 +23,7 @@ class Stream {
   Stream(Bytes bytes, const std::string& name) : bytes_(std::move(bytes)), name_(name) {}
 
   IValue load() {
-    at_ = sizeof kMagic;
+    at_ = sizeof kTorchMagic;
     at_ += 1;  // STOP
     IValue protocol = unpickle(next("protocol"), plain("protocol"));
     if (!protocol.isInt() || protocol.toInt() != kStreamProtocol)
@@ -106,7 +106,8 @@ class Stream {
 }  // namespace
 
 IValue load_torch_save(Bytes bytes, const std::string& name) {
-  if (bytes.size > sizeof kMagic && std::memcmp(bytes.data, kMagic, sizeof kMagic) == 0)
+  if (bytes.size > sizeof kTorchMagic &&
+      std::memcmp(bytes.data, kTorchMagic, sizeof kTorchMagic) == 0)
     return Stream(std::move(bytes), name).load();
   refuse_other_files(bytes, name);
   zip::Archive z(std::move(bytes), name);

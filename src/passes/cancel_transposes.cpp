@@ -29,7 +29,7 @@ namespace sconce {
 
 namespace {
 
-constexpr const char* kRewrite = "transpose";
+constexpr const char* kTranspose = "transpose";
 constexpr size_t kMostDims = 64;
 
 // dims[i] is the dim of the argument that becomes dim i. Of transpose and t the number of dims may
@@ -169,7 +169,7 @@ class Cancel {
     if (undone) return replace(n, inner->input(), copied);
     if (copied || inner_t || outer_t) return;
     if (!p.known() || !q->known() || p.dims.size() != q->dims.size()) {
-      context_.missed(n, kRewrite, "the number of dims isn't known");
+      context_.missed(n, kTranspose, "the number of dims isn't known");
       return;
     }
     // Where the inner one stays, a chain is only shorter.
@@ -186,7 +186,7 @@ class Cancel {
   void merge(Node* n, Node* inner, const std::vector<int64_t>& dims) {
     const Operator* permute = context_.ops->find_overload("aten::permute");
     if (!permute) return;
-    context_.applied(n, kRewrite);
+    context_.applied(n, kTranspose);
     changed_ = true;
     InsertPoint at(graph_, n);
     std::vector<Value*> items;
@@ -217,8 +217,8 @@ class Cancel {
                       : copied && !ignores_strides(v)
                           ? "the layout of the copy between them may be seen"
                           : nullptr;
-    if (why) return context_.missed(n, kRewrite, why);
-    context_.applied(n, kRewrite);
+    if (why) return context_.missed(n, kTranspose, why);
+    context_.applied(n, kTranspose);
     changed_ = true;
     v->replace_all_uses_with(by);
   }

@@ -99,11 +99,11 @@ bool unpacked_chunk(Node* n, PassContext& c) {
   return true;
 }
 
-bool rewrite_block(Block* b, PassContext& c) {
+bool canonicalize_block(Block* b, PassContext& c) {
   check_stack();
   bool changed = false;
   for (Node* n : b->nodes()) {
-    for (Block* inner : n->blocks) changed |= rewrite_block(inner, c);
+    for (Block* inner : n->blocks) changed |= canonicalize_block(inner, c);
     if (takes_tensors(n))
       changed |= scalar_operand(n, c);
     else if (is_overload(n, "aten::chunk"))
@@ -115,7 +115,7 @@ bool rewrite_block(Block* b, PassContext& c) {
 }  // namespace
 
 bool canonicalize_graph_fuser_ops(Graph& g, PassContext& c) {
-  bool changed = rewrite_block(g.block(), c);
+  bool changed = canonicalize_block(g.block(), c);
   return eliminate_dead_code_as_torch(g) || changed;
 }
 

@@ -15,11 +15,11 @@
 namespace sconce {
 
 namespace {
-bool decompose(Block* b, PassContext& c) {
+bool decompose_block(Block* b, PassContext& c) {
   check_stack();
   bool changed = false;
   for (Node* n : b->nodes()) {
-    for (Block* inner : n->blocks) decompose(inner, c);
+    for (Block* inner : n->blocks) decompose_block(inner, c);
     if (!is_overload(n, "aten::addmm")) continue;
     if (constant_number(n->inputs[3]) != 1.0 || constant_number(n->inputs[4]) != 1.0) {
       c.missed(n, "addmm", "beta or alpha is no constant 1");
@@ -47,7 +47,7 @@ bool decompose(Block* b, PassContext& c) {
 
 bool decompose_ops(Graph& g, PassContext& c) {
   // Only what stands in the outermost block counts, as PyTorch has it.
-  bool changed = decompose(g.block(), c);
+  bool changed = decompose_block(g.block(), c);
   if (!changed) return false;
   constant_propagation(g, *c.ops);
   eliminate_dead_code_as_torch(g);

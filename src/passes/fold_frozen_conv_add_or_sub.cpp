@@ -20,7 +20,7 @@ bool is_add_or_sub(const Node* n) {
          name == "aten::sub.Scalar";
 }
 
-const char* fold(Node* conv, Node* n, PassContext& c, const AliasDb& alias) {
+const char* fold_add_or_sub(Node* conv, Node* n, PassContext& c, const AliasDb& alias) {
   if (const char* why = why_not_foldable(conv, n, alias)) return why;
   if (const char* why = why_operand_differs(conv, n)) return why;
   const IValue alpha = *constant_value(n->inputs[2]);
@@ -39,7 +39,7 @@ const char* fold(Node* conv, Node* n, PassContext& c, const AliasDb& alias) {
 }  // namespace
 
 bool fold_frozen_conv_add_or_sub(Graph& g, PassContext& c) {
-  return fold_layers(g, c, {"conv+add", is_foldable_conv, is_add_or_sub, fold});
+  return fold_layers(g, c, {"conv+add", is_foldable_conv, is_add_or_sub, fold_add_or_sub});
 }
 
 }  // namespace sconce

@@ -55,7 +55,7 @@ class ScaledWeight final : public BytesSource {
   const Tensor w_, scale_;
 };
 
-const char* fold(Node* conv, Node* norm, PassContext& c, const AliasDb& alias) {
+const char* fold_conv_norm(Node* conv, Node* norm, PassContext& c, const AliasDb& alias) {
   if (const char* why = why_not_foldable(conv, norm, alias)) return why;
   FrozenNorm bn;
   if (const char* why = bn.read(norm)) return why;
@@ -96,7 +96,7 @@ const char* fold(Node* conv, Node* norm, PassContext& c, const AliasDb& alias) {
 }  // namespace
 
 bool fold_frozen_conv_bn(Graph& g, PassContext& c) {
-  return fold_layers(g, c, {"conv+bn", is_foldable_conv, is_batch_norm, fold});
+  return fold_layers(g, c, {"conv+bn", is_foldable_conv, is_batch_norm, fold_conv_norm});
 }
 
 }  // namespace sconce

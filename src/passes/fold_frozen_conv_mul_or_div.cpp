@@ -20,7 +20,7 @@ bool is_mul_or_div(const Node* n) {
          name == "aten::div.Scalar";
 }
 
-const char* fold(Node* conv, Node* n, PassContext& c, const AliasDb& alias) {
+const char* fold_mul_or_div(Node* conv, Node* n, PassContext& c, const AliasDb& alias) {
   if (const char* why = why_not_foldable(conv, n, alias)) return why;
   if (const char* why = why_operand_differs(conv, n)) return why;
   const std::string how(n->kind.unqualified());
@@ -38,7 +38,7 @@ const char* fold(Node* conv, Node* n, PassContext& c, const AliasDb& alias) {
 }  // namespace
 
 bool fold_frozen_conv_mul_or_div(Graph& g, PassContext& c) {
-  return fold_layers(g, c, {"conv*mul", is_foldable_conv, is_mul_or_div, fold});
+  return fold_layers(g, c, {"conv*mul", is_foldable_conv, is_mul_or_div, fold_mul_or_div});
 }
 
 }  // namespace sconce

@@ -16,7 +16,7 @@ namespace sconce {
 
 namespace {
 
-const char* fold(Node* linear, Node* norm, PassContext& c, const AliasDb& alias) {
+const char* fold_linear_norm(Node* linear, Node* norm, PassContext& c, const AliasDb& alias) {
   if (const char* why = why_not_foldable(linear, norm, alias, true)) return why;
   FrozenNorm bn;
   if (const char* why = bn.read(norm)) return why;
@@ -48,7 +48,7 @@ bool is_linear(const Node* n) {
 }  // namespace
 
 bool fold_frozen_linear_bn(Graph& g, PassContext& c) {
-  return fold_layers(g, c, {"linear+bn", is_linear, is_batch_norm, fold});
+  return fold_layers(g, c, {"linear+bn", is_linear, is_batch_norm, fold_linear_norm});
 }
 
 }  // namespace sconce

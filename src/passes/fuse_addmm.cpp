@@ -9,6 +9,7 @@
 // there is left for dead code elimination. PyTorch's name; for exporters, for whom one node is
 // cheaper than two.
 #include "ir/cleanup.h"
+#include "passes/node_query.h"
 #include "passes/passes.h"
 #include "support/stack.h"
 
@@ -16,9 +17,7 @@ namespace sconce {
 
 namespace {
 
-bool is_overload(const Node* n, const char* name) { return n->op && n->op->full_name() == name; }
-const TensorInfo* info(const Value* v) { return v->type->tensor.get(); }
-bool has_dtype(const Value* v) { return info(v) && info(v)->has_dtype; }
+bool has_dtype(const Value* v) { return info_with_dtype(v); }
 
 class Fuser {
  public:
@@ -56,7 +55,8 @@ class Fuser {
   }
   const char* why_not(const Node* add, const Node* mm, const Value* other) const {
     if (!is_one(add->inputs[2])) return "alpha isn't the constant 1";
-    if (!info(other) || !info(other)->has_rank) return "the rank of what is added isn't known";
+    if (!tensor_info(other) || !tensor_info(other)->has_rank)
+      return "the rank of what is added isn't known";
     if (!has_dtype(mm->inputs[0]) && !has_dtype(mm->inputs[1]))
       return "the dtype of the matrices isn't known";
     return nullptr;
@@ -69,13 +69,13 @@ class Fuser {
   void put_addmm(Node* add, Node* mm, Value* other) {
     InsertPoint at(g_, add);
     Value* typed = mm->inputs[has_dtype(mm->inputs[0]) ? 0 : 1];
-    const TensorInfo& t = *info(other);
-    if (t.sizes.empty() && !(t.has_dtype && t.dtype == info(typed)->dtype)) {
+    const TensorInfo& t = *tensor_info(other);
+    if (t.sizes.empty() && !(t.has_dtype && t.dtype == tensor_info(typed)->dtype)) {
       Value* cast = insert("aten::type_as", {other, typed})->output();
       // All but the dtype stays known where all was.
       if (t.has_dtype && t.has_device) {
         TensorInfo known = t;
-        known.dtype = info(typed)->dtype;
+        known.dtype = tensor_info(typed)->dtype;
         cast->set_type(g_.types->tensor_with(std::move(known)));
       }
       other = cast;

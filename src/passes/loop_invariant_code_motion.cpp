@@ -37,9 +37,9 @@ namespace sconce {
 
 namespace {
 
-constexpr const char* kRewrite = "hoist";
+constexpr const char* kHoist = "hoist";
 
-bool is_number(const Value* v) {
+bool is_plain_number(const Value* v) {
   const TypeKind k = v->type->kind;
   return k == TypeKind::Int || k == TypeKind::Float || k == TypeKind::Bool;
 }
@@ -63,8 +63,8 @@ bool never_raises(const Node* n) {
       "aten::add", "aten::sub", "aten::mul", "aten::neg", "aten::lt", "aten::le", "aten::gt",
       "aten::ge", "aten::eq", "aten::ne", "aten::__and__", "aten::__or__", "aten::Bool"});
   return n->op && arithmetic->count(n->kind.view()) &&
-         std::all_of(n->inputs.begin(), n->inputs.end(), is_number) &&
-         std::all_of(n->outputs.begin(), n->outputs.end(), is_number);
+         std::all_of(n->inputs.begin(), n->inputs.end(), is_plain_number) &&
+         std::all_of(n->outputs.begin(), n->outputs.end(), is_plain_number);
 }
 
 class Motion {
@@ -138,7 +138,7 @@ class Motion {
     // Each candidate is held against each write.
     constexpr size_t kMostWrites = 1000;
     if (writers.size() > kMostWrites)
-      return context_.missed(loop, kRewrite, "the loop writes too often");
+      return context_.missed(loop, kHoist, "the loop writes too often");
     for (Node* n : body->nodes()) {
       const char* why = obstacle(n, writers);
       const bool raises = n->kind != prim::GetAttr && !never_raises(n);
@@ -151,14 +151,14 @@ class Motion {
           guarded.push_back(n);
           in_guarded.insert(n);
         } else {
-          context_.applied(n, kRewrite);
+          context_.applied(n, kHoist);
           n->move_before(loop);
           changed_ = true;
         }
         for (Value* o : n->outputs) inside_.erase(o);
         continue;
       }
-      if (*why) context_.missed(n, kRewrite, why);
+      if (*why) context_.missed(n, kHoist, why);
       if (!harmless(n)) first = false;
     }
     if (!guarded.empty()) move_guarded(loop, guarded, in_guarded);
@@ -175,7 +175,7 @@ class Motion {
 
   void move_guarded(Node* loop, const std::vector<Node*>& nodes,
                     const std::unordered_set<const Node*>& among) {
-    for (Node* n : nodes) context_.applied(n, kRewrite);
+    for (Node* n : nodes) context_.applied(n, kHoist);
     changed_ = true;
     Value* runs = iteration_happens(loop);
     if (!runs) {

@@ -22,7 +22,7 @@ namespace sconce {
 namespace {
 
 constexpr int64_t kUnrollFactor = 8;
-constexpr int64_t kMostNodes = 32;
+constexpr int64_t kLargestBody = 32;
 constexpr int64_t kMostRepeats = 64;
 
 bool is_true(const Value* v) {
@@ -84,7 +84,8 @@ class Unroller {
     if (!is_for(n)) return "a condition may end it";
     if (constant_only_)
       return n->inputs[0]->node->is_constant() ? nullptr : "its count isn't constant";
-    return size_of(n->blocks[0], kMostNodes + 1) <= kMostNodes ? nullptr : "its body is too large";
+    return size_of(n->blocks[0], kLargestBody + 1) <= kLargestBody ? nullptr
+                                                                   : "its body is too large";
   }
 
   Value* math(const char* kind, Value* a, Value* b) {

@@ -55,7 +55,7 @@ bool same_attribute(const Attribute& a, const Node* an, const Attribute& b, cons
   }
 }
 
-bool same_attributes(const Node* a, const Node* b) {
+bool attributes_match(const Node* a, const Node* b) {
   if (a->attributes.size() != b->attributes.size()) return false;
   return std::all_of(a->attributes.begin(), a->attributes.end(), [&](const Attribute& x) {
     const Attribute* y = b->find(x.name);
@@ -64,7 +64,7 @@ bool same_attributes(const Node* a, const Node* b) {
 }
 
 // A plain value or a tensor: what `+` joins in one order only is a list or a string.
-bool is_number(const Value* v) {
+bool joins_in_any_order(const Value* v) {
   switch (v->type->kind) {
     case TypeKind::Tensor:
     case TypeKind::Int:
@@ -79,8 +79,8 @@ bool commutes(const Node* n) {
   static constexpr std::string_view kNames[] = {
       "mul",        "eq",          "ne",          "logical_and", "logical_or", "logical_xor",
       "bitwise_or", "bitwise_and", "bitwise_xor", "maximum",     "minimum"};
-  if (!n->kind.is_aten() || n->inputs.size() < 2 || !is_number(n->inputs[0]) ||
-      !is_number(n->inputs[1]))
+  if (!n->kind.is_aten() || n->inputs.size() < 2 || !joins_in_any_order(n->inputs[0]) ||
+      !joins_in_any_order(n->inputs[1]))
     return false;
   const std::string_view name = n->kind.unqualified();
   if (name == "add") {
@@ -127,7 +127,7 @@ class Matcher {
              whole.compare(whole.size() - end.size(), end.size(), end) == 0;
     }
     return p->kind == n->kind && p->inputs.size() == n->inputs.size() &&
-           p->outputs.size() == n->outputs.size() && n->blocks.empty() && same_attributes(p, n);
+           p->outputs.size() == n->outputs.size() && n->blocks.empty() && attributes_match(p, n);
   }
   bool inputs(const Node* p, Node* n, bool swapped) {
     for (size_t i = 0; i < p->inputs.size(); ++i)
@@ -149,7 +149,7 @@ class Matcher {
   }
   static bool same_constants(const Value* p, const Value* v) {
     return p->node->kind == prim::Constant && v->node->kind == prim::Constant &&
-           p->type->kind == v->type->kind && same_attributes(p->node, v->node);
+           p->type->kind == v->type->kind && attributes_match(p->node, v->node);
   }
   // Classes of a text are known by their names.
   static bool has_type(const Value* v, TypePtr t) {

@@ -32,7 +32,7 @@ namespace sconce {
 
 namespace {
 
-constexpr const char* kRewrite = "linears";
+constexpr const char* kLinears = "linears";
 constexpr size_t kMostMerged = 64;
 
 struct Product {
@@ -57,7 +57,7 @@ std::optional<Product> product(Node* n) {
   }
   return std::nullopt;
 }
-Tensor constant_tensor(const Value* v) {
+Tensor weight_tensor(const Value* v) {
   auto c = constant_value(v);
   return c && c->isTensor() && c->toTensorRef().defined() ? c->toTensor() : Tensor();
 }
@@ -105,9 +105,9 @@ class Merge {
       auto p = product(n);
       if (!p) continue;
       p->place = ++place;
-      const Tensor w = constant_tensor(n->inputs[p->weight]);
+      const Tensor w = weight_tensor(n->inputs[p->weight]);
       if (const char* why = obstacle(*p, w)) {
-        if (*why && shared(*p)) context_.missed(n, kRewrite, why);
+        if (*why && shared(*p)) context_.missed(n, kLinears, why);
         continue;
       }
       auto& group =
@@ -147,7 +147,7 @@ class Merge {
     if (resized_) return "the graph changes the sizes of tensors in place";
     if (!has_bias(p)) return nullptr;
     const Value* b = p.node->inputs[static_cast<size_t>(p.bias)];
-    const Tensor bias = constant_tensor(b);
+    const Tensor bias = weight_tensor(b);
     if (!bias.defined() || bias.dim() != 1 || bias.size(0) != w.size(p.columns) ||
         bias.dtype() != w.dtype() || alias_.has_writers(b))
       return "the bias isn't a constant of the weight's size";
@@ -166,19 +166,18 @@ class Merge {
     std::vector<Tensor> weights, biases;
     std::vector<IValue> sizes;
     for (const Product& p : group) {
-      weights.push_back(constant_tensor(p.node->inputs[p.weight]));
+      weights.push_back(weight_tensor(p.node->inputs[p.weight]));
       sizes.emplace_back(weights.back().size(p.columns));
-      if (has_bias(p))
-        biases.push_back(constant_tensor(p.node->inputs[static_cast<size_t>(p.bias)]));
+      if (has_bias(p)) biases.push_back(weight_tensor(p.node->inputs[static_cast<size_t>(p.bias)]));
     }
     std::optional<Folding> folding;
     if (context_.assumptions) folding.emplace(*context_.assumptions);
     const Tensor w = joined(weights, first.columns);
     const Tensor b = biases.empty() ? Tensor() : joined(biases, 0);
     if (folding && !folding->succeeded())
-      return context_.missed(first.node, kRewrite, "a weight may change");
+      return context_.missed(first.node, kLinears, "a weight may change");
     folding.reset();
-    for (const Product& p : group) context_.applied(p.node, kRewrite);
+    for (const Product& p : group) context_.applied(p.node, kLinears);
     changed_ = true;
 
     InsertPoint at(graph_, first.node);

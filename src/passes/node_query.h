@@ -35,6 +35,14 @@ inline bool must_be_none(const Value* v) {
   auto c = constant_value(v);
   return c && c->isNone();
 }
+// What is known of a tensor; null of what is none, or of which nothing is known.
+inline const TensorInfo* tensor_info(const Value* v) {
+  return v->type->kind == TypeKind::Tensor ? v->type->tensor.get() : nullptr;
+}
+inline const TensorInfo* info_with_dtype(const Value* v) {
+  const TensorInfo* t = tensor_info(v);
+  return t && t->has_dtype ? t : nullptr;
+}
 // A constant in front of at takes old's uses over.
 inline void replace_by_constant(Node* at, Value* old, IValue v) {
   InsertPoint point(*at->graph, at);

@@ -16,9 +16,9 @@ struct Match {
   std::unordered_map<const Value*, Value*> values;
 };
 
-class Matcher {
+class GraphMatcher {
  public:
-  explicit Matcher(const Graph& pattern)
+  explicit GraphMatcher(const Graph& pattern)
       : pattern_(pattern), result_(pattern.outputs()[0]), last_(result_->node) {}
   bool find(Node* at, Match& m) {
     m = {};
@@ -55,7 +55,7 @@ class Matcher {
 };
 
 std::vector<Match> matches_of(const Graph& pattern, Graph& g) {
-  Matcher matcher(pattern);
+  GraphMatcher matcher(pattern);
   std::vector<Match> found;
   std::vector<Block*> blocks{g.block()};
   while (!blocks.empty()) {

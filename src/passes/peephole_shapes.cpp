@@ -17,19 +17,12 @@ namespace sconce {
 
 namespace {
 
-const TensorInfo* info(const Value* v) {
-  return v->type->kind == TypeKind::Tensor ? v->type->tensor.get() : nullptr;
-}
-const TensorInfo* with_dtype(const Value* v) {
-  const TensorInfo* t = info(v);
-  return t && t->has_dtype ? t : nullptr;
-}
 const TensorInfo* with_device(const Value* v) {
-  const TensorInfo* t = info(v);
+  const TensorInfo* t = tensor_info(v);
   return t && t->has_device ? t : nullptr;
 }
 const TensorInfo* with_rank(const Value* v) {
-  const TensorInfo* t = info(v);
+  const TensorInfo* t = tensor_info(v);
   return t && t->has_rank ? t : nullptr;
 }
 const TensorInfo* with_sizes(const Value* v) {
@@ -60,11 +53,11 @@ std::optional<IValue> told(const Node* n) {
     if (at >= 0 && at < rank && t->sizes[static_cast<size_t>(at)] >= 0)
       return t->sizes[static_cast<size_t>(at)];
   } else if (is_overload(n, "aten::is_floating_point")) {
-    if (auto* t = with_dtype(x)) return is_floating(t->dtype);
+    if (auto* t = info_with_dtype(x)) return is_floating(t->dtype);
   } else if (is_overload(n, "aten::is_complex")) {
-    if (auto* t = with_dtype(x)) return is_complex(t->dtype);
+    if (auto* t = info_with_dtype(x)) return is_complex(t->dtype);
   } else if (is_overload(n, "prim::dtype")) {
-    if (auto* t = with_dtype(x)) return static_cast<int64_t>(t->dtype);
+    if (auto* t = info_with_dtype(x)) return static_cast<int64_t>(t->dtype);
   } else if (is_overload(n, "prim::device")) {
     if (auto* t = with_device(x)) return IValue(t->device);
   } else if (is_overload(n, "aten::dim")) {
@@ -95,7 +88,7 @@ Value* unchanged(const Node* n) {
                : nullptr;
   }
   if (!is_overload(n, "aten::type_as")) return nullptr;
-  auto *a = with_dtype(n->inputs[0]), *b = with_dtype(n->inputs[1]);
+  auto *a = info_with_dtype(n->inputs[0]), *b = info_with_dtype(n->inputs[1]);
   return a && b && a->dtype == b->dtype && a->has_device && b->has_device && a->device == b->device
              ? n->inputs[0]
              : nullptr;

@@ -64,10 +64,6 @@ bool keeps_first_dtype(const Node* n) {
 }
 
 bool is_tensor(const Value* v) { return v->type->kind == TypeKind::Tensor; }
-const TensorInfo* with_dtype(const Value* v) {
-  const TensorInfo* t = is_tensor(v) ? v->type->tensor.get() : nullptr;
-  return t && t->has_dtype ? t : nullptr;
-}
 
 [[noreturn]] void unsupported(const Node* n) {
   raise<Error>("propagate_dtype: ", n->kind.str(), " is not supported");
@@ -128,11 +124,11 @@ class Dtypes {
   // The dtype that all tensors among the inputs have.
   static std::optional<ScalarType> common(const Node* n) {
     if (n->inputs.empty()) return std::nullopt;
-    const TensorInfo* first = with_dtype(n->inputs[0]);
+    const TensorInfo* first = info_with_dtype(n->inputs[0]);
     if (!first) return std::nullopt;
     for (const Value* v : n->inputs) {
       if (!is_tensor(v)) continue;
-      const TensorInfo* t = with_dtype(v);
+      const TensorInfo* t = info_with_dtype(v);
       if (!t || t->dtype != first->dtype) return std::nullopt;
     }
     return first->dtype;
@@ -142,7 +138,7 @@ class Dtypes {
     std::vector<IValue> in;
     for (const Value* v : n->inputs) {
       if (is_tensor(v)) {
-        const TensorInfo* t = with_dtype(v);
+        const TensorInfo* t = info_with_dtype(v);
         constexpr size_t kMostDims = 64;
         if (!t || !t->has_rank || t->sizes.size() > kMostDims) return std::nullopt;
         in.emplace_back(zeros(std::vector<int64_t>(t->sizes.size(), 1), t->dtype));

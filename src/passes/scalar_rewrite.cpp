@@ -15,12 +15,12 @@ namespace sconce {
 
 namespace {
 
-bool rewrite_block(Block* b, PassContext& c) {
+bool rewrite_scalars(Block* b, PassContext& c) {
   check_stack();
   bool changed = false;
   for (Node* n : b->nodes()) {
-    for (Block* inner : n->blocks) changed |= rewrite_block(inner, c);
-    if (Graph* sub = subgraph(n)) changed |= rewrite_block(sub->block(), c);
+    for (Block* inner : n->blocks) changed |= rewrite_scalars(inner, c);
+    if (Graph* sub = subgraph(n)) changed |= rewrite_scalars(sub->block(), c);
     if (!n->op || n->inputs.size() < 2) continue;
     std::string_view name = n->op->full_name();
     bool target = name == "aten::add.Tensor" || name == "aten::sub.Tensor" ||
@@ -49,6 +49,6 @@ bool rewrite_block(Block* b, PassContext& c) {
 
 }  // namespace
 
-bool scalar_rewrite(Graph& g, PassContext& c) { return rewrite_block(g.block(), c); }
+bool scalar_rewrite(Graph& g, PassContext& c) { return rewrite_scalars(g.block(), c); }
 
 }  // namespace sconce

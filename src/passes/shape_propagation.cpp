@@ -38,11 +38,11 @@ using namespace shapes;
 
 namespace {
 
-constexpr int kRounds = 6;              // of one loop before what still changes is given up
-constexpr size_t kMostNodes = 200'000;  // of a graph whose values are remembered
-constexpr size_t kMostVisits = 64;      // of each node on average
-constexpr size_t kMostAttempts = 48;    // to find sizes that an operator takes
-constexpr int64_t kMostNumber = 10000;  // of a symbol beside which others are named
+constexpr int kRounds = 6;                   // of one loop before what still changes is given up
+constexpr size_t kMostRemembered = 200'000;  // of a graph whose values are remembered
+constexpr size_t kMostVisits = 64;           // of each node on average
+constexpr size_t kMostAttempts = 48;         // to find sizes that an operator takes
+constexpr int64_t kMostNumber = 10000;       // of a symbol beside which others are named
 constexpr int64_t kMostAttemptedSize = int64_t{1} << 20;
 
 // What would tell of strides and memory that a type doesn't have.
@@ -76,7 +76,7 @@ class Propagation {
   }
 
   bool run(const std::vector<TypePtr>& inputs) {
-    if (nodes_ > kMostNodes) return false;
+    if (nodes_ > kMostRemembered) return false;
     size_t i = 0;
     for (Value* v : graph_.inputs()) {
       if (v->type->kind == TypeKind::Tensor && i < inputs.size())

@@ -98,7 +98,8 @@ def page(found):
         for dtype in DTYPES:
             have = rows[name][dtype]
             signs.append("✗" if "✗" in have else "✓" if "✓" in have else "r" if have else "")
-        lines.append(f"| {name} | " + " | ".join(signs) + " |")
+        shown = name.replace("_", r"\_") if name.startswith("_") else name  # or Markdown makes __and__ bold
+        lines.append(f"| {shown} | " + " | ".join(signs) + " |")
     return "\n".join(lines) + "\n"
 
 

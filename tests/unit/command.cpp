@@ -17,6 +17,7 @@
 #include "print_value.h"
 #include "progress.h"
 #include "text.h"
+#include "usage.h"
 
 using namespace sconce;
 using namespace sconce::tool;
@@ -83,9 +84,9 @@ TEST_CASE("inputs that can't be understood are refused with their place") {
                            "file(3)",
                            "'\\q'"}) {
     INFO(text);
-    CHECK_THROWS_AS(parse_input(text), CLI::ValidationError);
+    CHECK_THROWS_AS(parse_input(text), UsageError);
   }
-  CHECK_THROWS_AS(parse_input(std::string(100'000, '[')), CLI::ValidationError);
+  CHECK_THROWS_AS(parse_input(std::string(100'000, '[')), UsageError);
   CHECK_THROWS_AS(parse_input("absent.npy"), FormatError);
   CHECK_THROWS_WITH(parse_input("[1, oh]"), Catch::Contains("at character 5"));
 }

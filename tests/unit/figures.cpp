@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What verify tells of each output, and how it says it to machines.
 #include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
 #include <cmath>
 #include <fstream>
 #include <limits>

@@ -12,13 +12,15 @@
 namespace sconce {
 namespace {
 
-// What a call must take before it is shared: waking a thread costs a few microseconds.
-constexpr double kWorthSharing = 20e3;  // nanoseconds
+// What a call must take before it is shared, in nanoseconds: waking a thread costs some microseconds,
+// what a thread that watches needs is one.
+constexpr double kWorthWaking = 20e3, kWorthSharing = 4e3;
 
 // How many parts a call of so many nanoseconds, of at most `most` parts, is cut into.
 inline int64_t parts_of(int64_t most, double nanoseconds) {
   ThreadPool* pool = context().pool;
   if (!pool || most < 2 || nanoseconds < kWorthSharing) return 1;
+  if (nanoseconds < kWorthWaking && !pool->watches()) return 1;
   return std::min<int64_t>(most, pool->size());
 }
 
