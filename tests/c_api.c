@@ -386,6 +386,51 @@ static void saving(void) {
   sconce_module_free(m);
 }
 
+/* A file of which weights are read when they are needed, unless all is read at once or mapped. */
+static void large_files(const char* fixtures) {
+  const char* path = "sconce_c_api_large.pt";
+  const int64_t sizes[2] = {4200, 2048};
+  sconce_load_options options[4] = {SCONCE_LOAD_OPTIONS_INIT, SCONCE_LOAD_OPTIONS_INIT,
+                                    SCONCE_LOAD_OPTIONS_INIT, SCONCE_LOAD_OPTIONS_INIT};
+  sconce_module *m = NULL, *loaded[4] = {NULL, NULL, NULL, NULL};
+  sconce_value *w = NULL, *y = NULL;
+  void* bytes = NULL;
+  char name[4096];
+  FILE* f = NULL;
+  double got = 0;
+  int i = 0;
+  snprintf(name, sizeof name, "%s/state.pt", fixtures);
+  OK(sconce_load(name, NULL, &m));
+  OK(sconce_tensor_new(SCONCE_FLOAT32, sizes, 2, &w));
+  OK(sconce_tensor_mutable_data(w, &bytes));
+  memset(bytes, 0, (size_t)(sizes[0] * sizes[1]) * sizeof(float));
+  OK(sconce_module_set_attribute(m, "w", w));
+  OK(sconce_module_define(m, "def most(self) -> float:\n  return float(self.w.max().item())\n"));
+  OK(sconce_module_save(m, path, NULL));
+  options[1].read_all = 1;
+  options[2].map_file = 1;
+  /* A program of the time when the struct ended before read_all. */
+  options[3].size = offsetof(sconce_load_options, read_all);
+  options[3].read_all = 1;
+  for (i = 0; i < 4; ++i) OK(sconce_load(path, &options[i], &loaded[i]));
+  f = fopen(path, "r+b");
+  CHECK(f && fseek(f, 17 << 20, SEEK_SET) == 0 && fwrite("????", 1, 4, f) == 4 && fclose(f) == 0);
+  for (i = 0; i < 4; i += 3) {
+    CHECK(sconce_module_call(loaded[i], "most", NULL, 0, NULL, &y) == SCONCE_FORMAT_ERROR);
+    CHECK(strstr(sconce_error_message(), "was written") != NULL);
+  }
+  for (i = 1; i < 3; ++i) {
+    OK(sconce_module_call(loaded[i], "most", NULL, 0, NULL, &y));
+    OK(sconce_value_double(y, &got));
+    CHECK((got == 0) == (i == 1)); /* what is mapped is what was written */
+    sconce_value_free(y);
+  }
+  for (i = 0; i < 4; ++i) sconce_module_free(loaded[i]);
+  remove(path);
+  sconce_value_free(w);
+  sconce_module_free(m);
+}
+
 static void objects(void) {
   static const char source[] =
       "class Pair:\n"
@@ -436,6 +481,7 @@ int main(int argc, char** argv) {
   tensors();
   modules(argv[1]);
   saving();
+  large_files(argv[1]);
   objects();
   printf("%d failures\n", failures);
   return failures ? 1 : 0;

@@ -1,7 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Draws the pictures of this folder with scenes.py; train.py has seen none of them. Needs torch and Pillow."""
-import pathlib
+"""Draws the pictures of this folder with scenes.py; train.py has seen none of them. Records in answers.json what PyTorch says of them by
+objects.pt: the five best classes and their shares in percent. Needs torch, numpy and Pillow.
 
+usage: make_pictures.py [--answers]     --answers: the pictures stay
+"""
+import json
+import pathlib
+import sys
+
+import numpy
 import torch
 from PIL import Image
 
@@ -18,12 +25,30 @@ PICTURES = {
 }
 
 
-def main():
+def draw():
     for name, (thing, seed, width, height, fixed) in PICTURES.items():
         g = torch.Generator().manual_seed(seed)
         scene = {**scenes.random_scene(g, [scenes.NAMES.index(thing)]), **fixed}
         picture, _ = scenes.render(scene, height, width, g, samples=3)
         Image.fromarray((picture.permute(1, 2, 0) * 255).round().byte().numpy()).save(HERE / f"{name}.png", optimize=True)
+
+
+def answers():
+    """{picture: [[name, percent], ...]}, the best first."""
+    network, answers = torch.jit.load(str(HERE / "objects.pt")), {}
+    for name in PICTURES:
+        pixels = numpy.asarray(Image.open(HERE / f"{name}.png"), dtype=numpy.float32) / 255
+        with torch.no_grad():
+            shares = network(torch.from_numpy(pixels.transpose(2, 0, 1).copy())[None])[0].softmax(0)
+        answers[name] = [[scenes.NAMES[i], round(100 * shares[i].item(), 3)] for i in shares.argsort(descending=True)[:5]]
+    return answers
+
+
+def main():
+    if "--answers" not in sys.argv[1:]:
+        draw()
+    lines = [f"{json.dumps(name)}: {json.dumps(best)}" for name, best in answers().items()]
+    (HERE / "answers.json").write_text("{" + ",\n ".join(lines) + "}\n")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 """Makes objects.pt: a small network that names the things of scenes.py. Needs torch and numpy.
 
 usage: train.py [--images PER_CLASS] [--epochs N] [--cache FILE]
-Takes a minute or two; with --images 480 it sees more and takes ten.
+Takes three minutes of one core.
 """
 import argparse
 import multiprocessing
@@ -87,7 +87,7 @@ def varied(x, g):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--images", type=int, default=60)
+    parser.add_argument("--images", type=int, default=160)
     parser.add_argument("--epochs", type=int, default=22)
     parser.add_argument("--cache", type=pathlib.Path, help="where drawn pictures are kept")
     o = parser.parse_args()

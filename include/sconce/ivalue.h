@@ -140,7 +140,11 @@ class SCONCE_API IValue {
   // Borrowed: valid while this IValue holds the tensor.
   const Tensor& toTensorRef() const {
     if (tag_ != Tag::Tensor) wrong("Tensor");
-    return *reinterpret_cast<const Tensor*>(&u_.p);
+    const void* at = &u_.p;
+#if defined(__GNUC__) && !defined(SCONCE_NO_STRICT_ALIASING)
+    __asm__("" : "+r"(at) : : "memory");  // stored as a pointer to the base, read as a Tensor
+#endif
+    return *static_cast<const Tensor*>(at);
   }
   Device toDevice() const {
     if (tag_ != Tag::Device) wrong("Device");

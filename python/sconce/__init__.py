@@ -40,7 +40,7 @@ _SYS_STDOUT = object()
 def load(source: str | _os.PathLike | bytes | typing.BinaryIO, *, device: str | None = None, mode: str = "optimized",
          num_threads: int = 1, limits: Limits | dict | str | None = None, allowed_ops: typing.Sequence[str] = (),
          denied_ops: typing.Sequence[str] = (), allow_setstate: bool = True, map_file: bool = False,
-         strict_device: bool = False, returns: str = "auto", stdout: typing.Any = _SYS_STDOUT,
+         read_all: bool = False, strict_device: bool = False, returns: str = "auto", stdout: typing.Any = _SYS_STDOUT,
          extra_files: dict[str, bytes] | None = None) -> Module:
     """Loads an archive: a path, its bytes, or an open binary file.
 
@@ -51,6 +51,7 @@ def load(source: str | _os.PathLike | bytes | typing.BinaryIO, *, device: str | 
     allowed_ops, denied_ops: operators that the file's code may use, and may not ("aten::add", "quantized::*").
     allow_setstate: False: loading runs nothing of the file.
     map_file: the file is mapped, not read; whoever writes into it meanwhile changes the weights.
+    read_all: False: of a file of 32 MB or more, weights are read when they are first needed; True: all is read now.
     returns: what tensors of answers are: "auto" (torch's where an argument was torch's, else NumPy's), "numpy",
     "torch" or "tensor" (sconce.Tensor).
     stdout: the file that the model prints to; None: what it prints is dropped; by default sys.stdout.
@@ -58,7 +59,8 @@ def load(source: str | _os.PathLike | bytes | typing.BinaryIO, *, device: str | 
     """
     options = dict(device=None if device is None else str(device), mode=mode, num_threads=num_threads,
                    limits=_limits(limits), allowed_ops=list(allowed_ops), denied_ops=list(denied_ops),
-                   allow_setstate=allow_setstate, map_file=map_file, strict_device=strict_device, returns=returns)
+                   allow_setstate=allow_setstate, map_file=map_file, read_all=read_all,
+                   strict_device=strict_device, returns=returns)
     if isinstance(source, (bytes, bytearray, memoryview)):
         source = bytes(source)
     elif hasattr(source, "read"):
@@ -84,7 +86,8 @@ def compile(source: str, *, mode: str = "optimized", num_threads: int = 1, limit
     array([2., 4.])
     """
     options = dict(device=None, mode=mode, num_threads=num_threads, limits=_limits(limits), allowed_ops=[],
-                   denied_ops=[], allow_setstate=True, map_file=False, strict_device=False, returns=returns)
+                   denied_ops=[], allow_setstate=True, map_file=False, read_all=False, strict_device=False,
+                   returns=returns)
     return _load(source, options, stdout, None, True)
 
 

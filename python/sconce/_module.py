@@ -22,7 +22,7 @@ def reduce(m):
     recipe = m._recipe
     if recipe is None or recipe[0] is None:
         # A module that was changed, or came of another or of bytes, is its archive.
-        recipe = m.save(), dict(m._last_recipe[1], map_file=False), False
+        recipe = m.save(), dict(m._last_recipe[1], map_file=False, read_all=False), False
     source, options, is_text = recipe
     if isinstance(source, str) and not is_text:
         source = os.path.abspath(source)

@@ -294,6 +294,7 @@ struct Numpy {
   PyObject* (*new_from_descr)(void* type, void* descr, int nd, const Py_ssize_t* sizes,
                               const Py_ssize_t* strides, void* data, int flags, PyObject* like);
   int (*set_base)(PyObject* array, PyObject* base);
+  int64_t most_dims;
 };
 const Numpy& numpy() {
   static const Numpy* known = nullptr;
@@ -313,6 +314,8 @@ const Numpy& numpy() {
   n->descr_from_type = reinterpret_cast<decltype(n->descr_from_type)>(table[45]);
   n->new_from_descr = reinterpret_cast<decltype(n->new_from_descr)>(table[94]);
   n->set_base = reinterpret_cast<decltype(n->set_base)>(table[282]);
+  const auto version = nb::cast<std::string>(nb::module_::import_("numpy").attr("__version__"));
+  n->most_dims = version.substr(0, 2) == "1." ? 32 : 64;  // NPY_MAXDIMS
   return *(known = n.release());
 }
 // NPY_TYPES; -1: NumPy has no such dtype.
@@ -396,6 +399,7 @@ nb::object to_numpy(const Tensor& t, bool writable) {
   const int type = numpy_type(t.dtype());
   if (type < 0 || !is_strided_host_memory(t)) return {};
   const Numpy& n = numpy();
+  if (t.dim() > n.most_dims) return {};
   constexpr int kAligned = 0x0100, kWriteable = 0x0400;
   void* data = writable ? t.raw_data() : const_cast<void*>(t.const_raw_data());
   const Py_ssize_t item = static_cast<Py_ssize_t>(element_size(t.dtype()));
@@ -412,6 +416,8 @@ nb::object to_numpy(const Tensor& t, bool writable) {
   if (data && n.set_base(array, holder(t).release().ptr()) < 0) throw nb::python_error();
   return result;
 }
+
+int64_t numpy_most_dims() { return numpy().most_dims; }
 
 std::pair<int, int> dlpack_device(const Tensor& t) {
   const Device d = t.device();

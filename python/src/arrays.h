@@ -34,8 +34,10 @@ struct Incoming {
 // Error for a dtype or device that tensors can't have.
 bool tensor_from(nb::handle o, Tensor& out, Incoming& in);
 
-// Null where NumPy has no such dtype, and for tensors of other devices or without strides.
+// Null where NumPy has no such dtype or not so many dimensions, and for tensors of other devices or
+// without strides.
 nb::object to_numpy(const Tensor& t, bool writable);
+int64_t numpy_most_dims();
 // A capsule "dltensor", or "dltensor_versioned".
 nb::object to_dlpack(const Tensor& t, bool writable, bool versioned);
 std::pair<int, int> dlpack_device(const Tensor& t);

@@ -46,7 +46,7 @@ struct Settings {
   int num_threads;
   std::optional<Limits> limits;
   std::vector<std::string> allowed_ops, denied_ops;
-  bool allow_setstate, map_file, strict_device;
+  bool allow_setstate, map_file, read_all, strict_device;
   std::string returns;
 };
 
@@ -64,6 +64,7 @@ std::shared_ptr<Loaded> new_loaded(const Settings& s, nb::object out) {
   o.denied_ops = s.denied_ops;
   o.allow_setstate = s.allow_setstate;
   o.map_file = s.map_file;
+  o.read_all = s.read_all;
   o.strict_device = s.strict_device;
   o.out = &l->out;
   o.warnings = &l->warnings;
@@ -316,11 +317,11 @@ void bind_load(nb::module_& m) {
       "_load",
       [](nb::object source, nb::object recipe, std::optional<std::string> device, std::string mode,
          int num_threads, std::optional<Limits> limits, std::vector<std::string> allowed_ops,
-         std::vector<std::string> denied_ops, bool allow_setstate, bool map_file,
+         std::vector<std::string> denied_ops, bool allow_setstate, bool map_file, bool read_all,
          bool strict_device, std::string returns, nb::object out, nb::object extra, bool is_text) {
         auto l = new_loaded({std::move(device), std::move(mode), num_threads, std::move(limits),
                              std::move(allowed_ops), std::move(denied_ops), allow_setstate,
-                             map_file, strict_device, std::move(returns)},
+                             map_file, read_all, strict_device, std::move(returns)},
                             std::move(out));
         l->recipe = std::move(recipe);
         std::map<std::string, std::string> files;
@@ -352,7 +353,7 @@ void bind_load(nb::module_& m) {
       },
       nb::arg("source"), nb::arg("recipe").none(), nb::arg("device").none(), nb::arg("mode"),
       nb::arg("num_threads"), nb::arg("limits").none(), nb::arg("allowed_ops"),
-      nb::arg("denied_ops"), nb::arg("allow_setstate"), nb::arg("map_file"),
+      nb::arg("denied_ops"), nb::arg("allow_setstate"), nb::arg("map_file"), nb::arg("read_all"),
       nb::arg("strict_device"), nb::arg("returns"), nb::arg("out").none(), nb::arg("extra").none(),
       nb::arg("is_text"));
   m.def(

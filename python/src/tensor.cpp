@@ -28,6 +28,10 @@ nb::object numpy_of(const PyTensor& self) {
   Tensor t = host(self.tensor);
   nb::object a = to_numpy(t, self.writable || !here);
   if (a.is_valid()) return a;
+  if (t.dim() > numpy_most_dims())
+    raise<ArgumentError>("an array of NumPy has at most ", numpy_most_dims(),
+                         " dimensions, the tensor has ", t.dim(),
+                         ": reshape it, or hand it on by DLPack");
   // A dtype that a package gives to NumPy.
   const ScalarType d = t.dtype();
   if (d == kBFloat16 || is_float8(d)) {

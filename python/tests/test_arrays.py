@@ -141,6 +141,34 @@ def test_bfloat16_comes_as_a_tensor(f):
     assert f.same(a).tolist()[:2] == [1.5, -2]
 
 
+def test_more_dimensions_than_numpy_has(f):
+    many = sconce.compile('''
+def many(x: Tensor, n: int) -> Tensor:
+    return x.reshape([1] * n + [3])
+def few(x: Tensor) -> Tensor:
+    return x.flatten()
+''')
+    most = 32 if np.__version__.startswith("1.") else 64
+    x = np.arange(3.)
+    a = many.many(x, most - 1)
+    assert isinstance(a, np.ndarray) and a.shape == (1,) * (most - 1) + (3,) and np.shares_memory(a, x)
+    t = many.many(x, most)
+    assert isinstance(t, sconce.Tensor) and t.ndim == most + 1 and t.size == 3
+    with pytest.raises(TypeError, match=f"at most {most} dimensions, the tensor has {most + 1}"):
+        t.numpy()
+    with pytest.raises(TypeError, match="at most"):
+        np.asarray(t)
+    with pytest.raises(TypeError, match="at most"):
+        many.many(f.cast(x, 15), most).numpy()  # bfloat16
+    # It goes in again, also by DLPack, and is what it was.
+    assert many.few(t).tolist() == [0, 1, 2] and np.shares_memory(many.few(t), x)
+    assert many.few(t.__dlpack__()).tolist() == [0, 1, 2]
+    inner = t.tolist()
+    for _ in range(most):
+        (inner,) = inner
+    assert inner == [0, 1, 2]
+
+
 def test_tensor():
     t = sconce.Tensor(np.arange(6.).reshape(2, 3))
     assert (t.shape, t.ndim, t.size, len(t), t.dtype, t.device) == ((2, 3), 2, 6, 2, "float64", "cpu")

@@ -78,6 +78,22 @@ def test_saving(mlp, x, tmp_path, fixtures):
     assert str(sconce.load(fixtures / "mlp.pt", mode="interpret").graph) == str(mlp.graph)
 
 
+def test_when_weights_are_read(fixtures, tmp_path):
+    m = sconce.load(fixtures / "state.pt")
+    m.w = np.zeros((4200, 2048), np.float32)
+    m.define("def most(self) -> float:\n  return float(self.w.max().item())\n")
+    path = tmp_path / "large.pt"  # weights of smaller files are read at once in any case
+    m.save(path)
+    lazy, whole, mapped = (sconce.load(path, **o) for o in ({}, {"read_all": True}, {"map_file": True}))
+    with open(path, "r+b") as f:
+        f.seek(17 << 20)
+        f.write(b"????")
+    with pytest.raises(sconce.FormatError, match="was written"):
+        lazy.most()
+    assert whole.most() == 0 and mapped.most() != 0
+    assert pickle.loads(pickle.dumps(whole)).most() != 0  # loaded again from its path
+
+
 def test_bench(mlp, x):
     times = sconce.bench(mlp, x, min_time=0.01, progress=True)
     assert times["runs"] >= 3 and times["min_ms"] <= times["median_ms"] <= times["p90_ms"]

@@ -83,6 +83,8 @@ std::unique_ptr<sconce_module> new_module(const sconce_load_options* given, Load
   if (c.device) o.device = Device::parse(c.device);
   o.strict_device = c.strict_device != 0;
   o.allow_setstate = !c.refuse_setstate;
+  o.read_all = c.read_all != 0;
+  o.map_file = c.map_file != 0;
   if (c.limits) o.limits = limits_of(c.limits);
   o.allowed_ops = names(c.allowed_ops, c.num_allowed_ops, "allowed_ops");
   o.denied_ops = names(c.denied_ops, c.num_denied_ops, "denied_ops");

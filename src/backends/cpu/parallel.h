@@ -12,8 +12,8 @@
 namespace sconce {
 namespace {
 
-// What a call must take before it is shared, in nanoseconds: waking a thread costs some microseconds,
-// what a thread that watches needs is one.
+// What a call must take before it is shared, in nanoseconds: waking a thread costs some
+// microseconds, what a thread that watches needs is one.
 constexpr double kWorthWaking = 20e3, kWorthSharing = 4e3;
 
 // How many parts a call of so many nanoseconds, of at most `most` parts, is cut into.
