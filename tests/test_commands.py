@@ -632,9 +632,9 @@ class Commands(unittest.TestCase):
         mlp = FIXTURES / "mlp.pt"
         for code, args in [
             (2, []), (2, ["run"]), (2, ["run", mlp, "--threads", 0]), (2, ["graph", mlp, "--format", "x"]), (2, ["opt"]), (2, ["verify"]),
-            (2, ["bench", mlp, "--min-time", "x"]), (2, ["ops", "extra"]), (2, ["inspect"]), (2, ["compile"]),
+            (2, ["bench", mlp, "--min-time", "x"]), (2, ["ops", "--extra"]), (2, ["inspect"]), (2, ["compile"]),
             (3, ["run", "absent.pt"]), (3, ["inspect", "absent.pt"]), (3, ["graph", "absent.pt"]), (3, ["opt", "absent.pt", "--passes", "dce"]),
-            (3, ["verify", "absent.pt"]), (3, ["bench", "absent.pt"]), (3, ["compile", "absent.py"]),
+            (3, ["ops", "absent.pt"]), (3, ["verify", "absent.pt"]), (3, ["bench", "absent.pt"]), (3, ["compile", "absent.py"]),
             (3, ["run", broken]), (3, ["inspect", broken]), (3, ["graph", broken]), (3, ["bench", broken]), (3, ["verify", broken]),
             (3, ["run", mlp, "--method", "nothing"]), (2, ["run", mlp]), (3, ["run", mlp, "--input", "ones(2,3)"]),
             (3, ["run", mlp, "--io", "absent.io.pt"]), (3, ["bench", mlp, "--io", "absent.io.pt"]),

@@ -14,7 +14,7 @@ namespace sconce {
 namespace {
 std::deque<Pass>& table() {
   static std::deque<Pass> table{
-      // clang-format off
+  // clang-format off
 #ifndef SCONCE_NO_PASSES  // else only those that prepare a method for its run (api/runtime.cpp)
       {"inline",               "calls of known functions and methods are replaced by their bodies",        inline_as_pytorch},
       // From here on: one function; calls are left for interfaces only.

@@ -428,7 +428,7 @@ class Interpreter {
   }
 #pragma GCC diagnostic pop
 
-  [[noreturn]] void missing(const CallSite& s) {
+  [[noreturn, gnu::noinline, gnu::cold]] void missing(const CallSite& s) {
     const std::string_view kind = s.node->kind.view();
     if (!s.op && kind.substr(0, 10) == "__torch__.")
       raise<MissingOp>(trace(stack_), unknown_call_text(kind));

@@ -13,23 +13,23 @@
 namespace sconce {
 
 // Absent where the library was built without them.
-#define SCONCE_TABLE(isa)                                      \
-  namespace isa {                                              \
-  __attribute__((weak)) void add_elementwise(Kernels&);        \
-  __attribute__((weak)) void add_reduce(Kernels&);             \
-  __attribute__((weak)) void add_gemm(Kernels&);               \
-  __attribute__((weak)) void add_nn(Kernels&);                 \
-  __attribute__((weak)) void add_linear(Kernels&);             \
-  __attribute__((weak)) void add_prepared_conv(Kernels&);      \
-  inline void fill(Kernels& k) {                               \
-    add_elementwise(k), add_reduce(k), add_gemm(k), add_nn(k); \
-    add_linear(k), add_prepared_conv(k);                       \
-  }                                                            \
+#define SCONCE_DECLARE(slot) __attribute__((weak)) void set_##slot(Kernels&);
+#define SCONCE_FILL(slot) set_##slot(k);
+#define SCONCE_TABLE(isa)                                                                \
+  namespace isa {                                                                        \
+  SCONCE_CPU_SLOTS(SCONCE_DECLARE)                                                       \
+  SCONCE_DECLARE(linear)                                                                 \
+  SCONCE_DECLARE(prepared_conv) SCONCE_DECLARE(pointwise) inline void fill(Kernels& k) { \
+    SCONCE_CPU_SLOTS(SCONCE_FILL)                                                        \
+    SCONCE_FILL(linear) SCONCE_FILL(prepared_conv) SCONCE_FILL(pointwise)                \
+  }                                                                                      \
   }
 SCONCE_TABLE(base)
 SCONCE_TABLE(avx2)
 SCONCE_TABLE(avx512)
 #undef SCONCE_TABLE
+#undef SCONCE_FILL
+#undef SCONCE_DECLARE
 
 namespace test {
 
@@ -44,8 +44,8 @@ inline std::vector<Kernels> all_tables() {
 #if defined(__x86_64__)
   const bool wide = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
                     __builtin_cpu_supports("f16c");
-  if (avx2::add_nn && wide) add("avx2", avx2::fill);
-  if (avx512::add_nn && wide && __builtin_cpu_supports("avx512f") &&
+  if (avx2::set_gemm && wide) add("avx2", avx2::fill);
+  if (avx512::set_gemm && wide && __builtin_cpu_supports("avx512f") &&
       __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
       __builtin_cpu_supports("avx512vl"))
     add("avx512", avx512::fill);

@@ -64,16 +64,6 @@ Scratch<T>& thread_scratch() {
   return *mine;
 }
 
-// Each file puts its slots into the table.
-void add_elementwise(Kernels& k);
-void add_reduce(Kernels& k);
-void add_gemm(Kernels& k);
-void add_conv(Kernels& k);
-void add_nn(Kernels& k);
-void add_pointwise(Kernels& k);
-void add_linear(Kernels& k);
-void add_prepared_conv(Kernels& k);
-
 // With channels last, vectors of them (channels_last.cpp). False for other forms.
 bool pool_channels_last(const PoolArgs& a);
 bool batch_norm_channels_last(const BatchNormArgs& a);
