@@ -368,3 +368,13 @@ def render(scene, height, width, g, samples=1):
     image = image + scene["noise"] * torch.randn(image.shape, generator=g)
     shown = torch.where(seen, which, torch.full_like(which, -1)).view(h, w)[samples // 2::samples, samples // 2::samples]
     return image.clamp(0, 1), shown
+
+
+def kept(file, draw):
+    """What draw() gives; with a file, drawn once and read from there afterwards."""
+    if file and file.exists():
+        return torch.load(file)
+    drawn = draw()
+    if file:
+        torch.save(drawn, file)
+    return drawn

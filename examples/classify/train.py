@@ -93,13 +93,7 @@ def main():
     o = parser.parse_args()
     torch.manual_seed(0)
     began = time.time()
-    if o.cache and o.cache.exists():
-        x, y, test_x, test_y = torch.load(o.cache)
-    else:
-        x, y = draw(1_600_000, o.images)
-        test_x, test_y = draw(3_200_000, 6)
-        if o.cache:
-            torch.save((x, y, test_x, test_y), o.cache)
+    (x, y), (test_x, test_y) = scenes.kept(o.cache, lambda: (draw(1_600_000, o.images), draw(3_200_000, 6)))
     print(f"{len(x)} pictures drawn in {time.time() - began:.0f} s", flush=True)
     g = torch.Generator().manual_seed(3)
     m = Classifier(len(scenes.NAMES))

@@ -156,13 +156,7 @@ def main():
     o = parser.parse_args()
     torch.manual_seed(0)
     began = time.time()
-    if o.cache and o.cache.exists():
-        pictures, boxes, new_pictures, new_boxes = torch.load(o.cache)
-    else:
-        pictures, boxes = tables(1_600_000, o.images)
-        new_pictures, new_boxes = tables(3_200_000, 60)
-        if o.cache:
-            torch.save((pictures, boxes, new_pictures, new_boxes), o.cache)
+    (pictures, boxes), (new_pictures, new_boxes) = scenes.kept(o.cache, lambda: (tables(1_600_000, o.images), tables(3_200_000, 60)))
     print(f"{len(boxes)} pictures drawn in {time.time() - began:.0f} s", flush=True)
     wanted = [[torch.stack(t) for t in zip(*(targets(b, flip) for b in boxes))] for flip in (False, True)]
     m, g, batch = Detector(len(NAMES)), torch.Generator().manual_seed(12), 16

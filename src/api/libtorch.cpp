@@ -201,8 +201,7 @@ IValue value_of(const Arg& a, const Argument& declared) {
 
 void call_here(const char* name, const Arg* args, size_t n, IValue* out, size_t n_out) {
   const Operator* op = op_table().find_overload(name);
-  if (!op && kReduced) raise<MissingOp>(missing_operator_text(name));
-  if (!op) raise<MissingOp>("operator ", name, " is not known to sconce");
+  if (!op) raise<MissingOp>(missing_operator_text(name, " is not known to sconce"));
   const FunctionSchema& schema = op->schema();
   if (schema.arguments.size() != n)
     raise<Error>(name, " takes ", schema.arguments.size(), " arguments but got ", n,

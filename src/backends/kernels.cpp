@@ -48,12 +48,11 @@ enum class Isa : uint8_t { Base, Avx2, Avx512 };
 #else
 #define SCONCE_LOWEST avx512
 #endif
-#define SCONCE_SET(slot)                 \
-  void set_##slot(Kernels& k, Isa isa) { \
-    (void)isa;                           \
-    SCONCE_SET_AVX512(slot)              \
-    SCONCE_SET_AVX2(slot)                \
-    SCONCE_LOWEST::set_##slot(k);        \
+#define SCONCE_SET(slot)                                  \
+  void set_##slot(Kernels& k, [[maybe_unused]] Isa isa) { \
+    SCONCE_SET_AVX512(slot)                               \
+    SCONCE_SET_AVX2(slot)                                 \
+    SCONCE_LOWEST::set_##slot(k);                         \
   }
 SCONCE_CPU_SLOTS(SCONCE_SET)
 SCONCE_SET(linear)
@@ -130,7 +129,8 @@ namespace {
 Isa machine_isa() {
   const char* variable = std::getenv("SCONCE_ISA");
   const std::string_view wanted = variable ? variable : "";
-  bool avx2 = false, avx512 = false, lower = wanted == "base" || wanted == "ref";
+  [[maybe_unused]] bool avx2 = false, avx512 = false;
+  [[maybe_unused]] const bool lower = wanted == "base" || wanted == "ref";
 #if defined(SCONCE_HAVE_AVX2) || defined(SCONCE_HAVE_AVX512)
   avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
          __builtin_cpu_supports("f16c");
@@ -144,10 +144,8 @@ Isa machine_isa() {
   if (avx2 && !lower) return Isa::Avx2;
 #endif
 #ifdef SCONCE_HAVE_BASE
-  (void)avx2, (void)avx512, (void)lower;
   return Isa::Base;
 #else
-  (void)avx2, (void)avx512;
   raise<Error>("this build of sconce has no kernels for this machine's instruction set",
                lower ? " and SCONCE_ISA" : "");
 #endif

@@ -238,21 +238,19 @@ MethodCaller& method_caller() {
   return caller;
 }
 
-std::string missing_operator_text(std::string_view name) {
+std::string missing_operator_text(std::string_view name, [[maybe_unused]] std::string_view why) {
 #ifdef SCONCE_REDUCED
-  const std::string why(
+  why =
       " isn't in this build of sconce (made from "
 #include "sconce_selected_from.inc"
-      ")");
-#else
-  const std::string why(" is not implemented in sconce");
+      ")";
 #endif
-  return "operator " + std::string(name) + why;
+  return std::string("operator ").append(name).append(why);
 }
 
 std::vector<IValue> run_operator(const Operator& op, std::vector<IValue> inputs) {
   if (!op.kernel) raise<MissingOp>(missing_operator_text(op.full_name()));
-  if (operator_use.load(std::memory_order_relaxed)) note(&OperatorUse::run, op.full_name());
+  note(&OperatorUse::run, op.full_name());
   size_t n_out = op.schema().returns.size();
   std::vector<IValue> outputs(n_out);
   std::vector<IValue*> in, out;

@@ -18,28 +18,34 @@ inline constexpr std::string_view kSelected[] = {
 #include "sconce_selected.inc"
 };
 static_assert(std::is_sorted(std::begin(kSelected), std::end(kSelected)));
+constexpr const std::string_view* first_from(std::string_view name) {
+  return std::lower_bound(std::begin(kSelected), std::end(kSelected), name);
+}
 }  // namespace detail
 
-// Of "aten::add.Tensor"; of "aten::add.*": of any overload.
-constexpr bool in_build(std::string_view name) {
-  const bool any = name.size() > 2 && name.substr(name.size() - 2) == ".*";
-  if (any) name.remove_suffix(2);
-  const auto* found =
-      std::lower_bound(std::begin(detail::kSelected), std::end(detail::kSelected), name);
-  if (found == std::end(detail::kSelected)) return false;
-  return *found == name ||
-         (any && found->substr(0, name.size()) == name && (*found)[name.size()] == '.');
-}
 // Some operator's name begins so.
 constexpr bool family_in_build(std::string_view prefix) {
-  const auto* found =
-      std::lower_bound(std::begin(detail::kSelected), std::end(detail::kSelected), prefix);
+  const auto* found = detail::first_from(prefix);
   return found != std::end(detail::kSelected) && found->substr(0, prefix.size()) == prefix;
+}
+// Some overload of "aten::add".
+constexpr bool any_overload_in_build(std::string_view name) {
+  const auto* found = detail::first_from(name);
+  return found != std::end(detail::kSelected) && found->substr(0, name.size()) == name &&
+         (found->size() == name.size() || (*found)[name.size()] == '.');
+}
+// Of "aten::add.Tensor"; of "aten::add.*": of any overload.
+constexpr bool in_build(std::string_view name) {
+  if (name.size() > 2 && name.substr(name.size() - 2) == ".*")
+    return any_overload_in_build(name.substr(0, name.size() - 2));
+  const auto* found = detail::first_from(name);
+  return found != std::end(detail::kSelected) && *found == name;
 }
 #else
 inline constexpr bool kReduced = false;
-constexpr bool in_build(std::string_view) { return true; }
 constexpr bool family_in_build(std::string_view) { return true; }
+constexpr bool any_overload_in_build(std::string_view) { return true; }
+constexpr bool in_build(std::string_view) { return true; }
 #endif
 
 namespace detail {
@@ -49,17 +55,9 @@ constexpr bool row_in_build(const Row& row) {
 }
 // A schema, or a name: other overloads of a name stay known, since they decide which one is meant.
 constexpr bool row_in_build(const char* schema) {
-#ifdef SCONCE_REDUCED
   size_t end = 0;
   while (schema[end] && schema[end] != '.' && schema[end] != '(') ++end;
-  const std::string_view name(schema, end);
-  const auto* found = std::lower_bound(std::begin(kSelected), std::end(kSelected), name);
-  return found != std::end(kSelected) &&
-         (*found == name ||
-          (found->substr(0, name.size()) == name && (*found)[name.size()] == '.'));
-#else
-  return schema != nullptr;
-#endif
+  return any_overload_in_build({schema, end});
 }
 template <const auto& kRows>
 constexpr auto keep_rows() {
@@ -81,7 +79,9 @@ constexpr auto keep_rows() {
 template <const auto& kRows>
 inline constexpr auto kRowsInBuild = detail::keep_rows<kRows>();
 
-// "operator aten::foo is not implemented in sconce", or that it isn't in this build.
-std::string missing_operator_text(std::string_view name);
+// "operator aten::foo is not implemented in sconce"; of a reduced build, that it isn't in this
+// build.
+std::string missing_operator_text(std::string_view name,
+                                  std::string_view why = " is not implemented in sconce");
 
 }  // namespace sconce

@@ -609,8 +609,7 @@ void verify_graph(const Graph& g) {
 std::string unknown_call_text(std::string_view kind) {
   const size_t at = kind.rfind("::");
   if (kind.substr(0, 10) != "__torch__." || at == std::string_view::npos)
-    return kReduced ? missing_operator_text(kind)
-                    : "operator " + std::string(kind) + " is not registered";
+    return missing_operator_text(kind, " is not registered");
   const std::string cls(kind.substr(0, at)), method(kind.substr(at + 2));
   return "class " + cls + " belongs to a library that is not here: " +
          (method == "__new__" ? "an object can't be made"

@@ -361,6 +361,6 @@ constexpr Limit kRows[] = {
 }  // namespace
 
 extern const LimitList kFactoryLimits;
-const LimitList kFactoryLimits = limits_in_build<kRows>();
+const LimitList kFactoryLimits = rows_in_build<kRows, LimitList>();
 
 }  // namespace sconce::ops

@@ -470,6 +470,6 @@ constexpr Limit kRows[] = {
 }  // namespace
 
 extern const LimitList kLayerLimits;
-const LimitList kLayerLimits = limits_in_build<kRows>();
+const LimitList kLayerLimits = rows_in_build<kRows, LimitList>();
 
 }  // namespace sconce::ops

@@ -307,6 +307,6 @@ constexpr Limit kRows[] = {
 }  // namespace
 
 extern const LimitList kNumberLimits;
-const LimitList kNumberLimits = limits_in_build<kRows>();
+const LimitList kNumberLimits = rows_in_build<kRows, LimitList>();
 
 }  // namespace sconce::ops

@@ -277,6 +277,6 @@ constexpr Limit kRows[] = {
 }  // namespace
 
 extern const LimitList kTensorLimits;
-const LimitList kTensorLimits = limits_in_build<kRows>();
+const LimitList kTensorLimits = rows_in_build<kRows, LimitList>();
 
 }  // namespace sconce::ops

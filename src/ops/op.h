@@ -83,8 +83,8 @@ constexpr OpDef op(const char* name) {
 inline const Tensor& tensor_of(const IValue& v) { return detail::Arg<const Tensor&>::from(v); }
 inline const Tensor& tensor_in(const Call& c, uint32_t i) { return tensor_of(c.in(i)); }
 // A file's rows, as far as they are in this build; the table is made of these.
-template <const auto& kRows>
-constexpr OpTable::RowList rows_in_build() {
+template <const auto& kRows, class List = OpTable::RowList>
+constexpr List rows_in_build() {
   return {kRowsInBuild<kRows>.data(), kRowsInBuild<kRows>.size()};
 }
 // A kernel that reads its Call itself.

@@ -18,11 +18,6 @@ struct LimitList {
   size_t count;
 };
 
-template <const auto& kRows>
-constexpr LimitList limits_in_build() {
-  return {kRowsInBuild<kRows>.data(), kRowsInBuild<kRows>.size()};
-}
-
 // The arguments of a call by their names; None and arguments that the schema lacks are absent.
 class Arguments {
  public:
