@@ -23,7 +23,7 @@ void put(std::string& out, const std::string& title, const std::vector<std::stri
   std::string label = title, line;
   auto flush = [&](const char* tail) {
     out += "  " + label + std::string(label.size() < 12 ? 12 - label.size() : 1, ' ') +
-           printable(line) + tail + "\n";
+           printable_line(line) + tail + "\n";
     label.clear();
     line.clear();
   };
@@ -37,7 +37,8 @@ void put(std::string& out, const std::string& title, const std::vector<std::stri
 }  // namespace
 
 std::string scan_text(const ScanReport& r) {
-  std::string out = printable(r.file) + ": " + printable(r.kind) + ", " + byte_text(r.bytes);
+  std::string out =
+      printable_line(r.file) + ": " + printable_line(r.kind) + ", " + byte_text(r.bytes);
   if (!r.records.empty()) out += ", " + std::to_string(r.records.size()) + " records";
   out += "\n";
   if (r.tensors)

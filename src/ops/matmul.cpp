@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ops/host_memory.h"
 #include "ops/tensor_ops.h"
 
 namespace sconce::ops {
@@ -563,14 +564,17 @@ std::optional<std::vector<int64_t>> left_aligned(const Tensor& t, const Tensor& 
                    " and ", mask.sizes());
   auto given = host_ints(cast(mask, kLong));
   const auto rows = static_cast<size_t>(mask.size(0)), n = static_cast<size_t>(mask.size(1));
-  std::vector<int64_t> r(rows, 0);
+  auto r = host_vector<int64_t>(mask.size(0));
   bool aligned = true;
-  for (size_t i = 0; i < rows; ++i)
+  Interrupt interrupt;
+  for (size_t i = 0; i < rows; ++i) {
+    interrupt.passed(mask.size(1) + 16);
     for (size_t k = 0; k < n; ++k) {
       if (!given[i * n + k]) continue;
       aligned = aligned && r[i] == static_cast<int64_t>(k);
       ++r[i];
     }
+  }
   if (!aligned) return std::nullopt;
   return r;
 }
