@@ -283,6 +283,23 @@ class Commands(unittest.TestCase):
         for wrong in (["--print-changed=x"], ["--bisect-limit", -1]):
             self.assertEqual(sconce("opt", net, "--passes", "dce", *wrong).returncode, 2, wrong)
 
+    def test_opt_shows_what_passes_did_to_a_whole_module(self):
+        out = self.folder / "o.pt"
+        r = sconce("opt", FIXTURES / "small_cnn.pt", "--passes", "default", "--explain", "--statistics", "--time-passes", "-o", out)
+        self.assertEqual(r.returncode, 0, r.stderr)
+        for words in ("fold_frozen_conv_bn: conv+bn: aten::batch_norm was rewritten", "-- time\n", "-- statistics\n"):
+            self.assertIn(words, r.stderr)
+        self.assertNotIn("aten::batch_norm", sconce("graph", out, "--inlined").stdout)
+        r = sconce("opt", FIXTURES / "small_cnn.pt", "--passes", "inline,dce", "--stop-after", "inline", "--print-changed", "-o", out)
+        self.assertIn("-- inline\n", r.stderr)
+        self.assertNotIn("-- dce", r.stderr)
+        rules, file = self.folder / "bad.rules", self.folder / "r.ir"
+        rules.write_text("rule bad\n  graph(%x):\n    %y = aten::neg(%x)\n")
+        r = sconce("opt", FIXTURES / "mlp.pt", "--passes", "inline", "--rewrite", rules, "--reproducer", file, "-o", self.folder / "none.pt")
+        self.assertEqual(r.returncode, 3)
+        self.assertIn(f"sconce opt {file} runs the pass again", r.stderr)
+        self.assertTrue(file.exists() and not (self.folder / "none.pt").exists())
+
     def test_opt_bisects(self):
         r = sconce("opt", FIXTURES / "small_cnn.pt", "--passes",
                    "inline,freeze_attributes,constant_propagation,fold_frozen_conv_bn,dce", "--bisect", "grep -q -e aten::batch_norm -e CallMethod {}")

@@ -32,7 +32,5 @@ Command add_save(CLI::App& app);
 void add_save_options(CLI::App& c, SaveOptions& o, std::string& device);
 // Where a name ends in .pt, opt writes the whole module, put through the pipeline.
 bool names_archive(const std::string& path);
-int save_optimized(const std::string& model, const std::string& pipeline, const std::string& out,
-                   const SaveOptions& options, const std::string& device);
 
 }  // namespace sconce::tool

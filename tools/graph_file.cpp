@@ -4,7 +4,6 @@
 #include <fstream>
 
 #include "api/own_module.h"
-#include "api/own_module.h"
 #include "api/runtime.h"
 #include "backends/kernels.h"
 #include "ir/verify.h"
@@ -44,7 +43,6 @@ GraphFile open_graph(const std::string& path, const std::string& method) {
     std::lock_guard<std::recursive_mutex> lock(f.module.impl()->archive.cu->mutex());
     f.graph = f.module.impl()->method(method).ensure_graph().copy();
     f.context.module = f.module.impl()->object.get();
-    offer_own_module(f.context, *f.module.impl(), method);
     offer_own_module(f.context, *f.module.impl(), method);
     return f;
   }

@@ -80,8 +80,8 @@ int bisect(const OptOptions& o, const std::string& pipeline) {
     show.bisect_limit = limit;
     show.count_changes = true;
     GraphFile g = open_graph(o.model, o.method);
-    PassManager manager(g, show);
-    manager.run(pipeline);
+    PassManager manager(show);
+    manager.run(g, pipeline);
     changes = manager.changes();
     return graph_text(*g.graph);
   };
@@ -118,12 +118,21 @@ int opt(OptOptions o) {
   if (o.print_after_all) o.show.print_after = "all";
   if (o.diff) o.show.print_changed = "diff";
   const std::string pipeline = pipeline_of(o);
-  o.show.origin = "sconce opt " + printable(o.model) + " --method " + printable(o.method);
+  const bool whole = names_archive(o.out);
+  o.show.origin = "sconce opt " + printable(o.model) +
+                  (whole ? " -o " + printable(o.out) : " --method " + printable(o.method));
   if (!o.bisect.empty()) return bisect(o, pipeline);
-  if (names_archive(o.out)) return save_optimized(o.model, pipeline, o.out, o.save, o.device);
+  PassManager manager(o.show);
+  if (whole) {
+    if (!o.device.empty()) o.save.device = Device::parse(o.device);
+    Module m = load(o.model);
+    if (!pipeline.empty()) m = manager.run(m, pipeline);
+    manager.report();
+    m.save(o.out, o.save);
+    return kDone;
+  }
   GraphFile g = open_graph(o.model, o.method);
-  PassManager manager(g, o.show);
-  manager.run(pipeline);
+  manager.run(g, pipeline);
   manager.report();
   std::string text = graph_text(*g.graph);
   if (o.out.empty())

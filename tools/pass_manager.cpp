@@ -7,6 +7,7 @@
 #include <iostream>
 #include <sstream>
 
+#include "api/module_passes.h"
 #include "differences.h"
 #include "positions.h"
 #include "sconce/error.h"
@@ -93,7 +94,7 @@ std::vector<std::string> header_values(const std::string& text, const std::strin
   return r;
 }
 
-PassManager::PassManager(GraphFile& g, const PassOptions& o) : g_(g), o_(o) {
+PassManager::PassManager(const PassOptions& o) : o_(o) {
   for (const std::string* list : {&o.print_before, &o.print_after, &o.explain}) check_list(*list);
   if (!o.stop_after.empty()) {
     const size_t colon = o.stop_after.find(':');
@@ -104,14 +105,16 @@ PassManager::PassManager(GraphFile& g, const PassOptions& o) : g_(g), o_(o) {
       raise<Error>("--stop-after: '", o.stop_after, "' isn't PASS or PASS:N");
     stop_runs_ = std::stoll(times);
   }
-  PassContext& c = g.context;
+}
+
+void PassManager::listen(PassContext& c) {
   c.before_pass = [this](const Pass& p, const PassArguments& a, Graph& graph) {
     return before(p, a, graph);
   };
   c.after_pass = [this](const Pass& p, Graph& graph, bool changed, double seconds) {
     after(p, graph, changed, seconds);
   };
-  if (o.statistics || !o.explain.empty()) c.remark = [this](const Remark& r) { hear(r); };
+  if (o_.statistics || !o_.explain.empty()) c.remark = [this](const Remark& r) { hear(r); };
 }
 
 bool PassManager::before(const Pass& p, const PassArguments& arguments, Graph& g) {
@@ -125,6 +128,7 @@ bool PassManager::before(const Pass& p, const PassArguments& arguments, Graph& g
     std::cerr << "-- before " << p.name << "\n" << graph_text(g);
   }
   text_ = graph_text(g);
+  loses_values_ = text_.find("<Tensor>") != std::string::npos || loses_values(g.block());
   if (!statistics_.count(&p)) order_.push_back(&p);
   Statistics& s = statistics_[&p];
   if (o_.statistics) {
@@ -183,9 +187,22 @@ void PassManager::hear(const Remark& r) {
   ++told_[it->second].times;
 }
 
-void PassManager::run(const std::string& pipeline) {
+void PassManager::run(GraphFile& g, const std::string& pipeline) {
+  listen(g.context);
+  run([&] { run_passes(g, pipeline); });
+}
+
+Module PassManager::run(const Module& m, const std::string& pipeline) {
+  PassContext hooks;
+  listen(hooks);
+  Module r;
+  run([&] { r = optimize_module(*m.impl(), pipeline, hooks); });
+  return r;
+}
+
+void PassManager::run(const std::function<void()>& passes) {
   try {
-    run_passes(g_, pipeline);
+    passes();
   } catch (const std::exception& e) {
     progress_.clear();
     if (!running_) throw;
@@ -202,8 +219,7 @@ std::string PassManager::write_reproducer(const std::string& error) const {
     << "# passes: " << executed_.back() << "\n# error: " << printable(first)
     << "\n# of: " << o_.origin << " --passes '" << joined(executed_) << "'\n";
   // The graph itself may be broken by now; that tensors were there is still seen.
-  if (text_.find("<Tensor>") != std::string::npos || loses_values(g_.graph->block()))
-    f << "# The text doesn't tell the elements of large tensors.\n";
+  if (loses_values_) f << "# The text doesn't tell the elements of large tensors.\n";
   f << text_;
   if (!f.flush()) return "(a reproducer can't be written to " + o_.reproducer + ")";
   return "the graph before it is in " + o_.reproducer + "; sconce opt " + o_.reproducer +

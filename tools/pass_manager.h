@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What sconce opt shows of a pipeline while it runs, and the file that repeats a failure.
 #pragma once
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -26,10 +27,14 @@ struct PassOptions {
 class PassManager {
  public:
   // Throws Error when an option names no pass.
-  PassManager(GraphFile& g, const PassOptions& o);
+  explicit PassManager(const PassOptions& o);
+  PassManager(const PassManager&) = delete;
   // When a pass throws, or what it leaves is no graph, writes the reproducer and throws an Error
   // that names it.
-  void run(const std::string& pipeline);
+  void run(GraphFile& g, const std::string& pipeline);
+  // The same of all methods of a module; the result is a module of its own. A method's passes are
+  // told apart by the class of self in what is printed.
+  Module run(const Module& m, const std::string& pipeline);
   // The tables that were asked for.
   void report();
   // The runs that changed something, "dce(x=true)" each. For bisect_limit and count_changes.
@@ -46,6 +51,8 @@ class PassManager {
     std::string text;
     int64_t times = 0;
   };
+  void listen(PassContext& c);
+  void run(const std::function<void()>& passes);
   bool before(const Pass& p, const PassArguments& arguments, Graph& g);
   void after(const Pass& p, Graph& g, bool changed, double seconds);
   void hear(const Remark& r);
@@ -54,12 +61,12 @@ class PassManager {
   void report_statistics() const;
   void report_remarks() const;
 
-  GraphFile& g_;
   const PassOptions o_;
   Progress progress_{"passes", 0};
   std::vector<std::string> executed_, changes_;
   bool running_ = false, stopped_ = false;
-  std::string text_;  // of the graph before the pass that runs
+  std::string text_;           // of the graph before the pass that runs
+  bool loses_values_ = false;  // it doesn't tell all constants
   int64_t stop_runs_ = 0;
   std::vector<const Pass*> order_;  // of their first runs
   std::map<const Pass*, Statistics> statistics_;

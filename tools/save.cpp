@@ -25,15 +25,6 @@ bool names_archive(const std::string& path) {
   return path.size() > 3 && path.compare(path.size() - 3, 3, ".pt") == 0;
 }
 
-int save_optimized(const std::string& model, const std::string& pipeline, const std::string& out,
-                   const SaveOptions& options, const std::string& device) {
-  SaveOptions o = options;
-  if (!device.empty()) o.device = Device::parse(device);
-  Module m = load(model);
-  (pipeline.empty() ? m : m.optimize(pipeline)).save(out, o);
-  return kDone;
-}
-
 Command add_save(CLI::App& app) {
   auto o = std::make_shared<SaveCommandOptions>();
   auto* c = app.add_subcommand("save", "read an archive and write it again");

@@ -26,7 +26,8 @@ void check_signature(const Function& f, const std::string& item) {
 class ModulePipeline {
  public:
   // frozen: "default" freezes.
-  ModulePipeline(OwnModule& m, bool frozen) : own_(m), frozen_(frozen) {}
+  ModulePipeline(OwnModule& m, bool frozen, const PassContext& hooks)
+      : own_(m), frozen_(frozen), hooks_(hooks) {}
   void run(const std::string& pipeline) {
     for (auto& item : pipeline_items(pipeline)) {
       if (item == "default")
@@ -59,6 +60,9 @@ class ModulePipeline {
   PassContext context_of(const Function& f) const {
     PassContext c{&op_table(), nullptr};
     c.portable_only = true;
+    c.before_pass = hooks_.before_pass;
+    c.after_pass = hooks_.after_pass;
+    c.remark = hooks_.remark;
     // Which of several objects of a class below self is isn't known.
     if (f.self == own_.root->type) c.module = own_.root.get();
     return c;
@@ -91,21 +95,22 @@ class ModulePipeline {
 
   OwnModule& own_;
   bool frozen_;
+  const PassContext& hooks_;
 };
 
 }  // namespace
 
-Module optimize_module(ModuleImpl& m, const std::string& pipeline) {
+Module optimize_module(ModuleImpl& m, const std::string& pipeline, const PassContext& hooks) {
   CallScope scope(m);
   std::lock_guard<std::recursive_mutex> lock(m.archive.cu->mutex());
   OwnModule own = own_copy(m);
   try {
-    ModulePipeline(own, true).run(pipeline);
+    ModulePipeline(own, true, hooks).run(pipeline);
   } catch (const NotApplicable&) {
     const auto items = pipeline_items(pipeline);
     if (std::find(items.begin(), items.end(), "default") == items.end()) throw;
     own = own_copy(m);
-    ModulePipeline(own, false).run(pipeline);
+    ModulePipeline(own, false, hooks).run(pipeline);
   }
   return with_object(m, own.root, own.code);
 }

@@ -9,8 +9,9 @@
 
 namespace sconce {
 
-// A module of its own. Throws what Module::optimize does.
-Module optimize_module(ModuleImpl& m, const std::string& pipeline);
+// A module of its own. hooks: its before_pass, after_pass and remark are called for every graph; a
+// pass that works on all methods at once shows the first one. Throws what Module::optimize does.
+Module optimize_module(ModuleImpl& m, const std::string& pipeline, const PassContext& hooks = {});
 // A module of the same archive and settings around another root; code: its own functions, or null.
 Module with_object(const ModuleImpl& from, Ref<Object> root, std::shared_ptr<OwnCode> code);
 

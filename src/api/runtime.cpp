@@ -71,8 +71,9 @@ std::shared_ptr<Graph> ModuleImpl::runnable_graph(Function& f, Assumptions* assu
     if (assumptions && !assume_constants(g->block(), *assumptions)) return nullptr;
     if (assumptions && f.self && f.self == object->type) {
       PassContext c{&op_table(), object.get(), assumptions};
-      run_pipeline(
-          *g, c, "freeze_attributes,constant_propagation,fold_frozen_conv_bn,constant_pooling,dce");
+      run_pipeline(*g, c,
+                   "freeze_attributes,constant_propagation,fold_frozen_conv_bn,"
+                   "fold_transposed_conv_bn,constant_pooling,dce");
     }
   }
   if (audit_alias) instrument_alias_audit(*g);

@@ -55,12 +55,33 @@ class ScaledWeight final : public BytesSource {
   const Tensor w_, scale_;
 };
 
+// A factor a channel in the form that multiplies the weight: [out, 1, 1], or, of a transposed one
+// (weight [in, out / groups, ...]), [1, out, 1], [in, out / groups, 1].
+Tensor scale_of_weight(const Arithmetic& op, const Tensor& scale, const Tensor& w, int64_t groups) {
+  std::vector<int64_t> shape(static_cast<size_t>(w.dim()), 1);
+  if (groups <= 1) {
+    shape[groups == 0 ? 0 : 1] = scale.size(0);
+    return op("aten::reshape", {scale, shape});
+  }
+  shape[0] = w.size(0), shape[1] = w.size(1);
+  const Tensor by_group = op("aten::reshape", {scale, std::vector<int64_t>{groups, 1, w.size(1)}});
+  const std::vector<int64_t> rows{groups, w.size(0) / groups, w.size(1)};
+  return op("aten::reshape", {op("aten::expand", {by_group, rows, false}), shape});
+}
+
+}  // namespace
+
 const char* fold_conv_norm(Node* conv, Node* norm, PassContext& c, const AliasDb& alias) {
-  if (const char* why = why_not_foldable(conv, norm, alias)) return why;
+  // As PyTorch does it, a convolution isn't asked for its form.
+  const bool asked = transposed_groups(conv) > 0;
+  if (const char* why = why_not_foldable(conv, norm, alias, asked)) return why;
   FrozenNorm bn;
   if (const char* why = bn.read(norm)) return why;
   const Tensor w = constant_tensor(conv->inputs[1]), bias = constant_tensor(conv->inputs[2]);
-  if (bn.mean.size(0) != w.size(0)) return "the norm has another number of channels";
+  const int64_t channels = channels_of(conv, w);
+  if (bn.mean.size(0) != channels) return "the norm has another number of channels";
+  if (const int64_t groups = transposed_groups(conv); groups > 1 && w.size(0) % groups != 0)
+    return "the weight can't be split into the layer's groups";
   // Unasked, answers stay those of the unfolded graph: products of half precision would be
   // rounded in other places.
   if (c.assumptions && (element_size(w.dtype()) < 4 || w.dtype() != bn.mean.dtype()))
@@ -70,9 +91,7 @@ const char* fold_conv_norm(Node* conv, Node* norm, PassContext& c, const AliasDb
   std::optional<Folding> folding;
   if (c.assumptions) folding.emplace(*c.assumptions);
   Arithmetic op(*c.ops);
-  std::vector<int64_t> shape(static_cast<size_t>(w.dim()), 1);
-  shape[0] = w.size(0);
-  const Tensor scale = op("aten::reshape", {bn.scale(op), shape});
+  const Tensor scale = scale_of_weight(op, bn.scale(op), w, transposed_groups(conv));
   Tensor w2;
   if (c.assumptions && ScaledWeight::suits(w)) {
     // Read later, but assumed from now on.
@@ -92,8 +111,6 @@ const char* fold_conv_norm(Node* conv, Node* norm, PassContext& c, const AliasDb
   replace_parameter(conv, 2, b2, "bn");
   return nullptr;
 }
-
-}  // namespace
 
 bool fold_frozen_conv_bn(Graph& g, PassContext& c) {
   return fold_layers(g, c, {"conv+bn", is_foldable_conv, is_batch_norm, fold_conv_norm});

@@ -15,6 +15,30 @@ bool is_foldable_conv(const Node* n) {
   return transposed && transposed->isBool() && !transposed->toBool();
 }
 
+int64_t transposed_groups(const Node* n) {
+  static const Symbol one("aten::conv_transpose1d"), two("aten::conv_transpose2d"),
+      three("aten::conv_transpose3d"), general("aten::_convolution");
+  const Value* groups = nullptr;
+  if ((n->kind == one || n->kind == two || n->kind == three) && n->inputs.size() == 8) {
+    groups = n->inputs[6];
+  } else if (n->kind == general && n->inputs.size() >= 12) {
+    auto transposed = constant_value(n->inputs[6]);
+    if (transposed && transposed->isBool() && transposed->toBool()) groups = n->inputs[8];
+  }
+  auto count = groups ? constant_value(groups) : std::nullopt;
+  return count && count->isInt() && count->toInt() > 0 ? count->toInt() : 0;
+}
+
+bool is_foldable_transposed_conv(const Node* n) { return transposed_groups(n) > 0; }
+
+int64_t channels_of(const Node* layer, const Tensor& weight) {
+  const int64_t groups = transposed_groups(layer);
+  if (groups == 0) return weight.size(0);
+  // A product that overflows is no number of channels.
+  int64_t channels = 0;
+  return __builtin_mul_overflow(weight.size(1), groups, &channels) ? -1 : channels;
+}
+
 Tensor constant_tensor(const Value* v) {
   auto c = constant_value(v);
   return c && c->isTensor() ? c->toTensor() : Tensor();
@@ -42,7 +66,7 @@ const char* why_not_foldable(const Node* layer, const Node* op, const AliasDb& a
   const Tensor w = constant_tensor(layer->inputs[1]);
   if (!w.defined() || w.dim() < 2 || !is_floating(w.dtype())) return "the weight has no fractions";
   const Tensor bias = constant_tensor(layer->inputs[2]);
-  if (bias.defined() && (bias.dim() != 1 || bias.size(0) != w.size(0)))
+  if (bias.defined() && (bias.dim() != 1 || bias.size(0) != channels_of(layer, w)))
     return "the bias has another size than the weight";
   for (const Node* n : {layer, op})
     for (size_t i = 1; i < n->inputs.size(); ++i)

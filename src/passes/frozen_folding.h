@@ -13,6 +13,13 @@ namespace sconce {
 
 // conv1d, conv2d, conv3d, or _convolution that is known not to be transposed.
 bool is_foldable_conv(const Node* n);
+// conv_transpose1d, 2d, 3d, or _convolution that is known to be transposed, of a constant number of
+// groups.
+bool is_foldable_transposed_conv(const Node* n);
+// Of either: the groups of a transposed one; 0: it isn't transposed.
+int64_t transposed_groups(const Node* n);
+// Channels that the layer's result has, by its weight.
+int64_t channels_of(const Node* layer, const Tensor& weight);
 // Why op can't go into the weights of layer, its first input; null: as far as this is concerned, it
 // can. The weight has fractions. asked: others may ask the layer's result for its sizes and dtype.
 const char* why_not_foldable(const Node* layer, const Node* op, const AliasDb& alias,
@@ -42,6 +49,8 @@ struct Fold {
 // Everywhere in the graph. True when something was folded.
 bool fold_layers(Graph& g, PassContext& c, const Fold& fold);
 bool is_batch_norm(const Node* n);
+// Of a fold: a batch norm goes into the convolution, transposed or not.
+const char* fold_conv_norm(Node* conv, Node* norm, PassContext& c, const AliasDb& alias);
 
 // Operators on plain tensors.
 class Arithmetic {

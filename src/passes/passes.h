@@ -58,6 +58,7 @@ bool constant_pooling_pass(Graph&, PassContext&);
 bool freeze_attributes(Graph&, PassContext&);
 bool freeze(Graph&, PassContext&);
 bool fold_frozen_conv_bn(Graph&, PassContext&);
+bool fold_transposed_conv_bn(Graph&, PassContext&);
 bool fold_frozen_conv_add_or_sub(Graph&, PassContext&);
 bool fold_frozen_conv_mul_or_div(Graph&, PassContext&);
 bool fold_frozen_linear_bn(Graph&, PassContext&);

@@ -64,6 +64,7 @@ std::deque<Pass>& table() {
       {"freeze",               "the module's code is inlined, its attributes become constants, the rest is removed", freeze, "preserved_attrs optimize_numerics"},
 #endif
       {"fold_frozen_conv_bn",  "a batch norm after a convolution with constant weights is folded into it", fold_frozen_conv_bn},
+      {"fold_transposed_conv_bn", "a batch norm after a transposed convolution with constant weights is folded into it", fold_transposed_conv_bn},
 #ifndef SCONCE_NO_PASSES
       {"fold_frozen_conv_add_or_sub", "a constant added to a convolution with constant weights goes into its bias", fold_frozen_conv_add_or_sub},
       {"fold_frozen_conv_mul_or_div", "a constant factor of a convolution with constant weights goes into them", fold_frozen_conv_mul_or_div},
@@ -133,15 +134,16 @@ void PassContext::report(const Node* n, bool applied, const char* rewrite,
 
 const std::string& default_pipeline() {
   static const std::string text(
-      "freeze,fixpoint(peephole,constant_propagation,dce),constant_pooling,dce");
+      "freeze,fold_transposed_conv_bn,fixpoint(peephole,constant_propagation,dce),constant_pooling,dce");
   return text;
 }
 
 const std::vector<const char*>& operators_of_preparing() {
   static const std::vector<const char*> names{
-      // fold_frozen_conv_bn
+      // fold_frozen_conv_bn, fold_transposed_conv_bn
       "aten::rsqrt",      "aten::neg",        "aten::reshape",    "aten::add.Scalar",
-      "aten::add.Tensor", "aten::sub.Tensor", "aten::mul.Tensor", "aten::mul_.Tensor"};
+      "aten::add.Tensor", "aten::sub.Tensor", "aten::mul.Tensor", "aten::mul_.Tensor",
+      "aten::expand"};
   return names;
 }
 

@@ -82,8 +82,8 @@ TEST_CASE("the pass that leaves no graph is told, with a file that repeats it") 
   REQUIRE(mkdtemp(folder));
   o.reproducer = std::string(folder) + "/r.ir";
   o.origin = "sconce opt some.ir";
-  tool::PassManager manager(f, o);
-  CHECK_THROWS_WITH(manager.run("dce,test_break_graph,dce"),
+  tool::PassManager manager(o);
+  CHECK_THROWS_WITH(manager.run(f, "dce,test_break_graph,dce"),
                     Contains("pass test_break_graph: ") && Contains(o.reproducer));
   const std::string text = [&] {
     FILE* file = fopen(o.reproducer.c_str(), "r");
@@ -111,8 +111,8 @@ TEST_CASE("options of the pass manager") {
   return (%a))";
   auto run = [&](tool::PassOptions o, const std::string& pipeline) {
     f.graph = parsed(dead);
-    tool::PassManager manager(f, o);
-    manager.run(pipeline);
+    tool::PassManager manager(o);
+    manager.run(f, pipeline);
     return manager.changes();
   };
   tool::PassOptions o;

@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "api/runtime.h"
+#include "ir/cleanup.h"
 #include "passes/passes.h"
 #include "passes/shape_propagation.h"
 #include "passes/without_elements.h"
@@ -164,4 +165,51 @@ TEST_CASE("operators run without elements") {
     CHECK((*item)[0].toDouble() == 6);
   }
   CHECK(real.sum().item<double>() == 3);
+}
+
+TEST_CASE("a batch norm after a transposed convolution goes into its weights") {
+  for (int64_t groups : {1, 2})
+    for (const char* bias : {"%b", "%none"}) {
+      // Weight [4, 6 / groups, 3]: six channels.
+      const std::string text = std::string(
+                                   "graph(%x : Tensor, %w : Tensor, %b : Tensor, %m : "
+                                   "Tensor, %v : Tensor, %g : Tensor):\n") +
+                               "  %none : NoneType = prim::Constant()\n"
+                               "  %false : bool = prim::Constant[value=0]()\n"
+                               "  %eps : float = prim::Constant[value=0.25]()\n"
+                               "  %one : int[] = prim::Constant[value=[1]]()\n"
+                               "  %two : int[] = prim::Constant[value=[2]]()\n"
+                               "  %n : int = prim::Constant[value=" +
+                               std::to_string(groups) +
+                               "]()\n"
+                               "  %y : Tensor = aten::conv_transpose1d(%x, %w, " +
+                               bias +
+                               ", %two, %one, %one, %n, %one)\n"
+                               "  %d : int = aten::dim(%y)\n"
+                               "  %z : Tensor = aten::batch_norm(%y, %g, %none, %m, %v, %false, "
+                               "%eps, %eps, %false)\n"
+                               "  return (%z, %d)\n";
+      auto g = parse(text);
+      Tensor x = randn({2, 4, 5}), w = randn({4, 6 / groups, 3}), b = randn({6}), m = randn({6}),
+             v = full({6}, 2), gamma = randn({6});
+      const std::vector<IValue> inputs{x, w, b, m, v, gamma};
+      const auto expected = run(g, inputs);
+      // Weights that aren't constants stay.
+      std::vector<Remark> said;
+      CHECK(!optimize(*g, "fold_transposed_conv_bn", &said));
+      REQUIRE(said.size() == 1);
+      CHECK(said[0].reason == "the weight isn't a constant");
+      while (g->inputs().size() > 1) {
+        const size_t last = g->inputs().size() - 1;
+        InsertPoint at(*g, g->block()->first());
+        Value* constant = insert_plain_constant(*g, inputs[last], types::tensor());
+        g->inputs()[last]->replace_all_uses_with(constant);
+        g->block()->erase_input(last);
+      }
+      CHECK(optimize(*g, "fold_transposed_conv_bn"));
+      CHECK(print_graph(*g).find("batch_norm") == std::string::npos);
+      const auto now = run(g, {x});
+      CHECK(distance(now.at(0), expected.at(0)) < 1e-5);
+      CHECK(now.at(1).toInt() == 3);
+    }
 }
