@@ -85,7 +85,7 @@ Tensor run_packed(Kind k, const Tensor& x, const std::vector<int64_t>& sizes, St
                   const Weights& w, bool reverse) {
   Tensor gates = linear(x, *w.w_ih, w.b_ih);
   std::vector<int64_t> at(sizes.size() + 1, 0);
-  for (size_t i = 0; i < sizes.size(); ++i) at[i + 1] = at[i] + sizes[i];
+  for (size_t i = 0; i < sizes.size(); ++i) at[i + 1] = checked_add(at[i], sizes[i]);
   size_t T = sizes.size();
   ExpectViews views(static_cast<int64_t>(T));
   TensorList out(T);
