@@ -465,6 +465,7 @@ Tensor attention_math(const Tensor& q, const Tensor& k, const Tensor& v, const T
   }
   const Tensor fq = heads(q, L, E), fk = heads(k, S, E), fv = heads(v, S, D);
   const Tensor fr = device ? empty({B, L, D}, q.dtype()) : r;
+  expect_memory(2 * static_cast<double>(S) * sizeof(double));  // a row of scores and of the mask
   call_slot(AttentionArgs{view_of(fr), view_of(fq), view_of(fk), view_of(fv), view_of(m), scale,
                           causal, false});
   if (device) {

@@ -229,7 +229,6 @@ void attention_double(const AttentionArgs& a) {
                 copy.data() + r * columns);
     return copy;
   };
-  expect_memory((2 * static_cast<double>(S) + static_cast<double>(D)) * sizeof(double));
   std::vector<double> s(static_cast<size_t>(S)), m(static_cast<size_t>(S)),
       o(static_cast<size_t>(D));
   Interrupt interrupt;

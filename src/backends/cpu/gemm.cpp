@@ -386,8 +386,7 @@ void gemm_any(const GemmArgs& g, int64_t batch) {
   auto step = [](const TensorView& v, int d) {
     return v.strides[d] * static_cast<int64_t>(element_size(v.dtype));
   };
-  expect_memory((static_cast<double>(k) * static_cast<double>(n + 1) + 3 * static_cast<double>(n)) *
-                sizeof(C));
+  expect_memory(static_cast<double>(k) * static_cast<double>(n) * sizeof(C));
   Interrupt interrupt;
   std::vector<C> bt(static_cast<size_t>(k * n)), row(static_cast<size_t>(k)),
       out(static_cast<size_t>(n)), bias(static_cast<size_t>(n));
@@ -479,7 +478,6 @@ void gemm_halves(const GemmArgs& g, int64_t batch) {
   gemm_t<float>(m, n, k, static_cast<float>(g.alpha), a.data, a.s0, a.s1, b.data, b.s0, b.s1,
                 static_cast<float>(g.beta), c, n);
   if (g.bias.data) {
-    expect_memory(static_cast<double>(n) * sizeof(float));
     std::vector<float> bias(static_cast<size_t>(n));
     load_tile(g.bias.dtype, at(g.bias, 0),
               g.bias.strides[0] * static_cast<int64_t>(element_size(g.bias.dtype)), n, bias.data());
