@@ -4,6 +4,7 @@
 
 #include "core/interrupt.h"
 #include "ops/channels_last.h"
+#include "ops/host_memory.h"
 #include "ops/tensor_ops.h"
 #include "support/stack.h"
 

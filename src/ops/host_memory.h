@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "core/interrupt.h"
-#include "core/tensor.h"
+#include "sconce/tensor.h"
 
 namespace sconce::ops {
 
