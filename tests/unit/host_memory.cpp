@@ -31,10 +31,11 @@ struct Small : Scope {
 };
 // As much memory as one likes; who looks at the limits is told to end.
 struct Cancelled : Scope {
-  Cancelled() : Scope(flag_of(), uint64_t{1} << 24) {}
+  Cancelled() : Cancelled(flag_of()) {}
+  explicit Cancelled(const Limits& l) : Scope(l, uint64_t{1} << 24) { l.cancel->store(true); }
   static Limits flag_of() {
     Limits l;
-    l.cancel = std::make_shared<std::atomic<bool>>(true);
+    l.cancel = std::make_shared<std::atomic<bool>>(false);
     return l;
   }
 };
