@@ -246,6 +246,7 @@ void randn_op(Call& c) {
 // the dtype can tell apart: lo moves up and hi down to the next ones.
 template <class T>
 int64_t next_up(int64_t from, int digits) {
+  if (from == INT64_MAX) return from;  // none is above
   const auto next =
       static_cast<int64_t>(static_cast<double>(static_cast<T>(static_cast<double>(from + 1))));
   if (next >= from) return from;

@@ -2,6 +2,7 @@
 // Dims of 2^40 cost nothing where a tensor is expanded or has no element. What operators make on
 // the host for each of them does, and the limits are asked before.
 #include <catch2/catch.hpp>
+#include <limits>
 
 #include "api/runtime.h"
 #include "backends/kernels.h"
@@ -122,6 +123,13 @@ TEST_CASE("differences of nothing are interrupted") {
   Tensor h = hollow({0, kHuge});
   Cancelled limited;
   CHECK_THROWS_WITH(call("aten::diff", {h, kHuge, int64_t{1}, IValue(), IValue()}), "cancelled");
+}
+
+TEST_CASE("whole numbers from the greatest on are none") {
+  Tensor x = filled({2}, 0, ScalarType::Double);
+  const int64_t most = std::numeric_limits<int64_t>::max();
+  CHECK_THROWS_WITH(call("aten::random_.from", {x, most, IValue(), IValue()}),
+                    Contains("expects 'from'"));
 }
 
 TEST_CASE("matrices that LAPACK can't count are refused") {
