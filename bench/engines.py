@@ -53,6 +53,8 @@ class Sconce:
             item = C.c_void_p()
             self.ask("value_item", inputs, C.c_size_t(i), C.byref(item))
             self.inputs[i] = item
+        # As the others optimize for an input's shapes when they load a network.
+        self.ask("module_prepare_for", self.module, b"forward", self.inputs, n)
         self.out = C.c_void_p()
         self.call, self.free = self.lib.sconce_module_call, self.lib.sconce_value_free
         self.arguments = (self.module, C.c_char_p(b"forward"), self.inputs, C.c_size_t(n.value), None, C.byref(self.out))

@@ -216,15 +216,24 @@ nb::object python_part(const char* name) {
   return nb::module_::import_("sconce._module").attr(name);
 }
 
+std::vector<IValue> positional(PyModule& self, const std::string& method, nb::args args,
+                               Incoming& in) {
+  const auto info = self.method(method);
+  if (args.size() + info->first > info->signature.arguments.size())
+    raise<Error>(method, " takes ", info->signature.arguments.size() - info->first,
+                 " arguments, not ", args.size());
+  std::vector<IValue> inputs;
+  for (size_t i = 0; i < args.size(); ++i)
+    inputs.push_back(from_python(args[i], info->signature.arguments[i + info->first].type, in));
+  return inputs;
+}
+
 // The time of calls by the library alone, on as many threads, for comparisons with calls by Python.
 double time_calls(PyModule& self, const std::string& method, nb::args args, int calls,
                   int threads) {
   HoldsLock holds;
   Incoming in;
-  const auto info = self.method(method);
-  std::vector<IValue> inputs;
-  for (size_t i = 0; i < args.size(); ++i)
-    inputs.push_back(from_python(args[i], info->signature.arguments.at(i + info->first).type, in));
+  const std::vector<IValue> inputs = positional(self, method, args, in);
   Released released;
   auto run = [&] {
     for (int i = 0; i < calls; ++i) (void)self.module.run_method(method, inputs);
@@ -489,10 +498,18 @@ void bind_module(nb::module_& m) {
           nb::arg("source"), "Adds methods, given as TorchScript source.")
       .def(
           "prepare",
-          [](PyModule& s, const std::string& method) {
-            without_lock([&] { return s.module.prepare(method), 0; });
+          [](PyModule& s, const std::string& method, nb::args example) {
+            if (!example.size()) {
+              without_lock([&] { return s.module.prepare(method), 0; });
+              return;
+            }
+            Incoming in;
+            std::vector<IValue> inputs = positional(s, method, example, in);
+            without_lock([&] { return s.module.prepare(method, std::move(inputs)), 0; });
           },
-          nb::arg("method") = "forward", "Makes a method ready before its first call.")
+          nb::arg("method") = "forward", nb::arg("example"),
+          "Makes a method ready before its first call; with example arguments, for calls with "
+          "arguments of their shapes: these cost from the first one what later ones do.")
       .def(
           "compile_all",
           [](PyModule& s) { without_lock([&] { return s.module.compile_all(), 0; }); },

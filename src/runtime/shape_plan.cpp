@@ -150,9 +150,26 @@ ShapePlanCache::~ShapePlanCache() = default;
 
 std::vector<IValue> ShapePlanCache::run(std::vector<IValue> inputs, const Engine& engine,
                                         std::vector<IValue>* again) {
+  Recorded r = find_or_record(std::move(inputs), engine);
+  if (!r.plan || (r.fresh && r.plan->device)) return std::move(r.out);
+  constexpr size_t kSmall = 64 << 10;
+  // One that writes what it did not make must not run a second time.
+  if (again && r.fresh && r.plan->written_inputs.empty() && r.plan->arena_bytes <= kSmall)
+    *again = r.inputs;
+  return replay(*r.plan, r.inputs, engine);
+}
+
+void ShapePlanCache::prepare(std::vector<IValue> inputs, const Engine& engine) {
+  const Context& c = context();
+  if (c.recorder || c.budget) return;  // such calls are never replays
+  find_or_record(std::move(inputs), engine);
+}
+
+ShapePlanCache::Recorded ShapePlanCache::find_or_record(std::vector<IValue> inputs,
+                                                        const Engine& engine) {
   Context& c = context();
-  if (inputs.size() != plan_->n_inputs || c.recorder || c.budget)
-    return run_plan(*plan_, std::move(inputs), engine);
+  auto interpreted = [&] { return Recorded{nullptr, run_plan(*plan_, std::move(inputs), engine)}; };
+  if (inputs.size() != plan_->n_inputs || c.recorder || c.budget) return interpreted();
   const size_t hash = hash_of(inputs);
   auto used = [&](ShapePlan& p) {
     p.last_used.store(state_->clock.fetch_add(1, std::memory_order_relaxed),
@@ -162,11 +179,11 @@ std::vector<IValue> ShapePlanCache::run(std::vector<IValue> inputs, const Engine
   if (!state_->attributes.empty()) attributes = state_->attributes.values(inputs[0]);
   if (auto plan = state_->find(hash, inputs, attributes)) {
     used(*plan);
-    return replay(*plan, inputs, engine);
+    return {std::move(plan), {}, std::move(inputs)};
   }
-  if (!state_->attempt()) return run_plan(*plan_, std::move(inputs), engine);
+  if (!state_->attempt()) return interpreted();
   Recording recording(inputs, state_->layout);
-  if (recording.given_up()) return run_plan(*plan_, std::move(inputs), engine);
+  if (recording.given_up()) return interpreted();
   const std::vector<IValue> given = inputs;
   std::vector<IValue> out;
   c.recorder = &recording;
@@ -186,7 +203,7 @@ std::vector<IValue> ShapePlanCache::run(std::vector<IValue> inputs, const Engine
       recording.finish(out.at(0), own.empty() ? state_->constants : own, &program);
   if (!fresh) {
     state_->failed();
-    return out;
+    return {nullptr, std::move(out)};
   }
   for (auto& v : attributes) fresh->attributes.emplace_back(v);
   // Lists set by another thread meanwhile: nobody knows which were recorded. Inputs that a plan
@@ -196,21 +213,16 @@ std::vector<IValue> ShapePlanCache::run(std::vector<IValue> inputs, const Engine
   if (!lists_stayed || !fresh->matches(given)) {
     recording.make_calls();
     state_->failed();
-    return out;
+    return {nullptr, std::move(out)};
   }
   if (!fresh->device) lower(program, state_->weights);
   fresh->trusted = state_->weights.trusted();
   place_calls(program, *fresh);
   // The arena is made here, so that the next call finds all the memory that it needs.
   fresh->prepare();
-  constexpr size_t kSmall = 64 << 10;
-  // One that writes what it did not make must not run a second time.
-  const bool pure = fresh->written_inputs.empty();
-  if (again && pure && fresh->arena_bytes <= kSmall) *again = given;
   used(*fresh);
   state_->add(hash, fresh);
-  if (fresh->device) return out;
-  return replay(*fresh, given, engine);
+  return {std::move(fresh), std::move(out), given, true};
 }
 
 std::vector<IValue> ShapePlanCache::replay(ShapePlan& plan, const std::vector<IValue>& inputs,
