@@ -36,13 +36,20 @@ size_t hash_of(const std::vector<IValue>& inputs) {
 
 void collect_storages(const IValue& v, std::unordered_set<const Storage*>& out) {
   check_stack();
-  if (v.isTensor() && v.box()) out.insert(v.toTensorRef().impl()->storage.get());
+  if (v.isTensor() && v.box()) {
+    const TensorImpl& t = *v.toTensorRef().impl();
+    out.insert(t.storage.get());
+    if (t.quantizer && t.quantizer->numbers) out.insert(t.quantizer->numbers.get());
+  }
   if (v.isList())
     for (auto& e : v.toListRef().items) collect_storages(e, out);
   if (v.isTuple())
     for (auto& e : v.toTupleRef().items) collect_storages(e, out);
   if (v.isDict())
     for (auto& e : v.toDictRef().items) collect_storages(e.second, out);
+  // Packed parameters: an object that is nothing but its state.
+  if (v.isObject() && v.toObjectRef().type->is_native && v.toObjectRef().size())
+    collect_storages(v.toObjectRef().slot(0), out);
 }
 
 bool block_suits(Block* b) {
@@ -86,7 +93,6 @@ struct ShapePlanCache::State {
   std::atomic<uint64_t> clock{0};
   size_t limit = size_t{16} << 20;
   bool layout = false;
-  std::unordered_set<const Storage*> constants;
   PackedWeights weights;
   AttributeReads attributes;
 
@@ -139,9 +145,10 @@ struct ShapePlanCache::State {
 
 ShapePlanCache::ShapePlanCache(std::shared_ptr<const Plan> plan, bool trusted)
     : plan_(std::move(plan)), state_(std::make_unique<State>(trusted)) {
-  for (auto& c : plan_->constants) collect_storages(c, state_->constants);
+  std::unordered_set<const Storage*> constants;
+  for (auto& c : plan_->constants) collect_storages(c, constants);
   size_t weights = 0;
-  for (const Storage* s : state_->constants) weights += s->nbytes();
+  for (const Storage* s : constants) weights += s->nbytes();
   state_->limit = std::max(state_->limit, weights / 8);
   state_->layout = asks_for_layout(plan_->graph->block());
   if (auto reads = AttributeReads::of(*plan_->graph)) state_->attributes = std::move(*reads);
@@ -196,11 +203,11 @@ ShapePlanCache::Recorded ShapePlanCache::find_or_record(std::vector<IValue> inpu
   }
   c.recorder = nullptr;
   PlannedProgram program;
-  std::unordered_set<const Storage*> own;
-  for (auto& v : attributes) collect_storages(v, own);
-  if (!own.empty()) own.insert(state_->constants.begin(), state_->constants.end());
-  std::shared_ptr<ShapePlan> fresh =
-      recording.finish(out.at(0), own.empty() ? state_->constants : own, &program);
+  // Anew for each recording, which may have made numbers of a quantised constant.
+  std::unordered_set<const Storage*> constants;
+  for (auto& v : plan_->constants) collect_storages(v, constants);
+  for (auto& v : attributes) collect_storages(v, constants);
+  std::shared_ptr<ShapePlan> fresh = recording.finish(out.at(0), constants, &program);
   if (!fresh) {
     state_->failed();
     return {nullptr, std::move(out)};

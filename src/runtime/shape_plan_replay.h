@@ -185,7 +185,7 @@ class ShapePlan {
     return true;
   }
   // What the graph read from its module when it was recorded.
-  std::vector<TensorListForm> attributes;
+  std::vector<AttributeForm> attributes;
   bool attributes_match(const std::vector<IValue>& now) const {
     if (now.size() != attributes.size()) return false;
     for (size_t i = 0; i < now.size(); ++i)

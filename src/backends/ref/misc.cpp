@@ -302,6 +302,8 @@ void fft(const FftArgs& a) {
   }
 }
 
+}  // namespace
+
 void quantize(const QuantizeArgs& a) {
   int64_t n = a.out.numel();
   int64_t idx[kMaxDims] = {0}, o = 0, x = 0;
@@ -345,6 +347,8 @@ void quantize(const QuantizeArgs& a) {
     }
   }
 }
+
+namespace {
 
 struct Point {
   double x, y;
@@ -449,7 +453,6 @@ void recur(const RecurArgs& a) {
 
 SCONCE_KERNEL(sequence)
 SCONCE_KERNEL(fft)
-SCONCE_KERNEL(quantize)
 SCONCE_KERNEL(rotated_iou)
 SCONCE_KERNEL(recur)
 
