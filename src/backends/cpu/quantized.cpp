@@ -151,7 +151,7 @@ struct Shape {
 // [depth / n][kWidth][n] numbers: n = 4 bytes, or 2 of 16 bits. Of depthwise ones [taps][outputs]
 // of 16 bits.
 
-size_t sums_bytes(const Shape& s) { return static_cast<size_t>(up(s.outputs, 16)) * 4; }
+size_t sums_bytes(const Shape& s) { return static_cast<size_t>(up(s.outputs, 16) + 16) * 4; }
 size_t packed_bytes(const Shape& s) {
   const auto numbers = static_cast<size_t>(s.depthwise ? s.taps * s.outputs
                                                        : s.groups * s.blocks * kWidth * s.depth);
@@ -345,6 +345,7 @@ struct Call {
   const unsigned char* weights;
   const double *factors, *bias, *zeros;  // of each output; zeros: null where all are 0
   bool direct;                           // rows are the input's own bytes
+  bool slack;                            // some bytes may be read behind the input's
   float inverse, least, most;            // of a quantised answer: of its scale; its dtype's numbers
 };
 
@@ -385,12 +386,15 @@ void gather(const Call& c, const Pixel& p, int64_t group, T* to) {
       for (int64_t k = 0; k < s.kernel[2]; ++k, to += s.padded) {
         const uint8_t* from = p.tap(c, i, j, k);
         if (!from)
-          std::fill(to, to + s.channels, static_cast<T>(c.in_zero));
+          std::fill(to, to + s.padded, static_cast<T>(c.in_zero));
+        else if (c.slack && sizeof(T) == 1 && s.padded == 4)
+          std::memcpy(to, from + group * s.channels, 4);  // what is too much meets zeros
         else if (from += group * s.channels; sizeof(T) == 1)
           std::memcpy(to, from, static_cast<size_t>(s.channels));
         else
           for (int64_t x = 0; x < s.channels; ++x) to[x] = from[x];
-        std::fill(to + s.channels, to + s.padded, T{});
+        if (from && s.channels < s.padded && !(c.slack && sizeof(T) == 1 && s.padded == 4))
+          std::fill(to + s.channels, to + s.padded, T{});
       }
 }
 template <class T>
@@ -401,24 +405,55 @@ int32_t sum_of(const Call& c, const T* row) {
   return sum;
 }
 
+// Both go through whole sixteens: all that they read and write is that long.
+constexpr int64_t kSixteen = 16;
+typedef int32_t Ints16 __attribute__((vector_size(64), aligned(4), may_alias));
+typedef uint32_t Words16 __attribute__((vector_size(64), aligned(4), may_alias));
+typedef float Floats16 __attribute__((vector_size(64), aligned(4), may_alias));
+typedef uint8_t Bytes16 __attribute__((vector_size(16), aligned(1), may_alias));
+typedef int32_t Ints8 __attribute__((vector_size(32), aligned(4), may_alias));
+typedef float Floats8 __attribute__((vector_size(32), aligned(4), may_alias));
+typedef double Doubles8 __attribute__((vector_size(64), aligned(8), may_alias));
 // y = (exact - zero * sum) * factor + bias; the difference fits 32 bits.
-void to_real(const int32_t* __restrict exact, const int32_t* __restrict sums, uint32_t zero,
-             const double* __restrict factors, const double* __restrict bias, int64_t n,
-             float* __restrict y) {
-  for (int64_t i = 0; i < n; ++i) {
-    const auto d = static_cast<int32_t>(static_cast<uint32_t>(exact[i]) -
-                                        zero * static_cast<uint32_t>(sums[i]));
-    y[i] = static_cast<float>(d * factors[i] + bias[i]);
+void to_real(const int32_t* exact, const int32_t* sums, uint32_t zero, const double* factors,
+             const double* bias, int64_t n, float* y) {
+  for (int64_t i = 0; i < n; i += kSixteen) {
+    int32_t d[kSixteen];
+    *reinterpret_cast<Words16*>(d) = *reinterpret_cast<const Words16*>(exact + i) -
+                                     zero * *reinterpret_cast<const Words16*>(sums + i);
+    for (int64_t h = 0; h < kSixteen; h += 8) {
+      const Doubles8 x = __builtin_convertvector(*reinterpret_cast<const Ints8*>(d + h), Doubles8);
+      *reinterpret_cast<Floats8*>(y + i + h) =
+          __builtin_convertvector(x * *reinterpret_cast<const Doubles8*>(factors + i + h) +
+                                      *reinterpret_cast<const Doubles8*>(bias + i + h),
+                                  Floats8);
+    }
   }
 }
+// Of numbers from -128 to 255.
+inline void store_bytes(Ints16 x, uint8_t* to) {
+#if defined(__SSE2__) && !defined(__AVX512F__)
+  __m128i q[4];
+  std::memcpy(q, &x, sizeof q);
+  const __m128i low = _mm_set1_epi16(255);
+  const __m128i a = _mm_and_si128(_mm_packs_epi32(q[0], q[1]), low),
+                b = _mm_and_si128(_mm_packs_epi32(q[2], q[3]), low);
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm_packus_epi16(a, b));
+#else
+  *reinterpret_cast<Bytes16*>(to) = __builtin_convertvector(x, Bytes16);
+#endif
+}
 // As quantize() does it, but that the zero point is added to the rounded number.
-void to_bytes(const float* __restrict y, float inverse, float lo, float hi, int32_t zero, int64_t n,
-              uint8_t* __restrict to) {
-  for (int64_t i = 0; i < n; ++i) {
-    float t = y[i] * inverse;
-    t = t > lo ? t : lo;
-    t = t < hi ? t : hi;
-    to[i] = static_cast<uint8_t>(static_cast<int32_t>(rounded(t)) + zero);
+void to_bytes(const float* y, float inverse, float lo, float hi, int32_t zero, int64_t n,
+              uint8_t* to) {
+  constexpr float kRound = 12582912.0f;
+  const Floats16 least = Floats16{} + lo, most = Floats16{} + hi;
+  for (int64_t i = 0; i < n; i += kSixteen) {
+    Floats16 t = *reinterpret_cast<const Floats16*>(y + i) * inverse;
+    t = t > least ? t : least;
+    t = t < most ? t : most;
+    t = (t + kRound) - kRound;
+    store_bytes(__builtin_convertvector(t, Ints16) + zero, to + i);
   }
 }
 
@@ -427,7 +462,7 @@ void to_bytes(const float* __restrict y, float inverse, float lo, float hi, int3
 void finish(const Call& c, const int32_t* exact, int64_t first, int64_t n, int32_t row_sum,
             int64_t out) {
   const QuantizedConvArgs& a = c.a;
-  float y[kWidth];
+  float y[std::max(kWidth, kSixteen)];
   if (!c.zeros) {
     to_real(exact, c.sums + first, static_cast<uint32_t>(c.in_zero), c.factors + first,
             c.bias + first, n, y);
@@ -450,7 +485,7 @@ void finish(const Call& c, const int32_t* exact, int64_t first, int64_t n, int32
     return;
   }
   const auto zero = static_cast<int32_t>(a.out_zero);
-  uint8_t bytes[kWidth];
+  uint8_t bytes[std::max(kWidth, kSixteen)];
   to_bytes(y, c.inverse, c.least - static_cast<float>(zero), c.most - static_cast<float>(zero),
            zero, n, bytes);
   uint8_t* to = static_cast<uint8_t*>(a.out.data) + out + first * step;
@@ -470,7 +505,8 @@ void run_rows(const Call& c, int64_t from, int64_t to, int64_t from_block, int64
       kRows * kRows;
   const int64_t most = std::min(some, up(to - from, kRows));
   T* bytes = thread_scratch<T, 42>().get(static_cast<size_t>(most * own + 64));
-  alignas(64) int32_t sums[kRows * kWidth];
+  alignas(64) int32_t sums[kRows * kWidth + kSixteen];
+  std::fill(std::begin(sums), std::end(sums), 0);
   const T* rows[96];
   int64_t places[96];
   int32_t row_sums[96];
@@ -505,46 +541,97 @@ void run_rows(const Call& c, int64_t from, int64_t to, int64_t from_block, int64
     }
 }
 
+typedef int16_t Middle __attribute__((vector_size(2 * kSums), aligned(2), may_alias));
+// kSums bytes, and numbers of 16 bits (GCC's conversions go piece by piece).
+inline Middle widened(const uint8_t* x) {
+#if defined(__AVX512BW__)
+  return reinterpret_cast<Middle>(
+      _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(x))));
+#elif defined(__AVX2__)
+  return reinterpret_cast<Middle>(
+      _mm_cvtepu8_epi16(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(x))));
+#else
+  typedef uint8_t Few __attribute__((vector_size(kSums), aligned(1), may_alias));
+  return __builtin_convertvector(*reinterpret_cast<const Few*>(x), Middle);
+#endif
+}
+inline Sums widened(Middle x) {
+#if defined(__AVX512BW__)
+  return reinterpret_cast<Sums>(_mm512_maskz_cvtepi16_epi32(0xffff, reinterpret_cast<__m256i>(x)));
+#elif defined(__AVX2__)
+  return reinterpret_cast<Sums>(_mm256_cvtepi16_epi32(reinterpret_cast<__m128i>(x)));
+#else
+  return __builtin_convertvector(x, Sums);
+#endif
+}
+
 // A channel's own window: products of 16 bits, which a byte and a weight fit.
+// sums[V * kSums] of channels from `first` on.
+template <int V>
+void depthwise_tile(const uint8_t* const* taps, int64_t n, const int16_t* weights, int64_t step,
+                    int64_t first, int32_t* sums) {
+  Sums c[V] = {};
+  for (int64_t t = 0; t < n; ++t)
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) {
+      const Middle x = widened(taps[t] + first + v * kSums);
+      const Middle w = *reinterpret_cast<const Middle*>(weights + t * step + first + v * kSums);
+      c[v] += widened(x * w);
+    }
+#pragma GCC unroll 4
+  for (int v = 0; v < V; ++v) *reinterpret_cast<Sums*>(sums + v * kSums) = c[v];
+}
 void run_depthwise(const Call& c, int64_t from, int64_t to) {
   const Shape& s = c.s;
   auto* weights = reinterpret_cast<const int16_t*>(c.weights);
   Scratch<uint8_t>& scratch = thread_scratch<uint8_t, 43>();
   const auto pointers = static_cast<size_t>(s.taps) * sizeof(const uint8_t*);
-  uint8_t* memory = scratch.get(pointers + static_cast<size_t>(s.outputs));
+  uint8_t* memory = scratch.get(2 * pointers + static_cast<size_t>(s.outputs));
   auto** taps = reinterpret_cast<const uint8_t**>(memory);
-  uint8_t* nothing = memory + pointers;
+  // What the window moves by to the next pixel of a line; 0 where it meets padding.
+  auto* moves = reinterpret_cast<int64_t*>(memory + pointers);
+  uint8_t* nothing = memory + 2 * pointers;
   std::memset(nothing, c.in_zero, static_cast<size_t>(s.outputs));
-  int32_t sums[kWidth];
+  int32_t sums[kWidth + kSixteen] = {};
+  const int64_t reach = (s.kernel[2] - 1) * s.dilation[2] + 1;
+  int64_t n = 0, x = 0, first_x = 0, place = 0;
+  bool inside = false;
   Interrupt interrupt;
   for (int64_t row = from; row < to; ++row) {
     interrupt.passed(s.taps * s.outputs / 4);
-    const Pixel p(c, row);
-    int64_t n = 0;
-    for (int64_t i = 0; i < s.kernel[0]; ++i)
-      for (int64_t j = 0; j < s.kernel[1]; ++j)
-        for (int64_t k = 0; k < s.kernel[2]; ++k) {
-          const uint8_t* at = p.tap(c, i, j, k);
-          taps[n++] = at ? at : nothing;
-        }
+    // Inside of a line the window moves as a whole.
+    const bool moved = inside && ++x < s.out[2] && (first_x += s.stride[2]) + reach <= s.in[2];
+    if (moved) {
+      for (int64_t t = 0; t < n; ++t) taps[t] += moves[t];
+      place += s.out_step[2];
+    } else {
+      const Pixel p(c, row);
+      n = 0;
+      for (int64_t i = 0; i < s.kernel[0]; ++i)
+        for (int64_t j = 0; j < s.kernel[1]; ++j)
+          for (int64_t k = 0; k < s.kernel[2]; ++k, ++n) {
+            const uint8_t* at = p.tap(c, i, j, k);
+            taps[n] = at ? at : nothing;
+            moves[n] = at ? s.stride[2] * c.in_step[2] : 0;
+          }
+      x = row % s.out[2], first_x = p.first[2], place = p.out;
+      inside = first_x >= 0 && first_x + reach <= s.in[2];
+    }
     for (int64_t first = 0; first < s.outputs; first += kWidth) {
       const int64_t width = std::min(kWidth, s.outputs - first);
+      int64_t at = 0;
       if (width == kWidth) {
-        for (int64_t i = 0; i < kWidth; ++i) sums[i] = 0;
-        for (int64_t t = 0; t < n; ++t) {
-          const uint8_t* x = taps[t] + first;
-          const int16_t* w = weights + t * s.outputs + first;
-          for (int64_t i = 0; i < kWidth; ++i)
-            sums[i] += static_cast<int16_t>(static_cast<int16_t>(x[i]) * w[i]);
-        }
-      } else {
-        for (int64_t i = 0; i < width; ++i) {
-          sums[i] = 0;
-          for (int64_t t = 0; t < n; ++t)
-            sums[i] += taps[t][first + i] * weights[t * s.outputs + first + i];
-        }
+        depthwise_tile<kMostVectors>(taps, n, weights, s.outputs, first, sums);
+        at = kWidth;
       }
-      finish(c, sums, first, width, 0, p.out);
+      for (; at + kSums <= width; at += kSums)
+        depthwise_tile<1>(taps, n, weights, s.outputs, first + at, sums + at);
+      for (; at < width; ++at) {
+        sums[at] = 0;
+        for (int64_t t = 0; t < n; ++t)
+          sums[at] += taps[t][first + at] * weights[t * s.outputs + first + at];
+      }
+      finish(c, sums, first, width, 0, place);
     }
   }
 }
@@ -575,6 +662,7 @@ const uint8_t* side_by_side(const QuantizedConvArgs& a, Call& c) {
     std::copy(s.in_step, s.in_step + 3, c.in_step);
     return data;
   }
+  c.slack = true;
   const uint8_t flip = a.in.dtype == ScalarType::QInt8 ? 0x80 : 0;
   c.in_step[2] = channels;
   c.in_step[1] = channels * s.in[2];
@@ -620,8 +708,8 @@ const uint8_t* side_by_side(const QuantizedConvArgs& a, Call& c) {
 
 void quantized_conv(const QuantizedConvArgs& a) {
   if (a.out.numel() == 0) return;
-  Call c{a,       Shape(a), nullptr, 0,     {}, 0, nullptr, nullptr,
-         nullptr, nullptr,  nullptr, false, 0,  0, 0};
+  Call c{a,       Shape(a), nullptr, 0,     {},    0, nullptr, nullptr,
+         nullptr, nullptr,  nullptr, false, false, 0, 0,       0};
   const Shape& s = c.s;
   const bool is_signed = a.out.dtype == ScalarType::QInt8;
   c.inverse = 1.0f / static_cast<float>(a.out_scale);
@@ -637,9 +725,10 @@ void quantized_conv(const QuantizedConvArgs& a) {
   c.sums = static_cast<const int32_t*>(packed);
   c.weights = static_cast<const unsigned char*>(packed) + sums_bytes(s);
 
-  const auto n = static_cast<size_t>(s.outputs);
-  double* numbers = thread_scratch<double, 46>().get(3 * n);
-  double *factors = numbers, *bias = numbers + n, *zeros = numbers + 2 * n;
+  const auto n = static_cast<size_t>(s.outputs), room = n + 2 * kSixteen;
+  double* numbers = thread_scratch<double, 46>().get(3 * room);
+  double *factors = numbers, *bias = numbers + room, *zeros = numbers + 2 * room;
+  std::fill(numbers, numbers + 3 * room, 0.0);
   auto load = [&](const TensorView& v, double fallback, double* to) {
     if (!v.data)
       std::fill(to, to + n, fallback);
