@@ -652,6 +652,85 @@ void transpose_bytes(const uint8_t* from, int64_t from_step, uint8_t* to, int64_
   for (int i = 0; i < 16; ++i) *reinterpret_cast<V*>(to + i * to_step) = r[i];
 }
 
+// ---- few rows: weights are read as they stand ----
+
+// The sum of products of n bytes and weights; the weights' own sum.
+#if defined(__AVX512F__)
+__attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni"))) int32_t dot_vnni(const uint8_t* x,
+                                                                                 const int8_t* w,
+                                                                                 int64_t n,
+                                                                                 int32_t* sum) {
+  __m512i c = _mm512_setzero_si512(), s = c;
+  const __m512i ones = _mm512_set1_epi8(1);
+  for (; n > 0; n -= 64, x += 64, w += 64) {
+    const __mmask64 m = n < 64 ? ~__mmask64{0} >> (64 - n) : ~__mmask64{0};
+    const __m512i weights = _mm512_maskz_loadu_epi8(m, w);
+    c = _mm512_dpbusd_epi32(c, _mm512_maskz_loadu_epi8(m, x), weights);
+    s = _mm512_dpbusd_epi32(s, ones, weights);
+  }
+  int32_t lanes[2][16], total = 0;
+  _mm512_storeu_si512(lanes[0], c);
+  _mm512_storeu_si512(lanes[1], s);
+  *sum = 0;
+  for (int i = 0; i < 16; ++i) total += lanes[0][i], *sum += lanes[1][i];
+  return total;
+}
+#endif
+int32_t dot(const uint8_t* x, const int8_t* w, int64_t n, int32_t* sum) {
+#if defined(__AVX512F__)
+  if (has_vnni()) return dot_vnni(x, w, n, sum);
+#endif
+  int32_t c = 0, s = 0;
+#if defined(__AVX2__)
+  const __m256i ones = _mm256_set1_epi16(1);
+  __m256i products = _mm256_setzero_si256(), sums = products;
+  for (; n >= 16; n -= 16, x += 16, w += 16) {
+    const __m256i weights =
+        _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(w)));
+    const __m256i bytes =
+        _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(x)));
+    products = _mm256_add_epi32(products, _mm256_madd_epi16(bytes, weights));
+    sums = _mm256_add_epi32(sums, _mm256_madd_epi16(ones, weights));
+  }
+  int32_t lanes[2][8];
+  std::memcpy(lanes[0], &products, 32);
+  std::memcpy(lanes[1], &sums, 32);
+  for (int i = 0; i < 8; ++i) c += lanes[0][i], s += lanes[1][i];
+#endif
+  for (int64_t i = 0; i < n; ++i) c += x[i] * w[i], s += w[i];
+  *sum = s;
+  return c;
+}
+
+// A product of few rows whose weights would be packed for this call alone.
+bool suits_few_rows(const QuantizedConvArgs& a, const Shape& s) {
+  return !a.packed.data && s.dims == 0 && s.rows <= 3 && s.groups == 1 &&
+         a.weight.dtype == ScalarType::QInt8 && (a.weight.strides[1] == 1 || s.channels == 1);
+}
+void run_few_rows(const Call& c, int32_t* sums) {
+  const Shape& s = c.s;
+  auto* weights = static_cast<const int8_t*>(c.a.weight.data);
+  const double each = static_cast<double>(s.rows * s.channels * kWidth) * 0.01;
+  parallel_for(s.blocks, each, [&](int64_t from, int64_t to) {
+    Interrupt interrupt;
+    for (int64_t b = from; b < to; ++b) {
+      const int64_t first = b * kWidth, n = std::min(kWidth, s.outputs - first);
+      int32_t exact[kWidth + kSixteen] = {};
+      for (int64_t r = 0; r < s.rows; ++r) {
+        interrupt.passed(n * s.channels / 4);
+        const uint8_t* row = c.in + r * c.in_image;
+        int32_t row_sum = 0;
+        if (c.zeros)
+          for (int64_t i = 0; i < s.channels; ++i) row_sum += row[i];
+        for (int64_t i = 0; i < n; ++i)
+          exact[i] =
+              dot(row, weights + (first + i) * c.a.weight.strides[0], s.channels, sums + first + i);
+        finish(c, exact, first, n, row_sum, r * c.a.out.strides[0]);
+      }
+    }
+  });
+}
+
 // The input as unsigned bytes, a pixel's channels side by side.
 const uint8_t* side_by_side(const QuantizedConvArgs& a, Call& c) {
   const Shape& s = c.s;
@@ -717,7 +796,13 @@ void quantized_conv(const QuantizedConvArgs& a) {
   c.in_zero = static_cast<int32_t>(a.in_zero) + (a.in.dtype == ScalarType::QInt8 ? 128 : 0);
   c.in = side_by_side(a, c);
   const void* packed = a.packed.data;
-  if (!packed) {
+  const bool few_rows = suits_few_rows(a, s);
+  int32_t* sums = nullptr;
+  if (few_rows) {
+    packed = sums =
+        reinterpret_cast<int32_t*>(thread_scratch<unsigned char, 45>().get(sums_bytes(s)));
+    std::fill(sums + s.outputs, sums + sums_bytes(s) / 4, 0);
+  } else if (!packed) {
     void* memory = thread_scratch<unsigned char, 45>().get(packed_bytes(s));
     pack(a, memory);
     packed = memory;
@@ -747,6 +832,7 @@ void quantized_conv(const QuantizedConvArgs& a) {
     any |= zeros[i] != 0;
   }
   c.factors = factors, c.bias = bias, c.zeros = any ? zeros : nullptr;
+  if (few_rows) return run_few_rows(c, sums);
   if (s.depthwise && !any) {
     parallel_for(s.rows, static_cast<double>(s.taps * s.outputs) * 0.05,
                  [&](int64_t from, int64_t to) { run_depthwise(c, from, to); });
