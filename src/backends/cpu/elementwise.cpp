@@ -5,7 +5,9 @@
 #include "backends/cpu/float_tiles.h"
 #include "backends/cpu/parallel.h"
 #include "backends/scalar_math.h"
+#include "backends/cpu/integer_division.h"
 #include "backends/cpu/vector_math.h"
+#include "backends/cpu/vector_pow.h"
 #include "backends/special_math.h"
 #include "backends/tiles.h"
 
@@ -80,7 +82,9 @@ void copy(const CopyArgs& a) {
 template <class T>
 [[gnu::noinline]] void unary_tile(Unary op, T p, T q, T r, const T* in, T* out, int64_t n) {
   if constexpr (std::is_same_v<T, float>)
-    if (vector_unary(op, p, q, r, in, out, n)) return;
+    if (op == Unary::pow_scalar ? pow_floats(in, &p, 0, out, n)
+                                : vector_unary(op, p, q, r, in, out, n))
+      return;
   switch (op) {
 // clang-format off
 #define LOOP(expr)                      \
@@ -262,7 +266,10 @@ template <class T>
   if constexpr (!std::is_arithmetic_v<T>)
     if (complex_binary_tile(op, pa, pb, out, n)) return;
   if constexpr (std::is_same_v<T, float>)
-    if (vector_binary(op, pa, pb, out, n)) return;
+    if (op == Binary::pow ? pow_floats(pa, pb, 1, out, n) : vector_binary(op, pa, pb, out, n))
+      return;
+  if constexpr (std::is_same_v<T, int64_t>)
+    if (divide_integers(op, pa, pb, out, n)) return;
   switch (op) {
 // clang-format off
 #define LOOP(expr)                      \

@@ -47,18 +47,25 @@ int64_t checked_index(int64_t k, int64_t dim, int64_t n) {
 int64_t checked_index(const TensorView& index, int64_t at, int64_t dim, int64_t n) {
   return checked_index(index_value(index, at), dim, n);
 }
-// A row of a gather or scatter: f(position along dim, i) for each index.
+// A row of a gather or scatter: f(position along dim, i) for each index. All of them are looked at
+// first, so that neither loop has a branch.
 template <class F>
 void indexed_row(const TensorView& index, int64_t at, int64_t step, int64_t count, int64_t dim,
                  int64_t n, F f) {
-  auto run = [=](const auto* ix) {
-    for (int64_t i = 0; i < count; ++i)
-      f(checked_index(static_cast<int64_t>(ix[i * step]), dim, n), i);
+  auto run = [=](const auto* ix, int64_t st) __attribute__((always_inline)) {
+    int64_t outside = 0;  // negative when one is
+    for (int64_t i = 0; i < count; ++i) {
+      const auto k = static_cast<int64_t>(ix[i * st]);
+      outside |= k | static_cast<int64_t>(static_cast<uint64_t>(n) - 1 - static_cast<uint64_t>(k));
+    }
+    for (int64_t i = 0; outside < 0 && i < count; ++i)
+      checked_index(static_cast<int64_t>(ix[i * st]), dim, n);
+    for (int64_t i = 0; i < count; ++i) f(static_cast<int64_t>(ix[i * st]), i);
   };
   if (index.dtype == kLong)
-    run(index.ptr<int64_t>() + at);
+    step == 1 ? run(index.ptr<int64_t>() + at, 1) : run(index.ptr<int64_t>() + at, step);
   else
-    run(index.ptr<int32_t>() + at);
+    run(index.ptr<int32_t>() + at, step);
 }
 
 // The inner rows of a gather or scatter, long ones in parts: f(element offsets of data without its
@@ -107,8 +114,16 @@ void gather(const GatherArgs& a) {
                    const T* from = static_cast<const T*>(a.in.data) + in;
                    T* to = static_cast<T*>(a.out.data) + out;
                    const int64_t x = st[0], y = st[2], step = along;
-                   indexed_row(a.index, ix, st[1], count, a.dim, n,
-                               [=](int64_t k, int64_t i) { to[i * y] = from[i * x + k * step]; });
+                   if (st[1] == 0 && x == 1 && y == 1) {  // one index for the row
+                     from += checked_index(a.index, ix, a.dim, n) * step;
+                     std::memcpy(to, from, static_cast<size_t>(count) * sizeof(T));
+                   } else if (x == 0 && y == 1 && step == 1) {
+                     indexed_row(a.index, ix, st[1], count, a.dim, n,
+                                 [=](int64_t k, int64_t i) { to[i] = from[k]; });
+                   } else {
+                     indexed_row(a.index, ix, st[1], count, a.dim, n,
+                                 [=](int64_t k, int64_t i) { to[i * y] = from[i * x + k * step]; });
+                   }
                  };
                  visit_element_size(es, run);
                });
@@ -126,6 +141,11 @@ void scatter(const ScatterArgs& a) {
                      const T* from = static_cast<const T*>(a.src.data) + src;
                      T* to = static_cast<T*>(a.out.data) + out;
                      const int64_t x = st[0], y = st[2], step = along;
+                     if (st[1] == 0 && x == 1 && y == 1) {  // one index for the row
+                       to += checked_index(a.index, ix, a.dim, n) * step;
+                       std::memcpy(to, from, static_cast<size_t>(count) * sizeof(T));
+                       return;
+                     }
                      indexed_row(a.index, ix, st[1], count, a.dim, n,
                                  [=](int64_t k, int64_t i) { to[i * x + k * step] = from[i * y]; });
                    };
@@ -148,6 +168,9 @@ void scatter(const ScatterArgs& a) {
                        for (int64_t i = 0; i < count; ++i) to[i] += from[i];
                        return;
                      }
+                     if (x == 0 && y == 1 && along == 1)
+                       return indexed_row(a.index, ix, st[1], count, a.dim, n,
+                                          [=](int64_t k, int64_t i) { to[k] += from[i]; });
                      indexed_row(a.index, ix, st[1], count, a.dim, n, [=](int64_t k, int64_t i) {
                        to[i * x + k * along] += from[i * y];
                      });
