@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "backends/ref/ref.h"
+#include "backends/any_fft.h"
 #include "backends/tiles.h"
 
 namespace sconce::ref {
@@ -269,7 +270,8 @@ void fft_real(const double* x, Cd* out, int64_t n, const Cd* w, double sign, Cd*
 
 void fft(const FftArgs& a) {
   int last = a.in.ndim - 1;
-  int64_t n = a.in.sizes[last], rows = 1;
+  const bool to_real = !is_complex(a.out.dtype);
+  int64_t n = to_real ? a.out.sizes[last] : a.in.sizes[last], rows = 1;
   for (int d = 0; d < last; ++d) rows *= a.in.sizes[d];
   double sign = a.inverse ? 1 : -1;
   const bool real = !is_complex(a.in.dtype) && n % 2 == 0;
@@ -284,13 +286,17 @@ void fft(const FftArgs& a) {
       load_tile(a.in.dtype, address(a.in, i), in_step, n, reals.data());
       fft_real(reals.data(), y.data(), n, w.data(), sign, x.data(), interrupt);
     } else {
-      load_tile(a.in.dtype, address(a.in, i), in_step, n, x.data());
+      load_tile(a.in.dtype, address(a.in, i), in_step, a.in.sizes[last], x.data());
+      // The other half of a spectrum mirrors the first, conjugated.
+      for (int64_t k = a.in.sizes[last]; k < n; ++k)
+        x[static_cast<size_t>(k)] = std::conj(x[static_cast<size_t>(n - k)]);
       fft_rec(x.data(), 1, y.data(), n, w.data(), 1, sign, interrupt);
     }
     for (auto& v : y) v *= a.scale;
     interrupt.passed(4 * n);
     store_tile(a.out.dtype, address(a.out, o),
-               a.out.strides[last] * static_cast<int64_t>(element_size(a.out.dtype)), n, y.data());
+               a.out.strides[last] * static_cast<int64_t>(element_size(a.out.dtype)),
+               a.out.sizes[last], y.data());
     for (int d = last - 1; d >= 0; --d) {
       i += a.in.strides[d];
       o += a.out.strides[d];
@@ -449,6 +455,7 @@ void recur(const RecurArgs& a) {
 
 SCONCE_KERNEL(sequence)
 SCONCE_KERNEL(fft)
+void any_fft(const FftArgs& a) { fft(a); }
 SCONCE_KERNEL(quantize)
 SCONCE_KERNEL(rotated_iou)
 SCONCE_KERNEL(recur)
