@@ -42,6 +42,12 @@ inline void store_longs(const float* in, int64_t n, int64_t* out) {
 // Dense halves to floats and back, eight at a time where the machine can.
 inline void load_halves(const Half* in, int64_t n, float* out) {
   int64_t i = 0;
+#ifdef __AVX512F__
+  for (; i + 16 <= n; i += 16)
+    _mm512_storeu_ps(out + i,
+                     _mm512_maskz_cvtph_ps(
+                         0xffff, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(in + i))));
+#endif
 #if defined(__F16C__) && defined(__AVX__)
   for (; i + 8 <= n; i += 8)
     _mm256_storeu_ps(out + i,
@@ -51,6 +57,11 @@ inline void load_halves(const Half* in, int64_t n, float* out) {
 }
 inline void store_halves(const float* in, int64_t n, Half* out) {
   int64_t i = 0;
+#ifdef __AVX512F__
+  for (; i + 16 <= n; i += 16)
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + i),
+                        _mm512_maskz_cvtps_ph(0xffff, _mm512_loadu_ps(in + i), 0));
+#endif
 #if defined(__F16C__) && defined(__AVX__)
   for (; i + 8 <= n; i += 8)
     _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i),

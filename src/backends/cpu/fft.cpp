@@ -109,7 +109,7 @@ Pair* transform(Pair* x, Pair* y, int64_t length, const float* w, int64_t w_step
 // e^(-2 pi i k / n) for k < n: this thread's, made anew for another n.
 const float* roots(int64_t n) {
   thread_local int64_t length = 0;
-  Scratch<float>& scratch = thread_scratch<float, 21>();
+  Scratch<float>& scratch = thread_scratch<float, 31>();
   if (n == length) return scratch.data.get();
   length = 0;
   float* w = scratch.get(static_cast<size_t>(2 * n));
@@ -181,9 +181,9 @@ void fft(const FftArgs& a) {
     Interrupt mine = interrupt;
     const float* w = roots(n);
     auto* x = reinterpret_cast<Pair*>(
-        thread_scratch<float, 22>().get(static_cast<size_t>(3 * 2 * most * L)));
+        thread_scratch<float, 32>().get(static_cast<size_t>(3 * 2 * most * L)));
     Pair *y = x + most, *spare = y + most;
-    float* copy = thread_scratch<float, 23>().get(static_cast<size_t>(L * copy_step));
+    float* copy = thread_scratch<float, 33>().get(static_cast<size_t>(L * copy_step));
     auto each_row = [&](int64_t from, int64_t to, auto f) {
       int64_t r = 0;
       for_rows<2>(v, last, from, to, [&](const int64_t* at) { f(r++, at); });

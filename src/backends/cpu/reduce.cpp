@@ -292,7 +292,6 @@ bool column_reduce(const ReduceArgs& a) {
       int64_t m = std::min(kBlock, columns - c0), idx[kMaxDims] = {0}, at = ia + c0;
       alignas(64) C part[kBlock];
       double total[kBlock];
-      bool nan[kBlock] = {};
       std::fill(total, total + m, 0.0);
       std::fill(part, part + m,
                 sum   ? C(0)
@@ -312,10 +311,13 @@ bool column_reduce(const ReduceArgs& a) {
           if (r % 32 == 31)
             for (int64_t k = 0; k < m; ++k) total[k] += static_cast<double>(part[k]), part[k] = 0;
         } else {
-          for (int64_t k = 0; k < m; ++k) {
-            nan[k] |= row[k] != row[k];
-            part[k] = (max ? row[k] > part[k] : row[k] < part[k]) ? row[k] : part[k];
-          }
+          // A nan stays: nothing is larger or smaller.
+          if (max)
+            for (int64_t k = 0; k < m; ++k)
+              part[k] = (row[k] > part[k]) | (row[k] != row[k]) ? row[k] : part[k];
+          else
+            for (int64_t k = 0; k < m; ++k)
+              part[k] = (row[k] < part[k]) | (row[k] != row[k]) ? row[k] : part[k];
         }
         for (int d = nd - 1; d >= lead; --d) {
           at += a.in.strides[d];
@@ -329,7 +331,7 @@ bool column_reduce(const ReduceArgs& a) {
         double s = total[k] + static_cast<double>(part[k]);
         C v = sum ? static_cast<C>(a.op == Reduce::mean ? s / static_cast<double>(count) : s)
                   : part[k];
-        o[k * ostep] = nan[k] ? std::numeric_limits<C>::quiet_NaN() : v;
+        o[k * ostep] = v;
       }
     }
   });
@@ -514,7 +516,20 @@ void reduce_as(const ReduceArgs& a) {
   });
 }
 
-void reduce(const ReduceArgs& a) {
+// The reduced dims in the order of their strides: what is dense in memory is read as it lies.
+void reduce(const ReduceArgs& given) {
+  ReduceArgs a = given;
+  int64_t sizes[kMaxDims], strides[kMaxDims];
+  const int lead = a.out.ndim, nd = a.in.ndim;
+  std::copy_n(a.in.sizes, nd, sizes);
+  std::copy_n(a.in.strides, nd, strides);
+  for (int d = lead + 1; d < nd; ++d)
+    for (int k = d; k > lead && std::abs(strides[k - 1]) < std::abs(strides[k]); --k) {
+      std::swap(sizes[k - 1], sizes[k]);
+      std::swap(strides[k - 1], strides[k]);
+    }
+  a.in.sizes = sizes;
+  a.in.strides = strides;
   visit_compute(a.compute, [&](auto tag) { reduce_as<decltype(tag)>(a); });
 }
 
@@ -668,6 +683,7 @@ void scan(const ScanArgs& a) {
     using C = decltype(tag);
     if constexpr (std::is_arithmetic_v<C>)
       if (scan_columns<C>(a)) return;
+    const bool sums = a.op == Scan::sum;
     using W = typename Wide<C>::type;
     expect_memory(static_cast<double>(n) * (sizeof(C) + sizeof(W)));
     Interrupt interrupt;
@@ -684,11 +700,11 @@ void scan(const ScanArgs& a) {
                 a.in.strides[lead] * ies, n, row.data());
       W acc = a.op == Scan::prod ? W(1) : W(0);
       int64_t best = 0;
-      for (int64_t k = 0; k < n; ++k) {
+      for (int64_t k = 0; sums && k < n; ++k)
+        res[static_cast<size_t>(k)] = acc += W(row[static_cast<size_t>(k)]);
+      for (int64_t k = sums ? n : 0; k < n; ++k) {
         C v = row[static_cast<size_t>(k)];
-        if (a.op == Scan::sum) {
-          acc += W(v);
-        } else if (a.op == Scan::prod) {
+        if (a.op == Scan::prod) {
           acc *= W(v);
         } else {
           if constexpr (!std::is_arithmetic_v<C>)

@@ -439,10 +439,11 @@ void grid_sample_halves(const GridSampleArgs& a) {
       }
 }
 
-// Bilinear on planes of floats: the corners of a point are the same for every channel. Of a row of
-// points they are computed once. position(x, size): where a coordinate of the grid lies.
+// Bilinear, or nearest, on planes of floats: the corners of a point are the same for every channel.
+// Of a row of points they are computed once. position(x, size): where a coordinate of the grid
+// lies.
 template <class F>
-void bilinear_planes(const GridSampleArgs& a, F position) {
+void sample_planes(const GridSampleArgs& a, F position) {
   struct Point {
     int64_t at;  // of the first corner that is inside
     float weight[4];
@@ -462,6 +463,25 @@ void bilinear_planes(const GridSampleArgs& a, F position) {
     const int64_t x0 = static_cast<int64_t>(x + 2) - 2, y0 = static_cast<int64_t>(y + 2) - 2;
     const auto fx = static_cast<float>(x - static_cast<double>(x0)),
                fy = static_cast<float>(y - static_cast<double>(y0));
+    if (a.mode == 1) {
+      const int64_t cx = static_cast<int64_t>(std::nearbyint(x)),
+                    cy = static_cast<int64_t>(std::nearbyint(y));
+      if (cx < 0 || cx >= W || cy < 0 || cy >= H) return;
+      p.at = cy * down + cx * right;
+      p.corner[0] = 0;
+      p.weight[0] = 1;
+      p.count = 1;
+      return;
+    }
+    if (x0 >= 0 && y0 >= 0 && x0 + 1 < W && y0 + 1 < H) {
+      p.at = y0 * down + x0 * right;
+      p.weight[0] = (1 - fx) * (1 - fy);
+      p.weight[1] = fx * (1 - fy);
+      p.weight[2] = (1 - fx) * fy;
+      p.weight[3] = fx * fy;
+      p.count = 4;
+      return;
+    }
     for (int c = 0; c < 4; ++c) {
       const int64_t cx = x0 + (c & 1), cy = y0 + (c >> 1);
       if (cx < 0 || cx >= W || cy < 0 || cy >= H) continue;
@@ -520,9 +540,9 @@ void grid_sample(const GridSampleArgs& a) {
     }
     return x;
   };
-  if (nd == 2 && a.mode == 0 && a.in.dtype == kFloat && a.out.dtype == kFloat &&
+  if (nd == 2 && a.mode <= 1 && a.in.dtype == kFloat && a.out.dtype == kFloat &&
       a.grid.dtype == kFloat) {
-    return bilinear_planes(
+    return sample_planes(
         a, [&](float x, int64_t size) { return fold(source(static_cast<double>(x), size), size); });
   }
   int64_t total = 1;

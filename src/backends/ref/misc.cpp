@@ -38,27 +38,38 @@ void sequence(const SequenceArgs& a) {
         return;
       }
       if (is_integral(a.out.dtype, true)) {
-        for (int64_t i = 0; i < n; ++i) {
-          int64_t v = a.start.i + i * a.step.i;
-          store_tile(a.out.dtype, out + i * st, 0, 1, &v);
-          interrupt.passed(1);
+        int64_t tile[kTile];
+        for (int64_t from = 0; from < n; from += kTile) {
+          const int64_t m = std::min(kTile, n - from);
+          for (int64_t i = 0; i < m; ++i) tile[i] = a.start.i + (from + i) * a.step.i;
+          store_tile(a.out.dtype, out + from * st, st, m, tile);
+          interrupt.passed(m);
         }
         return;
       }
       // Blocks of W with one base each, as PyTorch's vector loop rounds.
-      int64_t W = a.out.dtype == kDouble ? 4 : 8,
-              whole = a.out.dtype == kDouble || a.out.dtype == kFloat ? n / W * W : 0;
-      for (int64_t i = 0; i < n; ++i) {
-        double v;
-        if (i < whole) {
-          double base = std::fma(a.step.d, static_cast<double>(i / W * W), a.start.d);
+      const int64_t W = a.out.dtype == kDouble ? 4 : 8,
+                    whole = a.out.dtype == kDouble || a.out.dtype == kFloat ? n / W * W : 0;
+      // Products of a step of a float's digits and places are exact: no need to fuse what adds
+      // them.
+      const bool exact =
+          static_cast<double>(static_cast<float>(a.step.d)) == a.step.d && n < 1 << 28;
+      auto at = [&](int64_t i, double base) {
+        return exact ? a.step.d * static_cast<double>(i) + base
+                     : std::fma(a.step.d, static_cast<double>(i), base);
+      };
+      double tile[kTile];
+      for (int64_t from = 0; from < n; from += kTile) {
+        const int64_t m = std::min(kTile, n - from);
+        int64_t i = 0;
+        for (; from + i < whole && i < m; i += W) {
+          double base = at(from + i, a.start.d);
           if (a.out.dtype == kFloat) base = static_cast<double>(static_cast<float>(base));
-          v = std::fma(static_cast<double>(i % W), a.step.d, base);
-        } else {
-          v = std::fma(a.step.d, static_cast<double>(i), a.start.d);
+          for (int64_t k = 0; k < W; ++k) tile[i + k] = at(k, base);
         }
-        store_tile(a.out.dtype, out + i * st, 0, 1, &v);
-        interrupt.passed(1);
+        for (; i < m; ++i) tile[i] = at(from + i, a.start.d);
+        store_tile(a.out.dtype, out + from * st, st, m, tile);
+        interrupt.passed(m);
       }
       return;
     }
@@ -72,13 +83,17 @@ void sequence(const SequenceArgs& a) {
         C s = static_cast<C>(whole ? std::trunc(a.start.d) : a.start.d),
           e = static_cast<C>(whole ? std::trunc(a.end.d) : a.end.d),
           step = n > 1 ? (e - s) / static_cast<C>(n - 1) : C(0);
+        C tile[kTile];
         for (int64_t i = 0; i < n; ++i) {
           C v = i < n / 2 || n == 1 ? std::fma(step, static_cast<C>(i), s)
                                     : std::fma(-step, static_cast<C>(n - 1 - i), e);
           if (a.op == Sequence::logspace)
             v = static_cast<C>(std::pow(a.step.d, static_cast<double>(v)));
-          store_tile(a.out.dtype, out + i * st, 0, 1, &v);
-          interrupt.passed(1);
+          tile[i % kTile] = v;
+          if (i % kTile + 1 < kTile && i + 1 < n) continue;
+          const int64_t from = i / kTile * kTile, m = i + 1 - from;
+          store_tile(a.out.dtype, out + from * st, st, m, tile);
+          interrupt.passed(m);
         }
       };
       if (a.out.dtype == kFloat)
@@ -88,13 +103,18 @@ void sequence(const SequenceArgs& a) {
       return;
     }
     case Sequence::eye: {
-      double one = 1, zero = 0;
-      for (int64_t i = 0; i < a.out.sizes[0]; ++i)
-        for (int64_t j = 0; j < a.out.sizes[1]; ++j) {
-          store_tile(a.out.dtype, address(a.out, i * a.out.strides[0] + j * a.out.strides[1]), 0, 1,
-                     i == j ? &one : &zero);
-          interrupt.passed(1);
-        }
+      const double one = 1;
+      const int64_t columns = a.out.sizes[1], step = a.out.strides[1];
+      for (int64_t i = 0; i < a.out.sizes[0]; ++i) {
+        char* row = address(a.out, i * a.out.strides[0]);
+        if (step == 1)
+          std::memset(row, 0, static_cast<size_t>(columns * es));
+        else
+          for (int64_t j = 0; j < columns; ++j)
+            std::memset(row + j * step * es, 0, static_cast<size_t>(es));
+        if (i < columns) store_tile(a.out.dtype, row + i * step * es, 0, 1, &one);
+        interrupt.passed(columns);
+      }
       return;
     }
     case Sequence::tril:
