@@ -18,6 +18,7 @@ namespace sconce {
   void set_linear(Kernels&);        \
   void set_prepared_conv(Kernels&); \
   void set_pointwise(Kernels&);     \
+  void set_fft(Kernels&);           \
   }
 SCONCE_DECLARE(base)
 SCONCE_DECLARE(avx2)
@@ -58,8 +59,19 @@ SCONCE_CPU_SLOTS(SCONCE_SET)
 SCONCE_SET(linear)
 SCONCE_SET(prepared_conv)
 SCONCE_SET(pointwise)
-#define X(slot) \
-  void set_##slot(Kernels& k, Isa) { ref::set_##slot(k); }
+// Of the plain slots, the instruction sets have this one too.
+namespace better {
+SCONCE_SET(fft)
+}
+template <class Slot>
+void improve(Kernels& k, [[maybe_unused]] Isa isa, Slot) {
+  if constexpr (std::is_same_v<Slot, void (*)(const FftArgs&)>) better::set_fft(k, isa);
+}
+#define X(slot)                          \
+  void set_##slot(Kernels& k, Isa isa) { \
+    ref::set_##slot(k);                  \
+    improve(k, isa, k.slot);             \
+  }
 SCONCE_REF_SLOTS(X)
 #undef X
 

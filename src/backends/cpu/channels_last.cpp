@@ -183,8 +183,11 @@ bool pool_channels_last(const PoolArgs& a) {
 }
 
 bool batch_norm_channels_last(const BatchNormArgs& a) {
-  if (!channels_last(a.in) || !channels_last(a.out)) return false;
+  const bool rows = a.in.ndim == 2 && a.in.dtype == kFloat && a.out.dtype == kFloat &&
+                    a.in.strides[1] == 1 && a.out.strides[1] == 1;
+  if (!rows && (!channels_last(a.in) || !channels_last(a.out))) return false;
   const int64_t C = a.in.sizes[1];
+  if (C == 0) return false;
   float* scratch = thread_scratch<float, 21>().get(static_cast<size_t>(6 * C));
   float *mean = scratch, *var = mean + C, *w = var + C, *b = w + C, *scale = b + C,
         *shift = scale + C;

@@ -5,7 +5,10 @@
 #include "backends/cpu/float_tiles.h"
 #include "backends/cpu/parallel.h"
 #include "backends/scalar_math.h"
+#include "backends/cpu/integer_division.h"
 #include "backends/cpu/vector_math.h"
+#include "backends/cpu/vector_pow.h"
+#include "backends/cpu/vector_trig.h"
 #include "backends/special_math.h"
 #include "backends/tiles.h"
 
@@ -80,7 +83,10 @@ void copy(const CopyArgs& a) {
 template <class T>
 [[gnu::noinline]] void unary_tile(Unary op, T p, T q, T r, const T* in, T* out, int64_t n) {
   if constexpr (std::is_same_v<T, float>)
-    if (vector_unary(op, p, q, r, in, out, n)) return;
+    if (op == Unary::pow_scalar
+            ? pow_floats(in, &p, 0, out, n)
+            : vector_unary(op, p, q, r, in, out, n) || more_unary(op, in, out, n))
+      return;
   switch (op) {
 // clang-format off
 #define LOOP(expr)                      \
@@ -262,7 +268,16 @@ template <class T>
   if constexpr (!std::is_arithmetic_v<T>)
     if (complex_binary_tile(op, pa, pb, out, n)) return;
   if constexpr (std::is_same_v<T, float>)
-    if (vector_binary(op, pa, pb, out, n)) return;
+    if (op == Binary::pow ? pow_floats(pa, pb, 1, out, n) : vector_binary(op, pa, pb, out, n))
+      return;
+  if constexpr (std::is_same_v<T, float>)
+    if (op == Binary::atan2) {
+#pragma GCC ivdep  // the result is none of the operands, or the same elements
+      for (int64_t i = 0; i < n; ++i) out[i] = arc_tangent(pa[i], pb[i]);
+      return;
+    }
+  if constexpr (std::is_same_v<T, int64_t>)
+    if (divide_integers(op, pa, pb, out, n)) return;
   switch (op) {
 // clang-format off
 #define LOOP(expr)                      \
@@ -458,7 +473,9 @@ bool where_moves(const TernaryArgs& args) {
           }
         };
         const bool dense = st[0] == e && st[1] == 1;
-        if (dense && st[2] == e && st[3] == e)
+        if (st[1] == 0 && st[0] == e && (*cond ? st[2] : st[3]) == e)  // one answer for the row
+          std::memmove(out, *cond ? x : y, static_cast<size_t>(n) * sizeof(T));
+        else if (dense && st[2] == e && st[3] == e)
           each(1, 1, 1, 1);
         else if (dense && st[2] == 0 && st[3] == e)
           each(1, 1, 0, 1);

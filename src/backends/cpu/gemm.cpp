@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "backends/cpu/bfloat16_product.h"
 #include "backends/cpu/parallel.h"
 #include "backends/cpu/register_tiles.h"
 #include "core/interrupt.h"
@@ -469,14 +470,16 @@ void gemm_halves(const GemmArgs& g, int64_t batch) {
                 v.sizes[inner], p + i * v.sizes[inner]);
     return by_column ? Dense{p, 1, rows} : Dense{p, cols, 1};
   };
-  const Dense a = load(g.a, sa), b = load(g.b, sb);
   float* c = sc.get(static_cast<size_t>(m * n));
   auto row = [&](int64_t i) { return at(g.out, batch * g.out.strides[0] + i * g.out.strides[1]); };
   const int64_t step = g.out.strides[2] * static_cast<int64_t>(element_size(g.out.dtype));
   if (g.beta != 0)
     for (int64_t i = 0; i < m; ++i) load_tile(g.out.dtype, row(i), step, n, c + i * n);
-  gemm_t<float>(m, n, k, static_cast<float>(g.alpha), a.data, a.s0, a.s1, b.data, b.s0, b.s1,
-                static_cast<float>(g.beta), c, n);
+  if (!bfloat16_product(g, batch, c)) {
+    const Dense a = load(g.a, sa), b = load(g.b, sb);
+    gemm_t<float>(m, n, k, static_cast<float>(g.alpha), a.data, a.s0, a.s1, b.data, b.s0, b.s1,
+                  static_cast<float>(g.beta), c, n);
+  }
   if (g.bias.data) {
     std::vector<float> bias(static_cast<size_t>(n));
     load_tile(g.bias.dtype, at(g.bias, 0),
