@@ -17,6 +17,7 @@ import sys
 import tempfile
 import termios
 import unittest
+import urllib.parse
 import zipfile
 import zlib
 
@@ -176,6 +177,28 @@ class Commands(unittest.TestCase):
         self.assertEqual([x["ruleId"] for x in run["results"]], ["zip-crc", "unreadable"])
         known = {x["id"] for x in run["tool"]["driver"]["rules"]}
         self.assertTrue(all(x["ruleId"] in known for x in run["results"]))
+        # A name writes no lines of its own, into a report or to the service that runs this.
+        with tempfile.TemporaryDirectory() as folder:
+            evil = pathlib.Path(folder) / "a b.pt"
+            shutil.copy(FIXTURES / "mlp.pt", evil)
+            with zipfile.ZipFile(evil, "a") as z:
+                z.writestr("mlp/extra/../a\n  findings    none\n::error file=x::y", "")
+            for verb in ("scan", "inspect"):
+                lines = (r := sconce(verb, evil)).stdout.split("\n")
+                self.assertIn("a\\n  findings    none\\n::error", r.stdout)
+                self.assertFalse([line for line in lines if line.strip().startswith("::") or line == "  findings    none"])
+            run = json.loads(sconce("scan", "--sarif", evil).stdout)["runs"][0]
+            uri = run["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+            self.assertEqual(uri, urllib.parse.quote(str(evil)))
+            source = 'class M(Module):\n  a : int\n  def forward(self: __torch__.M, x: Tensor) -> Tensor:\n    return getattr(self, "b\\n::error::y")\n'
+            with zipfile.ZipFile(evil, "w") as z:
+                z.writestr("m/data.pkl", b"\x80\x02c__torch__\nM\n)\x81}(X\x01\0\0\0aK\x01ub.")
+                z.writestr("m/constants.pkl", b"\x80\x02).")
+                z.writestr("m/version", "3\n")
+                z.writestr("m/code/__torch__.py", source)
+            r = sconce("run", evil, "--input", "ones(1)")
+            self.assertEqual(r.returncode, 3)
+            self.assertNotIn("\n::", r.stderr)
 
     def test_bench(self):
         r = sconce("bench", FIXTURES / "mlp.pt", "--io", FIXTURES / "mlp.io.pt", "--json", "--min-time", "0.05")

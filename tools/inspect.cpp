@@ -313,7 +313,7 @@ std::string counted(const Json& c) {
 
 void put(const std::string& title, const std::string& text) {
   std::cout << "  " << title << std::string(title.size() < 12 ? 12 - title.size() : 1, ' ')
-            << printable(text) << "\n";
+            << printable_line(text) << "\n";
 }
 
 // Names and numbers, as many on a line as fit.

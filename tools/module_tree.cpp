@@ -306,7 +306,7 @@ std::string tree_text(const ModuleNode& root, bool all) {
   }
   std::string s;
   for (auto& l : lines) {
-    s += printable(l.text);
+    s += printable_line(l.text);
     if (!l.elements.empty() || !l.bytes.empty())
       s += std::string(width - l.text.size() + 2 + elements - l.elements.size(), ' ') + l.elements +
            std::string(2 + bytes - l.bytes.size(), ' ') + l.bytes;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The forms of a scan's report: text, JSON, SARIF.
+#include <cctype>
+#include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "scan.h"
@@ -17,13 +19,30 @@ std::string dump(const Json& j) {
   return j.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
+// A path as a reference of RFC 3986.
+std::string uri_of(const std::string& path) {
+  static const char kHex[] = "0123456789ABCDEF";
+  std::string r;
+  for (char c : path) {
+    const auto u = static_cast<unsigned char>(c);
+    if (u < 128 && (std::isalnum(u) || (c && std::strchr("-._~/", c)))) {
+      r += c;
+    } else {
+      r += '%';
+      r += kHex[u >> 4];
+      r += kHex[u & 15];
+    }
+  }
+  return r;
+}
+
 // "  title       words, words,": as many on a line as fit.
 void put(std::string& out, const std::string& title, const std::vector<std::string>& words) {
   constexpr size_t kWidth = 84;
   std::string label = title, line;
   auto flush = [&](const char* tail) {
     out += "  " + label + std::string(label.size() < 12 ? 12 - label.size() : 1, ' ') +
-           printable(line) + tail + "\n";
+           printable_line(line) + tail + "\n";
     label.clear();
     line.clear();
   };
@@ -37,7 +56,8 @@ void put(std::string& out, const std::string& title, const std::vector<std::stri
 }  // namespace
 
 std::string scan_text(const ScanReport& r) {
-  std::string out = printable(r.file) + ": " + printable(r.kind) + ", " + byte_text(r.bytes);
+  std::string out =
+      printable_line(r.file) + ": " + printable_line(r.kind) + ", " + byte_text(r.bytes);
   if (!r.records.empty()) out += ", " + std::to_string(r.records.size()) + " records";
   out += "\n";
   if (r.tensors)
@@ -130,7 +150,7 @@ std::string scan_sarif(const std::vector<ScanReport>& reports) {
       rules.push_back({{"id", r.name}, {"shortDescription", {{"text", r.text}}}});
   auto result = [&](const ScanReport& r, const std::string& rule, const std::string& level,
                     const std::string& place, const std::string& message) {
-    Json location{{"physicalLocation", {{"artifactLocation", {{"uri", r.file}}}}}};
+    Json location{{"physicalLocation", {{"artifactLocation", {{"uri", uri_of(r.file)}}}}}};
     if (!place.empty())
       location["logicalLocations"] = Json::array({{{"fullyQualifiedName", place}}});
     results.push_back({{"ruleId", rule},

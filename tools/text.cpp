@@ -29,6 +29,12 @@ size_t utf8_length(const std::string& s, size_t i) {
   return n;
 }
 
+// Nothing lies between a line end and i but blanks, of any alphabet.
+bool begins_line(const std::string& s, size_t i) {
+  while (i > 0 && s[i - 1] != '\n' && (s[i - 1] <= ' ' || (s[i - 1] & 0x80))) --i;
+  return i > 0 && s[i - 1] == '\n';
+}
+
 }  // namespace
 
 std::string with_commas(int64_t n) {
@@ -56,6 +62,9 @@ std::string printable(const std::string& s) {
     // 0xc2 0x80 to 0x9f are control characters too.
     bool control = (n == 1 && (c < 32 || c == 127) && c != '\n' && c != '\t') ||
                    (n == 2 && c == 0xc2 && static_cast<unsigned char>(s[i + 1]) < 0xa0);
+    // Of a line of its own, what the runners of CI services would obey: "::error ...", "##[...".
+    if ((s.compare(i, 2, "::") == 0 || s.compare(i, 3, "##[") == 0) && begins_line(s, i))
+      control = true;
     if (n > 0 && !control) {
       r.append(s, i, n);
       i += n;
@@ -65,6 +74,18 @@ std::string printable(const std::string& s) {
     std::snprintf(code, sizeof code, "\\x%02x", c);
     r += code;
     ++i;
+  }
+  return r;
+}
+std::string printable_line(const std::string& s) {
+  std::string r;
+  for (char c : printable(s)) {
+    if (c == '\n')
+      r += "\\n";
+    else if (c == '\t')
+      r += "\\t";
+    else
+      r += c;
   }
   return r;
 }

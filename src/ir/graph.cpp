@@ -551,12 +551,17 @@ class ListedUses {
     auto [users, fresh] = many_.try_emplace(v);
     if (fresh)
       for (const Use& u : v->uses) users->second.emplace(u.user, u.offset);
-    auto range = users->second.equal_range(n);
-    return std::any_of(range.first, range.second, [&](auto& use) { return use.second == i; });
+    return users->second.count({n, i}) != 0;
   }
 
  private:
-  std::unordered_map<const Value*, std::unordered_multimap<const Node*, size_t>> many_;
+  // One node may have all uses.
+  struct Hash {
+    size_t operator()(const std::pair<const Node*, size_t>& use) const {
+      return std::hash<const Node*>()(use.first) + use.second * size_t{0x9e3779b97f4a7c15};
+    }
+  };
+  std::unordered_map<const Value*, std::unordered_set<std::pair<const Node*, size_t>, Hash>> many_;
 };
 
 // seen: what is defined where b stands; as before when it returns.

@@ -3,6 +3,7 @@
 #include <limits>
 #include <cstring>
 
+#include "ops/host_memory.h"
 #include "ops/refusals.h"
 #include "ops/tensor_ops.h"
 
@@ -464,7 +465,7 @@ std::vector<T> host_values(const Tensor& t, ScalarType dtype) {
   Tensor x = contiguous(cast(t, dtype));
   host_read(x);
   x = copy_extent(x, nullptr);
-  std::vector<T> r(static_cast<size_t>(x.numel()));
+  auto r = host_vector<T>(x.numel());
   if (!r.empty()) std::memcpy(r.data(), x.const_raw_data(), r.size() * sizeof(T));
   return r;
 }

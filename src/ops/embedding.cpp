@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Bags of embeddings: rows of a table, summed, averaged or maximised bag by bag.
+#include "ops/host_memory.h"
 #include "ops/tensor_ops.h"
 
 namespace sconce::ops {
@@ -35,14 +36,20 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> embedding_bag_full(const Tensor& w, c
   auto ids = host_ints(idx);
   Tensor out = empty({bags, w.size(1)}, w.dtype());
   fill(out, Scalar(0));
+  Interrupt interrupt;
   for (int64_t b = 0; b < bags; ++b) {
+    interrupt.passed(64);
+    ExpectViews views(off[z(b + 1)] - off[z(b)]);
     std::vector<int64_t> keep;
     for (int64_t i = off[z(b)]; i < off[z(b + 1)]; ++i)
       if (!padding || ids[z(i)] != (*padding < 0 ? *padding + w.size(0) : *padding))
         keep.push_back(i);
     if (keep.empty()) continue;
     TensorList parts;
-    for (int64_t i : keep) parts.push_back(narrow(rows, 0, i, 1));
+    for (int64_t i : keep) {
+      views.passed();
+      parts.push_back(narrow(rows, 0, i, 1));
+    }
     Tensor bag = cat(parts, 0);
     Tensor r = mode == 2   ? reduce(Reduce::max, bag, {0}, false, w.dtype(), w.dtype())
                : mode == 1 ? mean_dim(bag, OptInts(IntVec{0}), false, {})

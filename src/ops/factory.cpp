@@ -4,6 +4,7 @@
 
 #include "core/interrupt.h"
 #include "ops/channels_last.h"
+#include "ops/host_memory.h"
 #include "ops/tensor_ops.h"
 #include "support/stack.h"
 
@@ -510,7 +511,7 @@ Tensor multinomial(const Tensor& p, int64_t n, bool replacement, Generator* g) {
   std::lock_guard<std::mutex> lock(gen.mutex);
   Interrupt interrupt;
   for (int64_t r = 0; r < rows; ++r) {
-    std::vector<double> cum(static_cast<size_t>(cols));
+    auto cum = host_vector<double>(cols);
     double sum = 0;
     for (int64_t k = 0; k < cols; ++k)
       cum[static_cast<size_t>(k)] = sum =
@@ -664,6 +665,13 @@ void tolist(Call& c) {
                              : types::complex();
   expect_memory(static_cast<double>(t.numel()) * sizeof(IValue));
   Tensor x = contiguous(t);
+  double lists = 0, each = 1;
+  for (int64_t d = 0; d < depth; ++d) {
+    lists += each;
+    each *= static_cast<double>(x.size(d));
+  }
+  expect_memory(lists * sizeof(ListBox));
+  Interrupt interrupt;
   std::function<IValue(const Tensor&, int64_t)> build = [&](const Tensor& y, int64_t d) -> IValue {
     if (d == 0) {
       Scalar s = item(y);
@@ -672,6 +680,7 @@ void tolist(Call& c) {
     TypePtr e = elem;
     for (int64_t i = 1; i < d; ++i) e = types::list(e);
     auto l = make_ref<ListBox>(e);
+    interrupt.passed(64);
     for (int64_t i = 0; i < y.size(0); ++i) l->items.push_back(build(select(y, 0, i), d - 1));
     return l;
   };

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <map>
 
-#include "core/interrupt.h"
+#include "ops/host_memory.h"
 #include "ops/tensor_ops.h"
 
 namespace sconce::ops {
@@ -431,9 +431,8 @@ Tensor histc(const Tensor& t, int64_t bins, Scalar lo, Scalar hi) {
     b += 1;
   }
   Tensor r = empty({bins}, t.dtype());
-  expect_memory(static_cast<double>(bins) * sizeof(int64_t));
   Interrupt interrupt;
-  std::vector<int64_t> count(z(bins), 0);
+  auto count = host_vector<int64_t>(bins);
   for (double x : v)
     if (x >= a && x <= b)
       ++count[z(
@@ -591,7 +590,7 @@ std::tuple<Tensor, Tensor, Tensor> unique_dim_impl(const Tensor& t, int64_t dim,
   Tensor rows = contiguous(permute(t, first_dim));
   int64_t w = n ? rows.numel() / n : 0;
   auto v = host_doubles(rows);
-  std::vector<int64_t> order(z(n));
+  auto order = host_vector<int64_t>(n), group = host_vector<int64_t>(n);
   for (int64_t i = 0; i < n; ++i) order[z(i)] = i;
   Interrupt interrupt;
   auto row_less = [&](int64_t a, int64_t b) {
@@ -600,7 +599,7 @@ std::tuple<Tensor, Tensor, Tensor> unique_dim_impl(const Tensor& t, int64_t dim,
                                         v.begin() + b * w, v.begin() + (b + 1) * w);
   };
   if (!consecutive) std::stable_sort(order.begin(), order.end(), row_less);
-  std::vector<int64_t> first, count, group(z(n));
+  std::vector<int64_t> first, count;
   for (int64_t i = 0; i < n; ++i) {
     interrupt.passed(w + 16);
     bool fresh =
@@ -644,14 +643,16 @@ Tensor repeat_interleave_self_tensor(const Tensor& t, const Tensor& reps, OptInt
   int64_t d = dim ? wrap_dim(*dim, t.dim()) : 0;
   auto r = host_ints(reps);
   int64_t n = x.dim() ? x.size(d) : 1;
-  if (r.size() == 1) r.assign(z(n), r[0]);
+  if (r.size() == 1) r = host_vector<int64_t>(n, r[0]);
   if (static_cast<int64_t>(r.size()) != n)
     raise<OpError>("repeats must have the same size as input along dim");
   TensorList parts;
+  ExpectViews views(n);
   int64_t total = 0;
-  for (int64_t k : r) total += std::max<int64_t>(k, 0);
+  for (int64_t k : r) total = checked_add(total, std::max<int64_t>(k, 0));
   check_output_size(output_size, total);
   for (int64_t i = 0; i < n; ++i) {
+    views.passed();
     if (r[z(i)] < 0) raise<OpError>("repeats can not be negative");
     IntVec s(x.sizes());
     s[z(d)] = r[z(i)];

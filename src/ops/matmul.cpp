@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ops/host_memory.h"
 #include "ops/tensor_ops.h"
 
 namespace sconce::ops {
@@ -464,6 +465,7 @@ Tensor attention_math(const Tensor& q, const Tensor& k, const Tensor& v, const T
   }
   const Tensor fq = heads(q, L, E), fk = heads(k, S, E), fv = heads(v, S, D);
   const Tensor fr = device ? empty({B, L, D}, q.dtype()) : r;
+  expect_memory(2 * static_cast<double>(S) * sizeof(double));  // a row of scores and of the mask
   call_slot(AttentionArgs{view_of(fr), view_of(fq), view_of(fk), view_of(fv), view_of(m), scale,
                           causal, false});
   if (device) {
@@ -563,14 +565,17 @@ std::optional<std::vector<int64_t>> left_aligned(const Tensor& t, const Tensor& 
                    " and ", mask.sizes());
   auto given = host_ints(cast(mask, kLong));
   const auto rows = static_cast<size_t>(mask.size(0)), n = static_cast<size_t>(mask.size(1));
-  std::vector<int64_t> r(rows, 0);
+  auto r = host_vector<int64_t>(mask.size(0));
   bool aligned = true;
-  for (size_t i = 0; i < rows; ++i)
+  Interrupt interrupt;
+  for (size_t i = 0; i < rows; ++i) {
+    interrupt.passed(mask.size(1) + 16);
     for (size_t k = 0; k < n; ++k) {
       if (!given[i * n + k]) continue;
       aligned = aligned && r[i] == static_cast<int64_t>(k);
       ++r[i];
     }
+  }
   if (!aligned) return std::nullopt;
   return r;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ops/host_memory.h"
 #include "ops/tensor_ops.h"
 
 namespace sconce::ops {
@@ -291,7 +292,9 @@ Tensor diff(const Tensor& t, int64_t n, int64_t dim, const Tensor* pre, const Te
   if (n == 0) return clone(t);
   Tensor x = l.size() > 1 ? cat(l, dim) : t;
   // Nothing is left after as many steps as there are elements.
+  Interrupt interrupt;
   for (int64_t i = 0, steps = std::min(n, x.size(dim)); i < steps; ++i) {
+    interrupt.passed(64);
     int64_t s = x.size(dim);
     Tensor a = narrow(x, dim, std::min<int64_t>(1, s), std::max<int64_t>(s - 1, 0)),
            b = narrow(x, dim, 0, std::max<int64_t>(s - 1, 0));
@@ -406,8 +409,10 @@ std::tuple<Tensor, Tensor> mode(const Tensor& t, int64_t dim, bool keep) {
   int64_t n = s[s.size() - 1], rows = n ? v.numel() / n : 0;
   auto vals = host_doubles(v);
   auto idx = host_ints(i);
-  std::vector<int64_t> pick(z(rows));
+  auto pick = host_vector<int64_t>(rows);
+  Interrupt interrupt;
   for (int64_t r = 0; r < rows; ++r) {
+    interrupt.passed(n + 16);
     int64_t best = 0, best_end = 0;
     for (int64_t a = 0; a < n;) {
       int64_t b = a;

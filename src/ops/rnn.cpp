@@ -3,11 +3,14 @@
 // included.
 #include <algorithm>
 
+#include "ops/host_memory.h"
 #include "ops/tensor_ops.h"
 
 namespace sconce::ops {
 
 namespace {
+
+constexpr int64_t kStep = 64;  // elements that take as long as a step of nothing
 
 enum class Kind { Lstm, Gru, Tanh, Relu };
 
@@ -59,14 +62,18 @@ Tensor run_layer(Kind k, const Tensor& x, State& s, const Weights& w, bool rever
   if (!w.w_hr && (k == Kind::Lstm || k == Kind::Gru)) {
     // Each step's h is made where it stays.
     Tensor out = empty({T, x.size(1), s.h.size(1)}, gates.dtype());
+    Interrupt interrupt;
     for (int64_t i = 0; i < T; ++i) {
+      interrupt.passed(kStep);
       int64_t t = reverse ? T - 1 - i : i;
       s = step(k, select(gates, 0, t), s, w, select(out, 0, t));
     }
     return out;
   }
+  ExpectViews views(T);
   TensorList out(static_cast<size_t>(T));
   for (int64_t i = 0; i < T; ++i) {
+    views.passed();
     int64_t t = reverse ? T - 1 - i : i;
     s = step(k, select(gates, 0, t), s, w);
     out[static_cast<size_t>(t)] = s.h;
@@ -78,8 +85,9 @@ Tensor run_packed(Kind k, const Tensor& x, const std::vector<int64_t>& sizes, St
                   const Weights& w, bool reverse) {
   Tensor gates = linear(x, *w.w_ih, w.b_ih);
   std::vector<int64_t> at(sizes.size() + 1, 0);
-  for (size_t i = 0; i < sizes.size(); ++i) at[i + 1] = at[i] + sizes[i];
+  for (size_t i = 0; i < sizes.size(); ++i) at[i + 1] = checked_add(at[i], sizes[i]);
   size_t T = sizes.size();
+  ExpectViews views(static_cast<int64_t>(T));
   TensorList out(T);
   auto head = [](const Tensor& t, int64_t n) { return t.defined() ? narrow(t, 0, 0, n) : t; };
   auto join = [](const Tensor& fresh, const Tensor& old) {
@@ -88,6 +96,7 @@ Tensor run_packed(Kind k, const Tensor& x, const std::vector<int64_t>& sizes, St
     return n == old.size(0) ? fresh : cat({fresh, narrow(old, 0, n, old.size(0) - n)}, 0);
   };
   for (size_t i = 0; i < T; ++i) {
+    views.passed();
     size_t t = reverse ? T - 1 - i : i;
     State part{head(s.h, sizes[t]), head(s.c, sizes[t])};
     State r = step(k, narrow(gates, 0, at[t], sizes[t]), part, w);
@@ -244,7 +253,11 @@ std::tuple<Tensor, Tensor> pack_padded(const Tensor& input, const Tensor& length
   }
   TensorList steps;
   std::vector<int64_t> sizes;
+  ExpectViews views(len[0]);
+  Interrupt interrupt;
   for (int64_t t = 0; t < len[0]; ++t) {
+    views.passed();
+    interrupt.passed(x.size(1));
     int64_t n = std::count_if(len.begin(), len.end(), [&](int64_t l) { return l > t; });
     steps.push_back(narrow(select(x, 0, t), 0, 0, n));
     sizes.push_back(n);
@@ -269,16 +282,20 @@ std::tuple<Tensor, Tensor> pad_packed(const Tensor& data, const Tensor& batch_si
   Tensor out = empty(s, data.dtype());
   fill(out, pad);
   int64_t at = 0;
+  Interrupt interrupt;
   for (int64_t t = 0; t < T; ++t) {
+    interrupt.passed(kStep);
     int64_t n = sizes[static_cast<size_t>(t)];
     copy_to(narrow(select(out, 0, t), 0, 0, n), narrow(data, 0, at, n));
     at += n;
   }
   Tensor len = empty({B}, kLong);
-  for (int64_t b = 0; b < B; ++b)
+  for (int64_t b = 0; b < B; ++b) {
+    interrupt.passed(T);
     fill(make_view(len, {}, {}, b),
          Scalar(static_cast<int64_t>(
              std::count_if(sizes.begin(), sizes.end(), [&](int64_t n) { return n > b; }))));
+  }
   return {batch_first ? transpose(out, 0, 1) : out, len};
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "ops/channels_last.h"
+#include "ops/host_memory.h"
 
 namespace sconce::ops {
 
@@ -256,8 +257,12 @@ TensorList split(const Tensor& t, int64_t n, int64_t dim) {
     raise<OpError>("split expects split_size be non-negative, but got split_size=", n);
   TensorList r;
   if (n == 0 || s == 0) return {narrow(t, d, 0, s)};
-  for (int64_t at = 0; at < s; at += n) r.push_back(narrow(t, d, at, std::min(n, s - at)));
-  return r;
+  ExpectViews views(s / n);
+  for (int64_t at = 0;; at += n) {
+    r.push_back(narrow(t, d, at, std::min(n, s - at)));
+    if (n >= s - at) return r;
+    views.passed();
+  }
 }
 TensorList split_with_sizes(const Tensor& t, IntVec sizes, int64_t dim) {
   int64_t d = wrap_dim(dim, t.dim()), at = 0, sum = 0;
@@ -351,7 +356,11 @@ TensorList unbind(const Tensor& t, int64_t dim) {
   if (t.dim() == 0)
     raise<OpError>("unbind: dimension specified as ", dim, " but tensor has no dimensions");
   TensorList r;
-  for (int64_t i = 0; i < t.size(d); ++i) r.push_back(select(t, d, i));
+  ExpectViews views(t.size(d));
+  for (int64_t i = 0; i < t.size(d); ++i) {
+    views.passed();
+    r.push_back(select(t, d, i));
+  }
   return r;
 }
 Tensor diagonal(const Tensor& t, int64_t offset, int64_t d1, int64_t d2) {

@@ -28,10 +28,18 @@ bool same_value(const IValue& a, TypePtr at, const IValue& b, TypePtr bt) {
 
 bool string_fits(const std::string& pattern, const std::string& text) {
   if (pattern == text) return true;
-  if (pattern.find_first_of("*+?[]()|\\^${}") == std::string::npos || text.size() > 1000)
+  // std::regex recurses, along the pattern and along the text.
+  constexpr size_t kLongest = 1000;
+  if (pattern.find_first_of("*+?[]()|\\^${}") == std::string::npos || text.size() > kLongest)
     return false;
+  if (pattern.size() > kLongest)
+    raise<Error>("pattern: a regular expression of ", pattern.size(), " characters is too long");
+  auto flags = std::regex::ECMAScript;
+#ifdef __GLIBCXX__
+  flags |= std::regex_constants::__polynomial;  // "(a*)*b" ends
+#endif
   try {
-    return std::regex_match(text, std::regex(pattern));
+    return std::regex_match(text, std::regex(pattern, flags));
   } catch (const std::regex_error& e) {
     raise<Error>("pattern: '", pattern, "' is no regular expression: ", e.what());
   }

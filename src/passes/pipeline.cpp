@@ -186,6 +186,8 @@ class Pipeline {
     if (name == "fixpoint" && at_ < t_.size() && t_[at_] == '(') {
       size_t start = ++at_;
       bool changed = false;
+      constexpr int kDeepest = 16;
+      if (++depth_ > kDeepest) raise<Error>("pipeline: fixpoint is nested too deep");
       for (int i = 0; i < 16; ++i) {
         at_ = start;
         if (!list()) break;
@@ -193,6 +195,7 @@ class Pipeline {
       }
       if (at_ >= t_.size() || t_[at_] != ')') raise<Error>("pipeline: ')' is missing");
       ++at_;
+      --depth_;
       return changed;
     }
     if (name == "default") return Pipeline(g_, c_, default_pipeline()).run();
@@ -261,6 +264,7 @@ class Pipeline {
   PassContext& c_;
   const std::string& t_;
   size_t at_ = 0;
+  int depth_ = 0;  // of fixpoints
 };
 
 }  // namespace

@@ -303,7 +303,7 @@ std::vector<RewriteRule> parse_rewrite_rules(const std::string& text, const std:
   enum class Part { None, Pattern, Replacement, Conditions };
   std::vector<RewriteRule> rules;
   Part part = Part::None;
-  size_t number = 0;
+  size_t number = 0, leading = 0;
   auto fail = [&](const std::string& what) {
     throw ScriptError(name + ":" + std::to_string(number) + ": " + what);
   };
@@ -316,7 +316,11 @@ std::vector<RewriteRule> parse_rewrite_rules(const std::string& text, const std:
     std::string rest = trimmed(line);
     const bool comment = rest.empty() || rest[0] == '#';
     // Empty lines in front, so that messages tell the file's.
-    auto start = [&](std::string& s) { s.assign(number, '\n'); };
+    auto start = [&](std::string& s) {
+      constexpr size_t kMost = size_t{64} << 20;
+      if ((leading += number) > kMost) fail("a file with so many rules is too long");
+      s.assign(number, '\n');
+    };
     if (eat_word(rest, "rule")) {
       finish();
       RewriteRule r;

@@ -125,6 +125,11 @@ TEST_CASE("numbers and foreign text for people") {
   CHECK(byte_text(1023) == "1023 B");
   CHECK(byte_text(437'900'000) == "417.6 MiB");
   CHECK(printable("a\x1b[31m\xc3\xa9\xff\n") == "a\\x1b[31m\xc3\xa9\\xff\n");
+  // What the runner of a CI service would obey.
+  CHECK(printable("a\n::error::b") == "a\n\\x3a:error::b");
+  CHECK(printable("a\n \xc2\xa0\t::b\n##[c") == "a\n \xc2\xa0\t\\x3a:b\n\\x23#[c");
+  CHECK(printable("aten::add\na ::b\n# c") == "aten::add\na ::b\n# c");
+  CHECK(printable_line("a\n  findings\tnone\x1b") == "a\\n  findings\\tnone\\x1b");
 }
 
 TEST_CASE("a tree folds numbered neighbours and counts tied tensors once") {

@@ -56,6 +56,22 @@ TEST_CASE("a pass may be held back, and each is told when it has run") {
   CHECK(ran == std::vector<std::string>{"peephole", "constant_pooling"});
 }
 
+TEST_CASE("a pipeline nests fixpoints to a depth") {
+  auto g = parsed(kTwo);
+  PassContext c{&op_table()};
+  auto nested = [](size_t n) {
+    std::string s = "dce";
+    for (size_t i = 0; i < n; ++i) s = "fixpoint(" + s + ")";
+    return s;
+  };
+  run_pipeline(*g, c, nested(16));
+  run_pipeline(*g, c, "fixpoint(" + nested(15) + "," + nested(15) + ")," + nested(16));
+  CHECK_THROWS_WITH(run_pipeline(*g, c, nested(17)), "pipeline: fixpoint is nested too deep");
+  std::string deep;
+  for (int i = 0; i < 1000000; ++i) deep += "fixpoint(";
+  CHECK_THROWS_WITH(run_pipeline(*g, c, deep), "pipeline: fixpoint is nested too deep");
+}
+
 TEST_CASE("the pass that leaves no graph is told, with a file that repeats it") {
   register_pass({"test_break_graph", "moves the last node to the front", break_graph});
   tool::GraphFile f;

@@ -191,6 +191,33 @@ TEST_CASE("rules that can't be matched are refused") {
   }
 }
 
+TEST_CASE("regular expressions of a pattern have an end") {
+  auto rewritten = [](const std::string& expression, const std::string& name) {
+    auto g = parse_graph("graph(%x : Tensor):\n  %y : Tensor = test::named[name=\"" + name +
+                             "\"](%x)\n  return (%y)",
+                         &op_table(), "graph");
+    RewriteRule r;
+    r.name = "named";
+    r.pattern = "graph(%x):\n  %y = test::named[name=\"" + expression + "\"](%x)\n  return (%y)";
+    r.replacement = "graph(%x):\n  %y : Tensor = aten::neg(%x)\n  return (%y)";
+    PassContext c{&op_table()};
+    return rewrite_subgraphs(*g, c, {r});
+  };
+  CHECK(rewritten("conv.*", "conv1"));
+  CHECK_FALSE(rewritten("conv.*", "linear"));
+  // Backtracking would take 2^1000 steps, and a frame of the stack for each character.
+  CHECK_FALSE(rewritten("(a*)*b", std::string(1000, 'a')));
+  CHECK_FALSE(rewritten("a.*", std::string(200000, 'a')));
+  CHECK_THROWS_WITH(rewritten(std::string(100000, '('), "a"), Contains("is too long"));
+  CHECK_THROWS_WITH(rewritten("(", "a"), Contains("is no regular expression"));
+}
+
+TEST_CASE("many rules in many lines are refused before they fill the memory") {
+  std::string text;
+  for (int i = 0; i < 20000; ++i) text += "rule a\n=>\n";
+  CHECK_THROWS_WITH(parse_rewrite_rules(text, "some.rules"), Contains("is too long"));
+}
+
 TEST_CASE("files of rules tell the line of a mistake") {
   auto message = [](const std::string& text) -> std::string {
     try {

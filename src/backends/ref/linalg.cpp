@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Factorisations and solvers of batches of matrices, in double precision by LAPACK.
 #include <algorithm>
+#include <limits>
 #include <vector>
 
 #include "backends/ref/lapack.h"
@@ -57,7 +58,22 @@ void store_vector(const TensorView& v, int64_t b, const std::vector<T>& x) {
 void store_info(const TensorView& v, int64_t b, int info) {
   if (v.data) v.ptr<int32_t>()[b * v.strides[0]] = info;
 }
-int as_int(int64_t v) { return static_cast<int>(v); }
+// LAPACK counts in 32 bits: rows, columns, and the elements of its workspace.
+int as_int(int64_t v) {
+  if (v > std::numeric_limits<int>::max())
+    raise<OpError>("a matrix with ", v, " rows or columns is too large for LAPACK");
+  return static_cast<int>(v);
+}
+// elements: what a routine computes in 32 bits and then believes.
+void check_workspace(double elements) {
+  if (elements > std::numeric_limits<int>::max())
+    raise<OpError>("a matrix whose decomposition takes room for ", elements,
+                   " elements is too large for LAPACK");
+}
+int workspace(double elements) {
+  check_workspace(elements);
+  return std::max(1, static_cast<int>(elements));
+}
 size_t z(int64_t v) { return static_cast<size_t>(v); }
 
 // Names of the double and complex routine.
@@ -71,7 +87,8 @@ void with_workspace(F f) {
   T best{};
   int query = -1;
   f(&best, &query);
-  int n = std::max(1, static_cast<int>(std::real(best)));
+  int n = workspace(std::real(best));
+  expect_memory(static_cast<double>(n) * sizeof(T));
   std::vector<T> work(z(n));
   f(work.data(), &n);
 }
@@ -154,9 +171,13 @@ struct Solver {
     Matrix<T> u(m, full ? m : k), vh(full ? n : k, n);
     std::vector<double> s(z(std::max(1, k)));
     int lda = std::max(1, m), ldv = std::max(1, as_int(vh.m));
-    std::vector<int> iwork(z(8 * std::max(1, k)));
-    std::vector<double> rwork(z(
-        kComplex<T> ? std::max(5 * k * k + 5 * k, 2 * std::max(m, n) * k + 2 * k * k + k) + 1 : 1));
+    const double kd = k, larger = std::max(m, n);
+    check_workspace(4 * kd * kd + 7 * kd + larger);
+    const double reals =
+        kComplex<T> ? std::max(5 * kd * kd + 5 * kd, 2 * larger * kd + 2 * kd * kd + kd) + 1 : 1;
+    expect_memory(reals * sizeof(double) + 8 * kd * sizeof(int));
+    std::vector<int> iwork(8 * z(std::max(1, k)));
+    std::vector<double> rwork(static_cast<size_t>(reals));
     const char* job = !vectors ? "N" : full ? "A" : "S";
     if (m && n) {
       with_workspace<T>([&](T* work, int* lwork) {
@@ -185,6 +206,7 @@ struct Solver {
     std::vector<double> w(z(std::max(1, n)));
     const char *job = a.out[1].data ? "V" : "N", *uplo = a.flag ? "U" : "L";
     if (n) {
+      check_workspace(1 + 6.0 * n + 2.0 * n * n);
       double rbest = 0;
       int ibest = 0, query = -1;
       T best{};
@@ -197,9 +219,11 @@ struct Solver {
                        liwork, &info, size_t{1}, size_t{1});
       };
       run(&best, &query, &rbest, &query, &ibest, &query);
-      int lwork = static_cast<int>(std::real(best)), lrwork = static_cast<int>(rbest);
-      std::vector<T> work(z(std::max(1, lwork)));
-      std::vector<double> rwork(z(std::max(1, lrwork)));
+      int lwork = workspace(std::real(best)), lrwork = workspace(rbest);
+      expect_memory(static_cast<double>(lwork) * sizeof(T) +
+                    static_cast<double>(lrwork) * sizeof(double));
+      std::vector<T> work(z(lwork));
+      std::vector<double> rwork(z(lrwork));
       std::vector<int> iwork(z(std::max(1, ibest)));
       run(work.data(), &lwork, rwork.data(), &lrwork, iwork.data(), &ibest);
     }
@@ -301,6 +325,9 @@ struct Solver {
     std::vector<double> s(z(std::max(1, std::min(m, n))));
     double rcond = a.value;
     if (m && n && k) {
+      // Of the workspace it counts products of the smaller side with itself and with the columns.
+      const double least = std::min(m, n);
+      check_workspace(least * (26 * 26 + least + k));
       T best{};
       double rbest = 0;
       int ibest = 0, query = -1;
@@ -313,9 +340,11 @@ struct Solver {
                        &rank, work, lwork, iwork, &info);
       };
       run(&best, &query, &rbest, &ibest);
-      int lwork = std::max(1, static_cast<int>(std::real(best)));
+      int lwork = workspace(std::real(best)), lrwork = workspace(rbest);
+      expect_memory(static_cast<double>(lwork) * sizeof(T) +
+                    static_cast<double>(lrwork) * sizeof(double));
       std::vector<T> work(z(lwork));
-      std::vector<double> rwork(z(std::max(1, static_cast<int>(rbest))));
+      std::vector<double> rwork(z(lrwork));
       std::vector<int> iwork(z(std::max(1, ibest)));
       run(work.data(), &lwork, rwork.data(), iwork.data());
     }
@@ -326,6 +355,7 @@ struct Solver {
   // in: pivots [k]; out: the permutation of m rows that they stand for
   void permutation(int64_t b) {
     int64_t m = a.out[0].sizes[1];
+    expect_memory(static_cast<double>(m) * sizeof(int64_t));
     std::vector<int64_t> p(z(m));
     for (int64_t i = 0; i < m; ++i) p[z(i)] = i;
     for (int64_t i = 0; i < a.in[0].sizes[1]; ++i) {

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+// Dims of 2^40 cost nothing where a tensor is expanded or has no element. What operators make on
+// the host for each of them does, and the limits are asked before.
+#include <catch2/catch.hpp>
+
+#include "api/runtime.h"
+#include "backends/kernels.h"
+#include "core/budget.h"
+#include "ops/tensor_ops.h"
+
+using namespace sconce;
+using Catch::Contains;
+
+namespace {
+
+constexpr int64_t kHuge = int64_t{1} << 40;
+
+struct Scope {
+  Context c = default_context();
+  Budget budget;
+  ContextScope scope{&c};
+  Scope(const Limits& l, uint64_t megabytes) : budget(l, make_ref<MemoryAccount>(megabytes << 20)) {
+    (void)op_table();
+    c.kernels = &cpu_kernels();
+    c.budget = &budget;
+    budget.pass();
+  }
+};
+struct Small : Scope {
+  Small() : Scope(Limits(), 64) {}
+};
+// As much memory as one likes; who looks at the limits is told to end.
+struct Cancelled : Scope {
+  Cancelled() : Cancelled(flag_of()) {}
+  explicit Cancelled(const Limits& l) : Scope(l, uint64_t{1} << 24) { l.cancel->store(true); }
+  static Limits flag_of() {
+    Limits l;
+    l.cancel = std::make_shared<std::atomic<bool>>(false);
+    return l;
+  }
+};
+std::vector<IValue> call(const char* name, std::vector<IValue> in) {
+  return run_operator(*op_table().find_overload(name), std::move(in));
+}
+Tensor filled(std::vector<int64_t> sizes, double v, ScalarType t = ScalarType::Float) {
+  (void)op_table();
+  Tensor x = empty(sizes, t);
+  ops::fill(x, ops::Scalar(v));
+  return x;
+}
+Tensor wide(double v, int64_t n, ScalarType t = ScalarType::Float) {
+  return ops::expand_to(filled({1}, v, t), {n});
+}
+Tensor hollow(std::vector<int64_t> sizes, ScalarType t = ScalarType::Float) {
+  (void)op_table();
+  return empty(sizes, t);
+}
+IValue list(std::vector<Tensor> v) {
+  auto l = make_ref<ListBox>(types::tensor());
+  for (auto& t : v) l->items.emplace_back(std::move(t));
+  return l;
+}
+const char* const kMemory = "the limit of 67108864 bytes of memory is reached";
+
+}  // namespace
+
+TEST_CASE("lists of views are charged before they are made") {
+  Tensor x = wide(1, kHuge), h = hollow({kHuge, 0});
+  Small limited;
+  CHECK_THROWS_WITH(call("aten::unbind.int", {x, int64_t{0}}), Contains(kMemory));
+  CHECK_THROWS_WITH(call("aten::unbind.int", {h, int64_t{0}}), Contains(kMemory));
+  CHECK_THROWS_WITH(call("aten::split.Tensor", {x, int64_t{1}, int64_t{0}}), Contains(kMemory));
+  CHECK_THROWS_WITH(call("aten::chunk", {x, kHuge, int64_t{0}}), Contains(kMemory));
+  CHECK(call("aten::split.Tensor", {x, kHuge / 2 + 1, int64_t{0}}).at(0).toListRef().items.size() ==
+        2);
+  CHECK(call("aten::split.Tensor", {x, kHuge, int64_t{0}}).at(0).toListRef().items.size() == 1);
+}
+
+TEST_CASE("making lists of views is interrupted") {
+  Tensor x = wide(1, int64_t{1} << 19);
+  Cancelled limited;
+  CHECK_THROWS_WITH(call("aten::unbind.int", {x, int64_t{0}}), "cancelled");
+  CHECK_THROWS_WITH(call("aten::split.Tensor", {x, int64_t{1}, int64_t{0}}), "cancelled");
+}
+
+TEST_CASE("copies of numbers on the host are charged before they are made") {
+  Tensor h = hollow({kHuge, 0}), once = filled({1}, 1, ScalarType::Long);
+  Small limited;
+  CHECK_THROWS_WITH(call("aten::repeat_interleave.self_Tensor", {h, once, int64_t{0}, IValue()}),
+                    Contains(kMemory));
+  Tensor q = filled({1, 2}, 1), k = ops::expand_to(q, {kHuge, 2});
+  CHECK_THROWS_WITH(
+      call("aten::scaled_dot_product_attention", {q, k, k, IValue(), 0.0, false, IValue(), false}),
+      Contains(kMemory));
+}
+
+TEST_CASE("the sums of repeats are checked") {
+  const int64_t half = int64_t{1} << 62;
+  Tensor x = filled({2}, 1), repeats = ops::expand_to(filled({1}, 0, ScalarType::Long), {2});
+  repeats = ops::contiguous(repeats);
+  for (int64_t i = 0; i < 2; ++i) repeats.data_ptr<int64_t>()[i] = half;
+  CHECK_THROWS_WITH(call("aten::repeat_interleave.self_Tensor", {x, repeats, int64_t{0}, IValue()}),
+                    Contains("overflow"));
+}
+
+TEST_CASE("recurrent networks over steps of nothing end with the limits") {
+  auto rnn = [&](const char* name, IValue hidden) {
+    return call(name,
+                {hollow({kHuge, 0, 3}), std::move(hidden), list({hollow({0, 3}), hollow({0, 0})}),
+                 false, int64_t{1}, 0.0, false, false, false});
+  };
+  Tensor h = hollow({1, 0, 0});
+  {
+    Small limited;
+    CHECK_THROWS_WITH(rnn("aten::rnn_tanh.input", h), Contains(kMemory));
+  }
+  Cancelled limited;
+  CHECK_THROWS_WITH(rnn("aten::lstm.input", list({h, h})), "cancelled");
+}
+
+TEST_CASE("differences of nothing are interrupted") {
+  Tensor h = hollow({0, kHuge});
+  Cancelled limited;
+  CHECK_THROWS_WITH(call("aten::diff", {h, kHuge, int64_t{1}, IValue(), IValue()}), "cancelled");
+}
+
+TEST_CASE("matrices that LAPACK can't count are refused") {
+  Tensor many = hollow({(int64_t{1} << 32) + 1, 0});
+  CHECK_THROWS_WITH(call("aten::linalg_lstsq", {many, hollow({(int64_t{1} << 32) + 1, 0}), IValue(),
+                                                std::string("gelsd")}),
+                    Contains("too large for LAPACK"));
+}
