@@ -12,5 +12,6 @@
 #include "sconce/sconce.h"
 #include "sconce/torch/dispatch.h"
 #include "sconce/torch/functional_loss.h"
+#include "sconce/torch/library.h"
 #include "sconce/torch/logging.h"
 #include "sconce/torch/serialize.h"

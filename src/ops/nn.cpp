@@ -211,7 +211,7 @@ std::tuple<Tensor, Tensor> pool(Pool op, int64_t nd, const Tensor& x0, IntVec k,
     a.padding[i] = p[e];
     a.dilation[i] = d[e];
   }
-  if (divisor && *divisor == 0) raise<OpError>("divisor must be not zero");
+  if (divisor.value_or(1) == 0) raise<OpError>("divisor must be not zero");
   bool cl = x.dim() == 4 && x.is_channels_last() && !x.is_contiguous();
   Tensor r = cl ? empty_strided(out, channels_last_strides(out), x.dtype()) : empty(out, x.dtype());
   Tensor idx = indices ? empty_strided(out, r.strides(), kLong) : Tensor();

@@ -72,6 +72,8 @@ class CUDAStream {
   }
   DeviceIndex device_index() const { return index_; }
   Device device() const { return Device(kCUDA, index_); }
+  friend bool operator==(CUDAStream a, CUDAStream b) { return a.index_ == b.index_; }
+  friend bool operator!=(CUDAStream a, CUDAStream b) { return a.index_ != b.index_; }
 
  private:
   DeviceIndex index_;
