@@ -230,6 +230,18 @@ inline void manual_seed(uint64_t seed) { sconce::manual_seed(seed); }
 inline bool hasCUDA() { return sconce::cuda_device_count() > 0; }
 inline bool hasMPS() { return false; }
 inline bool hasXPU() { return false; }
+namespace detail {
+// There is none: asking for it throws.
+struct XPUHooksInterface {
+  bool hasXPU() const { return false; }
+  void init() const { throw c10::Error("Cannot initialize XPU: there is none"); }
+  int getNumGPUs() const { return 0; }
+};
+inline const XPUHooksInterface& getXPUHooks() {
+  static const XPUHooksInterface none;
+  return none;
+}
+}  // namespace detail
 inline bool hasHIP() { return false; }
 inline bool hasXLA() { return false; }
 inline bool hasMKL() { return false; }
