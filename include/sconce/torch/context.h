@@ -126,6 +126,31 @@ class OptionalCUDAStreamGuard {
   OptionalCUDAStreamGuard() = default;
   explicit OptionalCUDAStreamGuard(std::optional<CUDAStream>) {}
 };
+// A point in the device's work, which has one order: what is asked of it waits for all that was
+// begun.
+class CUDAEvent {
+ public:
+  CUDAEvent() = default;
+  explicit CUDAEvent(unsigned) {}
+  CUDAEvent(const CUDAEvent&) = delete;
+  CUDAEvent(CUDAEvent&&) = default;
+  CUDAEvent& operator=(CUDAEvent&&) = default;
+  bool isCreated() const { return recorded_; }
+  void record() { recorded_ = true; }
+  void record(const CUDAStream&) { record(); }
+  void recordOnce(const CUDAStream&) { record(); }
+  void block(const CUDAStream&) {}
+  bool query() const {
+    synchronize();
+    return true;
+  }
+  void synchronize() const {
+    if (recorded_) getCurrentCUDAStream().synchronize();
+  }
+
+ private:
+  bool recorded_ = false;
+};
 namespace CUDACachingAllocator {
 inline void emptyCache() {}
 }  // namespace CUDACachingAllocator
