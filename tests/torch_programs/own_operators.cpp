@@ -54,7 +54,8 @@ auto older = torch::RegisterOperators()
 
 }  // namespace
 
-int main(int, char** argv) {
+int main(int argc, char** argv) {
+  if (argc < 2) return 1;
   torch::jit::Module m = torch::jit::load(std::string(argv[1]) + "/own_operators.pt");
   const torch::Tensor x = torch::arange(6, torch::kFloat).view({2, 3});
   for (int i = 0; i < 3; ++i) std::cout << m.forward({x + i}) << std::endl;
