@@ -16,7 +16,7 @@ from . import _sconce
 from ._errors import (ArgumentError, Error, FormatError, LimitError, MissingOp, OpError, OutOfMemory, PolicyError,
                       RaisedError, ScriptError)
 from ._sconce import (Cancel, Enum, Future, Limits, Method, Module, Object, Opaque, Tensor, load_values, manual_seed)
-from ._values import Device
+from ._values import Device, FormWarning
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __version__ = _sconce.__version__
 __all__ = [
-    "ArgumentError", "Cancel", "Device", "Enum", "Error", "FormatError", "Future", "Graph", "LimitError", "Limits",
+    "ArgumentError", "Cancel", "Device", "Enum", "Error", "FormWarning", "FormatError", "Future", "Graph", "LimitError", "Limits",
     "Method", "MissingOp", "Module", "Object", "Opaque", "OpError", "OutOfMemory", "PolicyError", "RaisedError",
     "ScriptError", "Tensor", "bench", "compile", "load", "load_values", "manual_seed", "passes", "verify",
 ]

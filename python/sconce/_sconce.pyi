@@ -15,6 +15,9 @@ class Tensor:
     def strides(self) -> tuple[int, ...]: ...
 
     @property
+    def storage_offset(self) -> int: ...
+
+    @property
     def ndim(self) -> int: ...
 
     @property

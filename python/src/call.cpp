@@ -116,7 +116,11 @@ nb::object call_method(const Module& m, const std::shared_ptr<Loaded>& loaded,
   }
   loaded->out_buffer.rethrow();
   if (std::string text = loaded->warn_buffer.take(); !text.empty())
-    nb::module_::import_("sconce._values").attr("warn")(text);
+    nb::module_::import_("sconce._values").attr("warn")(text, 2);
+  for (const LentArray& lent : in.lent)
+    if (lent.has_other_form())
+      nb::module_::import_("sconce._values")
+          .attr("warn_of_form")(lent.array, nb::cast(PyTensor{lent.tensor, true}));
   Outgoing out{loaded, &m, loaded->returns, true};
   if (out.returns == Returns::Auto) out.returns = in.torch ? Returns::Torch : Returns::Numpy;
   nb::object r = to_python(result, out);

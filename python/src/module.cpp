@@ -347,7 +347,7 @@ void bind_load(nb::module_& m) {
         for (auto& [name, content] : files)
           extra[nb::str(name.c_str())] = nb::bytes(content.data(), content.size());
         if (std::string text = l->warn_buffer.take(); !text.empty())
-          nb::module_::import_("sconce._values").attr("warn")(text);
+          nb::module_::import_("sconce._values").attr("warn")(text, 4);
         l->out_buffer.rethrow();
         return r;
       },

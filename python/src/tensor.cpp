@@ -115,6 +115,9 @@ void bind_tensor(nb::module_& m) {
       .def_prop_ro(
           "strides", [](const PyTensor& s) { return shape_of(s.tensor.strides()); },
           nb::sig("def strides(self) -> tuple[int, ...]"), "In elements.")
+      .def_prop_ro(
+          "storage_offset", [](const PyTensor& s) { return s.tensor.storage_offset(); },
+          "Where in the memory that it shares the first element lies, in elements.")
       .def_prop_ro("ndim", [](const PyTensor& s) { return s.tensor.dim(); })
       .def_prop_ro("size", [](const PyTensor& s) { return s.tensor.numel(); })
       .def_prop_ro("dtype",
@@ -217,6 +220,7 @@ void bind_tensor(nb::module_& m) {
            << ")";
         return os.str();
       });
+  m.def("_is_whole_memory", [](const PyTensor& t) { return is_whole_memory(t.tensor); });
   m.def("_dtype_number", [](nb::handle o) { return static_cast<int>(dtype_argument(o)); });
   m.def("_dtype_name", [](int n) { return std::string(dtype_name(static_cast<ScalarType>(n))); });
 }
