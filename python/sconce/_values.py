@@ -44,6 +44,12 @@ def extra_dtype(name):
     return None if kind is None else numpy.dtype(kind)
 
 
+def tensor_of_bytes(dtype, shape, data):
+    """Of a pickled sconce.Tensor."""
+    from . import _sconce
+    return _sconce._tensor_of_bytes(dtype, shape, data)
+
+
 class FormWarning(UserWarning):
     """A model gave its argument other sizes, strides or memory in place, which an array can't take: the array is as it
     was. array: the argument; tensor: the argument as the model left it. A sconce.Tensor takes any form."""

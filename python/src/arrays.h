@@ -17,6 +17,8 @@ namespace nb = nanobind;
 struct PyTensor {
   Tensor tensor;
   bool writable = true;  // whether arrays over it may be written
+  // Always under the interpreter's lock: what the tensor borrows from is let go at once.
+  ~PyTensor();
 };
 
 // An array that a tensor was lent, and the form of that tensor then: a model may give its argument

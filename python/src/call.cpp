@@ -31,6 +31,12 @@ IValue argument(const MethodInfo& info, size_t i, nb::handle o, Incoming& in) {
     return from_python(o, p.type, in);
   } catch (const ArgumentError& e) {
     refuse(info, "argument '" + p.name + "' " + e.what());
+  } catch (nb::python_error& e) {
+    if (!e.matches(PyExc_OverflowError)) throw;
+    const std::string text =
+        info.name + "(): argument '" + p.name + "': " + nb::str(e.value()).c_str();
+    PyErr_SetString(PyExc_OverflowError, text.c_str());
+    throw nb::python_error();
   }
 }
 
