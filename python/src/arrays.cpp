@@ -211,6 +211,7 @@ Tensor tensor_of_dlpack(const dlpack::Tensor& d, bool writable, std::shared_ptr<
   const int64_t item = static_cast<int64_t>(element_size(l.dtype));
   l.sizes = DimVector(d.shape, d.shape + d.ndim);
   l.strides = d.strides ? DimVector(d.strides, d.strides + d.ndim) : contiguous_strides(l.sizes);
+  if (!d.data && count(l.sizes) > 0) raise<Error>("the tensor has no memory");
   bool fits = true;
   for (size_t i = 0; i < l.sizes.size(); ++i) {
     bytes.push_back(l.strides[i] * item);
@@ -290,24 +291,17 @@ bool is_torch_tensor(nb::handle o) {
   return torch && PyObject_IsInstance(o.ptr(), torch->tensor_type.ptr()) == 1;
 }
 
-Tensor tensor_of_torch(nb::handle o, Incoming& in) {
-  in.torch = true;
-  nb::object t = nb::borrow(o);
-  // What is conjugated or negated when it is read is not what lies in memory.
-  if (nb::cast<bool>(t.attr("is_conj")())) t = t.attr("resolve_conj")();
-  if (nb::cast<bool>(t.attr("is_neg")())) t = t.attr("resolve_neg")();
-  if (nb::cast<bool>(t.attr("requires_grad"))) t = t.attr("detach")();
-  const nb::object& to_capsule = torch_of_process(false)->to_capsule;
-  Tensor x = tensor_of_capsule(to_capsule(t), in);
-  // DLPack hands over the elements alone; a model may look at the memory around them too, and at
-  // strides that DLPack doesn't keep.
+// The tensor with all of the memory that it is a view of, and its own strides: DLPack hands over
+// the elements alone, and a model may look at more.
+Tensor with_its_memory(Tensor x, nb::handle t, Incoming& in) {
   const auto offset = nb::cast<int64_t>(t.attr("storage_offset")());
   const auto nbytes = nb::cast<size_t>(t.attr("untyped_storage")().attr("nbytes")());
   TensorImpl* impl = x.mutable_impl();
   if (offset || nbytes > impl->storage->nbytes()) {
-    const int64_t all = static_cast<int64_t>(nbytes / element_size(x.dtype()));
+    const auto all = static_cast<int64_t>(nbytes / element_size(x.dtype()));
     nb::object whole = t.attr("as_strided")(nb::make_tuple(all), nb::make_tuple(1), 0);
-    impl->storage = tensor_of_capsule(to_capsule(whole), in).impl()->storage;
+    impl->storage =
+        tensor_of_capsule(torch_of_process(false)->to_capsule(whole), in).impl()->storage;
     impl->offset = offset;
   }
   bool short_ones = false;
@@ -317,6 +311,22 @@ Tensor tensor_of_torch(nb::handle o, Incoming& in) {
     for (nb::handle stride : t.attr("stride")()) impl->strides[d++] = nb::cast<int64_t>(stride);
   }
   return x;
+}
+
+Tensor tensor_of_torch(nb::handle o, Incoming& in) {
+  in.torch = true;
+  nb::object t = nb::borrow(o);
+  try {
+    // What is conjugated or negated when it is read is not what lies in memory.
+    if (nb::cast<bool>(t.attr("is_conj")())) t = t.attr("resolve_conj")();
+    if (nb::cast<bool>(t.attr("is_neg")())) t = t.attr("resolve_neg")();
+    if (nb::cast<bool>(t.attr("requires_grad"))) t = t.attr("detach")();
+    return with_its_memory(tensor_of_capsule(torch_of_process(false)->to_capsule(t), in), t, in);
+  } catch (nb::python_error& e) {
+    if (!e.matches(PyExc_RuntimeError) && !e.matches(PyExc_BufferError)) throw;
+    // A layout or a dtype that DLPack doesn't have, a tensor without memory.
+    raise<Error>("PyTorch doesn't hand it over: ", nb::str(e.value()).c_str());
+  }
 }
 
 // ---- tensors for Python ----

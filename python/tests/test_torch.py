@@ -38,8 +38,10 @@ def test_forms_of_tensors(f):
     assert f.cast(z, torch.float64).dtype == torch.float64
     assert f.device(torch.device("cuda:1")) == "cuda:1"
     assert f.numbers(torch.tensor(1.5), torch.tensor(2), torch.tensor(True), 0, "")[:3] == (1.5, 2, True)
-    with pytest.raises((TypeError, RuntimeError)):
-        f.same(torch.ones(2).to_sparse())
+    for bad in (torch.ones(2).to_sparse(), torch.ones(2, device="meta"), torch.quantize_per_tensor(torch.ones(2), 1., 0, torch.qint8),
+                torch._efficientzerotensor((2,))):
+        with pytest.raises(TypeError, match=r"same\(\): argument 'x' can't be lent"):
+            f.same(bad)
 
 
 def test_an_answer_outlives_all(f):
