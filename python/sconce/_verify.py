@@ -247,6 +247,11 @@ class _Worker:
                    f"the process ended with code {os.WEXITSTATUS(status)}")
             return 0, self._count(), 0, [f"crashed: {how}"]
 
+    def kill(self):
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        os.close(self.fd)
+
     def _count(self):
         try:
             return max(1, len(read_cases(self.job[0].with_suffix(".io.pt"))))
@@ -263,26 +268,30 @@ def verify(*paths, jobs=1, progress=False, timeout=120, memory_mb=8192, **option
     todo = _jobs_of(paths)[::-1]
     report, running = Report(), []
     import numpy  # noqa: F401  once, for all of the processes
-    with bar(progress, len(todo), "verify", "archives") as shown:
-        while todo or running:
-            while todo and len(running) < jobs:
-                running.append(_Worker(todo.pop(), options, memory_mb))
-            ready = select.select([w.fd for w in running], [], [], 0.2)[0]
-            for w in list(running):
-                late = time.monotonic() - w.begin > timeout
-                if late:
-                    os.kill(w.pid, signal.SIGKILL)
-                elif w.fd in ready:
-                    chunk = os.read(w.fd, 1 << 16)
-                    w.text += chunk
-                    if chunk:
+    try:
+        with bar(progress, len(todo), "verify", "archives") as shown:
+            while todo or running:
+                while todo and len(running) < jobs:
+                    running.append(_Worker(todo.pop(), options, memory_mb))
+                ready = select.select([w.fd for w in running], [], [], 0.2)[0]
+                for w in list(running):
+                    late = time.monotonic() - w.begin > timeout
+                    if late:
+                        os.kill(w.pid, signal.SIGKILL)
+                    elif w.fd in ready:
+                        chunk = os.read(w.fd, 1 << 16)
+                        w.text += chunk
+                        if chunk:
+                            continue
+                    else:
                         continue
-                else:
-                    continue
-                running.remove(w)
-                lines = report._add(w.job[0], w.end(late))
-                if progress:
-                    for line in lines:
-                        shown.write(line)
-                shown.update()
+                    running.remove(w)
+                    lines = report._add(w.job[0], w.end(late))
+                    if progress:
+                        for line in lines:
+                            shown.write(line)
+                    shown.update()
+    finally:
+        for w in running:
+            w.kill()
     return report
