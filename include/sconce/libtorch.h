@@ -133,6 +133,9 @@ struct Signature {
 };
 // Of a method, self included.
 SCONCE_API Signature signature(const Module& m, const std::string& method);
+// Operators of namespaces that nobody registered, as far as methods are compiled: PyTorch doesn't
+// have them either.
+SCONCE_API std::vector<std::string> unregistered_operators(const Module& m);
 // The method's graph as a pass would get it; it lives as long as it is held.
 SCONCE_API std::shared_ptr<Graph> graph(const Module& m, const std::string& method, bool inlined);
 SCONCE_API std::string graph_text(const Graph& g);

@@ -279,6 +279,7 @@ void bind_limits(nb::module_& m) {
           "__init__",
           [](Limits* l, uint64_t memory, uint64_t steps, uint64_t operator_work, uint64_t depth,
              double seconds, bool exclusive, nb::object cancel) {
+            if (!(seconds >= 0)) raise<ArgumentError>("seconds must be 0 or more");
             new (l) Limits;
             l->memory = memory, l->steps = steps, l->operator_work = operator_work;
             l->depth = depth, l->seconds = seconds, l->exclusive = exclusive;
@@ -356,7 +357,7 @@ void bind_load(nb::module_& m) {
         for (auto& [name, content] : files)
           extra[nb::str(name.c_str())] = nb::bytes(content.data(), content.size());
         if (std::string text = l->warn_buffer.take(); !text.empty())
-          nb::module_::import_("sconce._values").attr("warn")(text);
+          nb::module_::import_("sconce._values").attr("warn")(text, 4);
         l->out_buffer.rethrow();
         return r;
       },
@@ -367,13 +368,15 @@ void bind_load(nb::module_& m) {
       nb::arg("is_text"));
   m.def(
       "load_values",
-      [](const std::string& path) {
+      [](nb::object of) {
+        nb::object os = nb::module_::import_("os");
+        const auto path = nb::cast<std::string>(os.attr("fsdecode")(of));
         IValue v = without_lock([&] { return load_pickle(path); });
         Outgoing out;
         out.returns = Returns::Tensor;
         return to_python(v, out);
       },
-      nb::arg("path"), nb::sig("def load_values(path: str) -> typing.Any"),
+      nb::arg("path"), nb::sig("def load_values(path: str | os.PathLike) -> typing.Any"),
       "What torch.save wrote: tensors (as sconce.Tensor), numbers, texts, containers. Nothing is "
       "executed; what else a file holds is refused by name.");
 }
@@ -458,7 +461,7 @@ void bind_module(nb::module_& m) {
             ScalarType dtype;
             const bool is_dtype = dtype_from(target, dtype);
             Device device;
-            if (!is_dtype) device = Device::parse(nb::cast<std::string>(nb::str(target)));
+            if (!is_dtype) device = device_argument(target);
             s.changed = true;
             without_lock([&] {
               if (is_dtype)
@@ -514,6 +517,10 @@ void bind_module(nb::module_& m) {
           "compile_all",
           [](PyModule& s) { without_lock([&] { return s.module.compile_all(), 0; }); },
           "Compiles every method; raises the first ScriptError.")
+      .def("_unregistered_operators",
+           [](PyModule& s) {
+             return without_lock([&] { return libtorch::unregistered_operators(s.module); });
+           })
       .def(
           "missing_operators",
           [](PyModule& s) {
