@@ -23,10 +23,12 @@ namespace sconce {
 SCONCE_DECLARE(base)
 SCONCE_DECLARE(avx2)
 SCONCE_DECLARE(avx512)
+SCONCE_DECLARE(neon)
 #undef X
 
 namespace {
-// Those that this library has code for (CMake: SCONCE_INSTRUCTION_SETS).
+// Those that this library has code for (CMake: SCONCE_INSTRUCTION_SETS). Base is what every machine
+// has: on 64-bit ARM that is NEON.
 enum class Isa : uint8_t { Base, Avx2, Avx512 };
 
 // Calls set_slot of an instruction set; of the lowest there is for one that isn't in the library.
@@ -42,7 +44,9 @@ enum class Isa : uint8_t { Base, Avx2, Avx512 };
 #else
 #define SCONCE_SET_AVX2(slot)
 #endif
-#if defined(SCONCE_HAVE_BASE)
+#if defined(SCONCE_HAVE_NEON)
+#define SCONCE_LOWEST neon
+#elif defined(SCONCE_HAVE_BASE)
 #define SCONCE_LOWEST base
 #elif defined(SCONCE_HAVE_AVX2)
 #define SCONCE_LOWEST avx2
@@ -155,7 +159,7 @@ Isa machine_isa() {
 #ifdef SCONCE_HAVE_AVX2
   if (avx2 && !lower) return Isa::Avx2;
 #endif
-#ifdef SCONCE_HAVE_BASE
+#if defined(SCONCE_HAVE_BASE) || defined(SCONCE_HAVE_NEON)
   return Isa::Base;
 #else
   raise<Error>("this build of sconce has no kernels for this machine's instruction set",
@@ -163,6 +167,9 @@ Isa machine_isa() {
 #endif
 }
 const char* name_of(Isa isa) {
+#ifdef SCONCE_HAVE_NEON
+  if (isa == Isa::Base) return "cpu-neon";
+#endif
   return isa == Isa::Avx512 ? "cpu-avx512" : isa == Isa::Avx2 ? "cpu-avx2" : "cpu-base";
 }
 

@@ -228,7 +228,7 @@ class ShapePlan {
             inputs[i].toTensorRef().impl()->storage->note_write();
         }
       } written{*this, inputs};
-      if (PlanTimer* timer = plan_timer.load(std::memory_order_relaxed))
+      if (PlanTimer* timer = plan_timer.load(std::memory_order_acquire))
         timer->run(calls, in->args.data());
       else
         for (const RecordedCall& c : calls) c.run(in->args.data() + c.args);

@@ -28,6 +28,7 @@ namespace sconce {
 SCONCE_TABLE(base)
 SCONCE_TABLE(avx2)
 SCONCE_TABLE(avx512)
+SCONCE_TABLE(neon)
 #undef SCONCE_TABLE
 #undef SCONCE_FILL
 #undef SCONCE_DECLARE
@@ -41,7 +42,8 @@ inline std::vector<Kernels> all_tables() {
     r.back().name = name;
     fill(r.back());
   };
-  add("base", base::fill);
+  if (base::set_gemm) add("base", base::fill);
+  if (neon::set_gemm) add("neon", neon::fill);
 #if defined(__x86_64__)
   const bool wide = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
                     __builtin_cpu_supports("f16c");

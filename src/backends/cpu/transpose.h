@@ -35,7 +35,7 @@ void transpose_square(const T* from, int64_t from_step, To to) {
 #pragma GCC unroll 16
   for (int i = 0; i < kSide; ++i) r[i] = *reinterpret_cast<const V*>(from + i * from_step);
   exchange<1, V>(r, lanes);
-  exchange<2, V>(r, lanes);
+  if constexpr (kSide >= 4) exchange<2, V>(r, lanes);
   if constexpr (kSide >= 8) exchange<4, V>(r, lanes);
   if constexpr (kSide >= 16) exchange<8, V>(r, lanes);
 #pragma GCC unroll 16
