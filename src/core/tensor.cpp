@@ -224,6 +224,11 @@ int64_t check_form(IntArrayRef sizes, IntArrayRef strides, int64_t offset, Scala
   if (__builtin_add_overflow(end, 1, &end) || __builtin_mul_overflow(end, es, &bytes))
     raise<OpError>("Storage size calculation overflowed with sizes=", sizes,
                    " and strides=", strides);
+  if constexpr (sizeof(size_t) < sizeof bytes) {
+    if (n && bytes > PTRDIFF_MAX)
+      raise<OutOfMemory>("a tensor of ", bytes,
+                         " bytes has no room in the memory of this platform");
+  }
   return n ? bytes : 0;
 }
 
