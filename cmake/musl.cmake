@@ -19,4 +19,5 @@ set(CMAKE_AR ${CMAKE_BINARY_DIR}/zig-ar CACHE FILEPATH "")
 set(CMAKE_RANLIB ${CMAKE_BINARY_DIR}/zig-ranlib CACHE FILEPATH "")
 set(CMAKE_C_COMPILER_TARGET x86_64-linux-musl)
 set(CMAKE_CXX_COMPILER_TARGET x86_64-linux-musl)
-set(CMAKE_EXE_LINKER_FLAGS_INIT -static)
+# musl gives threads 128 KB of stack unless the program asks for more.
+set(CMAKE_EXE_LINKER_FLAGS_INIT "-static -Wl,-z,stack-size=8388608")
