@@ -9,6 +9,7 @@
 #include "backends/cpu/cpu.h"
 #include "backends/cpu/lanes.h"
 #include "backends/cpu/windows.h"
+#include "backends/ivdep.h"
 #include "backends/tiles.h"
 
 namespace sconce::SCONCE_ISA {
@@ -51,7 +52,7 @@ void pool_channels(const float* in, const Window& w, int64_t, float* out) {
         for (int v = 0; v < W; ++v) {
           const V x = load(p + v * L);
           if (max)
-            col[v] = (x > col[v]) | (x != x) ? x : col[v];
+            col[v] = ((x > col[v]) | (x != x)) ? x : col[v];
           else
             col[v] += x;
         }
@@ -59,7 +60,7 @@ void pool_channels(const float* in, const Window& w, int64_t, float* out) {
 #pragma GCC unroll 4
     for (int v = 0; v < W; ++v) {
       if (max)
-        res[v] = (col[v] > res[v]) | (col[v] != col[v]) ? col[v] : res[v];
+        res[v] = ((col[v] > res[v]) | (col[v] != col[v])) ? col[v] : res[v];
       else
         res[v] += col[v];
     }
@@ -216,9 +217,8 @@ bool batch_norm_channels_last(const BatchNormArgs& a) {
     interrupt.passed(n);
     auto* y = reinterpret_cast<float*>(p[0]);
     auto* x = reinterpret_cast<const float*>(p[1]);
-    for (const float* end = x + n; x < end; x += C, y += C)
-#pragma GCC ivdep  // y is x, or none of it
-      for (int64_t c = 0; c < C; ++c) y[c] = x[c] * scale[c] + shift[c];
+    for (const float* end = x + n; x < end; x += C, y += C) SCONCE_IVDEP  // y is x, or none of it
+    for (int64_t c = 0; c < C; ++c) y[c] = x[c] * scale[c] + shift[c];
   });
   return true;
 }

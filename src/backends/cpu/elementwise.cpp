@@ -10,6 +10,7 @@
 #include "backends/cpu/vector_pow.h"
 #include "backends/cpu/vector_trig.h"
 #include "backends/special_math.h"
+#include "backends/ivdep.h"
 #include "backends/tiles.h"
 
 namespace sconce::SCONCE_ISA {
@@ -465,7 +466,7 @@ bool where_moves(const TernaryArgs& args) {
         auto *x = reinterpret_cast<const T*>(p[2]), *y = reinterpret_cast<const T*>(p[3]);
         auto each = [&](int64_t so, int64_t sc, int64_t sx, int64_t sy)
             __attribute__((always_inline)) {
-#pragma GCC ivdep  // the result is none of the operands, or the same elements
+          SCONCE_IVDEP  // the result is none of the operands, or the same elements
           for (int64_t i = 0; i < n; ++i) {
             T mask = static_cast<T>(-static_cast<T>(cond[i * sc] != 0)), u = x[i * sx],
               w = y[i * sy];
@@ -493,7 +494,7 @@ template <class T>
 [[gnu::noinline]] void ternary_tile(Ternary op, T value, const T* pa, const T* pb, const T* pc,
                                     T* out, int64_t n) {
   auto each = [&](auto f) {
-#pragma GCC ivdep  // the result is none of the operands, or the same elements
+    SCONCE_IVDEP  // the result is none of the operands, or the same elements
     for (int64_t i = 0; i < n; ++i) out[i] = f(pa[i], pb[i], pc[i]);
   };
   switch (op) {

@@ -639,15 +639,16 @@ void run_depthwise(const Call& c, int64_t from, int64_t to) {
 // 16 x 16 bytes.
 void transpose_bytes(const uint8_t* from, int64_t from_step, uint8_t* to, int64_t to_step,
                      uint8_t flip) {
+  typedef uint8_t R __attribute__((vector_size(16)));
   typedef uint8_t V __attribute__((vector_size(16), aligned(1), may_alias));
   constexpr auto lanes = std::make_integer_sequence<int, 16>{};
-  V r[16];
+  R r[16];
 #pragma GCC unroll 16
   for (int i = 0; i < 16; ++i) r[i] = *reinterpret_cast<const V*>(from + i * from_step) ^ flip;
-  exchange<1, V>(r, lanes);
-  exchange<2, V>(r, lanes);
-  exchange<4, V>(r, lanes);
-  exchange<8, V>(r, lanes);
+  exchange<1, R>(r, lanes);
+  exchange<2, R>(r, lanes);
+  exchange<4, R>(r, lanes);
+  exchange<8, R>(r, lanes);
 #pragma GCC unroll 16
   for (int i = 0; i < 16; ++i) *reinterpret_cast<V*>(to + i * to_step) = r[i];
 }

@@ -8,6 +8,7 @@
 
 #include "backends/ref/ref.h"
 #include "backends/resize_taps.h"
+#include "backends/ivdep.h"
 #include "backends/tiles.h"
 
 namespace sconce::ref {
@@ -111,7 +112,7 @@ void mix_runs(const std::vector<Tap>& taps, const float* base, int64_t step, int
   if (taps.size() == 2) {
     const float *x = base + taps[0].at * step, *y = base + taps[1].at * step;
     const auto u = static_cast<float>(taps[0].weight), v = static_cast<float>(taps[1].weight);
-#pragma GCC ivdep  // the result is none of the inputs
+    SCONCE_IVDEP  // the result is none of the inputs
     for (int64_t i = 0; i < n; ++i) to[i] = (0.0f + u * x[i]) + v * y[i];
     return;
   }
@@ -119,7 +120,7 @@ void mix_runs(const std::vector<Tap>& taps, const float* base, int64_t step, int
   for (const Tap& p : taps) {
     const float* x = base + p.at * step;
     const auto w = static_cast<float>(p.weight);
-#pragma GCC ivdep
+    SCONCE_IVDEP
     for (int64_t i = 0; i < n; ++i) to[i] += w * x[i];
   }
 }
