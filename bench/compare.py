@@ -105,6 +105,7 @@ def row_of(options, network, threads, cores, rates):
         if reason:
             entry["error"] = reason
             continue
+        files.read_ahead()
         worker = Worker(name, options, network, threads, cores)
         entry.update(worker.about)
         if "error" not in entry:

@@ -53,6 +53,8 @@ class Sconce:
             item = C.c_void_p()
             self.ask("value_item", inputs, C.c_size_t(i), C.byref(item))
             self.inputs[i] = item
+        # As the others optimize for an input's shapes when they load a network.
+        self.ask("module_prepare_for", self.module, b"forward", self.inputs, n)
         self.out = C.c_void_p()
         self.call, self.free = self.lib.sconce_module_call, self.lib.sconce_value_free
         self.arguments = (self.module, C.c_char_p(b"forward"), self.inputs, C.c_size_t(n.value), None, C.byref(self.out))
@@ -222,6 +224,13 @@ class Files:
         self.archive, self.inputs, self.arrays = (self.stem.with_suffix(s) for s in (".pt", ".inputs.pt", ".npz"))
         self.onnx, self.expected, self.notes = (self.stem.with_suffix(s) for s in (".onnx", ".expected", ".json"))
         self.failed = json.loads(self.notes.read_text())["failed"] if self.notes.exists() else {}
+
+    def read_ahead(self):
+        """Into the system's memory, so that no engine waits for the disk in place of those after it."""
+        for path in self.stem.parent.glob(self.stem.name + ".*"):
+            with open(path, "rb") as f:
+                while f.read(1 << 24):
+                    pass
 
     def compiled(self, threads):
         return self.stem.with_suffix(f".{os.environ.get('ATEN_CPU_CAPABILITY', 'all')}.{threads}.pt2")

@@ -26,22 +26,29 @@ double now(clockid_t clock) {
 }
 clockid_t clock_id = CLOCK_THREAD_CPUTIME_ID;
 
+#ifdef __aarch64__
+#define SCONCE_VECTOR_REGISTER "w"
+#define SCONCE_CHAINS 24  // as many as four units take
+#else
+#define SCONCE_VECTOR_REGISTER "x"
+#define SCONCE_CHAINS 12
+#endif
 // Multiply-adds in registers, by the instructions that the kernels use.
-#define SCONCE_PEAK(name, lanes)                                                      \
-  double name() {                                                                     \
-    typedef float V __attribute__((vector_size(lanes * 4)));                          \
-    constexpr int kChains = 12, kTimes = 20000;                                       \
-    V a[kChains] = {}, x{}, y{};                                                      \
-    for (int i = 0; i < lanes; ++i) x[i] = 0.999f, y[i] = 0.001f;                     \
-    const double start = now(CLOCK_THREAD_CPUTIME_ID);                                \
-    for (int i = 0; i < kTimes; ++i) {                                                \
-      _Pragma("GCC unroll 12") for (int j = 0; j < kChains; ++j) a[j] = a[j] * x + y; \
-      asm volatile("" : "+x"(x), "+x"(y));                                            \
-    }                                                                                 \
-    const double time = now(CLOCK_THREAD_CPUTIME_ID) - start;                         \
-    for (int j = 1; j < kChains; ++j) a[0] += a[j];                                   \
-    asm volatile("" ::"x"(a[0]));                                                     \
-    return 2.0 * kTimes * kChains * lanes / time / 1e9;                               \
+#define SCONCE_PEAK(name, lanes)                                                       \
+  double name() {                                                                      \
+    typedef float V __attribute__((vector_size(lanes * 4)));                           \
+    constexpr int kChains = SCONCE_CHAINS, kTimes = 20000;                             \
+    V a[kChains] = {}, x{}, y{};                                                       \
+    for (int i = 0; i < lanes; ++i) x[i] = 0.999f, y[i] = 0.001f;                      \
+    const double start = now(CLOCK_THREAD_CPUTIME_ID);                                 \
+    for (int i = 0; i < kTimes; ++i) {                                                 \
+      _Pragma("GCC unroll 24") for (int j = 0; j < kChains; ++j) a[j] = a[j] * x + y;  \
+      asm volatile("" : "+" SCONCE_VECTOR_REGISTER(x), "+" SCONCE_VECTOR_REGISTER(y)); \
+    }                                                                                  \
+    const double time = now(CLOCK_THREAD_CPUTIME_ID) - start;                          \
+    for (int j = 1; j < kChains; ++j) a[0] += a[j];                                    \
+    asm volatile("" ::SCONCE_VECTOR_REGISTER(a[0]));                                   \
+    return 2.0 * kTimes * kChains * lanes / time / 1e9;                                \
   }
 #ifdef __x86_64__
 __attribute__((target("avx512f,fma"))) SCONCE_PEAK(peak_avx512, 16)

@@ -111,7 +111,7 @@ def main():
                     ours.append(json.loads(run.stdout)["median_ms"])
                     times, stop = [], time.perf_counter() + 0.1
                     eager(*values)
-                    while time.perf_counter() < stop:
+                    while time.perf_counter() < stop or not times:
                         start = time.perf_counter()
                         eager(*values)
                         times.append((time.perf_counter() - start) * 1e3)

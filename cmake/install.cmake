@@ -7,7 +7,11 @@ install(TARGETS sconce_shared EXPORT sconce-targets
   LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT runtime NAMELINK_COMPONENT development)
 # Of its own: who links the shared library needs no zlib to build with.
 install(TARGETS sconce_static EXPORT sconce-static-targets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development)
-install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/sconce DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development)
+set(left_out)
+if(NOT SCONCE_TORCH_HEADER)
+  set(left_out REGEX "/(torch|torch\\.h|libtorch\\.h)$" EXCLUDE)
+endif()
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/sconce DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development ${left_out})
 foreach(targets sconce-targets sconce-static-targets)
   install(EXPORT ${targets} NAMESPACE sconce:: DESTINATION ${package_folder} COMPONENT development)
 endforeach()
@@ -17,7 +21,9 @@ write_basic_package_version_file(${CMAKE_CURRENT_BINARY_DIR}/sconce-config-versi
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/sconce-config.cmake ${CMAKE_CURRENT_BINARY_DIR}/sconce-config-version.cmake
   DESTINATION ${package_folder} COMPONENT development)
 
-include(${PROJECT_SOURCE_DIR}/cmake/libtorch_shim.cmake)
+if(SCONCE_TORCH_HEADER)
+  include(${PROJECT_SOURCE_DIR}/cmake/libtorch_shim.cmake)
+endif()
 
 # Relocatable: the prefix is found from where the file lies.
 file(RELATIVE_PATH SCONCE_PC_TO_PREFIX /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)

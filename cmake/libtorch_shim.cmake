@@ -37,7 +37,7 @@ set(SHIM_HEADERS
   ATen/core/DimVector.h c10/core/QEngine.h c10/util/SmallVector.h torch/special.h torch/serialize/archive.h
   torch/serialize/input-archive.h torch/serialize/output-archive.h torch/csrc/api/include/torch/torch.h
   torch/csrc/api/include/torch/all.h torch/csrc/api/include/torch/nn/functional.h torch/csrc/jit/codegen/fuser/interface.h
-  torch/csrc/jit/jit_log.h
+  torch/csrc/jit/jit_log.h torch/library.h ATen/core/op_registration/op_registration.h c10/core/DispatchKey.h
   caffe2/serialize/inline_container.h caffe2/serialize/read_adapter_interface.h)
 foreach(family activation batchnorm conv distance dropout embedding fold instancenorm linear loss normalization padding pixelshuffle
     pooling upsampling vision)

@@ -33,8 +33,8 @@ def main():
             different += 1
             print(f"{path}: passed and failed by the command {command.get(path)}, through Python {ours.get(path)}")
             for line in python.failures:
-                if line.startswith(path + ":"):
-                    print("  " + line[len(path) + 2:])
+                if os.path.abspath(line.split(": ")[0]) == path:
+                    print("  " + line.split(": ", 1)[1])
     print(f"{len(command)} archives: {sum(p for p, _ in command.values())} cases passed by the command, "
           f"{python.passed} through Python; {different} archives differ")
     return 1 if different or not command else 0

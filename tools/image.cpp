@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "image.h"
 
+#ifndef SCONCE_NO_PICTURES
 #include <png.h>
 #include <turbojpeg.h>
+#endif
 
 #include <algorithm>
 #include <cmath>
@@ -17,6 +19,12 @@ namespace sconce::tool {
 namespace {
 
 constexpr int64_t kMostPixels = 100'000'000;
+
+#ifdef SCONCE_NO_PICTURES
+Tensor decode(const std::string& path) {
+  raise<FormatError>(path, ": this build of sconce reads no pictures (SCONCE_PICTURES)");
+}
+#else
 
 // uint8 [H, W, 3], not filled. Refuses sizes of hostile headers before there is memory for them.
 Tensor picture(const std::string& path, int64_t height, int64_t width) {
@@ -124,6 +132,7 @@ Tensor decode(const std::string& path) {
     return read_jpeg(path, file);
   raise<FormatError>(path, ": neither a PNG nor a JPEG picture");
 }
+#endif
 
 // Pillow's convert("L").
 Tensor luma(const Tensor& rgb) {

@@ -40,7 +40,7 @@ extern "C" {
 SCONCE_C_API const char* sconce_version(void);
 /* Rises when a function or a member is added to this header; nothing is ever taken away within
  * one number of the shared library's name. */
-#define SCONCE_C_API_LEVEL 3
+#define SCONCE_C_API_LEVEL 4
 SCONCE_C_API int32_t sconce_api_level(void);
 /* 1 or 0. "cuda": a CUDA device can be used now; "save": modules can be written; "lapack": linear
  * algebra can be used now. An unknown name is 0. */
@@ -215,6 +215,11 @@ SCONCE_C_API sconce_status sconce_module_to_device(sconce_module* module, const 
 SCONCE_C_API sconce_status sconce_module_to_dtype(sconce_module* module, int32_t dtype);
 /* Makes a method ready before its first call. */
 SCONCE_C_API sconce_status sconce_module_prepare(sconce_module* module, const char* method);
+/* Besides: for arguments of the shapes, dtypes and plain values of args. Memory is placed and
+ * weights are packed, so that the first such call costs what later ones do. A method that can't be
+ * planned may run instead. Level 4. */
+SCONCE_C_API sconce_status sconce_module_prepare_for(sconce_module* module, const char* method,
+                                                     sconce_value* const* args, size_t num_args);
 /* Adds methods, given as TorchScript source. */
 SCONCE_C_API sconce_status sconce_module_define(sconce_module* module, const char* source);
 SCONCE_C_API sconce_status sconce_module_class_name(const sconce_module* module, char** out);

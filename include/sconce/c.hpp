@@ -376,6 +376,10 @@ class Module {
   void prepare(const std::string& method = "forward") {
     check(sconce_module_prepare(p_, method.c_str()));
   }
+  void prepare(const std::string& method, const std::vector<Value>& example) {
+    auto raw = Value::handles(example);
+    check(sconce_module_prepare_for(p_, method.c_str(), raw.data(), raw.size()));
+  }
   void define(const std::string& source) { check(sconce_module_define(p_, source.c_str())); }
   Module clone() const {
     sconce_module* p = nullptr;

@@ -12,6 +12,7 @@
 
 #include "sconce/ivalue.h"
 #include "sconce/module.h"
+#include "sconce/op.h"
 
 namespace sconce {
 struct Graph;
@@ -63,6 +64,17 @@ struct Arg {
 // Calls the operator of that full name ("aten::add.Tensor") with all of its arguments, which become
 // what its schema declares. Results go to out[0 .. n_out). Throws MissingOp when there is none.
 SCONCE_API void call(const char* op, const Arg* args, size_t n, IValue* out, size_t n_out);
+
+// Operators that a program defines by LibTorch's names. A call takes the kernel for the device of
+// its first tensor, else the first that there is of the others.
+enum class KernelPlace { Cpu, Cuda, Explicit, Implicit, Autograd };
+using OwnKernel = std::function<void(Call&)>;
+// Makes known what the schemas say; overloads of a name come together. Throws ScriptError for a
+// broken schema, Error for one that the program has defined already; what sconce has itself stays
+// sconce's.
+SCONCE_API void define_operators(const std::vector<std::string>& schemas);
+// "ns::f" or "ns::f.overload", defined before or later. Throws Error for an operator of PyTorch.
+SCONCE_API void implement_operator(const std::string& name, KernelPlace place, OwnKernel kernel);
 
 // ---- tensors ----
 // Where and how a tensor's elements lie outside of an operator.
@@ -121,6 +133,9 @@ struct Signature {
 };
 // Of a method, self included.
 SCONCE_API Signature signature(const Module& m, const std::string& method);
+// Operators of namespaces that nobody registered, as far as methods are compiled: PyTorch doesn't
+// have them either.
+SCONCE_API std::vector<std::string> unregistered_operators(const Module& m);
 // The method's graph as a pass would get it; it lives as long as it is held.
 SCONCE_API std::shared_ptr<Graph> graph(const Module& m, const std::string& method, bool inlined);
 SCONCE_API std::string graph_text(const Graph& g);

@@ -144,6 +144,11 @@ class SCONCE_API Module {
   // that data_ptr() handed out writes this module from now on: weights that were filled through
   // pointers are then folded as others are. Call it again after writing through a pointer.
   void prepare(const std::string& method = "forward");
+  // Besides: for arguments of the example's shapes, dtypes and plain values. Memory is placed and
+  // weights are packed, so that the first such call costs what later ones do. A method that can't
+  // be planned (docs/lowering.md says which) may run instead, in part or whole. Throws what a call
+  // with these arguments does.
+  void prepare(const std::string& method, std::vector<IValue> example);
 
   IValue attr(const std::string& name) const;
   IValue attr(const std::string& name, IValue fallback) const;

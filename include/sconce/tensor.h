@@ -130,6 +130,8 @@ struct Quantizer {
   int64_t axis = 0;
   std::vector<double> scales;
   std::vector<double> zero_points;
+  // For kernels: the scales, then the zero points, as doubles; made when they are first needed.
+  mutable Ref<Storage> numbers = nullptr;
 };
 
 struct SparseParts;

@@ -11,6 +11,8 @@
 
 #include "sconce/sconce.h"
 #include "sconce/torch/dispatch.h"
-#include "sconce/torch/functional_loss.h"
+#include "sconce/torch/layers.h"
+#include "sconce/torch/library.h"
 #include "sconce/torch/logging.h"
+#include "sconce/torch/observers.h"
 #include "sconce/torch/serialize.h"

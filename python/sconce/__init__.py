@@ -16,7 +16,7 @@ from . import _sconce
 from ._errors import (ArgumentError, Error, FormatError, LimitError, MissingOp, OpError, OutOfMemory, PolicyError,
                       RaisedError, ScriptError)
 from ._sconce import (Cancel, Enum, Future, Limits, Method, Module, Object, Opaque, Tensor, load_values, manual_seed)
-from ._values import Device
+from ._values import Device, FormWarning
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __version__ = _sconce.__version__
 __all__ = [
-    "ArgumentError", "Cancel", "Device", "Enum", "Error", "FormatError", "Future", "Graph", "LimitError", "Limits",
+    "ArgumentError", "Cancel", "Device", "Enum", "Error", "FormWarning", "FormatError", "Future", "Graph", "LimitError", "Limits",
     "Method", "MissingOp", "Module", "Object", "Opaque", "OpError", "OutOfMemory", "PolicyError", "RaisedError",
     "ScriptError", "Tensor", "bench", "compile", "load", "load_values", "manual_seed", "passes", "verify",
 ]
@@ -58,19 +58,23 @@ def load(source: str | _os.PathLike | bytes | typing.BinaryIO, *, device: str | 
     extra_files: a dict; the values of its keys become the contents (bytes) of those records that exist.
     """
     options = dict(device=None if device is None else str(device), mode=mode, num_threads=num_threads,
-                   limits=_limits(limits), allowed_ops=list(allowed_ops), denied_ops=list(denied_ops),
+                   limits=_limits(limits), allowed_ops=_names(allowed_ops), denied_ops=_names(denied_ops),
                    allow_setstate=allow_setstate, map_file=map_file, read_all=read_all,
                    strict_device=strict_device, returns=returns)
     if isinstance(source, (bytes, bytearray, memoryview)):
         source = bytes(source)
     elif hasattr(source, "read"):
         source = source.read()
+        if not isinstance(source, bytes):
+            raise TypeError("load(): the file must be open for bytes (mode 'rb')")
     else:
         source = _os.fspath(source)
         if isinstance(source, bytes):
             source = _os.fsdecode(source)
         if not _os.path.exists(source):
             open(source, "rb").close()  # the error that Python has for it
+    if extra_files is not None and not (isinstance(extra_files, dict) and all(isinstance(k, str) for k in extra_files)):
+        raise TypeError("load(): extra_files must be a dict whose keys are names")
     return _load(source, options, stdout, extra_files, False)
 
 
@@ -85,6 +89,8 @@ def compile(source: str, *, mode: str = "optimized", num_threads: int = 1, limit
     >>> m.double(np.array([1., 2.]))
     array([2., 4.])
     """
+    if not isinstance(source, str):
+        raise TypeError(f"compile(): source must be str, not {type(source).__name__}")
     options = dict(device=None, mode=mode, num_threads=num_threads, limits=_limits(limits), allowed_ops=[],
                    denied_ops=[], allow_setstate=True, map_file=False, read_all=False, strict_device=False,
                    returns=returns)
@@ -94,7 +100,15 @@ def compile(source: str, *, mode: str = "optimized", num_threads: int = 1, limit
 def _limits(limits):
     if limits == "untrusted":
         return Limits.untrusted()
-    return Limits(**limits) if isinstance(limits, dict) else limits
+    if isinstance(limits, dict):
+        return Limits(**limits)
+    if limits is not None and not isinstance(limits, Limits):
+        raise TypeError(f"limits must be a Limits, a dict of what Limits takes, 'untrusted' or None, not {limits!r}")
+    return limits
+
+
+def _names(names):
+    return [names] if isinstance(names, str) else list(names)
 
 
 def _load(source, options, stdout, extra, is_text):

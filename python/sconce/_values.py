@@ -44,7 +44,30 @@ def extra_dtype(name):
     return None if kind is None else numpy.dtype(kind)
 
 
-def warn(text):
+def tensor_of_bytes(dtype, shape, data):
+    """Of a pickled sconce.Tensor."""
+    from . import _sconce
+    return _sconce._tensor_of_bytes(dtype, shape, data)
+
+
+class FormWarning(UserWarning):
+    """A model gave its argument other sizes, strides or memory in place, which an array can't take: the array is as it
+    was. array: the argument; tensor: the argument as the model left it. A sconce.Tensor takes any form."""
+    __module__ = "sconce"
+
+    def __init__(self, array, tensor):
+        super().__init__(f"the model gave an argument another form in place (shape {tensor.shape}, strides {tensor.strides}), "
+                         f"which a {type(array).__name__} can't take: hand in a sconce.Tensor")
+        self.array, self.tensor = array, tensor
+
+
+def warn(text, level):
+    """level: how many Python frames lie between here and the line that is to blame, that one included."""
     import warnings
     for line in text.splitlines():
-        warnings.warn(line.removeprefix("warning: "), UserWarning, stacklevel=3)
+        warnings.warn(line.removeprefix("warning: "), UserWarning, stacklevel=level)
+
+
+def warn_of_form(array, tensor):
+    import warnings
+    warnings.warn(FormWarning(array, tensor), stacklevel=2)

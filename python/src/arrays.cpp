@@ -7,6 +7,7 @@
 
 #include "dlpack.h"
 #include "gil.h"
+#include "numpy.h"
 
 namespace sconce::python {
 
@@ -45,15 +46,18 @@ int64_t count(const DimVector& sizes) {
   return n;
 }
 
-Tensor lend(Layout&& l, std::shared_ptr<const void> owner, Incoming& in) {
-  size_t nbytes = 0;
-  if (count(l.sizes) > 0) {
-    int64_t last = 0;
-    for (size_t d = 0; d < l.sizes.size(); ++d) last += (l.sizes[d] - 1) * l.strides[d];
-    nbytes = static_cast<size_t>(last + 1) * element_size(l.dtype);
-  } else {
-    l.strides = contiguous_strides(l.sizes);
+// Bytes from the first element to the end of the last.
+size_t extent(IntArrayRef sizes, IntArrayRef strides, ScalarType dtype) {
+  int64_t last = 0;
+  for (size_t d = 0; d < sizes.size(); ++d) {
+    if (sizes[d] == 0) return 0;
+    last += (sizes[d] - 1) * strides[d];
   }
+  return static_cast<size_t>(last + 1) * element_size(dtype);
+}
+
+Tensor lend(Layout&& l, std::shared_ptr<const void> owner, Incoming& in) {
+  const size_t nbytes = extent(l.sizes, l.strides, l.dtype);
   auto impl = make_ref<TensorImpl>();
   impl->storage = Storage::borrow(l.data, nbytes, std::move(owner), l.writable);
   if (!l.writable) impl->storage = impl->storage->share();
@@ -134,6 +138,17 @@ bool dtype_of_format(const char* format, Py_ssize_t itemsize, ScalarType& dtype,
   }
 }
 
+// Of dimensions with less than two elements a buffer of NumPy's tells other strides than the array
+// has, which are what a model sees.
+const Py_ssize_t* strides_of(const Py_buffer& view) {
+  for (int d = 0; d < view.ndim && view.shape; ++d)
+    if (view.shape[d] < 2) {
+      const Py_ssize_t* own = numpy_strides(view.obj, view.ndim);
+      return own ? own : view.strides;
+    }
+  return view.strides;
+}
+
 Tensor tensor_of_buffer(std::shared_ptr<LentBuffer> lent, const ScalarType* known, Incoming& in) {
   const Py_buffer& view = lent->view;
   Layout l;
@@ -145,6 +160,7 @@ Tensor tensor_of_buffer(std::shared_ptr<LentBuffer> lent, const ScalarType* know
                  view.itemsize, " bytes is no tensor");
   l.data = view.buf;
   l.writable = !view.readonly;
+  const Py_ssize_t* strides = strides_of(view);
   bool fits = !swapped && reinterpret_cast<uintptr_t>(view.buf) %
                                   static_cast<size_t>(is_complex(l.dtype) ? view.itemsize / 2
                                                                           : view.itemsize) ==
@@ -152,7 +168,7 @@ Tensor tensor_of_buffer(std::shared_ptr<LentBuffer> lent, const ScalarType* know
   std::vector<int64_t> bytes;
   for (int d = 0; d < view.ndim; ++d) {
     l.sizes.push_back(view.shape ? view.shape[d] : view.len / view.itemsize);
-    const int64_t stride = view.strides ? view.strides[d] : view.itemsize;
+    const int64_t stride = strides ? strides[d] : view.itemsize;
     if (l.sizes.back() > 1 && (stride < 0 || stride % view.itemsize)) fits = false;
     bytes.push_back(stride);
     l.strides.push_back(stride < 0 ? 0 : stride / view.itemsize);
@@ -195,6 +211,7 @@ Tensor tensor_of_dlpack(const dlpack::Tensor& d, bool writable, std::shared_ptr<
   const int64_t item = static_cast<int64_t>(element_size(l.dtype));
   l.sizes = DimVector(d.shape, d.shape + d.ndim);
   l.strides = d.strides ? DimVector(d.strides, d.strides + d.ndim) : contiguous_strides(l.sizes);
+  if (!d.data && count(l.sizes) > 0) raise<Error>("the tensor has no memory");
   bool fits = true;
   for (size_t i = 0; i < l.sizes.size(); ++i) {
     bytes.push_back(l.strides[i] * item);
@@ -274,70 +291,45 @@ bool is_torch_tensor(nb::handle o) {
   return torch && PyObject_IsInstance(o.ptr(), torch->tensor_type.ptr()) == 1;
 }
 
+// The tensor with all of the memory that it is a view of, and its own strides: DLPack hands over
+// the elements alone, and a model may look at more.
+Tensor with_its_memory(Tensor x, nb::handle t, Incoming& in) {
+  const auto offset = nb::cast<int64_t>(t.attr("storage_offset")());
+  const auto nbytes = nb::cast<size_t>(t.attr("untyped_storage")().attr("nbytes")());
+  TensorImpl* impl = x.mutable_impl();
+  if (offset || nbytes > impl->storage->nbytes()) {
+    const auto all = static_cast<int64_t>(nbytes / element_size(x.dtype()));
+    nb::object whole = t.attr("as_strided")(nb::make_tuple(all), nb::make_tuple(1), 0);
+    impl->storage =
+        tensor_of_capsule(torch_of_process(false)->to_capsule(whole), in).impl()->storage;
+    impl->offset = offset;
+  }
+  bool short_ones = false;
+  for (int64_t s : x.sizes()) short_ones |= s < 2;
+  if (short_ones) {
+    size_t d = 0;
+    for (nb::handle stride : t.attr("stride")()) impl->strides[d++] = nb::cast<int64_t>(stride);
+  }
+  return x;
+}
+
 Tensor tensor_of_torch(nb::handle o, Incoming& in) {
   in.torch = true;
   nb::object t = nb::borrow(o);
-  // What is conjugated or negated when it is read is not what lies in memory.
-  if (nb::cast<bool>(t.attr("is_conj")())) t = t.attr("resolve_conj")();
-  if (nb::cast<bool>(t.attr("is_neg")())) t = t.attr("resolve_neg")();
-  if (nb::cast<bool>(t.attr("requires_grad"))) t = t.attr("detach")();
-  return tensor_of_capsule(torch_of_process(false)->to_capsule(t), in);
-}
-
-// ---- NumPy, when it is first needed ----
-
-// A few functions of NumPy's C interface, by their places in its table, which its ABI fixes. No
-// header of NumPy is needed to build, and calling them costs less than its Python functions.
-struct Numpy {
-  void* array_type;
-  void* (*descr_from_type)(int);
-  PyObject* (*new_from_descr)(void* type, void* descr, int nd, const Py_ssize_t* sizes,
-                              const Py_ssize_t* strides, void* data, int flags, PyObject* like);
-  int (*set_base)(PyObject* array, PyObject* base);
-  int64_t most_dims;
-};
-const Numpy& numpy() {
-  static const Numpy* known = nullptr;
-  if (known) return *known;
-  nb::module_::import_("numpy");
-  nb::object core;
   try {
-    core = nb::module_::import_("numpy._core._multiarray_umath");
-  } catch (nb::python_error&) {
-    core = nb::module_::import_("numpy.core._multiarray_umath");  // before NumPy 2
-  }
-  nb::object api = core.attr("_ARRAY_API");
-  void** table = static_cast<void**>(PyCapsule_GetPointer(api.ptr(), nullptr));
-  if (!table) throw nb::python_error();
-  auto n = std::make_unique<Numpy>();
-  n->array_type = table[2];
-  n->descr_from_type = reinterpret_cast<decltype(n->descr_from_type)>(table[45]);
-  n->new_from_descr = reinterpret_cast<decltype(n->new_from_descr)>(table[94]);
-  n->set_base = reinterpret_cast<decltype(n->set_base)>(table[282]);
-  const auto version = nb::cast<std::string>(nb::module_::import_("numpy").attr("__version__"));
-  n->most_dims = version.substr(0, 2) == "1." ? 32 : 64;  // NPY_MAXDIMS
-  return *(known = n.release());
-}
-// NPY_TYPES; -1: NumPy has no such dtype.
-int numpy_type(ScalarType t) {
-  switch (t) {
-    case ScalarType::Bool: return 0;
-    case ScalarType::Char: return 1;
-    case ScalarType::Byte: return 2;
-    case ScalarType::Short: return 3;
-    case ScalarType::UInt16: return 4;
-    case ScalarType::Int: return 5;
-    case ScalarType::UInt32: return 6;
-    case ScalarType::Long: return sizeof(long) == 8 ? 7 : 9;
-    case ScalarType::UInt64: return sizeof(long) == 8 ? 8 : 10;
-    case ScalarType::Float: return 11;
-    case ScalarType::Double: return 12;
-    case ScalarType::ComplexFloat: return 14;
-    case ScalarType::ComplexDouble: return 15;
-    case ScalarType::Half: return 23;
-    default: return -1;
+    // What is conjugated or negated when it is read is not what lies in memory.
+    if (nb::cast<bool>(t.attr("is_conj")())) t = t.attr("resolve_conj")();
+    if (nb::cast<bool>(t.attr("is_neg")())) t = t.attr("resolve_neg")();
+    if (nb::cast<bool>(t.attr("requires_grad"))) t = t.attr("detach")();
+    return with_its_memory(tensor_of_capsule(torch_of_process(false)->to_capsule(t), in), t, in);
+  } catch (nb::python_error& e) {
+    if (!e.matches(PyExc_RuntimeError) && !e.matches(PyExc_BufferError)) throw;
+    // A layout or a dtype that DLPack doesn't have, a tensor without memory.
+    raise<Error>("PyTorch doesn't hand it over: ", nb::str(e.value()).c_str());
   }
 }
+
+// ---- tensors for Python ----
 
 // An owner for Python: holds the tensor until it is collected.
 nb::object holder(const Tensor& t) {
@@ -391,8 +383,26 @@ bool tensor_from(nb::handle o, Tensor& out, Incoming& in) {
   } else {
     return false;
   }
-  in.held.push_back(out);
+  in.lent.emplace_back(o, out);
   return true;
+}
+
+LentArray::LentArray(nb::handle o, const Tensor& t)
+    : array(nb::borrow(o)),
+      tensor(t),
+      sizes(t.sizes()),
+      strides(t.strides()),
+      offset(t.storage_offset()),
+      storage(t.impl()->storage.get()) {}
+
+bool LentArray::has_other_form() const {
+  return tensor.impl()->storage.get() != storage || tensor.storage_offset() != offset ||
+         tensor.sizes() != IntArrayRef(sizes) || tensor.strides() != IntArrayRef(strides);
+}
+
+bool is_whole_memory(const Tensor& t) {
+  return t.impl()->storage && t.storage_offset() == 0 &&
+         extent(t.sizes(), t.strides(), t.dtype()) == t.impl()->storage->nbytes();
 }
 
 nb::object to_numpy(const Tensor& t, bool writable) {
@@ -429,13 +439,13 @@ nb::object to_dlpack(const Tensor& t, bool writable, bool versioned) {
   dlpack::Type type;
   if (!dlpack::dtype_to(t.dtype(), type) || t.impl()->nested_rows)
     raise<Error>("DLPack has no dtype for ", dtype_name(t.dtype()));
-  struct Lent {
+  struct Loan {
     Tensor tensor;
     DimVector sizes, strides;
     dlpack::Managed plain;
     dlpack::ManagedVersioned with_version;
   };
-  auto lent = std::make_unique<Lent>();
+  auto lent = std::make_unique<Loan>();
   lent->tensor = t;
   lent->sizes = DimVector(t.sizes());
   lent->strides = DimVector(t.strides());
@@ -452,7 +462,7 @@ nb::object to_dlpack(const Tensor& t, bool writable, bool versioned) {
     lent->with_version = {
         {1, 0},
         lent.get(),
-        [](dlpack::ManagedVersioned* m) { delete static_cast<Lent*>(m->context); },
+        [](dlpack::ManagedVersioned* m) { delete static_cast<Loan*>(m->context); },
         writable ? uint64_t{0} : dlpack::kReadOnly,
         d};
     capsule = PyCapsule_New(&lent->with_version, "dltensor_versioned", [](PyObject* c) {
@@ -464,7 +474,7 @@ nb::object to_dlpack(const Tensor& t, bool writable, bool versioned) {
     });
   } else {
     lent->plain = {d, lent.get(),
-                   [](dlpack::Managed* m) { delete static_cast<Lent*>(m->context); }};
+                   [](dlpack::Managed* m) { delete static_cast<Loan*>(m->context); }};
     capsule = PyCapsule_New(&lent->plain, "dltensor", [](PyObject* c) {
       HoldsLock holds;
       if (!PyCapsule_IsValid(c, "dltensor")) return;

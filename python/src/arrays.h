@@ -17,16 +17,33 @@ namespace nb = nanobind;
 struct PyTensor {
   Tensor tensor;
   bool writable = true;  // whether arrays over it may be written
+  // Always under the interpreter's lock: what the tensor borrows from is let go at once.
+  ~PyTensor();
+};
+
+// An array that a tensor was lent, and the form of that tensor then: a model may give its argument
+// another form in place, an array can't take it.
+struct LentArray {
+  nb::object array;
+  Tensor tensor;  // keeps it past the call
+  DimVector sizes, strides;
+  int64_t offset;
+  const Storage* storage;
+  LentArray(nb::handle array, const Tensor& t);
+  bool has_other_form() const;
 };
 
 // What is known of the arrays of one call.
 struct Incoming {
-  std::vector<Tensor> held;  // keeps them past the call
-  bool torch = false;        // one of them was PyTorch's
+  std::vector<LentArray> lent;
+  bool torch = false;  // one of them was PyTorch's
   // What is read-only is copied, for values that outlive the call; else it is lent, and copied
   // when the model first writes it.
   bool lasting = false;
 };
+
+// Whether the elements of t are all of its memory, so that an array is as good as the tensor.
+bool is_whole_memory(const Tensor& t);
 
 // The tensor over o's memory: of a sconce.Tensor, what has a buffer, and what has __dlpack__. False
 // when o is no array. Memory that must not be written, or that lies as no tensor can (negative

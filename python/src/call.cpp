@@ -31,6 +31,12 @@ IValue argument(const MethodInfo& info, size_t i, nb::handle o, Incoming& in) {
     return from_python(o, p.type, in);
   } catch (const ArgumentError& e) {
     refuse(info, "argument '" + p.name + "' " + e.what());
+  } catch (nb::python_error& e) {
+    if (!e.matches(PyExc_OverflowError)) throw;
+    const std::string text =
+        info.name + "(): argument '" + p.name + "': " + nb::str(e.value()).c_str();
+    PyErr_SetString(PyExc_OverflowError, text.c_str());
+    throw nb::python_error();
   }
 }
 
@@ -116,7 +122,11 @@ nb::object call_method(const Module& m, const std::shared_ptr<Loaded>& loaded,
   }
   loaded->out_buffer.rethrow();
   if (std::string text = loaded->warn_buffer.take(); !text.empty())
-    nb::module_::import_("sconce._values").attr("warn")(text);
+    nb::module_::import_("sconce._values").attr("warn")(text, 2);
+  for (const LentArray& lent : in.lent)
+    if (lent.has_other_form())
+      nb::module_::import_("sconce._values")
+          .attr("warn_of_form")(lent.array, nb::cast(PyTensor{lent.tensor, true}));
   Outgoing out{loaded, &m, loaded->returns, true};
   if (out.returns == Returns::Auto) out.returns = in.torch ? Returns::Torch : Returns::Numpy;
   nb::object r = to_python(result, out);

@@ -7,6 +7,8 @@
 NB_MODULE(_sconce, m) {
   using namespace sconce::python;
   m.doc() = "sconce's library for Python.";
+  // A module that is alive when the interpreter ends is no error, and its memory is the system's.
+  nb::set_leak_warnings(false);
   remember_main_thread();
   bind_errors(m);
   bind_tensor(m);

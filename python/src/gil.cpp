@@ -2,7 +2,9 @@
 #include "gil.h"
 
 #include <atomic>
+#include <chrono>
 #include <mutex>
+#include <thread>
 #include <vector>
 
 namespace sconce::python {
@@ -10,6 +12,15 @@ namespace sconce::python {
 thread_local bool HoldsLock::held = false;
 
 namespace {
+template <class F>
+void take_lock(F take) {
+  try {
+    take();
+  } catch (...) {  // of the thread's end; it may not be caught and left
+    for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
+  }
+}
+
 struct Waiting {
   std::mutex mutex;
   std::vector<Kept> list;
@@ -25,6 +36,15 @@ int empty_list(void*) {
   return 0;
 }
 }  // namespace
+
+Released::~Released() {
+  take_lock([this] { PyEval_RestoreThread(state_); });
+  HoldsLock::held = before_;
+}
+
+Acquired::Acquired() {
+  take_lock([this] { state_ = PyGILState_Ensure(); });
+}
 
 void let_go(Kept k) noexcept {
   if (HoldsLock::known()) {

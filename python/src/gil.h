@@ -24,16 +24,31 @@ class HoldsLock {
   const bool before_;
 };
 
-// The interpreter's lock is given away while one exists.
+// Both for the time that they exist. While the interpreter ends, Python before 3.14 ends a daemon's
+// thread where it waits for the lock, by unwinding its stack; that would end the process, so such a
+// thread stops there instead.
+
+// The interpreter's lock is given away.
 class Released {
  public:
-  Released() : before_(HoldsLock::held) { HoldsLock::held = false; }
-  ~Released() { HoldsLock::held = before_; }
+  Released() : before_(HoldsLock::held), state_(PyEval_SaveThread()) { HoldsLock::held = false; }
+  ~Released();
   Released(const Released&) = delete;
 
  private:
   const bool before_;
-  nb::gil_scoped_release release_;
+  PyThreadState* const state_;
+};
+
+// The interpreter's lock is held, on any thread.
+class Acquired {
+ public:
+  Acquired();
+  ~Acquired() { PyGILState_Release(state_); }
+  Acquired(const Acquired&) = delete;
+
+ private:
+  PyGILState_STATE state_;
 };
 
 // Something that is to be let go under the interpreter's lock.

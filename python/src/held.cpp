@@ -84,8 +84,14 @@ void bind_values(nb::module_& m) {
         return std::string("<sconce.Opaque ") + s.value.tag_name() + ">";
       });
   m.def(
-      "manual_seed", [](uint64_t seed) { manual_seed(seed); }, nb::arg("seed"),
-      "Seeds the random numbers of models that are given no generator.");
+      "manual_seed",
+      [](nb::int_ seed) {
+        // As PyTorch: from -2^63 to 2^64 - 1, negative ones from the end.
+        const bool negative = seed < nb::int_(0);
+        manual_seed(negative ? static_cast<uint64_t>(nb::cast<int64_t>(seed))
+                             : nb::cast<uint64_t>(seed));
+      },
+      nb::arg("seed"), "Seeds the random numbers of models that are given no generator.");
   m.def("_deep_copy", [](nb::handle o) {
     // What shares memory shares it in the copy.
     HoldsLock holds;

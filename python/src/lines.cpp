@@ -29,7 +29,7 @@ std::streamsize LineBuffer::xsputn(const char* s, std::streamsize n) {
 }
 
 void LineBuffer::write(std::string lines) {
-  nb::gil_scoped_acquire lock;
+  Acquired lock;
   if (failed_.load()) return;
   try {
     nb::object file = file_.is_valid() ? file_ : nb::module_::import_("sys").attr("stdout");

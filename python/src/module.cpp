@@ -216,15 +216,24 @@ nb::object python_part(const char* name) {
   return nb::module_::import_("sconce._module").attr(name);
 }
 
+std::vector<IValue> positional(PyModule& self, const std::string& method, nb::args args,
+                               Incoming& in) {
+  const auto info = self.method(method);
+  if (args.size() + info->first > info->signature.arguments.size())
+    raise<Error>(method, " takes ", info->signature.arguments.size() - info->first,
+                 " arguments, not ", args.size());
+  std::vector<IValue> inputs;
+  for (size_t i = 0; i < args.size(); ++i)
+    inputs.push_back(from_python(args[i], info->signature.arguments[i + info->first].type, in));
+  return inputs;
+}
+
 // The time of calls by the library alone, on as many threads, for comparisons with calls by Python.
 double time_calls(PyModule& self, const std::string& method, nb::args args, int calls,
                   int threads) {
   HoldsLock holds;
   Incoming in;
-  const auto info = self.method(method);
-  std::vector<IValue> inputs;
-  for (size_t i = 0; i < args.size(); ++i)
-    inputs.push_back(from_python(args[i], info->signature.arguments.at(i + info->first).type, in));
+  const std::vector<IValue> inputs = positional(self, method, args, in);
   Released released;
   auto run = [&] {
     for (int i = 0; i < calls; ++i) (void)self.module.run_method(method, inputs);
@@ -270,6 +279,7 @@ void bind_limits(nb::module_& m) {
           "__init__",
           [](Limits* l, uint64_t memory, uint64_t steps, uint64_t operator_work, uint64_t depth,
              double seconds, bool exclusive, nb::object cancel) {
+            if (!(seconds >= 0)) raise<ArgumentError>("seconds must be 0 or more");
             new (l) Limits;
             l->memory = memory, l->steps = steps, l->operator_work = operator_work;
             l->depth = depth, l->seconds = seconds, l->exclusive = exclusive;
@@ -347,7 +357,7 @@ void bind_load(nb::module_& m) {
         for (auto& [name, content] : files)
           extra[nb::str(name.c_str())] = nb::bytes(content.data(), content.size());
         if (std::string text = l->warn_buffer.take(); !text.empty())
-          nb::module_::import_("sconce._values").attr("warn")(text);
+          nb::module_::import_("sconce._values").attr("warn")(text, 4);
         l->out_buffer.rethrow();
         return r;
       },
@@ -358,13 +368,15 @@ void bind_load(nb::module_& m) {
       nb::arg("is_text"));
   m.def(
       "load_values",
-      [](const std::string& path) {
+      [](nb::object of) {
+        nb::object os = nb::module_::import_("os");
+        const auto path = nb::cast<std::string>(os.attr("fsdecode")(of));
         IValue v = without_lock([&] { return load_pickle(path); });
         Outgoing out;
         out.returns = Returns::Tensor;
         return to_python(v, out);
       },
-      nb::arg("path"), nb::sig("def load_values(path: str) -> typing.Any"),
+      nb::arg("path"), nb::sig("def load_values(path: str | os.PathLike) -> typing.Any"),
       "What torch.save wrote: tensors (as sconce.Tensor), numbers, texts, containers. Nothing is "
       "executed; what else a file holds is refused by name.");
 }
@@ -449,7 +461,7 @@ void bind_module(nb::module_& m) {
             ScalarType dtype;
             const bool is_dtype = dtype_from(target, dtype);
             Device device;
-            if (!is_dtype) device = Device::parse(nb::cast<std::string>(nb::str(target)));
+            if (!is_dtype) device = device_argument(target);
             s.changed = true;
             without_lock([&] {
               if (is_dtype)
@@ -489,14 +501,26 @@ void bind_module(nb::module_& m) {
           nb::arg("source"), "Adds methods, given as TorchScript source.")
       .def(
           "prepare",
-          [](PyModule& s, const std::string& method) {
-            without_lock([&] { return s.module.prepare(method), 0; });
+          [](PyModule& s, const std::string& method, nb::args example) {
+            if (!example.size()) {
+              without_lock([&] { return s.module.prepare(method), 0; });
+              return;
+            }
+            Incoming in;
+            std::vector<IValue> inputs = positional(s, method, example, in);
+            without_lock([&] { return s.module.prepare(method, std::move(inputs)), 0; });
           },
-          nb::arg("method") = "forward", "Makes a method ready before its first call.")
+          nb::arg("method") = "forward", nb::arg("example"),
+          "Makes a method ready before its first call; with example arguments, for calls with "
+          "arguments of their shapes: these cost from the first one what later ones do.")
       .def(
           "compile_all",
           [](PyModule& s) { without_lock([&] { return s.module.compile_all(), 0; }); },
           "Compiles every method; raises the first ScriptError.")
+      .def("_unregistered_operators",
+           [](PyModule& s) {
+             return without_lock([&] { return libtorch::unregistered_operators(s.module); });
+           })
       .def(
           "missing_operators",
           [](PyModule& s) {

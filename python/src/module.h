@@ -96,6 +96,8 @@ class InterruptScope {
 };
 void remember_main_thread();
 
+// Of "cuda:0" or PyTorch's torch.device.
+Device device_argument(nb::handle o);
 void bind_tensor(nb::module_& m);
 void bind_values(nb::module_& m);
 void bind_module(nb::module_& m);

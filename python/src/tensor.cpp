@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // sconce.Tensor: a tensor as the library holds it.
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
+#include <nanobind/stl/vector.h>
 
+#include <cstring>
 #include <sstream>
 
 #include "gil.h"
@@ -62,7 +65,7 @@ PyTensor to(const PyTensor& self, nb::handle target) {
   ScalarType d;
   const bool is_dtype = dtype_from(target, d);
   Device device;
-  if (!is_dtype) device = Device::parse(nb::cast<std::string>(nb::str(target)));
+  if (!is_dtype) device = device_argument(target);
   {
     Released released;
     t = is_dtype ? t.to(d) : t.to(device);
@@ -75,10 +78,12 @@ nb::object item(const PyTensor& self) {
   if (t.numel() != 1) raise<ArgumentError>("item(): the tensor has ", t.numel(), " elements");
   if (t.dtype() == kBool) return nb::bool_(t.item<bool>());
   if (is_complex(t.dtype())) {
-    const auto* c = static_cast<const std::complex<double>*>(
-        t.to(kComplexDouble).contiguous().const_raw_data());
+    const Tensor wide = t.to(kComplexDouble);
+    const auto* c = static_cast<const std::complex<double>*>(wide.const_raw_data());
     return nb::steal(PyComplex_FromDoubles(c->real(), c->imag()));
   }
+  if (t.dtype() == ScalarType::UInt64)
+    return nb::int_(*static_cast<const uint64_t*>(t.const_raw_data()));
   if (is_integral(t.dtype())) return nb::int_(t.item<int64_t>());
   return nb::float_(t.item<double>());
 }
@@ -91,6 +96,17 @@ nb::object list_of(const Tensor& t) {
 }
 
 }  // namespace
+
+Device device_argument(nb::handle o) {
+  if (!PyUnicode_Check(o.ptr()) && kind_of(o) != "torch.device")
+    raise<ArgumentError>("a dtype or a device is wanted, not ", kind_of(o));
+  return Device::parse(nb::cast<std::string>(nb::str(o)));
+}
+
+PyTensor::~PyTensor() {
+  HoldsLock holds;
+  tensor = Tensor();
+}
 
 void bind_tensor(nb::module_& m) {
   nb::class_<PyTensor>(m, "Tensor", nb::is_weak_referenceable(),
@@ -115,6 +131,9 @@ void bind_tensor(nb::module_& m) {
       .def_prop_ro(
           "strides", [](const PyTensor& s) { return shape_of(s.tensor.strides()); },
           nb::sig("def strides(self) -> tuple[int, ...]"), "In elements.")
+      .def_prop_ro(
+          "storage_offset", [](const PyTensor& s) { return s.tensor.storage_offset(); },
+          "Where in the memory that it shares the first element lies, in elements.")
       .def_prop_ro("ndim", [](const PyTensor& s) { return s.tensor.dim(); })
       .def_prop_ro("size", [](const PyTensor& s) { return s.tensor.numel(); })
       .def_prop_ro("dtype",
@@ -164,8 +183,12 @@ void bind_tensor(nb::module_& m) {
           "__array__",
           [](const PyTensor& s, nb::object dtype, nb::object copy) {
             nb::object a = numpy_of(s);
-            if (!dtype.is_none()) return nb::object(a.attr("astype")(dtype));
-            if (!copy.is_none() && nb::cast<bool>(copy)) return nb::object(a.attr("copy")());
+            const int copies = copy.is_none() ? -1 : PyObject_IsTrue(copy.ptr());
+            const bool other = !dtype.is_none() && !a.attr("dtype").equal(dtype);
+            if (copies == 0 && (other || s.tensor.device().type != DeviceType::CPU))
+              throw nb::value_error("an array of it takes a copy");
+            if (other) return nb::object(a.attr("astype")(dtype));
+            if (copies == 1) return nb::object(a.attr("copy")());
             return a;
           },
           nb::arg("dtype") = nb::none(), nb::arg("copy") = nb::none(),
@@ -173,8 +196,11 @@ void bind_tensor(nb::module_& m) {
                   "typing.Any"))
       .def(
           "__dlpack__",
-          [](const PyTensor& s, nb::object, nb::object max_version, nb::object, nb::object copy) {
-            const bool versioned = !max_version.is_none() && nb::cast<int>(max_version[0]) >= 1;
+          [](const PyTensor& s, nb::object, std::optional<std::pair<int, int>> max_version,
+             std::optional<std::pair<int, int>> device, nb::object copy) {
+            const bool versioned = max_version && max_version->first >= 1;
+            if (device && *device != dlpack_device(s.tensor))
+              throw nb::buffer_error("the tensor is on another device: move it with to()");
             if (s.tensor.device().type == DeviceType::CUDA) {
               Released released;
               libtorch::synchronize(s.tensor.device().index);
@@ -187,6 +213,21 @@ void bind_tensor(nb::module_& m) {
           nb::sig("def __dlpack__(self, *, stream: typing.Any = None, max_version: "
                   "tuple[int, int] | None = None, dl_device: tuple[int, int] | None = None, "
                   "copy: bool | None = None) -> typing.Any"))
+      .def("__reduce__",
+           [](const PyTensor& s) {
+             Tensor t = host(s.tensor);
+             if (t.quantizer() || t.impl()->nested_rows)
+               raise<ArgumentError>("only ordinary tensors can be pickled");
+             {
+               Released released;
+               t = t.contiguous();
+             }
+             const size_t n = static_cast<size_t>(t.numel()) * element_size(t.dtype());
+             nb::bytes bytes(static_cast<const char*>(t.const_raw_data()), n);
+             return nb::make_tuple(
+                 nb::module_::import_("sconce._values").attr("tensor_of_bytes"),
+                 nb::make_tuple(dtype_name(t.dtype()), shape_of(DimVector(t.sizes())), bytes));
+           })
       .def("__dlpack_device__", [](const PyTensor& s) { return dlpack_device(s.tensor); })
       .def("__len__",
            [](const PyTensor& s) {
@@ -197,7 +238,7 @@ void bind_tensor(nb::module_& m) {
       .def("__getitem__",
            [](const PyTensor& s, int64_t i) {
              if (s.tensor.dim() == 0 || i >= s.tensor.size(0) || i < -s.tensor.size(0))
-               throw nb::index_error();
+               throw nb::index_error("the tensor hasn't that many elements");
              return PyTensor{s.tensor.select(0, i), s.writable};
            })
       .def("__float__", [](const PyTensor& s) { return nb::float_(item(s)); })
@@ -217,6 +258,22 @@ void bind_tensor(nb::module_& m) {
            << ")";
         return os.str();
       });
+  m.def("_tensor_of_bytes",
+        [](const std::string& dtype, const std::vector<int64_t>& shape, nb::bytes bytes) {
+          ScalarType d;
+          if (!dtype_from(nb::str(dtype.c_str()), d))
+            raise<ArgumentError>("there is no dtype ", dtype);
+          size_t n = element_size(d);
+          for (int64_t s : shape)
+            if (s < 0 || __builtin_mul_overflow(n, static_cast<size_t>(s), &n))
+              raise<ArgumentError>("no such shape");
+          if (n != bytes.size())
+            raise<ArgumentError>("the bytes are not those of a tensor of that shape");
+          Tensor t = empty(IntArrayRef(shape), d);
+          if (n) std::memcpy(t.element_address(), bytes.c_str(), n);
+          return PyTensor{t, true};
+        });
+  m.def("_is_whole_memory", [](const PyTensor& t) { return is_whole_memory(t.tensor); });
   m.def("_dtype_number", [](nb::handle o) { return static_cast<int>(dtype_argument(o)); });
   m.def("_dtype_name", [](int n) { return std::string(dtype_name(static_cast<ScalarType>(n))); });
 }

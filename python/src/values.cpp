@@ -61,22 +61,28 @@ bool tensor_of(nb::handle o, Tensor& t, Incoming& in) {
   }
 }
 
-// A tensor, array or number of NumPy with one element, where a number is declared.
-bool number_of(nb::handle o, TypePtr t, Incoming& in, IValue& out) {
+// A tensor, array or number of NumPy with one element, where a number is declared. Of PyTorch's
+// tensors PyTorch takes more: a fraction for an int.
+bool number_of(nb::handle o, TypePtr t, IValue& out) {
   Tensor x;
-  if (!tensor_of(o, x, in) || x.numel() != 1) return false;
+  Incoming own;
+  if (!tensor_of(o, x, own) || x.numel() != 1) return false;
   switch (t->kind) {
     case TypeKind::Int:
-      if (!is_integral(x.dtype(), true)) return false;
-      out = IValue(x.item<int64_t>());
+      if (!is_integral(x.dtype(), true) && (!own.torch || is_complex(x.dtype()))) return false;
+      out = IValue(x.to(kLong).item<int64_t>());
       return true;
     case TypeKind::Float:
       if (is_complex(x.dtype())) return false;
       out = IValue(x.item<double>());
       return true;
     case TypeKind::Bool:
-      if (x.dtype() != kBool) return false;
-      out = IValue(x.item<bool>());
+      if (is_complex(x.dtype())) return false;
+      out = IValue(x.to(kBool).item<bool>());
+      return true;
+    case TypeKind::Complex:
+      x = x.to(kComplexDouble);
+      out = IValue(*static_cast<const std::complex<double>*>(x.const_raw_data()));
       return true;
     default: return false;
   }
@@ -221,12 +227,29 @@ IValue untyped(nb::handle o, Incoming& in) {
   if (PyDict_Check(p)) return dict_of(o, nullptr, nullptr, in);
   IValue v;
   if (held_value(o, v)) return v;
-  if (is_numpy_number(o)) return untyped(o.attr("item")(), in);
+  if (is_numpy_number(o)) {
+    // A date or a text is none.
+    const auto kind = nb::cast<std::string>(nb::str(o.attr("dtype").attr("kind")));
+    if (std::string("biufc").find(kind) == std::string::npos) refuse(o, nullptr);
+    return untyped(o.attr("item")(), in);
+  }
   Tensor t;
   if (tensor_of(o, t, in)) return IValue(std::move(t));
   if (ScalarType dtype; dtype_from(o, dtype)) return IValue(static_cast<int64_t>(dtype));
   if (kind_of(o) == "torch.device") return IValue(Device::parse(nb::str(o).c_str()));
   refuse(o, nullptr);
+}
+
+bool is_number(TypePtr t) {
+  return t->kind == TypeKind::Int || t->kind == TypeKind::Float || t->kind == TypeKind::Bool;
+}
+// What PyTorch takes for a list of numbers too: ranges, sets, arrays of one dimension.
+bool holds_numbers(nb::handle o) {
+  PyObject* p = o.ptr();
+  if (PyUnicode_Check(p) || PyBytes_Check(p) || PyDict_Check(p)) return false;
+  if (PyAnySet_Check(p)) return true;
+  if (!PySequence_Check(p) || nb::isinstance<PyTensor>(o)) return false;
+  return !nb::hasattr(o, "ndim") || nb::cast<int>(o.attr("ndim")) == 1;
 }
 
 IValue union_of(nb::handle o, TypePtr t, Incoming& in) {
@@ -257,7 +280,6 @@ IValue from_python(nb::handle o, TypePtr t, Incoming& in) {
   IValue v;
   switch (t->kind) {
     case TypeKind::Tensor: {
-      if (o.is_none()) return {};
       Tensor x;
       if (!tensor_of(o, x, in)) refuse(o, t);
       return IValue(std::move(x));
@@ -269,12 +291,13 @@ IValue from_python(nb::handle o, TypePtr t, Incoming& in) {
     case TypeKind::Union: return union_of(o, t, in);
     case TypeKind::Bool:
       if (PyBool_Check(p)) return IValue(p == Py_True);
-      if (PyLong_Check(p)) return IValue(int_of(o) != 0);
-      if (number_of(o, t, in, v)) return v;
+      if (PyLong_Check(p)) return IValue(PyObject_IsTrue(p) == 1);
+      if (PyFloat_Check(p)) return IValue(PyFloat_AsDouble(p) != 0);
+      if (number_of(o, t, v)) return v;
       break;
     case TypeKind::Int:
       if (PyLong_Check(p)) return IValue(int_of(o));
-      if (number_of(o, t, in, v)) return v;
+      if (number_of(o, t, v)) return v;
       if (ScalarType dtype; !PyUnicode_Check(p) && dtype_from(o, dtype))
         return IValue(static_cast<int64_t>(dtype));
       if (PyIndex_Check(p)) {
@@ -289,11 +312,11 @@ IValue from_python(nb::handle o, TypePtr t, Incoming& in) {
         if (d == -1 && PyErr_Occurred()) throw nb::python_error();
         return IValue(d);
       }
-      if (number_of(o, t, in, v)) return v;
+      if (number_of(o, t, v)) return v;
       break;
     case TypeKind::Complex:
       if (PyComplex_Check(p) || PyFloat_Check(p) || PyLong_Check(p)) return IValue(complex_of(o));
-      if (is_numpy_number(o)) return from_python(o.attr("item")(), t, in);
+      if (number_of(o, t, v)) return v;
       break;
     case TypeKind::Number:
       if (PyLong_Check(p)) return IValue(int_of(o));
@@ -310,6 +333,7 @@ IValue from_python(nb::handle o, TypePtr t, Incoming& in) {
       break;
     case TypeKind::List:
       if (PyList_Check(p) || PyTuple_Check(p)) return list_of(o, t->elem(), in);
+      if (is_number(t->elem()) && holds_numbers(o)) return list_of(o, t->elem(), in);
       break;
     case TypeKind::Dict:
       if (PyDict_Check(p) || (nb::hasattr(o, "keys") && PyMapping_Check(p)))

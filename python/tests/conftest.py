@@ -38,6 +38,8 @@ def total(x: List[int], y: Tuple[int, str]) -> int:
     for i in x:
         n += i
     return n
+def floats(x: List[float]) -> float:
+    return sum(x)
 def either(x: Union[int, str, List[int]]) -> Union[int, str, List[int]]:
     return x
 def endless(n: int) -> int:

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Memory that goes in and out: without copies where that can be, and never written where that must not be."""
 import array
+import copy
 import gc
+import pickle
+import warnings
 import weakref
 
 import numpy as np
@@ -185,3 +188,92 @@ def test_tensor():
         t[2]
     with pytest.raises(TypeError):
         sconce.Tensor("x")
+
+
+FORMS = '''
+def stride(x: Tensor, d: int) -> int:
+    return x.stride(d)
+def swap(x: Tensor) -> Tensor:
+    return x.transpose_(0, 1)
+def other(x: Tensor, y: Tensor) -> None:
+    x.set_(y)
+def grow(x: Tensor) -> None:
+    x.resize_([100])
+def around(x: Tensor) -> Tensor:
+    return x.as_strided([4], [1], 0)
+'''
+
+
+def test_short_dimensions_keep_their_strides():
+    m = sconce.compile(FORMS)
+    a = np.zeros((2, 3, 4))[:, :1, ::2]
+    assert [m.stride(a, d) for d in range(3)] == [12, 4, 2]
+    a = np.zeros((2, 4, 5), np.uint8)[:, 4:, :]
+    assert a.shape == (2, 0, 5) and [m.stride(a, d) for d in range(3)] == [20, 5, 1]
+    assert m.stride(np.zeros((1, 3), ">f4"), 0) == 3  # copied
+
+
+def test_another_form_in_place_warns():
+    m, a, b = sconce.compile(FORMS), np.arange(4.).reshape(2, 2), np.ones((2, 2))
+    with pytest.warns(sconce.FormWarning, match=r"strides \(1, 2\)") as seen:
+        r = m.swap(a)
+    assert seen[0].filename == __file__ and seen[0].message.array is a and a.strides == (16, 8)
+    assert r.tolist() == seen[0].message.tensor.tolist() == [[0, 2], [1, 3]]
+    with pytest.warns(sconce.FormWarning) as seen:
+        m.other(a, b)
+    assert a[0, 1] == 1 and seen[0].message.tensor.tolist() == [[1, 1], [1, 1]]
+    with pytest.raises(sconce.OpError, match="not resizable"):
+        m.grow(a)
+    # What takes any form is given it.
+    t = sconce.Tensor(a)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        m.swap(t)
+        assert m.stride(a, 0) == 2
+    assert t.strides == (1, 2)
+
+
+def test_a_view_is_lent_alone_but_a_tensor_with_what_lies_around_it():
+    m, a = sconce.compile(FORMS), np.arange(6.)
+    assert m.around(a[2:]).tolist() == [2, 3, 4, 5]
+    with pytest.raises(sconce.OpError):
+        m.around(a[3:])
+    row = sconce.Tensor(a.reshape(2, 3))[1]
+    assert row.storage_offset == 3 and m.around(row).tolist() == [0, 1, 2, 3]
+
+
+def test_a_tensor_lets_go_at_once():
+    b = bytearray(8)
+    t = sconce.Tensor(b)
+    with pytest.raises(BufferError):
+        b.extend(b"x")
+    del t
+    b.extend(b"x")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "complex64", "bool", "uint64"])
+def test_tensors_are_pickled_and_copied(dtype):
+    t = sconce.Tensor(np.arange(6.).reshape(2, 3).T).to(dtype)
+    for u in (pickle.loads(pickle.dumps(t)), copy.copy(t), copy.deepcopy(t)):
+        assert u != t and (u.dtype, u.shape, u.tolist()) == (dtype, (3, 2), t.tolist())
+    assert pickle.loads(pickle.dumps(sconce.Tensor(np.zeros((0, 2))))).shape == (0, 2)
+    with pytest.raises(TypeError, match="bytes"):
+        sconce._sconce._tensor_of_bytes("float32", [2], b"")
+
+
+def test_what_a_tensor_refuses():
+    t = sconce.Tensor(np.arange(3.))
+    with pytest.raises(IndexError, match="hasn't that many"):
+        t[3]
+    with pytest.raises(BufferError, match="another device"):
+        t.__dlpack__(dl_device=(2, 0))
+    assert np.shares_memory(np.from_dlpack(t, device="cpu") if np.__version__ >= "2.1" else np.from_dlpack(t), t.numpy())
+    assert np.shares_memory(np.asarray(t, dtype=np.float64), t.numpy())
+    if np.__version__ >= "2":
+        with pytest.raises(ValueError, match="takes a copy"):
+            np.asarray(t, dtype=np.float32, copy=False)
+        assert np.shares_memory(np.asarray(t, copy=False), t.numpy())
+    with pytest.raises(TypeError, match="a dtype or a device is wanted, not int"):
+        t.to(3)
+    assert sconce.Tensor(np.array(2**64 - 1, np.uint64)).item() == 2**64 - 1
+    assert sconce.Tensor(np.array([2**63], np.uint64)).tolist() == [2**63]

@@ -116,3 +116,58 @@ def test_prints_and_warnings(f, capsys):
     m = sconce.compile("def f() -> int:\n    ops.aten.warn('beware', 2)\n    return 1\n")
     with pytest.warns(UserWarning, match="beware"):
         assert m.f() == 1
+
+
+def test_warnings_name_the_line_that_called():
+    m = sconce.compile("def f() -> int:\n    ops.aten.warn('beware', 2)\n    return 1\n")
+    with pytest.warns(UserWarning, match="beware") as seen:
+        m.f()
+    assert seen[0].filename == __file__
+
+
+def test_a_file_that_is_printed_to_may_call_models():
+    class Calls:
+        calls = 0
+
+        def write(self, text):
+            self.calls += 1
+            if self.calls < 5:
+                self.m.f()
+    out = Calls()
+    out.m = sconce.compile("def f() -> None:\n    print(1)\n", stdout=out)
+    out.m.f()
+    assert out.calls == 5
+    del out.m
+
+
+def test_arguments_of_load(fixtures):
+    path = fixtures / "mlp.pt"
+    for options, what in (({"limits": "x"}, "limits must be"), ({"extra_files": ["x"]}, "extra_files must be"),
+                          ({"extra_files": {1: b""}}, "extra_files must be"), ({"limits": {"seconds": -1}}, "seconds"),
+                          ({"limits": {"seconds": float("nan")}}, "seconds"), ({"returns": "x"}, "returns must be"),
+                          ({"num_threads": 0}, "at least 1")):
+        with pytest.raises(TypeError, match=what):
+            sconce.load(path, **options)
+    with pytest.raises(TypeError, match="open for bytes"):
+        sconce.load(io.StringIO("x"))
+    with pytest.raises(TypeError, match="must be str, not bytes"):
+        sconce.compile(b"")
+    # One name is no list of letters.
+    with pytest.raises(sconce.PolicyError):
+        sconce.load(path, denied_ops="aten::linear")
+    with pytest.raises(sconce.PolicyError):
+        sconce.load(path, allowed_ops="aten::relu")
+    sconce.load(path, allowed_ops="aten::*")
+    assert sconce.load_values(fixtures / "mlp.io.pt")["cases"]
+
+
+def test_seeds():
+    m = sconce.compile("def f() -> Tensor:\n    return torch.rand([3])\n")
+    drawn = []
+    for seed in (-1, 2**64 - 1, -1, 7):
+        sconce.manual_seed(seed)
+        drawn.append(m.f().tolist())
+    assert drawn[0] == drawn[1] == drawn[2] != drawn[3]
+    for bad in (2**64, -2**63 - 1):
+        with pytest.raises((OverflowError, TypeError, RuntimeError)):
+            sconce.manual_seed(bad)

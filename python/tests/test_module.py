@@ -180,3 +180,30 @@ def test_the_import_is_light():
     out = subprocess.run([sys.executable, "-S", "-c", "import sys; sys.path[:0] = " + repr(sys.path) + "\n" + code],
                          capture_output=True, text=True, check=True).stdout
     assert out.strip() == "[]"
+
+
+@pytest.mark.parametrize("body", ["while True: m.f(np.ones(1000), 200)", "m.f(np.ones(1), 1 << 60)", "m.says(1 << 60)"])
+def test_the_process_ends_while_daemons_run_models(body):
+    code = f"""
+import sconce, numpy as np, threading, time
+class Ignored:  # daemons that write to sys.stdout then are fatal to Python itself
+    def write(self, text):
+        pass
+m = sconce.compile('''
+def f(x: Tensor, n: int) -> Tensor:
+    for i in range(n):
+        x = x + 1
+    return x
+def says(n: int) -> None:
+    for i in range(n):
+        if i % 1000 == 0:
+            print(i)
+''', stdout=Ignored())
+def run():
+    {body}
+for _ in range(3):
+    threading.Thread(target=run, daemon=True).start()
+time.sleep(0.2)
+"""
+    p = subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert (p.returncode, p.stderr) == (0, "")

@@ -38,8 +38,10 @@ def test_forms_of_tensors(f):
     assert f.cast(z, torch.float64).dtype == torch.float64
     assert f.device(torch.device("cuda:1")) == "cuda:1"
     assert f.numbers(torch.tensor(1.5), torch.tensor(2), torch.tensor(True), 0, "")[:3] == (1.5, 2, True)
-    with pytest.raises((TypeError, RuntimeError)):
-        f.same(torch.ones(2).to_sparse())
+    for bad in (torch.ones(2).to_sparse(), torch.ones(2, device="meta"), torch.quantize_per_tensor(torch.ones(2), 1., 0, torch.qint8),
+                torch._efficientzerotensor((2,))):
+        with pytest.raises(TypeError, match=r"same\(\): argument 'x' can't be lent"):
+            f.same(bad)
 
 
 def test_an_answer_outlives_all(f):
@@ -54,3 +56,27 @@ def test_what_sconce_saves_pytorch_runs(mlp, tmp_path, x):
     mlp.save(tmp_path / "m.pt")
     torch.testing.assert_close(torch.jit.load(str(tmp_path / "m.pt"))(torch.from_numpy(x)), torch.from_numpy(mlp(x)),
                                rtol=1e-4, atol=1e-5)
+
+
+def test_views_keep_their_memory_and_strides():
+    source = '''
+def around(x: Tensor) -> Tensor:
+    return x.as_strided([4], [1], 0)
+def layout(x: Tensor) -> Tuple[int, List[int]]:
+    return x.storage_offset(), [x.stride(d) for d in range(x.dim())]
+def add_one(x: Tensor) -> Tensor:
+    return x.add_(1)
+'''
+    m, p = sconce.compile(source), torch.jit.CompilationUnit(source)
+    a = torch.arange(24.)
+    for x in (a[5:], a[::2], a.view(4, 6)[2:3, 1:], a.view(4, 6)[:, 2:3].t(), a[3], a[:0], a.view(2, 3, 4)[:, 3:], a):
+        assert m.layout(x) == p.layout(x)
+        assert torch.equal(m.around(x), p.around(x)) and m.around(x).data_ptr() == a.data_ptr()
+    m.add_one(a[5:7])
+    assert a[4:8].tolist() == [4, 6, 7, 7]
+
+
+def test_numbers_of_tensors(f):
+    assert f.numbers(torch.tensor([2]), torch.tensor(2.5), torch.tensor(2), torch.tensor(1j), "")[:4] == (2.0, 2, True, 1j)
+    with pytest.raises(TypeError):
+        f.total(torch.arange(3), (0, ""))

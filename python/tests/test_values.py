@@ -112,3 +112,32 @@ def green() -> Color:
     for bad in (2, "RED", Other.RED):
         with pytest.raises(TypeError, match="must be Color"):
             m.same(bad)
+
+
+def test_lists_of_numbers(f):
+    for ints in (range(3), {1, 2}, np.arange(3), np.array([1, 2], np.int8), (1, 2), frozenset((3, 0))):
+        assert f.total(ints, (0, "")) == sum(ints)
+    assert f.floats(np.array([1.5, 2], np.float32)) == 3.5 and f.floats(range(3)) == 3
+    for bad in ("12", b"12", {1: 2}, np.array(1), np.ones((2, 2), int), np.array([1.5]), 1, None, sconce.Tensor(np.arange(3))):
+        with pytest.raises(TypeError, match=r"total\(\): argument 'x'"):
+            f.total(bad, (0, ""))
+    with pytest.raises(TypeError, match="'x' must be Dict"):
+        f.dicts(range(3))
+
+
+def test_numbers_as_pytorch_takes_them(f):
+    assert f.numbers(0., 0, 0.5, np.array(2j), "")[2:4] == (True, 2j)
+    assert f.numbers(0., 0, 0., np.float32(2), "")[2:4] == (False, 2 + 0j)
+    assert f.numbers(0., 0, np.array(3), 0, "")[2] is True
+    assert f.numbers(0., 0, 1 << 70, 0, "")[2] is True
+    with pytest.raises(OverflowError, match=r"numbers\(\): argument 'i'"):
+        f.numbers(1., 1 << 70, True, 1, "")
+    with pytest.raises(TypeError, match="not numpy.datetime64"):
+        f.anything(np.datetime64("2020"))
+    assert f.anything(np.float16(4)) == 4.0
+
+
+def test_none_is_no_tensor(f):
+    for bad in (lambda: f.same(None), lambda: f.dicts({"a": [np.ones(1), None]})):
+        with pytest.raises(sconce.ArgumentError, match="must be Tensor, not None"):
+            bad()

@@ -396,6 +396,14 @@ sconce_status sconce_module_missing_operators(const sconce_module* module, sconc
   });
 }
 
+sconce_status sconce_module_prepare_for(sconce_module* module, const char* method,
+                                        sconce_value* const* args, size_t num_args) {
+  return guarded([&] {
+    Module& m = required(module, "module").module;
+    m.prepare(text_argument(method, "method"), values_of(args, num_args, "args"));
+  });
+}
+
 sconce_status sconce_module_call(const sconce_module* module, const char* method,
                                  sconce_value* const* args, size_t num_args,
                                  const sconce_call_options* options, sconce_value** out) {

@@ -207,6 +207,14 @@ Parameter parameter_of(const Argument& a) {
 }
 }  // namespace
 
+std::vector<std::string> unregistered_operators(const Module& m) {
+  std::lock_guard<std::recursive_mutex> lock(m.impl()->archive.cu->mutex());
+  std::vector<std::string> names;
+  for (const auto& unknown : m.impl()->archive.cu->unknown_operators)
+    names.push_back(unknown.first);
+  return names;
+}
+
 Signature signature(const Module& m, const std::string& method) {
   if (!m.defined()) raise<Error>("the module is empty");
   ModuleImpl& impl = *m.impl();

@@ -461,6 +461,10 @@ void Module::prepare(const std::string& method) {
   CallScope scope(*impl_.operator->());
   impl_->prepared(method);
 }
+void Module::prepare(const std::string& method, std::vector<IValue> example) {
+  prepare(method);
+  out_of_memory_told([&] { impl_->prepare_for(method, std::move(example)); });
+}
 
 IValue Module::attr(const std::string& name) const { return impl_->object->getattr(name); }
 IValue Module::attr(const std::string& name, IValue fallback) const {

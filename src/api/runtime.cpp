@@ -223,6 +223,15 @@ bool held_elsewhere(const IValue& v, int depth = 0) {
 }
 }  // namespace
 
+void ModuleImpl::prepare_for(const std::string& name, std::vector<IValue> inputs) {
+  CallScope scope(*this);
+  Ref<Prepared> p = prepared(name);
+  p->boundary.admit(inputs, nullptr);
+  if (p->boundary.takes_self()) inputs.insert(inputs.begin(), IValue(object));
+  if (p->shapes && !p->guard.may_break(p->assumptions, inputs))
+    p->shapes->prepare(std::move(inputs), engine);
+}
+
 IValue ModuleImpl::run_here(const std::string& name, std::vector<IValue> inputs,
                             const Kwargs* kwargs, const Limits* limits) {
   CallScope scope(*this, limits);

@@ -87,6 +87,8 @@ struct ModuleImpl {
              const Limits* limits = nullptr) {
     return out_of_memory_told([&] { return run_here(method, std::move(inputs), kwargs, limits); });
   }
+  // A plan for a call with such inputs, where the method can have one.
+  void prepare_for(const std::string& method, std::vector<IValue> inputs);
   Function& method(const std::string& name);
   // Every function and method that has been met so far.
   const std::vector<std::unique_ptr<Function>>& functions() const {

@@ -18,14 +18,17 @@ namespace sconce {
   void set_linear(Kernels&);        \
   void set_prepared_conv(Kernels&); \
   void set_pointwise(Kernels&);     \
+  void set_fft(Kernels&);           \
   }
 SCONCE_DECLARE(base)
 SCONCE_DECLARE(avx2)
 SCONCE_DECLARE(avx512)
+SCONCE_DECLARE(neon)
 #undef X
 
 namespace {
-// Those that this library has code for (CMake: SCONCE_INSTRUCTION_SETS).
+// Those that this library has code for (CMake: SCONCE_INSTRUCTION_SETS). Base is what every machine
+// has: on 64-bit ARM that is NEON.
 enum class Isa : uint8_t { Base, Avx2, Avx512 };
 
 // Calls set_slot of an instruction set; of the lowest there is for one that isn't in the library.
@@ -41,7 +44,9 @@ enum class Isa : uint8_t { Base, Avx2, Avx512 };
 #else
 #define SCONCE_SET_AVX2(slot)
 #endif
-#if defined(SCONCE_HAVE_BASE)
+#if defined(SCONCE_HAVE_NEON)
+#define SCONCE_LOWEST neon
+#elif defined(SCONCE_HAVE_BASE)
 #define SCONCE_LOWEST base
 #elif defined(SCONCE_HAVE_AVX2)
 #define SCONCE_LOWEST avx2
@@ -58,8 +63,19 @@ SCONCE_CPU_SLOTS(SCONCE_SET)
 SCONCE_SET(linear)
 SCONCE_SET(prepared_conv)
 SCONCE_SET(pointwise)
-#define X(slot) \
-  void set_##slot(Kernels& k, Isa) { ref::set_##slot(k); }
+// Of the plain slots, the instruction sets have this one too.
+namespace better {
+SCONCE_SET(fft)
+}
+template <class Slot>
+void improve(Kernels& k, [[maybe_unused]] Isa isa, Slot) {
+  if constexpr (std::is_same_v<Slot, void (*)(const FftArgs&)>) better::set_fft(k, isa);
+}
+#define X(slot)                          \
+  void set_##slot(Kernels& k, Isa isa) { \
+    ref::set_##slot(k);                  \
+    improve(k, isa, k.slot);             \
+  }
 SCONCE_REF_SLOTS(X)
 #undef X
 
@@ -143,7 +159,7 @@ Isa machine_isa() {
 #ifdef SCONCE_HAVE_AVX2
   if (avx2 && !lower) return Isa::Avx2;
 #endif
-#ifdef SCONCE_HAVE_BASE
+#if defined(SCONCE_HAVE_BASE) || defined(SCONCE_HAVE_NEON)
   return Isa::Base;
 #else
   raise<Error>("this build of sconce has no kernels for this machine's instruction set",
@@ -151,6 +167,9 @@ Isa machine_isa() {
 #endif
 }
 const char* name_of(Isa isa) {
+#ifdef SCONCE_HAVE_NEON
+  if (isa == Isa::Base) return "cpu-neon";
+#endif
   return isa == Isa::Avx512 ? "cpu-avx512" : isa == Isa::Avx2 ? "cpu-avx2" : "cpu-base";
 }
 

@@ -18,10 +18,11 @@ const Kernels& cpu_kernels();
 // clang-format off
 #define SCONCE_CPU_SLOTS(X)                                                                     \
   X(fill) X(copy) X(unary) X(binary) X(ternary) X(reduce) X(arg_reduce) X(var) X(scan)          \
-  X(gemm) X(conv) X(pool) X(batch_norm) X(softmax) X(layer_norm) X(attention) X(rnn_cell)
+  X(gemm) X(conv) X(pool) X(batch_norm) X(softmax) X(layer_norm) X(attention) X(rnn_cell) \
+  X(quantize) X(quantized_conv)
 #define SCONCE_REF_SLOTS(X)                                                                     \
   X(gather) X(scatter) X(index) X(nonzero) X(sort) X(search) X(random) X(resize) X(grid_sample) \
-  X(pad) X(sequence) X(fft) X(quantize) X(rotated_iou) X(recur) X(linalg)
+  X(pad) X(sequence) X(fft) X(rotated_iou) X(recur) X(linalg)
 // clang-format on
 // At the end of the file that has a slot's function, called as the slot is: one function for each,
 // so that a reduced build can have some alone.

@@ -316,6 +316,22 @@ struct QuantizeArgs {
   int64_t zero_point, axis;
   bool dequantize;
 };
+// A convolution of 8-bit numbers, or a product of matrices (no dims after the channels). in [N, C,
+// ...] and weight [O, C / groups, ...] of QUInt8 or QInt8, out [N, O, ...]. With exact sums, at most
+// 2^15 products each, rounded to float once:
+//   y = bias[o] + in_scale * scale[o] * sum of (in - in_zero) * (weight - zero[o]), relu: 0 at least
+// A quantised out gets y / out_scale rounded, plus out_zero. bias, scales and zeros (double, [O]) may
+// be absent: 0, weight_scale, weight_zero. Zero points are numbers of their dtypes; those of weights
+// are 0 where a group is one channel with one output. packed: the weights, as pack_quantized made
+// them; may be absent.
+struct QuantizedConvArgs {
+  TensorView out, in, weight, bias, scales, zeros, packed;
+  SCONCE_VIEWS(1, 6);
+  double in_scale, weight_scale, out_scale;
+  int64_t in_zero, weight_zero, out_zero;
+  int64_t stride[3], padding[3], dilation[3], groups;
+  bool relu;
+};
 // Places of values [rows of bounds or 1, m] in bounds [rows, n]: before the first that isn't less,
 // or, right, that is greater.
 struct SearchArgs {
@@ -422,7 +438,7 @@ struct PointwiseArgs {
                   X(index, IndexArgs) X(random, RandomArgs) X(sequence, SequenceArgs)              \
                       X(resize, ResizeArgs) X(grid_sample, GridSampleArgs) X(pad, PadArgs)         \
                           X(attention, AttentionArgs) X(rnn_cell, RnnCellArgs) X(fft, FftArgs)     \
-                              X(quantize, QuantizeArgs) X(nonzero, NonzeroArgs) X(search, SearchArgs) X(rotated_iou, RotatedIouArgs) X(recur, RecurArgs) \
+                              X(quantize, QuantizeArgs) X(quantized_conv, QuantizedConvArgs) X(nonzero, NonzeroArgs) X(search, SearchArgs) X(rotated_iou, RotatedIouArgs) X(recur, RecurArgs) \
                                   X(linalg, LinalgArgs)
 // clang-format on
 
@@ -449,6 +465,9 @@ struct Kernels {
   ConvChoice (*choose_conv)(const PreparedConvArgs&) = nullptr;
   void (*pack_conv)(const PreparedConvArgs&, void* to) = nullptr;
   void (*pointwise)(const PointwiseArgs&) = nullptr;
+  // The sizes of in and out don't matter here; of weight, sizes only for the bytes.
+  size_t (*packed_quantized_bytes)(const QuantizedConvArgs&) = nullptr;
+  void (*pack_quantized)(const QuantizedConvArgs&, void* to) = nullptr;
 };
 
 }  // namespace sconce

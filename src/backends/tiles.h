@@ -6,12 +6,23 @@
 #include <complex>
 #include <cstring>
 
-#if defined(__F16C__) && defined(__AVX__)
-#include <immintrin.h>
-#endif
-
 #include "backends/kernels.h"
 #include "backends/loops.h"
+
+#ifdef SCONCE_ISA
+#define SCONCE_TILES SCONCE_ISA
+#else
+#define SCONCE_TILES ref
+#endif
+
+// n elements from p on, `stride` bytes apart, as C, and back: one function for each instruction set
+// and C (float, double, int64_t, bool, complex), whoever calls it (convert_tiles.h has them).
+namespace sconce::SCONCE_TILES {
+template <class C>
+void load_tile(ScalarType t, const char* p, int64_t stride, int64_t n, C* out);
+template <class C>
+void store_tile(ScalarType t, char* p, int64_t stride, int64_t n, const C* in);
+}  // namespace sconce::SCONCE_TILES
 
 namespace sconce {
 namespace {
@@ -47,42 +58,6 @@ inline To convert(From v) {
   } else {
     return static_cast<To>(v);
   }
-}
-
-inline float load_float8(uint8_t b, ScalarType t) {
-  bool e5 = t == ScalarType::Float8_e5m2;
-  int sign = b >> 7, m_bits = e5 ? 2 : 3;
-  int e = (b & 0x7f) >> m_bits, m = b & ((1 << m_bits) - 1), bias = e5 ? 15 : 7;
-  float v;
-  if (e5 && e == 31)
-    v = m ? NAN : INFINITY;
-  else if (!e5 && e == 15 && m == 7)
-    v = NAN;
-  else if (e == 0)
-    v = std::ldexp(static_cast<float>(m), 1 - bias - m_bits);
-  else
-    v = std::ldexp(1.0f + static_cast<float>(m) / static_cast<float>(1 << m_bits), e - bias);
-  return sign ? -v : v;
-}
-
-// Dense halves to floats and back, eight at a time where the machine can.
-inline void load_halves(const Half* in, int64_t n, float* out) {
-  int64_t i = 0;
-#if defined(__F16C__) && defined(__AVX__)
-  for (; i + 8 <= n; i += 8)
-    _mm256_storeu_ps(out + i,
-                     _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(in + i))));
-#endif
-  for (; i < n; ++i) out[i] = static_cast<float>(in[i]);
-}
-inline void store_halves(const float* in, int64_t n, Half* out) {
-  int64_t i = 0;
-#if defined(__F16C__) && defined(__AVX__)
-  for (; i + 8 <= n; i += 8)
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i),
-                     _mm256_cvtps_ph(_mm256_loadu_ps(in + i), 0));
-#endif
-  for (; i < n; ++i) out[i] = Half(in[i]);
 }
 
 // f(T{}) with the C++ type that dtype is stored as.
@@ -121,68 +96,6 @@ inline void visit_element_size(size_t es, F f) {
     case 8: return f(uint64_t{});
     default: return f(std::complex<double>{});
   }
-}
-
-template <class C>
-inline void load_tile(ScalarType t, const char* p, int64_t stride, int64_t n, C* out) {
-  if (t == ScalarType::ComplexHalf) {
-    for (int64_t i = 0; i < n; ++i) {
-      auto* q = reinterpret_cast<const Half*>(p + i * stride);
-      out[i] = convert<C>(std::complex<float>(static_cast<float>(q[0]), static_cast<float>(q[1])));
-    }
-    return;
-  }
-  if (is_float8(t)) {
-    for (int64_t i = 0; i < n; ++i)
-      out[i] = convert<C>(load_float8(static_cast<uint8_t>(p[i * stride]), t));
-    return;
-  }
-  if (t == kBool) {  // a file's bytes may be any
-    for (int64_t i = 0; i < n; ++i)
-      out[i] = convert<C>(*reinterpret_cast<const uint8_t*>(p + i * stride) != 0);
-    return;
-  }
-  visit_dtype(t, [&](auto tag) {
-    using T = decltype(tag);
-    if (stride == static_cast<int64_t>(sizeof(T))) {
-      const T* q = reinterpret_cast<const T*>(p);
-      if constexpr (std::is_same_v<T, Half> && std::is_same_v<C, float>)
-        load_halves(q, n, out);
-      else
-        for (int64_t i = 0; i < n; ++i) out[i] = convert<C>(q[i]);
-    } else if (stride == 0) {
-      if (n <= 0) return;
-      const C v = convert<C>(*reinterpret_cast<const T*>(p));
-      for (int64_t i = 0; i < n; ++i) out[i] = v;
-    } else {
-      for (int64_t i = 0; i < n; ++i)
-        out[i] = convert<C>(*reinterpret_cast<const T*>(p + i * stride));
-    }
-  });
-}
-template <class C>
-inline void store_tile(ScalarType t, char* p, int64_t stride, int64_t n, const C* in) {
-  if (t == ScalarType::ComplexHalf) {
-    for (int64_t i = 0; i < n; ++i) {
-      auto v = convert<std::complex<float>>(in[i]);
-      auto* q = reinterpret_cast<Half*>(p + i * stride);
-      q[0] = Half(v.real());
-      q[1] = Half(v.imag());
-    }
-    return;
-  }
-  visit_dtype(t, [&](auto tag) {
-    using T = decltype(tag);
-    if (stride == static_cast<int64_t>(sizeof(T))) {
-      T* q = reinterpret_cast<T*>(p);
-      if constexpr (std::is_same_v<T, Half> && std::is_same_v<C, float>)
-        store_halves(in, n, q);
-      else
-        for (int64_t i = 0; i < n; ++i) q[i] = convert<T>(in[i]);
-    } else {
-      for (int64_t i = 0; i < n; ++i) *reinterpret_cast<T*>(p + i * stride) = convert<T>(in[i]);
-    }
-  });
 }
 
 // The dtype whose elements are C.

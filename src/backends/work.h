@@ -39,6 +39,10 @@ inline double slot_work(const ConvArgs& a) {
       std::max(1.0, detail::size(a.transposed ? a.in : a.weight, a.transposed ? 1 : 0));
   return elements(a.transposed ? a.in : a.out) * std::max(1.0, elements(a.weight) / channels);
 }
+inline double slot_work(const QuantizedConvArgs& a) {
+  return detail::elements(a.out) *
+         std::max(1.0, detail::elements(a.weight) / std::max(1.0, detail::size(a.weight, 0)));
+}
 inline double slot_work(const PoolArgs& a) {
   double window = 1;
   if (!a.adaptive)

@@ -29,7 +29,9 @@ void* heap_allocate(void*, size_t n) {
     std::lock_guard<std::mutex> lock(heap_mutex);
     heap_used.store(true, std::memory_order_release);
   }
-  void* p = n > (size_t{1} << 46) ? nullptr : heap.allocate(heap.user, n ? n : 64, 64);
+  void* p = static_cast<uint64_t>(n) > (uint64_t{1} << 46)
+                ? nullptr
+                : heap.allocate(heap.user, n ? n : 64, 64);
   if (!p) raise<OutOfMemory>("cannot allocate ", n, " bytes");
   return p;
 }

@@ -19,6 +19,8 @@ class Recorder {
   virtual void called(const SlotCall& call) = 0;
   // The host is about to look at elements of s.
   virtual void host_read(const Storage* s) = 0;
+  // The elements of s come from calls that were seen here and not made.
+  virtual bool awaited(const Storage*) const { return false; }
   // A slot that the device lacks runs on the CPU, over copies.
   virtual void ran_on_host(const char* /*slot*/) {}
   // The interpreter calls a node's operator, and is back from it (also when it threw).

@@ -224,6 +224,11 @@ int64_t check_form(IntArrayRef sizes, IntArrayRef strides, int64_t offset, Scala
   if (__builtin_add_overflow(end, 1, &end) || __builtin_mul_overflow(end, es, &bytes))
     raise<OpError>("Storage size calculation overflowed with sizes=", sizes,
                    " and strides=", strides);
+  if constexpr (sizeof(size_t) < sizeof bytes) {
+    if (n && bytes > PTRDIFF_MAX)
+      raise<OutOfMemory>("a tensor of ", bytes,
+                         " bytes has no room in the memory of this platform");
+  }
   return n ? bytes : 0;
 }
 
@@ -471,9 +476,21 @@ std::string shortest(double v) {
   char buf[64];
   const double a = std::fabs(v);
   const bool plain = v == 0 || std::isinf(v) || (a >= 1e-4 && a < 1e16);
+#if defined(_LIBCPP_VERSION) && _LIBCPP_VERSION < 14000  // whose to_chars knows integers alone
+  if (std::isinf(v)) return v < 0 ? "-inf" : "inf";
+  int digits = 0;  // behind the first
+  do std::snprintf(buf, sizeof buf, "%.*e", digits, v);
+  while (std::strtod(buf, nullptr) != v && ++digits < 17);
+  if (plain) {
+    const int exponent = std::atoi(std::strchr(buf, 'e') + 1);
+    std::snprintf(buf, sizeof buf, "%.*f", std::max(digits - exponent, 0), v);
+  }
+  return buf;
+#else
   const auto end = std::to_chars(buf, buf + sizeof buf, v,
                                  plain ? std::chars_format::fixed : std::chars_format::scientific);
   return {buf, end.ptr};
+#endif
 }
 
 void put(std::ostream& os, double v, const Format& f) {

@@ -41,6 +41,9 @@ void run_shared(const void* f, int64_t i) {
 }  // namespace
 
 ThreadPool::ThreadPool(int threads) : spins_(usable_processors() >= threads) {
+#ifdef __EMSCRIPTEN__  // without threads: the caller does all
+  threads = 1;
+#endif
   for (int i = 1; i < threads; ++i) workers_.emplace_back([this] { work(); });
 }
 

@@ -2,7 +2,6 @@
 #include "core/value_check.h"
 
 #include <algorithm>
-#include <atomic>
 #include <mutex>
 
 namespace sconce {
@@ -38,17 +37,13 @@ bool lives_on(TypePtr t) {
 }
 
 // The types of a container of the host may be filled in by several calls at once.
-TypePtr read_type(TypePtr& slot) {
-  return std::atomic_ref<TypePtr>(slot).load(std::memory_order_acquire);
-}
+TypePtr read_type(TypePtr& slot) { return __atomic_load_n(&slot, __ATOMIC_ACQUIRE); }
 // Written once, under a lock: who has seen a type may read it plainly from then on.
 bool fill_type(TypePtr& slot, TypePtr t) {
   static std::mutex mutex;
   std::lock_guard lock(mutex);
-  std::atomic_ref<TypePtr> shared(slot);
-  TypePtr now = shared.load(std::memory_order_relaxed);
-  if (!now) shared.store(now = t, std::memory_order_release);
-  return now == t;
+  if (!slot) __atomic_store_n(&slot, t, __ATOMIC_RELEASE);
+  return slot == t;
 }
 
 bool missing_or_any(TypePtr t) { return !t || t->kind == TypeKind::Any; }

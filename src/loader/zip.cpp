@@ -74,6 +74,7 @@ Bytes make_room(uint64_t n, unsigned char** to) {
     Charge charge;
     std::vector<unsigned char> bytes;
   };
+  if (n >= static_cast<uint64_t>(PTRDIFF_MAX)) raise<OutOfMemory>("no memory for ", n, " bytes");
   auto room = std::make_shared<Room>();
   if (MemoryAccount* m = memory_account()) room->charge.set(*m, n);
   room->bytes.resize(static_cast<size_t>(n) + 1);  // an address in any case

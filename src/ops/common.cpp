@@ -471,6 +471,15 @@ std::vector<T> host_values(const Tensor& t, ScalarType dtype) {
 }
 }  // namespace
 std::vector<int64_t> host_ints(const Tensor& t) { return host_values<int64_t>(t, kLong); }
+std::vector<int64_t> host_ints_of_state(const Tensor& t) {
+  Recorder* r = context().recorder;
+  if (!r || r->awaited(t.impl()->storage.get())) return host_ints(t);
+  struct Unseen {
+    Recorder* const before = std::exchange(context().recorder, nullptr);
+    ~Unseen() { context().recorder = before; }
+  } unseen;
+  return host_ints(t);
+}
 std::vector<double> host_doubles(const Tensor& t) { return host_values<double>(t, kDouble); }
 
 void check_writable(const Tensor& self) {

@@ -14,11 +14,17 @@ double scale_of(int64_t normalization, int64_t n) {
   return normalization == 1 ? 1 / std::sqrt(static_cast<double>(n)) : 1 / static_cast<double>(n);
 }
 
-Tensor along(const Tensor& x, int64_t dim, bool inverse, double scale) {
-  const ScalarType t = is_complex(x.dtype())  ? x.dtype()
-                       : x.dtype() == kDouble ? kComplexDouble
-                                              : kComplexFloat;
-  Tensor in = transpose(x, dim, -1), out = empty(in.sizes(), t);
+// `made` results along dim, complex or real; -1: as many as there are elements.
+Tensor along(const Tensor& x, int64_t dim, bool inverse, double scale, int64_t made = -1,
+             bool real = false) {
+  const ScalarType t = real                    ? real_of(x.dtype())
+                       : is_complex(x.dtype()) ? x.dtype()
+                       : x.dtype() == kDouble  ? kComplexDouble
+                                               : kComplexFloat;
+  Tensor in = transpose(x, dim, -1);
+  IntVec sizes(in.sizes());
+  if (made >= 0) sizes[sizes.size() - 1] = made;
+  Tensor out = empty(sizes, t);
   if (out.numel()) call_slot(FftArgs{view_of(out), view_of(in), inverse, scale});
   return transpose(out, dim, -1);
 }
@@ -34,8 +40,8 @@ Tensor r2c(const Tensor& x, IntVec dims, int64_t normalization, bool onesided) {
   if (!is_floating(x.dtype()) || dims.empty())
     raise<OpError>("_fft_r2c expects a real tensor and at least one dim");
   int64_t last = wrap_dim(dims[dims.size() - 1], x.dim());
-  Tensor r = along(x, last, false, scale_of(normalization, x.size(last)));
-  if (onesided) r = clone(narrow(r, last, 0, x.size(last) / 2 + 1));
+  Tensor r = along(x, last, false, scale_of(normalization, x.size(last)),
+                   onesided ? x.size(last) / 2 + 1 : -1);
   IntVec others = dims;
   others.pop_back();
   return others.empty() ? r : c2c(r, others, normalization, true);
@@ -50,22 +56,8 @@ Tensor c2r(const Tensor& x, IntVec dims, int64_t normalization, int64_t last_siz
   int64_t half = last_size / 2 + 1;
   if (last_size < 1 || x.size(last) < half)
     raise<OpError>("_fft_c2r: the input has too few frequencies for an output of ", last_size);
-  r = narrow(r, last, 0, half);
-  // The other half mirrors the first, conjugated.
-  int64_t mirrored = last_size - half;
-  if (mirrored > 0) {
-    Tensor index = empty({mirrored}, kLong);
-    call_slot(SequenceArgs{view_of(index),
-                           {},
-                           Sequence::arange,
-                           number(Scalar(mirrored)),
-                           {},
-                           number(Scalar(int64_t{-1}))});
-    Tensor m = index_select(r, last, index);
-    r = cat({r, unary(Unary::conj, m, m.dtype())}, last);
-  }
-  r = along(r, wrap_dim(last, x.dim()), true, scale_of(normalization, last_size));
-  return unary(Unary::real, r, real_of(x.dtype()));
+  return along(narrow(r, last, 0, half), wrap_dim(last, x.dim()), true,
+               scale_of(normalization, last_size), last_size, true);
 }
 
 constexpr OpDef kOps[] = {op<c2c>("aten::_fft_c2c"), op<r2c>("aten::_fft_r2c"),

@@ -529,11 +529,20 @@ std::tuple<Tensor, Tensor, Tensor> unique_flat(const Tensor& t, bool inverse, bo
                                                bool consecutive) {
   Tensor flat = reshape(t, {-1});
   int64_t n = flat.numel();
-  Tensor order = arange_ints(n, kLong), sorted = flat;
-  if (!consecutive && n) std::tie(sorted, order) = sort_impl(flat, 0, false);
   if (n == 0)
     return {empty({0}, t.dtype()), empty(inverse ? IntVec(t.sizes()) : IntVec{0}, kLong),
             empty({0}, kLong)};
+  Tensor order, sorted = flat;
+  if (consecutive) {
+    order = arange_ints(n, kLong);
+  } else if (is_complex(t.dtype())) {
+    std::tie(sorted, order) = sort_impl(flat, 0, false);
+  } else {  // any order of equals will do: the one of a radix sort
+    sorted = empty({n}, t.dtype());
+    order = empty({n}, kLong);
+    call_slot(
+        SortArgs{view_of(sorted), view_of(order), view_of(flat), false, true, -1, true, false});
+  }
   // A group starts where a value differs from the one before.
   Tensor starts = empty({n}, kBool);
   fill(starts, Scalar(1));

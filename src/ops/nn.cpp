@@ -177,6 +177,11 @@ int64_t pooled(int64_t in, int64_t k, int64_t p, int64_t s, int64_t d, bool ceil
   if (ceil && (o - 1) * s >= in + p) --o;
   return o;
 }
+// Not inlined: g++ would read an absent divisor before it asks whether there is one, and memory
+// checkers would tell.
+[[gnu::noinline]] void not_zero(int64_t divisor) {
+  if (divisor == 0) raise<OpError>("divisor must be not zero");
+}
 std::tuple<Tensor, Tensor> pool(Pool op, int64_t nd, const Tensor& x0, IntVec k, IntVec s, IntVec p,
                                 IntVec d, bool ceil, bool indices, bool include_pad,
                                 OptInt divisor) {
@@ -211,7 +216,7 @@ std::tuple<Tensor, Tensor> pool(Pool op, int64_t nd, const Tensor& x0, IntVec k,
     a.padding[i] = p[e];
     a.dilation[i] = d[e];
   }
-  if (divisor && *divisor == 0) raise<OpError>("divisor must be not zero");
+  if (divisor) not_zero(*divisor);
   bool cl = x.dim() == 4 && x.is_channels_last() && !x.is_contiguous();
   Tensor r = cl ? empty_strided(out, channels_last_strides(out), x.dtype()) : empty(out, x.dtype());
   Tensor idx = indices ? empty_strided(out, r.strides(), kLong) : Tensor();

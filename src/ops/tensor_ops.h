@@ -79,6 +79,9 @@ Scalar item(const Tensor& t);
 bool bool_of(const Tensor& t);
 void host_read(const Tensor& t);
 std::vector<int64_t> host_ints(const Tensor& t);
+// Of the state of packed parameters, which PyTorch reads when it makes the object: a recorded call
+// may take them for constant.
+std::vector<int64_t> host_ints_of_state(const Tensor& t);
 std::vector<double> host_doubles(const Tensor& t);
 
 // Used across files; each is the aten operator of its name.

@@ -131,14 +131,16 @@ Tensor run_with(const PassContext& c, const Node* op, const Tensor& x, const Ten
 }
 
 namespace {
-bool fold_block(Block* b, PassContext& c, const Fold& fold, const AliasDb& alias) {
+// alias: made for the first candidate, before anything has changed; most graphs have none.
+bool fold_block(Block* b, PassContext& c, const Fold& fold, std::optional<AliasDb>& alias) {
   check_stack();
   bool changed = false;
   for (Node* n : b->nodes()) {
     for (Block* inner : n->blocks) changed |= fold_block(inner, c, fold, alias);
     if (!fold.is_op(n) || !fold.is_layer(n->inputs[0]->node)) continue;
     Node* layer = n->inputs[0]->node;
-    if (const char* why = fold.into(layer, n, c, alias)) {
+    if (!alias) alias.emplace(*n->graph);
+    if (const char* why = fold.into(layer, n, c, *alias)) {
       c.missed(n, fold.rewrite, why);
       continue;
     }
@@ -152,7 +154,7 @@ bool fold_block(Block* b, PassContext& c, const Fold& fold, const AliasDb& alias
 }  // namespace
 
 bool fold_layers(Graph& g, PassContext& c, const Fold& fold) {
-  AliasDb alias(g);
+  std::optional<AliasDb> alias;
   const bool changed = fold_block(g.block(), c, fold, alias);
   if (!c.assumptions)
     eliminate_dead_code(g);

@@ -19,7 +19,7 @@ struct Match {
 class GraphMatcher {
  public:
   explicit GraphMatcher(const Graph& pattern)
-      : pattern_(pattern), result_(pattern.outputs()[0]), last_(result_->node) {}
+      : result_(pattern.outputs()[0]), last_(result_->node) {}
   bool find(Node* at, Match& m) {
     m = {};
     m.last = at;
@@ -49,7 +49,6 @@ class GraphMatcher {
       if (!fits(p->inputs[i], n->inputs[i], m)) return false;
     return true;
   }
-  const Graph& pattern_;
   const Value* result_;
   const Node* last_;
 };

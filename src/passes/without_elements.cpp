@@ -12,8 +12,11 @@ namespace sconce {
 
 namespace {
 constexpr size_t kFewBytes = 4096;
-// Addresses that one tensor may have; the less where the system gives no more.
-constexpr size_t kMostBytes = size_t{1} << 46, kLeastBytes = size_t{1} << 32;
+// Addresses that one tensor may have; the less where the system gives no more. Few where they are
+// of 32 bits, and memory.
+constexpr bool kPlenty = sizeof(size_t) > 4;
+constexpr size_t kMostBytes = size_t{1} << (kPlenty ? 46 : 26),
+                 kLeastBytes = size_t{1} << (kPlenty ? 32 : 26);
 constexpr uint64_t kMostSteps = 20'000;  // of one operator that is written in others
 
 // Kernels that compute the same in every run and read nothing but their views.

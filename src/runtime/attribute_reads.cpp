@@ -49,19 +49,20 @@ class Finder {
     Path path = object->second;
     path.push_back(static_cast<size_t>(slot));
     const Value* out = n->outputs[0];
-    if (out->type->kind == TypeKind::Class) {
+    if (out->type->kind == TypeKind::Class &&
+        !static_cast<const ClassType*>(out->type)->is_native) {
       objects_.emplace(out, std::move(path));
       return true;
     }
-    if (out->type->kind != TypeKind::List || out->type->elem()->kind != TypeKind::Tensor ||
-        !only_read(out))
-      return false;
+    const bool list =
+        out->type->kind == TypeKind::List && out->type->elem()->kind == TypeKind::Tensor;
+    if ((!list && out->type->kind != TypeKind::Class) || !only_read(out)) return false;
     paths.push_back(std::move(path));
     return true;
   }
-  // Operators take the list, none writes it or answers it.
-  static bool only_read(const Value* list) {
-    for (const Use& u : list->uses) {
+  // Operators take the value, none writes it or answers it.
+  static bool only_read(const Value* v) {
+    for (const Use& u : v->uses) {
       if (!u.user->op) return false;
       const auto& arguments = u.user->op->schema().arguments;
       if (u.offset >= arguments.size() || arguments[u.offset].alias.is_write) return false;
@@ -95,7 +96,20 @@ std::vector<IValue> AttributeReads::values(const IValue& self) const {
   return all;
 }
 
-TensorListForm::TensorListForm(const IValue& v) {
+namespace {
+// What packed parameters hold; None of another value.
+IValue packed_state(const IValue& v) {
+  if (!v.isObject() || !v.toObjectRef().size()) return {};
+  IValue state = v.toObjectRef().slot(0);
+  return state.isTuple() ? state : IValue();
+}
+}  // namespace
+
+AttributeForm::AttributeForm(const IValue& v) {
+  if (!v.isList()) {
+    object_ = v, state_ = packed_state(v);
+    return;
+  }
   for (const IValue& e : v.toListRef().items) {
     if (!e.isTensor() || !e.box()) continue;  // such a list is never what it was
     const TensorImpl& i = *e.toTensorRef().impl();
@@ -103,14 +117,17 @@ TensorListForm::TensorListForm(const IValue& v) {
   }
 }
 
-bool TensorListForm::Form::same(const IValue& v) const {
+bool AttributeForm::Form::same(const IValue& v) const {
   if (!v.isTensor() || v.box() != tensor.box()) return false;
   const TensorImpl& i = *v.toTensorRef().impl();
   return i.storage.get() == storage && i.dtype == dtype && i.sizes == sizes &&
          i.strides == strides && i.offset == offset && !i.quantizer;
 }
 
-bool TensorListForm::matches(const IValue& v) const {
+bool AttributeForm::matches(const IValue& v) const {
+  if (!object_.isNone())
+    return !state_.isNone() && v.isObject() && v.box() == object_.box() &&
+           packed_state(v).box() == state_.box();
   if (!v.isList()) return false;
   const auto& items = v.toListRef().items;
   if (items.size() != tensors_.size()) return false;

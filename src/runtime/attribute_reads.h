@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Lists of weights that a graph reads from its module when it runs: they are never taken for
-// constant. A shape plan may be replayed as long as they hold what they held when it was recorded.
+// Lists of weights, and packed parameters, that a graph reads from its module when it runs: they
+// are never taken for constant. A shape plan may be replayed as long as they hold what they held
+// when it was recorded.
 #pragma once
 #include <optional>
 #include <vector>
@@ -13,23 +14,24 @@ namespace sconce {
 class AttributeReads {
  public:
   // Nullopt: the graph reads other attributes, writes some, uses its module in another way, or may
-  // write a list that it reads.
+  // write what it reads.
   static std::optional<AttributeReads> of(const Graph& g);
   bool empty() const { return paths_.empty(); }
-  // The lists now, as they stand in the module. self: the graph's first input.
+  // The values now, as they stand in the module. self: the graph's first input.
   std::vector<IValue> values(const IValue& self) const;
 
  private:
   std::vector<std::vector<size_t>> paths_;  // slots from self on
 };
 
-// A list as it was read: the very tensors, of the same forms.
-class TensorListForm {
+// A value as it was read: a list's very tensors, of the same forms; the very object and its state.
+class AttributeForm {
  public:
-  explicit TensorListForm(const IValue& v);
+  explicit AttributeForm(const IValue& v);
   bool matches(const IValue& v) const;
 
  private:
+  IValue object_, state_;  // of packed parameters
   struct Form {
     IValue tensor;
     const Storage* storage;

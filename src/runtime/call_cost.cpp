@@ -27,6 +27,10 @@ double flops_of(const PreparedConvArgs& a) {
   const double channels = size(a.weight, 0);
   return channels > 0 ? 2 * elements(a.out) * elements(a.weight) / channels : 0;
 }
+double flops_of(const QuantizedConvArgs& a) {
+  const double channels = size(a.weight, 0);
+  return channels > 0 ? 2 * elements(a.out) * elements(a.weight) / channels : 0;
+}
 double flops_of(const AttentionArgs& a) {
   return 2 * (elements(a.q) + elements(a.out)) * size(a.k, a.k.ndim - 2);
 }

@@ -63,10 +63,11 @@ std::string trace(const std::vector<Frame>& stack) {
   return t;
 }
 
-// A stream may be that of several modules on several threads, and has no lock of its own.
+// A stream may be that of several modules on several threads, and has no lock of its own. What it
+// writes to may call a model that prints.
 void write_line(std::ostream& to, const std::string& line) {
-  static std::mutex mutex;
-  std::lock_guard<std::mutex> lock(mutex);
+  static std::recursive_mutex mutex;
+  std::lock_guard<std::recursive_mutex> lock(mutex);
   to << line << '\n';
 }
 

@@ -60,6 +60,10 @@ void Recording::host_read(const Storage* s) {
   auto known = index_.find(s);
   if (known == index_.end() || !storages_[known->second].plain) give_up();
 }
+bool Recording::awaited(const Storage* s) const {
+  auto known = index_.find(s);
+  return known != index_.end() && !storages_[known->second].plain;
+}
 void Recording::operator_begins(const Operator& op, const Node* node) {
   node_ = node;
   if (op.custom) give_up();

@@ -26,6 +26,7 @@ class Recording final : public Recorder {
 
   void allocated(const Ref<Storage>& s) override;
   void host_read(const Storage* s) override;
+  bool awaited(const Storage* s) const override;
   void ran_on_host(const char*) override { give_up(); }
   void operator_begins(const Operator& op, const Node* node) override;
   void called(const SlotCall& c) override;

@@ -36,13 +36,20 @@ size_t hash_of(const std::vector<IValue>& inputs) {
 
 void collect_storages(const IValue& v, std::unordered_set<const Storage*>& out) {
   check_stack();
-  if (v.isTensor() && v.box()) out.insert(v.toTensorRef().impl()->storage.get());
+  if (v.isTensor() && v.box()) {
+    const TensorImpl& t = *v.toTensorRef().impl();
+    out.insert(t.storage.get());
+    if (t.quantizer && t.quantizer->numbers) out.insert(t.quantizer->numbers.get());
+  }
   if (v.isList())
     for (auto& e : v.toListRef().items) collect_storages(e, out);
   if (v.isTuple())
     for (auto& e : v.toTupleRef().items) collect_storages(e, out);
   if (v.isDict())
     for (auto& e : v.toDictRef().items) collect_storages(e.second, out);
+  // Packed parameters: an object that is nothing but its state.
+  if (v.isObject() && v.toObjectRef().type->is_native && v.toObjectRef().size())
+    collect_storages(v.toObjectRef().slot(0), out);
 }
 
 bool block_suits(Block* b) {
@@ -86,7 +93,6 @@ struct ShapePlanCache::State {
   std::atomic<uint64_t> clock{0};
   size_t limit = size_t{16} << 20;
   bool layout = false;
-  std::unordered_set<const Storage*> constants;
   PackedWeights weights;
   AttributeReads attributes;
 
@@ -139,9 +145,10 @@ struct ShapePlanCache::State {
 
 ShapePlanCache::ShapePlanCache(std::shared_ptr<const Plan> plan, bool trusted)
     : plan_(std::move(plan)), state_(std::make_unique<State>(trusted)) {
-  for (auto& c : plan_->constants) collect_storages(c, state_->constants);
+  std::unordered_set<const Storage*> constants;
+  for (auto& c : plan_->constants) collect_storages(c, constants);
   size_t weights = 0;
-  for (const Storage* s : state_->constants) weights += s->nbytes();
+  for (const Storage* s : constants) weights += s->nbytes();
   state_->limit = std::max(state_->limit, weights / 8);
   state_->layout = asks_for_layout(plan_->graph->block());
   if (auto reads = AttributeReads::of(*plan_->graph)) state_->attributes = std::move(*reads);
@@ -150,9 +157,26 @@ ShapePlanCache::~ShapePlanCache() = default;
 
 std::vector<IValue> ShapePlanCache::run(std::vector<IValue> inputs, const Engine& engine,
                                         std::vector<IValue>* again) {
+  Recorded r = find_or_record(std::move(inputs), engine);
+  if (!r.plan || (r.fresh && r.plan->device)) return std::move(r.out);
+  constexpr size_t kSmall = 64 << 10;
+  // One that writes what it did not make must not run a second time.
+  if (again && r.fresh && r.plan->written_inputs.empty() && r.plan->arena_bytes <= kSmall)
+    *again = r.inputs;
+  return replay(*r.plan, r.inputs, engine);
+}
+
+void ShapePlanCache::prepare(std::vector<IValue> inputs, const Engine& engine) {
+  const Context& c = context();
+  if (c.recorder || c.budget) return;  // such calls are never replays
+  find_or_record(std::move(inputs), engine);
+}
+
+ShapePlanCache::Recorded ShapePlanCache::find_or_record(std::vector<IValue> inputs,
+                                                        const Engine& engine) {
   Context& c = context();
-  if (inputs.size() != plan_->n_inputs || c.recorder || c.budget)
-    return run_plan(*plan_, std::move(inputs), engine);
+  auto interpreted = [&] { return Recorded{nullptr, run_plan(*plan_, std::move(inputs), engine)}; };
+  if (inputs.size() != plan_->n_inputs || c.recorder || c.budget) return interpreted();
   const size_t hash = hash_of(inputs);
   auto used = [&](ShapePlan& p) {
     p.last_used.store(state_->clock.fetch_add(1, std::memory_order_relaxed),
@@ -162,11 +186,11 @@ std::vector<IValue> ShapePlanCache::run(std::vector<IValue> inputs, const Engine
   if (!state_->attributes.empty()) attributes = state_->attributes.values(inputs[0]);
   if (auto plan = state_->find(hash, inputs, attributes)) {
     used(*plan);
-    return replay(*plan, inputs, engine);
+    return {std::move(plan), {}, std::move(inputs)};
   }
-  if (!state_->attempt()) return run_plan(*plan_, std::move(inputs), engine);
+  if (!state_->attempt()) return interpreted();
   Recording recording(inputs, state_->layout);
-  if (recording.given_up()) return run_plan(*plan_, std::move(inputs), engine);
+  if (recording.given_up()) return interpreted();
   const std::vector<IValue> given = inputs;
   std::vector<IValue> out;
   c.recorder = &recording;
@@ -179,14 +203,14 @@ std::vector<IValue> ShapePlanCache::run(std::vector<IValue> inputs, const Engine
   }
   c.recorder = nullptr;
   PlannedProgram program;
-  std::unordered_set<const Storage*> own;
-  for (auto& v : attributes) collect_storages(v, own);
-  if (!own.empty()) own.insert(state_->constants.begin(), state_->constants.end());
-  std::shared_ptr<ShapePlan> fresh =
-      recording.finish(out.at(0), own.empty() ? state_->constants : own, &program);
+  // Anew for each recording, which may have made numbers of a quantised constant.
+  std::unordered_set<const Storage*> constants;
+  for (auto& v : plan_->constants) collect_storages(v, constants);
+  for (auto& v : attributes) collect_storages(v, constants);
+  std::shared_ptr<ShapePlan> fresh = recording.finish(out.at(0), constants, &program);
   if (!fresh) {
     state_->failed();
-    return out;
+    return {nullptr, std::move(out)};
   }
   for (auto& v : attributes) fresh->attributes.emplace_back(v);
   // Lists set by another thread meanwhile: nobody knows which were recorded. Inputs that a plan
@@ -196,21 +220,16 @@ std::vector<IValue> ShapePlanCache::run(std::vector<IValue> inputs, const Engine
   if (!lists_stayed || !fresh->matches(given)) {
     recording.make_calls();
     state_->failed();
-    return out;
+    return {nullptr, std::move(out)};
   }
   if (!fresh->device) lower(program, state_->weights);
   fresh->trusted = state_->weights.trusted();
   place_calls(program, *fresh);
   // The arena is made here, so that the next call finds all the memory that it needs.
   fresh->prepare();
-  constexpr size_t kSmall = 64 << 10;
-  // One that writes what it did not make must not run a second time.
-  const bool pure = fresh->written_inputs.empty();
-  if (again && pure && fresh->arena_bytes <= kSmall) *again = given;
   used(*fresh);
   state_->add(hash, fresh);
-  if (fresh->device) return out;
-  return replay(*fresh, given, engine);
+  return {std::move(fresh), std::move(out), given, true};
 }
 
 std::vector<IValue> ShapePlanCache::replay(ShapePlan& plan, const std::vector<IValue>& inputs,

@@ -37,11 +37,22 @@ class ShapePlanCache {
   // microseconds feels its cold caches, so the caller may call again before it returns.
   std::vector<IValue> run(std::vector<IValue> inputs, const Engine& engine,
                           std::vector<IValue>* again = nullptr);
+  // Records for inputs of these forms, as the first call with them would, and runs nothing of it:
+  // that call is a replay then. What can't be recorded runs, or a part of it.
+  void prepare(std::vector<IValue> inputs, const Engine& engine);
   // True when the graph has the form that can be recorded: no control flow, no effects, no
   // randomness.
   static bool suits(const Graph& g);
 
  private:
+  // Of a call: the plan, or what the call answers because it can't have one.
+  struct Recorded {
+    std::shared_ptr<ShapePlan> plan = nullptr;
+    std::vector<IValue> out = {};
+    std::vector<IValue> inputs = {};  // of a plan
+    bool fresh = false;
+  };
+  Recorded find_or_record(std::vector<IValue> inputs, const Engine& engine);
   std::vector<IValue> replay(ShapePlan& plan, const std::vector<IValue>& inputs,
                              const Engine& engine) const;
   std::shared_ptr<const Plan> plan_;

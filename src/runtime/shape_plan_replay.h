@@ -185,7 +185,7 @@ class ShapePlan {
     return true;
   }
   // What the graph read from its module when it was recorded.
-  std::vector<TensorListForm> attributes;
+  std::vector<AttributeForm> attributes;
   bool attributes_match(const std::vector<IValue>& now) const {
     if (now.size() != attributes.size()) return false;
     for (size_t i = 0; i < now.size(); ++i)
@@ -228,7 +228,7 @@ class ShapePlan {
             inputs[i].toTensorRef().impl()->storage->note_write();
         }
       } written{*this, inputs};
-      if (PlanTimer* timer = plan_timer.load(std::memory_order_relaxed))
+      if (PlanTimer* timer = plan_timer.load(std::memory_order_acquire))
         timer->run(calls, in->args.data());
       else
         for (const RecordedCall& c : calls) c.run(in->args.data() + c.args);

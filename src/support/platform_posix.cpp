@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#ifndef SCONCE_STATIC
 #include <dlfcn.h>
+#endif
 #include <fcntl.h>
 #if defined(__linux__)
 #include <sched.h>
@@ -160,11 +162,20 @@ void* reserve_addresses(size_t n) {
   return p == MAP_FAILED ? nullptr : p;
 }
 void release_addresses(void* p, size_t n) { munmap(p, n); }
+#ifdef SCONCE_STATIC
+void* open_library(const char*) { return nullptr; }
+std::string library_error() {
+  return "this build of sconce is one static program, which opens no shared libraries";
+}
+void* library_symbol(void*, const char*) { return nullptr; }
+#else
 void* open_library(const char* name) { return dlopen(name, RTLD_NOW | RTLD_LOCAL); }
 std::string library_error() {
   const char* why = dlerror();
   return why ? why : "";
 }
+void* library_symbol(void* library, const char* symbol) { return dlsym(library, symbol); }
+#endif
 std::string program_folder() {
   char path[4096];
   ssize_t n = ::readlink("/proc/self/exe", path, sizeof path);
@@ -172,8 +183,8 @@ std::string program_folder() {
   size_t slash = s.rfind('/');
   return slash == std::string::npos ? "." : s.substr(0, slash);
 }
-void* library_symbol(void* library, const char* symbol) { return dlsym(library, symbol); }
 
+#if defined(__linux__)
 namespace {
 
 // What a control group's file grants: "max 100000", "150000 100000" or, in two files, the numbers
@@ -211,6 +222,7 @@ double granted_processors() {
 }
 
 }  // namespace
+#endif
 
 int usable_processors() {
   double n = std::max(1u, std::thread::hardware_concurrency());
@@ -222,7 +234,8 @@ int usable_processors() {
   return static_cast<int>(n);
 }
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+// WebAssembly's own limit is all there is.
+#if defined(__EMSCRIPTEN__) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 void limit_process_memory(size_t) {}
 #else
 void limit_process_memory(size_t more) {

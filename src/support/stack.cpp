@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "support/stack.h"
 
+#ifdef __EMSCRIPTEN__
+#include <emscripten/stack.h>
+#else
 #include <pthread.h>
+#endif
 
 #include <algorithm>
 #include <cstdint>
@@ -15,6 +19,12 @@ namespace {
 struct Stack {
   uintptr_t low = 0, high = 0;  // both 0: not known
   size_t reserve = 0;
+#ifdef __EMSCRIPTEN__
+  Stack()
+      : low(emscripten_stack_get_end()),
+        high(emscripten_stack_get_base()),
+        reserve(std::min<size_t>(128 << 10, (high - low) / 4)) {}
+#else
   Stack() {
     pthread_attr_t attributes;
     if (pthread_getattr_np(pthread_self(), &attributes)) return;
@@ -29,6 +39,7 @@ struct Stack {
     }
     pthread_attr_destroy(&attributes);
   }
+#endif
 };
 const Stack& stack() {
   thread_local const Stack own;

@@ -15,18 +15,20 @@ namespace sconce {
 // Absent where the library was built without them.
 #define SCONCE_DECLARE(slot) __attribute__((weak)) void set_##slot(Kernels&);
 #define SCONCE_FILL(slot) set_##slot(k);
-#define SCONCE_TABLE(isa)                                                                \
-  namespace isa {                                                                        \
-  SCONCE_CPU_SLOTS(SCONCE_DECLARE)                                                       \
-  SCONCE_DECLARE(linear)                                                                 \
-  SCONCE_DECLARE(prepared_conv) SCONCE_DECLARE(pointwise) inline void fill(Kernels& k) { \
-    SCONCE_CPU_SLOTS(SCONCE_FILL)                                                        \
-    SCONCE_FILL(linear) SCONCE_FILL(prepared_conv) SCONCE_FILL(pointwise)                \
-  }                                                                                      \
+#define SCONCE_TABLE(isa)                                                                  \
+  namespace isa {                                                                          \
+  SCONCE_CPU_SLOTS(SCONCE_DECLARE)                                                         \
+  SCONCE_DECLARE(linear)                                                                   \
+  SCONCE_DECLARE(fft)                                                                      \
+  SCONCE_DECLARE(prepared_conv) SCONCE_DECLARE(pointwise) inline void fill(Kernels& k) {   \
+    SCONCE_CPU_SLOTS(SCONCE_FILL)                                                          \
+    SCONCE_FILL(linear) SCONCE_FILL(prepared_conv) SCONCE_FILL(pointwise) SCONCE_FILL(fft) \
+  }                                                                                        \
   }
 SCONCE_TABLE(base)
 SCONCE_TABLE(avx2)
 SCONCE_TABLE(avx512)
+SCONCE_TABLE(neon)
 #undef SCONCE_TABLE
 #undef SCONCE_FILL
 #undef SCONCE_DECLARE
@@ -40,7 +42,8 @@ inline std::vector<Kernels> all_tables() {
     r.back().name = name;
     fill(r.back());
   };
-  add("base", base::fill);
+  if (base::set_gemm) add("base", base::fill);
+  if (neon::set_gemm) add("neon", neon::fill);
 #if defined(__x86_64__)
   const bool wide = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
                     __builtin_cpu_supports("f16c");

@@ -54,6 +54,30 @@ TEST_CASE("a pointer's writes are the caller's to tell after prepare()") {
   CHECK(first(m.run_method("sum", {x})) == 10);
 }
 
+TEST_CASE("prepare() for an example runs nothing of the method") {
+  Module m = compile(R"(
+def writes(x):
+    x.add_(1)
+    return x * 2
+
+def branches(x):
+    if bool(x.sum() > 0):
+        x.add_(1)
+    return x
+)");
+  const Tensor x = ones({3});
+  m.prepare("writes", {x});
+  CHECK(first(x) == 1);
+  CHECK(first(m.run_method("writes", {x})) == 4);
+  CHECK(first(x) == 2);
+  CHECK(first(m.run_method("writes", {ones({2, 2})})) == 4);
+  m.prepare("branches", {x});
+  CHECK(first(x) == 2);
+  CHECK(first(m.run_method("branches", {x})) == 3);
+  CHECK_THROWS_AS(m.prepare("writes", {x, x}), Error);
+  CHECK_THROWS_AS(m.prepare("absent", {x}), Error);
+}
+
 TEST_CASE("what is written again and again is not folded a third time") {
   Module m = folded();
   const Tensor x = ones({3});

@@ -153,6 +153,7 @@ ArrayRef<T> makeArrayRef(const T* p, size_t n) {
 }
 
 using IntArrayRef = ArrayRef<int64_t>;
+using IntList [[deprecated("use IntArrayRef")]] = ArrayRef<int64_t>;
 // Sizes are never symbolic here.
 using SymInt = int64_t;
 using SymIntArrayRef = IntArrayRef;

@@ -593,13 +593,3 @@ using std::optional;
 #define AT_ASSERTM(condition, ...) TORCH_CHECK(condition, ##__VA_ARGS__)
 #define AT_ERROR(...) ::c10::detail::check_failed_with("", ##__VA_ARGS__)
 #define C10_THROW_ERROR(Name, text) throw ::c10::Name({__func__, __FILE__, __LINE__}, text)
-#define TORCH_WARN(...)                                               \
-  do {                                                                \
-    std::cerr << "Warning: " << ::c10::str(__VA_ARGS__) << std::endl; \
-  } while (false)
-#define TORCH_WARN_ONCE(...)            \
-  do {                                  \
-    static bool told = false;           \
-    if (!told) TORCH_WARN(__VA_ARGS__); \
-    told = true;                        \
-  } while (false)

@@ -99,6 +99,9 @@ struct Arg : sconce::libtorch::Arg {
   Arg(std::optional<ScalarType> t) {
     if (t) *this = Arg(*t);
   }
+  Arg(std::optional<caffe2::TypeMeta> t) {
+    if (t) *this = Arg(t->toScalarType());
+  }
   Arg(c10::Layout v) : Arg(static_cast<int64_t>(v)) {}
   Arg(std::optional<c10::Layout> v) {
     if (v) *this = Arg(*v);

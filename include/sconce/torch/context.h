@@ -72,6 +72,8 @@ class CUDAStream {
   }
   DeviceIndex device_index() const { return index_; }
   Device device() const { return Device(kCUDA, index_); }
+  friend bool operator==(CUDAStream a, CUDAStream b) { return a.index_ == b.index_; }
+  friend bool operator!=(CUDAStream a, CUDAStream b) { return a.index_ != b.index_; }
 
  private:
   DeviceIndex index_;
@@ -123,6 +125,31 @@ class OptionalCUDAStreamGuard {
  public:
   OptionalCUDAStreamGuard() = default;
   explicit OptionalCUDAStreamGuard(std::optional<CUDAStream>) {}
+};
+// A point in the device's work, which has one order: what is asked of it waits for all that was
+// begun.
+class CUDAEvent {
+ public:
+  CUDAEvent() = default;
+  explicit CUDAEvent(unsigned) {}
+  CUDAEvent(const CUDAEvent&) = delete;
+  CUDAEvent(CUDAEvent&&) = default;
+  CUDAEvent& operator=(CUDAEvent&&) = default;
+  bool isCreated() const { return recorded_; }
+  void record() { recorded_ = true; }
+  void record(const CUDAStream&) { record(); }
+  void recordOnce(const CUDAStream&) { record(); }
+  void block(const CUDAStream&) {}
+  bool query() const {
+    synchronize();
+    return true;
+  }
+  void synchronize() const {
+    if (recorded_) getCurrentCUDAStream().synchronize();
+  }
+
+ private:
+  bool recorded_ = false;
 };
 namespace CUDACachingAllocator {
 inline void emptyCache() {}
@@ -228,6 +255,18 @@ inline void manual_seed(uint64_t seed) { sconce::manual_seed(seed); }
 inline bool hasCUDA() { return sconce::cuda_device_count() > 0; }
 inline bool hasMPS() { return false; }
 inline bool hasXPU() { return false; }
+namespace detail {
+// There is none: asking for it throws.
+struct XPUHooksInterface {
+  bool hasXPU() const { return false; }
+  void init() const { throw c10::Error("Cannot initialize XPU: there is none"); }
+  int getNumGPUs() const { return 0; }
+};
+inline const XPUHooksInterface& getXPUHooks() {
+  static const XPUHooksInterface none;
+  return none;
+}
+}  // namespace detail
 inline bool hasHIP() { return false; }
 inline bool hasXLA() { return false; }
 inline bool hasMKL() { return false; }

@@ -348,13 +348,41 @@ using at::pixel_shuffle;
 }  // namespace functional
 }  // namespace nn
 
+namespace data {
+template <class Data = Tensor, class Target = Tensor>
+struct Example {
+  Example() = default;
+  Example(Data d, Target t) : data(std::move(d)), target(std::move(t)) {}
+  Data data;
+  Target target;
+};
+}  // namespace data
+
 namespace data::transforms {
+// Of an example's data.
+template <class Target = Tensor>
+struct TensorTransform {
+  virtual ~TensorTransform() = default;
+  virtual Tensor operator()(Tensor t) = 0;
+  Example<Tensor, Target> apply(Example<Tensor, Target> e) {
+    e.data = (*this)(std::move(e.data));
+    return e;
+  }
+};
+template <class Target = Tensor>
+struct TensorLambda : TensorTransform<Target> {
+  explicit TensorLambda(std::function<Tensor(Tensor)> f) : f_(std::move(f)) {}
+  Tensor operator()(Tensor t) override { return f_(std::move(t)); }
+
+ private:
+  std::function<Tensor(Tensor)> f_;
+};
 // (input - mean) / deviation, for each channel of [C, H, W].
 template <class Target = Tensor>
-struct Normalize {
+struct Normalize : TensorTransform<Target> {
   Normalize(at::ArrayRef<double> mean_, at::ArrayRef<double> stddev_)
       : mean(channels(mean_)), stddev(channels(stddev_)) {}
-  Tensor operator()(Tensor t) const { return t.sub(mean).div(stddev); }
+  Tensor operator()(Tensor t) override { return t.sub(mean).div(stddev); }
   Tensor mean, stddev;
 
  private:

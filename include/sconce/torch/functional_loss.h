@@ -116,6 +116,5 @@ inline Tensor triplet_margin_loss(const Tensor& anchor, const Tensor& positive,
   return at::triplet_margin_loss(anchor, positive, negative, o.margin(), o.p(), o.eps(), o.swap(),
                                  detail::reduction(o.reduction()));
 }
-#undef SCONCE_TORCH_OPTION
 
 }  // namespace torch::nn::functional

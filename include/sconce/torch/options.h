@@ -77,7 +77,9 @@ struct TensorOptions {
     return caffe2::TypeMeta(dtype_.value_or(get_default_dtype_as_scalartype()));
   }
   bool has_dtype() const { return dtype_.has_value(); }
-  std::optional<ScalarType> dtype_opt() const { return dtype_; }
+  std::optional<caffe2::TypeMeta> dtype_opt() const {
+    return dtype_ ? std::optional<caffe2::TypeMeta>(caffe2::TypeMeta(*dtype_)) : std::nullopt;
+  }
   Layout layout() const { return layout_.value_or(kStrided); }
   bool has_layout() const { return layout_.has_value(); }
   std::optional<Layout> layout_opt() const { return layout_; }

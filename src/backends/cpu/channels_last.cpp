@@ -9,6 +9,7 @@
 #include "backends/cpu/cpu.h"
 #include "backends/cpu/lanes.h"
 #include "backends/cpu/windows.h"
+#include "backends/ivdep.h"
 #include "backends/tiles.h"
 
 namespace sconce::SCONCE_ISA {
@@ -51,7 +52,7 @@ void pool_channels(const float* in, const Window& w, int64_t, float* out) {
         for (int v = 0; v < W; ++v) {
           const V x = load(p + v * L);
           if (max)
-            col[v] = (x > col[v]) | (x != x) ? x : col[v];
+            col[v] = ((x > col[v]) | (x != x)) ? x : col[v];
           else
             col[v] += x;
         }
@@ -59,7 +60,7 @@ void pool_channels(const float* in, const Window& w, int64_t, float* out) {
 #pragma GCC unroll 4
     for (int v = 0; v < W; ++v) {
       if (max)
-        res[v] = (col[v] > res[v]) | (col[v] != col[v]) ? col[v] : res[v];
+        res[v] = ((col[v] > res[v]) | (col[v] != col[v])) ? col[v] : res[v];
       else
         res[v] += col[v];
     }
@@ -183,8 +184,11 @@ bool pool_channels_last(const PoolArgs& a) {
 }
 
 bool batch_norm_channels_last(const BatchNormArgs& a) {
-  if (!channels_last(a.in) || !channels_last(a.out)) return false;
+  const bool rows = a.in.ndim == 2 && a.in.dtype == kFloat && a.out.dtype == kFloat &&
+                    a.in.strides[1] == 1 && a.out.strides[1] == 1;
+  if (!rows && (!channels_last(a.in) || !channels_last(a.out))) return false;
   const int64_t C = a.in.sizes[1];
+  if (C == 0) return false;
   float* scratch = thread_scratch<float, 21>().get(static_cast<size_t>(6 * C));
   float *mean = scratch, *var = mean + C, *w = var + C, *b = w + C, *scale = b + C,
         *shift = scale + C;
@@ -213,9 +217,8 @@ bool batch_norm_channels_last(const BatchNormArgs& a) {
     interrupt.passed(n);
     auto* y = reinterpret_cast<float*>(p[0]);
     auto* x = reinterpret_cast<const float*>(p[1]);
-    for (const float* end = x + n; x < end; x += C, y += C)
-#pragma GCC ivdep  // y is x, or none of it
-      for (int64_t c = 0; c < C; ++c) y[c] = x[c] * scale[c] + shift[c];
+    for (const float* end = x + n; x < end; x += C, y += C) SCONCE_IVDEP  // y is x, or none of it
+    for (int64_t c = 0; c < C; ++c) y[c] = x[c] * scale[c] + shift[c];
   });
   return true;
 }

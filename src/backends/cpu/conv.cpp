@@ -214,7 +214,8 @@ void taps(int64_t count, const float* a, int64_t as, const float* b, const int64
     for (int v = 0; v < NV; ++v) x[v] = *reinterpret_cast<const V*>(p + v * L);
 #pragma GCC unroll 32
     for (int r = 0; r < MR; ++r) {
-      V w = (kPacked ? a[r] : a[r * as]) - V{};  // a broadcast; adding 0 to -0 would be a sum
+      V w = in_register(kPacked ? a[r] : a[r * as]) -
+            V{};  // a broadcast; adding 0 to -0 would be a sum
 #pragma GCC unroll 32
       for (int v = 0; v < NV; ++v) acc[r][v] += w * x[v];
     }

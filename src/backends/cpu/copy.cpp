@@ -75,6 +75,76 @@ bool transpose(const Loops<2>& loops, int64_t e) {
   return true;
 }
 
+// Two to four dense rows of source, of 4-byte elements, woven into one of the result, as a pixel
+// shuffle does or a picture whose channels become the last. False for other forms.
+bool weave(const Loops<2>& loops, int64_t e) {
+  const int row = loops.nd - 1;
+  const int64_t count = loops.sizes[row], from_step = loops.strides[1][row] / e;
+  int column = row - 1;
+  while (column >= 0 && (loops.strides[1][column] != e || loops.strides[0][column] != count * e))
+    --column;
+  if (e != 4 || count < 2 || count > 4 || column < 0 || loops.strides[0][row] != e) return false;
+  const int64_t length = loops.sizes[column];
+  if (length < 8) return false;
+  Loops<2> outer = loops;
+  outer.sizes[column] = outer.sizes[row] = 1;
+  parallel_loops(outer, static_cast<double>(count * length * e) * kByte, [&](const Loops<2>& part) {
+    Interrupt interrupt;
+    part.whole_rows([&](char** p, const int64_t*, int64_t) {
+      auto* out = reinterpret_cast<uint32_t*>(p[0]);
+      auto* in = reinterpret_cast<const uint32_t*>(p[1]);
+      auto run = [&](auto rows) __attribute__((always_inline)) {
+        constexpr int64_t kRows = decltype(rows)::value;
+#pragma GCC ivdep
+        for (int64_t i = 0; i < length; ++i)
+          for (int64_t r = 0; r < kRows; ++r) out[i * kRows + r] = in[r * from_step + i];
+      };
+      if (count == 2)
+        run(std::integral_constant<int64_t, 2>{});
+      else if (count == 3)
+        run(std::integral_constant<int64_t, 3>{});
+      else
+        run(std::integral_constant<int64_t, 4>{});
+      interrupt.passed(count * length);
+    });
+  });
+  return true;
+}
+
+// The other way: two to four dense rows of the result, whose elements are neighbours in the source.
+bool unweave(const Loops<2>& loops, int64_t e) {
+  const int row = loops.nd - 1;
+  const int64_t count = loops.strides[1][row] / e, length = loops.sizes[row];
+  int column = row - 1;
+  while (column >= 0 && (loops.strides[1][column] != e || loops.sizes[column] != count)) --column;
+  if (e != 4 || count < 2 || count > 4 || column < 0 || loops.strides[0][row] != e || length < 8)
+    return false;
+  const int64_t to_step = loops.strides[0][column] / e;
+  Loops<2> outer = loops;
+  outer.sizes[column] = outer.sizes[row] = 1;
+  parallel_loops(outer, static_cast<double>(count * length * e) * kByte, [&](const Loops<2>& part) {
+    Interrupt interrupt;
+    part.whole_rows([&](char** p, const int64_t*, int64_t) {
+      auto* out = reinterpret_cast<uint32_t*>(p[0]);
+      auto* in = reinterpret_cast<const uint32_t*>(p[1]);
+      auto run = [&](auto rows) __attribute__((always_inline)) {
+        constexpr int64_t kRows = decltype(rows)::value;
+#pragma GCC ivdep
+        for (int64_t i = 0; i < length; ++i)
+          for (int64_t r = 0; r < kRows; ++r) out[r * to_step + i] = in[i * kRows + r];
+      };
+      if (count == 2)
+        run(std::integral_constant<int64_t, 2>{});
+      else if (count == 3)
+        run(std::integral_constant<int64_t, 3>{});
+      else
+        run(std::integral_constant<int64_t, 4>{});
+      interrupt.passed(count * length);
+    });
+  });
+  return true;
+}
+
 // Bytes that may overlap. Short ones of whole vectors are read before any is written.
 void move_bytes(char* to, const char* from, int64_t bytes) {
   typedef char V __attribute__((vector_size(kVectorBytes), aligned(1), may_alias));
@@ -121,7 +191,7 @@ bool move_elements(const CopyArgs& a) {
   const Loops<2> loops(v);
   for (int d = 0; d < loops.nd; ++d)
     if (loops.sizes[d] == 0) return true;
-  if (transpose(loops, e)) return true;
+  if (transpose(loops, e) || weave(loops, e) || unweave(loops, e)) return true;
   parallel_loops(loops, static_cast<double>(e) * kByte, [&](const Loops<2>& part) {
     part.rows([&](char** p, const int64_t* st, int64_t n) {
       if (st[0] == e && st[1] == e)

@@ -10,16 +10,21 @@
 #include "support/thread_owned.h"
 
 #ifndef SCONCE_ISA
-#error "compile with -DSCONCE_ISA=base, avx2, ..."
+#error "compile with -DSCONCE_ISA=base, avx2, neon, ..."
 #endif
 
 namespace sconce::SCONCE_ISA {
 
-// Registers of this instruction set (SSE2 takes two for each).
-#ifdef __AVX512F__
+// Registers of this instruction set (SSE2 takes two for each), and whether there are 32 of them.
+#if defined(__AVX512F__)
 constexpr int kVectorBytes = 64;
+constexpr bool kManyRegisters = true;
+#elif defined(__aarch64__)
+constexpr int kVectorBytes = 16;
+constexpr bool kManyRegisters = true;
 #else
 constexpr int kVectorBytes = 32;
+constexpr bool kManyRegisters = false;
 #endif
 template <class T>
 struct Vec;
@@ -34,7 +39,17 @@ struct Vec<double> {
   static constexpr int64_t lanes = kVectorBytes / 8;
 };
 // Rows of a register tile that is two vectors wide: all registers but those of the operands.
-constexpr int64_t kTileRows = kVectorBytes == 64 ? 12 : 6;
+constexpr int64_t kTileRows = kManyRegisters ? 12 : 6;
+
+// A factor of a whole vector. On ARM it stays a scalar register, of which products take it; loading
+// it to all lanes would take the time of a unit that multiplies.
+template <class T>
+inline __attribute__((always_inline)) T in_register(T x) {
+#ifdef __aarch64__
+  asm("" : "+w"(x));
+#endif
+  return x;
+}
 
 // Aligned memory that grows and is kept; not initialised.
 template <class T>

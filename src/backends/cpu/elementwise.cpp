@@ -5,8 +5,12 @@
 #include "backends/cpu/float_tiles.h"
 #include "backends/cpu/parallel.h"
 #include "backends/scalar_math.h"
+#include "backends/cpu/integer_division.h"
 #include "backends/cpu/vector_math.h"
+#include "backends/cpu/vector_pow.h"
+#include "backends/cpu/vector_trig.h"
 #include "backends/special_math.h"
+#include "backends/ivdep.h"
 #include "backends/tiles.h"
 
 namespace sconce::SCONCE_ISA {
@@ -80,7 +84,10 @@ void copy(const CopyArgs& a) {
 template <class T>
 [[gnu::noinline]] void unary_tile(Unary op, T p, T q, T r, const T* in, T* out, int64_t n) {
   if constexpr (std::is_same_v<T, float>)
-    if (vector_unary(op, p, q, r, in, out, n)) return;
+    if (op == Unary::pow_scalar
+            ? pow_floats(in, &p, 0, out, n)
+            : vector_unary(op, p, q, r, in, out, n) || more_unary(op, in, out, n))
+      return;
   switch (op) {
 // clang-format off
 #define LOOP(expr)                      \
@@ -262,7 +269,16 @@ template <class T>
   if constexpr (!std::is_arithmetic_v<T>)
     if (complex_binary_tile(op, pa, pb, out, n)) return;
   if constexpr (std::is_same_v<T, float>)
-    if (vector_binary(op, pa, pb, out, n)) return;
+    if (op == Binary::pow ? pow_floats(pa, pb, 1, out, n) : vector_binary(op, pa, pb, out, n))
+      return;
+  if constexpr (std::is_same_v<T, float>)
+    if (op == Binary::atan2) {
+#pragma GCC ivdep  // the result is none of the operands, or the same elements
+      for (int64_t i = 0; i < n; ++i) out[i] = arc_tangent(pa[i], pb[i]);
+      return;
+    }
+  if constexpr (std::is_same_v<T, int64_t>)
+    if (divide_integers(op, pa, pb, out, n)) return;
   switch (op) {
 // clang-format off
 #define LOOP(expr)                      \
@@ -450,7 +466,7 @@ bool where_moves(const TernaryArgs& args) {
         auto *x = reinterpret_cast<const T*>(p[2]), *y = reinterpret_cast<const T*>(p[3]);
         auto each = [&](int64_t so, int64_t sc, int64_t sx, int64_t sy)
             __attribute__((always_inline)) {
-#pragma GCC ivdep  // the result is none of the operands, or the same elements
+          SCONCE_IVDEP  // the result is none of the operands, or the same elements
           for (int64_t i = 0; i < n; ++i) {
             T mask = static_cast<T>(-static_cast<T>(cond[i * sc] != 0)), u = x[i * sx],
               w = y[i * sy];
@@ -458,7 +474,9 @@ bool where_moves(const TernaryArgs& args) {
           }
         };
         const bool dense = st[0] == e && st[1] == 1;
-        if (dense && st[2] == e && st[3] == e)
+        if (st[1] == 0 && st[0] == e && (*cond ? st[2] : st[3]) == e)  // one answer for the row
+          std::memmove(out, *cond ? x : y, static_cast<size_t>(n) * sizeof(T));
+        else if (dense && st[2] == e && st[3] == e)
           each(1, 1, 1, 1);
         else if (dense && st[2] == 0 && st[3] == e)
           each(1, 1, 0, 1);
@@ -476,7 +494,7 @@ template <class T>
 [[gnu::noinline]] void ternary_tile(Ternary op, T value, const T* pa, const T* pb, const T* pc,
                                     T* out, int64_t n) {
   auto each = [&](auto f) {
-#pragma GCC ivdep  // the result is none of the operands, or the same elements
+    SCONCE_IVDEP  // the result is none of the operands, or the same elements
     for (int64_t i = 0; i < n; ++i) out[i] = f(pa[i], pb[i], pc[i]);
   };
   switch (op) {

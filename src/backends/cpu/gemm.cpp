@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "backends/cpu/bfloat16_product.h"
 #include "backends/cpu/parallel.h"
 #include "backends/cpu/register_tiles.h"
 #include "core/interrupt.h"
@@ -71,7 +72,7 @@ void micro(int64_t k, const T* a, const T* b, T* c, int64_t ldc, T alpha, bool f
     V b0 = *reinterpret_cast<const V*>(b), b1 = *reinterpret_cast<const V*>(b + L);
 #pragma GCC unroll 32
     for (int r = 0; r < MR; ++r) {
-      V x = a[r] - V{};  // a broadcast; adding 0 to -0 would be a sum
+      V x = in_register(a[r]) - V{};  // a broadcast; adding 0 to -0 would be a sum
       acc[r][0] += x * b0;
       acc[r][1] += x * b1;
     }
@@ -117,7 +118,7 @@ void tile(int64_t rows, int64_t cols, int64_t k, const T* a, const T* b, T* c, i
       for (int64_t j = 0; j < cols; ++j) c[r * ldc + j] = buf[r * NR + j];
 }
 
-// Four lanes, each the sum of every fourth of v's.
+// Four lanes, each the sum of every fourth of v's; zeros where v has two.
 template <class V>
 auto fold_to_four(V v) {
   constexpr size_t lanes = sizeof(V) / sizeof(v[0]);
@@ -126,6 +127,8 @@ auto fold_to_four(V v) {
                         __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15));
   else if constexpr (lanes == 8)
     return __builtin_shufflevector(v, v, 0, 1, 2, 3) + __builtin_shufflevector(v, v, 4, 5, 6, 7);
+  else if constexpr (lanes == 2)
+    return __builtin_shufflevector(v, V{}, 0, 1, 2, 3);
   else
     return v;
 }
@@ -215,7 +218,7 @@ void one_dot(int64_t k, T alpha, const T* x, const T* w, T beta, T& o) {
 template <class T>
 void small_rows(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t as0, const T* b,
                 int64_t bs1, T beta, T* c, int64_t cs0) {
-  constexpr int kRows = kVectorBytes == 64 ? 4 : 2;
+  constexpr int kRows = kManyRegisters ? 4 : 2;
   static thread_local bool backwards = false;
   backwards = !backwards;
   const int64_t whole = n / 4 * 4, first = backwards ? whole - 4 : 0, by = backwards ? -4 : 4;
@@ -469,14 +472,16 @@ void gemm_halves(const GemmArgs& g, int64_t batch) {
                 v.sizes[inner], p + i * v.sizes[inner]);
     return by_column ? Dense{p, 1, rows} : Dense{p, cols, 1};
   };
-  const Dense a = load(g.a, sa), b = load(g.b, sb);
   float* c = sc.get(static_cast<size_t>(m * n));
   auto row = [&](int64_t i) { return at(g.out, batch * g.out.strides[0] + i * g.out.strides[1]); };
   const int64_t step = g.out.strides[2] * static_cast<int64_t>(element_size(g.out.dtype));
   if (g.beta != 0)
     for (int64_t i = 0; i < m; ++i) load_tile(g.out.dtype, row(i), step, n, c + i * n);
-  gemm_t<float>(m, n, k, static_cast<float>(g.alpha), a.data, a.s0, a.s1, b.data, b.s0, b.s1,
-                static_cast<float>(g.beta), c, n);
+  if (!bfloat16_product(g, batch, c)) {
+    const Dense a = load(g.a, sa), b = load(g.b, sb);
+    gemm_t<float>(m, n, k, static_cast<float>(g.alpha), a.data, a.s0, a.s1, b.data, b.s0, b.s1,
+                  static_cast<float>(g.beta), c, n);
+  }
   if (g.bias.data) {
     std::vector<float> bias(static_cast<size_t>(n));
     load_tile(g.bias.dtype, at(g.bias, 0),

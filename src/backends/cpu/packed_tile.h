@@ -71,7 +71,7 @@ inline V min_v(V x, V high) { return x > high ? high : x; }
 // Registers: the sums, a vector of the panel for each column of them and one broadcast.
 template <int NV>
 constexpr int most_rows() {
-#if defined(__AVX512F__)
+#if defined(__AVX512F__) || defined(__aarch64__)
   return NV == 4 ? 6 : NV == 3 ? 8 : 12;
 #elif defined(__AVX2__)
   return NV == 2 ? 6 : 12;
@@ -173,12 +173,12 @@ void packed_tile(TileCall& c) {
       for (int v = 0; v < NV; ++v) x[v] = load_v(b + (v / PV) * next_panel + (u * PV + v % PV) * L);
 #pragma GCC unroll 32
       for (int r = 0; r < MR; ++r) {
-        const V w = splat(row[r][i + u]);
+        const V w = splat(in_register(row[r][i + u]));
 #pragma GCC unroll 32
         for (int v = 0; v < NV; ++v) acc[r][v] += w * x[v];
       }
     };
-#ifdef __AVX2__
+#if defined(__AVX2__) || defined(__aarch64__)
     constexpr int kUnroll = MR * NV > 12 || NP > 1 ? 2 : 4;
 #else
     constexpr int kUnroll = 1;

@@ -15,6 +15,8 @@ namespace sconce::SCONCE_ISA {
 constexpr int64_t kPanelLanes = 16, kPanelVectors = 4;
 #elif defined(__AVX2__)
 constexpr int64_t kPanelLanes = 8, kPanelVectors = 2;
+#elif defined(__aarch64__)
+constexpr int64_t kPanelLanes = 4, kPanelVectors = 4;
 #else
 constexpr int64_t kPanelLanes = 4, kPanelVectors = 2;
 #endif

@@ -8,6 +8,7 @@
 #include "backends/cpu/cpu.h"
 #include "backends/cpu/lanes.h"
 #include "backends/cpu/parallel.h"
+#include "backends/cpu/row_sums.h"
 #include "backends/scalar_math.h"
 #include "backends/cpu/vector_math.h"
 #include "backends/tiles.h"
@@ -93,9 +94,10 @@ void reduced_tiles(const TensorView& in, int lead, int64_t at, F f) {
   for (int64_t done = 0; done < total; done += inner) {
     if (interrupt) interrupt->passed(std::min(inner, kTile));
     if (direct) {
-      for (int64_t i = 0; i < inner; i += kTile) {
-        if (interrupt) interrupt->passed(kTile);
-        f(reinterpret_cast<const C*>(base) + at + i, std::min(kTile, inner - i));
+      constexpr int64_t kRun = 8 * kTile;
+      for (int64_t i = 0; i < inner; i += kRun) {
+        if (interrupt) interrupt->passed(kRun);
+        f(reinterpret_cast<const C*>(base) + at + i, std::min(kRun, inner - i));
       }
     } else {
       for (int64_t i = 0; i < inner; i += kTile) {
@@ -189,6 +191,7 @@ bool reduces_dense_run(const TensorView& in, int lead) {
 // Squares that C can't hold are infinite, as in PyTorch.
 template <class C>
 double tile_squares(const C* v, int64_t n) {
+  if constexpr (std::is_same_v<C, float>) return sum_over(v, n, [](Floats x) { return x * x; });
   using A = std::conditional_t<std::is_floating_point_v<C>, C, double>;
   return static_cast<double>(lane_sum<A>(n, [v](int64_t i) {
     const A x = static_cast<A>(v[i]);
@@ -199,6 +202,7 @@ double tile_squares(const C* v, int64_t n) {
 // The largest (smallest) of best and the tile; *nan when one was met.
 template <bool Max, class C>
 C tile_extreme(const C* v, int64_t n, C best, bool* nan) {
+  if constexpr (std::is_same_v<C, float>) return row_extreme<Max>(v, n, best, nan);
   constexpr int kLanes = 32;
   int64_t i = 0;
   bool bad = false;
@@ -288,7 +292,6 @@ bool column_reduce(const ReduceArgs& a) {
       int64_t m = std::min(kBlock, columns - c0), idx[kMaxDims] = {0}, at = ia + c0;
       alignas(64) C part[kBlock];
       double total[kBlock];
-      bool nan[kBlock] = {};
       std::fill(total, total + m, 0.0);
       std::fill(part, part + m,
                 sum   ? C(0)
@@ -308,10 +311,13 @@ bool column_reduce(const ReduceArgs& a) {
           if (r % 32 == 31)
             for (int64_t k = 0; k < m; ++k) total[k] += static_cast<double>(part[k]), part[k] = 0;
         } else {
-          for (int64_t k = 0; k < m; ++k) {
-            nan[k] |= row[k] != row[k];
-            part[k] = (max ? row[k] > part[k] : row[k] < part[k]) ? row[k] : part[k];
-          }
+          // A nan stays: nothing is larger or smaller.
+          if (max)
+            for (int64_t k = 0; k < m; ++k)
+              part[k] = (row[k] > part[k]) | (row[k] != row[k]) ? row[k] : part[k];
+          else
+            for (int64_t k = 0; k < m; ++k)
+              part[k] = (row[k] < part[k]) | (row[k] != row[k]) ? row[k] : part[k];
         }
         for (int d = nd - 1; d >= lead; --d) {
           at += a.in.strides[d];
@@ -325,7 +331,7 @@ bool column_reduce(const ReduceArgs& a) {
         double s = total[k] + static_cast<double>(part[k]);
         C v = sum ? static_cast<C>(a.op == Reduce::mean ? s / static_cast<double>(count) : s)
                   : part[k];
-        o[k * ostep] = nan[k] ? std::numeric_limits<C>::quiet_NaN() : v;
+        o[k * ostep] = v;
       }
     }
   });
@@ -510,7 +516,20 @@ void reduce_as(const ReduceArgs& a) {
   });
 }
 
-void reduce(const ReduceArgs& a) {
+// The reduced dims in the order of their strides: what is dense in memory is read as it lies.
+void reduce(const ReduceArgs& given) {
+  ReduceArgs a = given;
+  int64_t sizes[kMaxDims], strides[kMaxDims];
+  const int lead = a.out.ndim, nd = a.in.ndim;
+  std::copy_n(a.in.sizes, nd, sizes);
+  std::copy_n(a.in.strides, nd, strides);
+  for (int d = lead + 1; d < nd; ++d)
+    for (int k = d; k > lead && std::abs(strides[k - 1]) < std::abs(strides[k]); --k) {
+      std::swap(sizes[k - 1], sizes[k]);
+      std::swap(strides[k - 1], strides[k]);
+    }
+  a.in.sizes = sizes;
+  a.in.strides = strides;
   visit_compute(a.compute, [&](auto tag) { reduce_as<decltype(tag)>(a); });
 }
 
@@ -582,17 +601,18 @@ void var(const VarArgs& a) {
     Walk{out, a.in, lead}.each([&](int64_t oa, int64_t ia) {
       W s{};
       reduced_tiles<C>(a.in, lead, ia, [&](const C* v, int64_t n) {
-        for (int64_t i = 0; i < n; ++i) s += W(v[i]);
+        s += lane_sum<W>(n, [v](int64_t i) { return W(v[i]); });
       });
       W mean = s / static_cast<decltype(std::abs(W{}))>(count);
       double m2 = 0;
       reduced_tiles<C>(a.in, lead, ia, [&](const C* v, int64_t n) {
-        for (int64_t i = 0; i < n; ++i) {
+        m2 += lane_sum<double>(n, [v, mean](int64_t i) {
+          const W d = W(v[i]) - mean;
           if constexpr (complex)
-            m2 += std::norm(W(v[i]) - mean);
+            return std::norm(d);
           else
-            m2 += (W(v[i]) - mean) * (W(v[i]) - mean);
-        }
+            return d * d;
+        });
       });
       double dof = static_cast<double>(count) - a.correction;
       double r = dof > 0                             ? m2 / dof
@@ -620,11 +640,50 @@ void var(const VarArgs& a) {
   }
 }
 
+// Running sums of columns that lie side by side. False for other forms.
+template <class C>
+bool scan_columns(const ScanArgs& a) {
+  const int last = a.in.ndim - 1;
+  int dense = last - 1;
+  while (dense >= 0 && (a.in.strides[dense] != 1 || a.out.strides[dense] != 1)) --dense;
+  if (dense < 0 || a.op != Scan::sum || a.in.dtype != own_dtype<C>() ||
+      a.out.dtype != own_dtype<C>() || a.in.sizes[dense] < 8)
+    return false;
+  const int64_t n = a.in.sizes[last], columns = a.in.sizes[dense], in_step = a.in.strides[last],
+                out_step = a.out.strides[last];
+  int64_t sizes[kMaxDims];
+  std::copy_n(a.in.sizes, a.in.ndim, sizes);
+  sizes[last] = sizes[dense] = 1;
+  TensorView in = a.in, out = a.out;
+  in.sizes = out.sizes = sizes;
+  const TensorView* v[] = {&out, &in};
+  Interrupt interrupt;
+  Loops<2>(v).whole_rows([&](char** p, const int64_t* st, int64_t planes) {
+    constexpr int64_t kBlock = 128;
+    for (int64_t b = 0; b < planes; ++b)
+      for (int64_t c = 0; c < columns; c += kBlock) {
+        const int64_t m = std::min(kBlock, columns - c);
+        const C* from = reinterpret_cast<const C*>(p[1] + b * st[1]) + c;
+        C* to = reinterpret_cast<C*>(p[0] + b * st[0]) + c;
+        typename Wide<C>::type sum[kBlock] = {};
+        for (int64_t i = 0; i < n; ++i, from += in_step, to += out_step) {
+#pragma GCC ivdep  // the result is the operand's elements or none of them
+          for (int64_t k = 0; k < m; ++k) to[k] = static_cast<C>(sum[k] += from[k]);
+          interrupt.passed(m);
+        }
+      }
+  });
+  return true;
+}
+
 void scan(const ScanArgs& a) {
   int lead = a.in.ndim - 1;
   int64_t n = a.in.sizes[lead];
   visit_compute(a.compute, [&](auto tag) {
     using C = decltype(tag);
+    if constexpr (std::is_arithmetic_v<C>)
+      if (scan_columns<C>(a)) return;
+    const bool sums = a.op == Scan::sum;
     using W = typename Wide<C>::type;
     expect_memory(static_cast<double>(n) * (sizeof(C) + sizeof(W)));
     Interrupt interrupt;
@@ -641,11 +700,11 @@ void scan(const ScanArgs& a) {
                 a.in.strides[lead] * ies, n, row.data());
       W acc = a.op == Scan::prod ? W(1) : W(0);
       int64_t best = 0;
-      for (int64_t k = 0; k < n; ++k) {
+      for (int64_t k = 0; sums && k < n; ++k)
+        res[static_cast<size_t>(k)] = acc += W(row[static_cast<size_t>(k)]);
+      for (int64_t k = sums ? n : 0; k < n; ++k) {
         C v = row[static_cast<size_t>(k)];
-        if (a.op == Scan::sum) {
-          acc += W(v);
-        } else if (a.op == Scan::prod) {
+        if (a.op == Scan::prod) {
           acc *= W(v);
         } else {
           if constexpr (!std::is_arithmetic_v<C>)

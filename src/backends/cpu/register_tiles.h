@@ -19,11 +19,9 @@ struct TileResult {
   bool add = false;
 };
 
-constexpr int kTileVectors = kVectorBytes == 64 ? 4 : 2;
+constexpr int kTileVectors = kManyRegisters ? 4 : 2;
 // The most rows of a tile of NV vectors: all registers but those of B and of one element of A.
-constexpr int tile_rows(int nv) {
-  return kVectorBytes == 64 ? (nv <= 2 ? 12 : nv == 3 ? 9 : 6) : 6;
-}
+constexpr int tile_rows(int nv) { return kManyRegisters ? (nv <= 2 ? 12 : nv == 3 ? 9 : 6) : 6; }
 
 // C [MR x cols] of A [MR x k] and B [k x NV vectors]; only the last vector of C may be partial.
 // Small tiles have several sums for each element, so that their chains overlap.
@@ -49,7 +47,8 @@ void register_tile(int64_t k, const float* a, int64_t a_step, const float* b, in
     for (int v = 0; v < NV; ++v) y[v] = load(b + v * kFloats);
 #pragma GCC unroll 32
     for (int r = 0; r < MR; ++r) {
-      const Floats x = Floats{} + base[r / 3][(r % 3) * a_step + p];
+      // A broadcast; adding to 0 would be a sum.
+      const Floats x = in_register(base[r / 3][(r % 3) * a_step + p]) - Floats{};
 #pragma GCC unroll 32
       for (int v = 0; v < NV; ++v) acc[u][r][v] += x * y[v];
     }

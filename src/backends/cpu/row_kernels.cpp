@@ -6,6 +6,7 @@
 
 #include "backends/cpu/lanes.h"
 #include "backends/cpu/parallel.h"
+#include "backends/cpu/row_sums.h"
 #include "backends/cpu/rows.h"
 
 namespace sconce::SCONCE_ISA {
@@ -170,25 +171,6 @@ void softmax(const SoftmaxArgs& a) {
     run(double{});
   else
     run(float{});
-}
-
-// Sums of f over vectors of x, in double from two thousand terms on.
-template <class F>
-SCONCE_INLINE double sum_over(const float* x, int64_t n, F f) {
-  constexpr int64_t kChunk = 2048;
-  double total = 0;
-  for (int64_t from = 0; from < n; from += kChunk) {
-    const int64_t to = std::min(n, from + kChunk);
-    Floats s[4] = {};
-    int64_t i = from;
-    for (; i + 4 * kFloats <= to; i += 4 * kFloats)
-#pragma GCC unroll 4
-      for (int k = 0; k < 4; ++k) s[k] += f(load(x + i + k * kFloats));
-    for (; i + kFloats <= to; i += kFloats) s[0] += f(load(x + i));
-    if (i < to) s[1] += keep_part(f(load_part(x + i, to - i)), to - i, Floats{});
-    total += static_cast<double>(sum_of((s[0] + s[1]) + (s[2] + s[3])));
-  }
-  return total;
 }
 
 struct Moments {

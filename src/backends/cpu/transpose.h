@@ -29,15 +29,16 @@ constexpr int square_of() {
 template <class T, class To>
 void transpose_square(const T* from, int64_t from_step, To to) {
   constexpr int kSide = square_of<T>();
+  typedef T R __attribute__((vector_size(kVectorBytes)));
   typedef T V __attribute__((vector_size(kVectorBytes), aligned(sizeof(T)), may_alias));
   constexpr auto lanes = std::make_integer_sequence<int, kSide>{};
-  V r[kSide];
+  R r[kSide];
 #pragma GCC unroll 16
   for (int i = 0; i < kSide; ++i) r[i] = *reinterpret_cast<const V*>(from + i * from_step);
-  exchange<1, V>(r, lanes);
-  exchange<2, V>(r, lanes);
-  if constexpr (kSide >= 8) exchange<4, V>(r, lanes);
-  if constexpr (kSide >= 16) exchange<8, V>(r, lanes);
+  exchange<1, R>(r, lanes);
+  if constexpr (kSide >= 4) exchange<2, R>(r, lanes);
+  if constexpr (kSide >= 8) exchange<4, R>(r, lanes);
+  if constexpr (kSide >= 16) exchange<8, R>(r, lanes);
 #pragma GCC unroll 16
   for (int i = 0; i < kSide; ++i) *reinterpret_cast<V*>(to(i)) = r[i];
 }

@@ -321,6 +321,8 @@ void pack(const PreparedConvArgs& a, void* to) {
 constexpr double kProducts = 0.8 * 32;
 #elif defined __AVX2__
 constexpr double kProducts = 0.8 * 16;
+#elif defined __aarch64__
+constexpr double kProducts = 0.8 * 8;
 #else
 constexpr double kProducts = 0.8 * 4;
 #endif

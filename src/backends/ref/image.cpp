@@ -8,6 +8,7 @@
 
 #include "backends/ref/ref.h"
 #include "backends/resize_taps.h"
+#include "backends/ivdep.h"
 #include "backends/tiles.h"
 
 namespace sconce::ref {
@@ -111,7 +112,7 @@ void mix_runs(const std::vector<Tap>& taps, const float* base, int64_t step, int
   if (taps.size() == 2) {
     const float *x = base + taps[0].at * step, *y = base + taps[1].at * step;
     const auto u = static_cast<float>(taps[0].weight), v = static_cast<float>(taps[1].weight);
-#pragma GCC ivdep  // the result is none of the inputs
+    SCONCE_IVDEP  // the result is none of the inputs
     for (int64_t i = 0; i < n; ++i) to[i] = (0.0f + u * x[i]) + v * y[i];
     return;
   }
@@ -119,7 +120,7 @@ void mix_runs(const std::vector<Tap>& taps, const float* base, int64_t step, int
   for (const Tap& p : taps) {
     const float* x = base + p.at * step;
     const auto w = static_cast<float>(p.weight);
-#pragma GCC ivdep
+    SCONCE_IVDEP
     for (int64_t i = 0; i < n; ++i) to[i] += w * x[i];
   }
 }
@@ -439,6 +440,87 @@ void grid_sample_halves(const GridSampleArgs& a) {
       }
 }
 
+// Bilinear, or nearest, on planes of floats: the corners of a point are the same for every channel.
+// Of a row of points they are computed once. position(x, size): where a coordinate of the grid
+// lies.
+template <class F>
+void sample_planes(const GridSampleArgs& a, F position) {
+  struct Point {
+    int64_t at;  // of the first corner that is inside
+    float weight[4];
+    int64_t corner[4];  // from there, of those that are inside
+    int count;
+  };
+  constexpr int64_t kPoints = 64;
+  Point points[kPoints];
+  const int64_t H = a.in.sizes[2], W = a.in.sizes[3], down = a.in.strides[2],
+                right = a.in.strides[3];
+  Interrupt interrupt;
+  auto place = [&](const float* g, Point& p) {
+    p.at = p.count = 0;
+    const double x = position(g[0], W), y = position(g[a.grid.strides[3]], H);
+    // Beyond, and of nan, nothing is inside.
+    if (!(x > -2 && y > -2 && x < static_cast<double>(W) && y < static_cast<double>(H))) return;
+    const int64_t x0 = static_cast<int64_t>(x + 2) - 2, y0 = static_cast<int64_t>(y + 2) - 2;
+    const auto fx = static_cast<float>(x - static_cast<double>(x0)),
+               fy = static_cast<float>(y - static_cast<double>(y0));
+    if (a.mode == 1) {
+      const int64_t cx = static_cast<int64_t>(std::nearbyint(x)),
+                    cy = static_cast<int64_t>(std::nearbyint(y));
+      if (cx < 0 || cx >= W || cy < 0 || cy >= H) return;
+      p.at = cy * down + cx * right;
+      p.corner[0] = 0;
+      p.weight[0] = 1;
+      p.count = 1;
+      return;
+    }
+    if (x0 >= 0 && y0 >= 0 && x0 + 1 < W && y0 + 1 < H) {
+      p.at = y0 * down + x0 * right;
+      p.weight[0] = (1 - fx) * (1 - fy);
+      p.weight[1] = fx * (1 - fy);
+      p.weight[2] = (1 - fx) * fy;
+      p.weight[3] = fx * fy;
+      p.count = 4;
+      return;
+    }
+    for (int c = 0; c < 4; ++c) {
+      const int64_t cx = x0 + (c & 1), cy = y0 + (c >> 1);
+      if (cx < 0 || cx >= W || cy < 0 || cy >= H) continue;
+      const int64_t at = cy * down + cx * right;
+      if (p.count == 0) p.at = at;
+      p.corner[p.count] = at - p.at;
+      p.weight[p.count++] = (c & 1 ? fx : 1 - fx) * (c >> 1 ? fy : 1 - fy);
+    }
+  };
+  for (int64_t n = 0; n < a.out.sizes[0]; ++n)
+    for (int64_t i = 0; i < a.out.sizes[2]; ++i)
+      for (int64_t first = 0; first < a.out.sizes[3]; first += kPoints) {
+        const int64_t count = std::min(kPoints, a.out.sizes[3] - first);
+        const float* g = a.grid.ptr<float>() + n * a.grid.strides[0] + i * a.grid.strides[1] +
+                         first * a.grid.strides[2];
+        for (int64_t j = 0; j < count; ++j) place(g + j * a.grid.strides[2], points[j]);
+        for (int64_t c = 0; c < a.out.sizes[1]; ++c) {
+          interrupt.passed(count + 1);
+          const float* in = a.in.ptr<float>() + n * a.in.strides[0] + c * a.in.strides[1];
+          float* out = a.out.ptr<float>() + n * a.out.strides[0] + c * a.out.strides[1] +
+                       i * a.out.strides[2] + first * a.out.strides[3];
+          for (int64_t j = 0; j < count; ++j) {
+            const Point& p = points[j];
+            const float* from = in + p.at;
+            float v = 0;
+            if (p.count == 4) {
+              v = p.weight[0] * from[0] + p.weight[1] * from[right];
+              v += p.weight[2] * from[down];
+              v += p.weight[3] * from[down + right];
+            } else {
+              for (int k = 0; k < p.count; ++k) v += p.weight[k] * from[p.corner[k]];
+            }
+            out[j * a.out.strides[3]] = v;
+          }
+        }
+      }
+}
+
 // [N, C, H, W] sampled at grid [N, Ho, Wo, 2]; modes: 0 bilinear, 1 nearest, 2 bicubic; padding: 0
 // zeros, 1 border, 2 reflection. 5-d alike.
 void grid_sample(const GridSampleArgs& a) {
@@ -459,42 +541,10 @@ void grid_sample(const GridSampleArgs& a) {
     }
     return x;
   };
-  if (nd == 2 && a.mode == 0 && a.in.dtype == kFloat && a.out.dtype == kFloat &&
+  if (nd == 2 && a.mode <= 1 && a.in.dtype == kFloat && a.out.dtype == kFloat &&
       a.grid.dtype == kFloat) {
-    // Bilinear on planes: the corners of a point are the same for every channel.
-    int64_t H = a.in.sizes[2], W = a.in.sizes[3];
-    Interrupt interrupt;
-    for (int64_t n = 0; n < a.out.sizes[0]; ++n)
-      for (int64_t i = 0; i < a.out.sizes[2]; ++i)
-        for (int64_t j = 0; j < a.out.sizes[3]; ++j) {
-          interrupt.passed(a.out.sizes[1] + 8);
-          const float* g = a.grid.ptr<float>() + n * a.grid.strides[0] + i * a.grid.strides[1] +
-                           j * a.grid.strides[2];
-          double x = fold(source(static_cast<double>(g[0]), W), W);
-          double y = fold(source(static_cast<double>(g[a.grid.strides[3]]), H), H);
-          double x0 = std::floor(x), y0 = std::floor(y);
-          int64_t at[4];
-          float weight[4];
-          int corners = 0;
-          for (int c = 0; c < 4; ++c) {
-            double cx = x0 + (c & 1), cy = y0 + (c >> 1);
-            if (!(cx >= 0 && cx < static_cast<double>(W) && cy >= 0 && cy < static_cast<double>(H)))
-              continue;
-            at[corners] = static_cast<int64_t>(cy) * a.in.strides[2] +
-                          static_cast<int64_t>(cx) * a.in.strides[3];
-            weight[corners++] = static_cast<float>((c & 1 ? x - x0 : 1 - (x - x0)) *
-                                                   (c >> 1 ? y - y0 : 1 - (y - y0)));
-          }
-          const float* in = a.in.ptr<float>() + n * a.in.strides[0];
-          float* out = a.out.ptr<float>() + n * a.out.strides[0] + i * a.out.strides[2] +
-                       j * a.out.strides[3];
-          for (int64_t c = 0; c < a.out.sizes[1]; ++c) {
-            float v = 0;
-            for (int k = 0; k < corners; ++k) v += weight[k] * in[c * a.in.strides[1] + at[k]];
-            out[c * a.out.strides[1]] = v;
-          }
-        }
-    return;
+    return sample_planes(
+        a, [&](float x, int64_t size) { return fold(source(static_cast<double>(x), size), size); });
   }
   int64_t total = 1;
   for (int d = 0; d < nd; ++d) total *= a.out.sizes[d + 2];

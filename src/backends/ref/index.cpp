@@ -47,18 +47,25 @@ int64_t checked_index(int64_t k, int64_t dim, int64_t n) {
 int64_t checked_index(const TensorView& index, int64_t at, int64_t dim, int64_t n) {
   return checked_index(index_value(index, at), dim, n);
 }
-// A row of a gather or scatter: f(position along dim, i) for each index.
+// A row of a gather or scatter: f(position along dim, i) for each index. All of them are looked at
+// first, so that neither loop has a branch.
 template <class F>
 void indexed_row(const TensorView& index, int64_t at, int64_t step, int64_t count, int64_t dim,
                  int64_t n, F f) {
-  auto run = [=](const auto* ix) {
-    for (int64_t i = 0; i < count; ++i)
-      f(checked_index(static_cast<int64_t>(ix[i * step]), dim, n), i);
+  auto run = [=](const auto* ix, int64_t st) __attribute__((always_inline)) {
+    int64_t outside = 0;  // negative when one is
+    for (int64_t i = 0; i < count; ++i) {
+      const auto k = static_cast<int64_t>(ix[i * st]);
+      outside |= k | static_cast<int64_t>(static_cast<uint64_t>(n) - 1 - static_cast<uint64_t>(k));
+    }
+    for (int64_t i = 0; outside < 0 && i < count; ++i)
+      checked_index(static_cast<int64_t>(ix[i * st]), dim, n);
+    for (int64_t i = 0; i < count; ++i) f(static_cast<int64_t>(ix[i * st]), i);
   };
   if (index.dtype == kLong)
-    run(index.ptr<int64_t>() + at);
+    step == 1 ? run(index.ptr<int64_t>() + at, 1) : run(index.ptr<int64_t>() + at, step);
   else
-    run(index.ptr<int32_t>() + at);
+    run(index.ptr<int32_t>() + at, step);
 }
 
 // The inner rows of a gather or scatter, long ones in parts: f(element offsets of data without its
@@ -107,25 +114,55 @@ void gather(const GatherArgs& a) {
                    const T* from = static_cast<const T*>(a.in.data) + in;
                    T* to = static_cast<T*>(a.out.data) + out;
                    const int64_t x = st[0], y = st[2], step = along;
-                   indexed_row(a.index, ix, st[1], count, a.dim, n,
-                               [=](int64_t k, int64_t i) { to[i * y] = from[i * x + k * step]; });
+                   if (st[1] == 0 && x == 1 && y == 1) {  // one index for the row
+                     from += checked_index(a.index, ix, a.dim, n) * step;
+                     std::memcpy(to, from, static_cast<size_t>(count) * sizeof(T));
+                   } else if (x == 0 && y == 1 && step == 1) {
+                     indexed_row(a.index, ix, st[1], count, a.dim, n,
+                                 [=](int64_t k, int64_t i) { to[i] = from[k]; });
+                   } else {
+                     indexed_row(a.index, ix, st[1], count, a.dim, n,
+                                 [=](int64_t k, int64_t i) { to[i * y] = from[i * x + k * step]; });
+                   }
                  };
                  visit_element_size(es, run);
                });
 }
 
+// The value of a call without a source, as elements of out.
+void store_value(const ScatterArgs& a, char* to) {
+  auto store = [&](auto tag) {
+    const auto v = number_as<decltype(tag)>(a.value);
+    store_tile(a.out.dtype, to, 0, 1, &v);
+  };
+  if (is_integral(a.out.dtype, true))
+    store(int64_t{});
+  else if (is_complex(a.out.dtype))
+    store(std::complex<double>{});
+  else
+    store(double{});
+}
+
 void scatter(const ScatterArgs& a) {
   int64_t n = a.out.ndim ? a.out.sizes[a.dim] : 1;
-  if (a.mode == ScatterMode::set && a.src.data && a.src.dtype == a.out.dtype) {
+  if (a.mode == ScatterMode::set && (!a.src.data || a.src.dtype == a.out.dtype)) {
+    alignas(16) char value[16];
+    if (!a.src.data) store_value(a, value);
+    const char* source = a.src.data ? static_cast<const char*>(a.src.data) : value;
     int64_t along = a.out.ndim ? a.out.strides[a.dim] : 0;
     size_t es = element_size(a.out.dtype);
     rows_without(a.out, a.index, a.src, a.dim,
                  [&](int64_t out, int64_t ix, int64_t src, const int64_t* st, int64_t count) {
                    auto move = [&](auto tag) {
                      using T = decltype(tag);
-                     const T* from = static_cast<const T*>(a.src.data) + src;
+                     const T* from = reinterpret_cast<const T*>(source) + src;
                      T* to = static_cast<T*>(a.out.data) + out;
                      const int64_t x = st[0], y = st[2], step = along;
+                     if (st[1] == 0 && x == 1 && y == 1) {  // one index for the row
+                       to += checked_index(a.index, ix, a.dim, n) * step;
+                       std::memcpy(to, from, static_cast<size_t>(count) * sizeof(T));
+                       return;
+                     }
                      indexed_row(a.index, ix, st[1], count, a.dim, n,
                                  [=](int64_t k, int64_t i) { to[i * x + k * step] = from[i * y]; });
                    };
@@ -148,6 +185,9 @@ void scatter(const ScatterArgs& a) {
                        for (int64_t i = 0; i < count; ++i) to[i] += from[i];
                        return;
                      }
+                     if (x == 0 && y == 1 && along == 1)
+                       return indexed_row(a.index, ix, st[1], count, a.dim, n,
+                                          [=](int64_t k, int64_t i) { to[k] += from[i]; });
                      indexed_row(a.index, ix, st[1], count, a.dim, n, [=](int64_t k, int64_t i) {
                        to[i * x + k * along] += from[i * y];
                      });
@@ -219,58 +259,106 @@ void index(const IndexArgs& a) {
   }
   if (rest == 0) return;
   Interrupt interrupt;
-  for (int64_t i = 0; i < n; ++i) {
-    interrupt.passed(std::min(rest, kLongRow) + a.n_index);
-    int64_t from = 0, to = 0;
-    for (int j = 0; j < a.n_index; ++j) {
-      int64_t at = 0;
-      for (int d = 0; d < a.index_ndim; ++d) at += idx[d] * a.index[j].strides[d];
-      int64_t k = index_value(a.index[j], at);
-      if (k < (a.no_negative ? 0 : -a.size[j]) || k >= a.size[j])
-        raise<OpError>("index ", k, " is out of bounds for dimension with size ", a.size[j]);
-      from += (k < 0 ? k + a.size[j] : k) * a.step[j];
-    }
-    for (int d = 0; d < a.index_ndim; ++d) to += idx[d] * a.out.strides[d];
-    auto move = [&](int64_t x, int64_t y, int64_t count) {
-      char *p = address(a.in, x), *q = address(a.out, y);
-      if (!a.put) {
-        std::memcpy(q, p, static_cast<size_t>(count) * es);
-      } else if (!a.accumulate) {
-        std::memcpy(p, q, static_cast<size_t>(count) * es);
-      } else {
-        visit_dtype(a.out.dtype, [&](auto tag) {
-          using T = decltype(tag);
-          for (int64_t c = 0; c < count; ++c) {
-            T& o = reinterpret_cast<T*>(p)[c];
-            T v = reinterpret_cast<T*>(q)[c];
-            if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>)
-              o = T(static_cast<float>(o) + static_cast<float>(v));
-            else if constexpr (std::is_same_v<T, bool>)
-              o = o || v;
-            else
-              o = static_cast<T>(o + v);
-          }
-        });
+  // f(offsets in elements of in and of out) for each element of the rest.
+  auto each_of_rest = [&](auto f) {
+    int64_t r[kMaxDims] = {0}, x = 0, y = 0;
+    for (int64_t k = 0; k < rest; ++k) {
+      f(x, y);
+      for (int d = rest_nd - 1; d >= 0; --d) {
+        x += a.in.strides[d];
+        y += rst[d];
+        if (++r[d] < rsz[d]) break;
+        x -= a.in.strides[d] * rsz[d];
+        y -= rst[d] * rsz[d];
+        r[d] = 0;
       }
-    };
-    if (dense) {
-      move(from, to, rest);
+    }
+  };
+  auto add = [&](int64_t x, int64_t y, int64_t count) {
+    char *p = address(a.in, x), *q = address(a.out, y);
+    visit_dtype(a.out.dtype, [&](auto tag) {
+      using T = decltype(tag);
+      for (int64_t c = 0; c < count; ++c) {
+        T& o = reinterpret_cast<T*>(p)[c];
+        T v = reinterpret_cast<T*>(q)[c];
+        if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>)
+          o = T(static_cast<float>(o) + static_cast<float>(v));
+        else if constexpr (std::is_same_v<T, bool>)
+          o = o || v;
+        else
+          o = static_cast<T>(o + v);
+      }
+    });
+  };
+  // Some places of a row of indices at once: where their elements are in both tensors.
+  constexpr int64_t kPart = 256;
+  int64_t from[kPart], to[kPart];
+  const int inner = a.index_ndim - 1;
+  const int64_t length = inner < 0 ? 1 : a.out.sizes[inner],
+                bytes = rest * static_cast<int64_t>(es);
+  auto move = [&](int64_t m) {
+    if (a.put && a.accumulate) {
+      for (int64_t i = 0; i < m; ++i) {
+        interrupt.passed(std::min(rest, kLongRow));
+        if (dense)
+          add(from[i], to[i], rest);
+        else
+          each_of_rest([&](int64_t x, int64_t y) { add(from[i] + x, to[i] + y, 1); });
+      }
+    } else if (dense && bytes >= 64) {
+      for (int64_t i = 0; i < m; ++i) {
+        interrupt.passed(std::min(rest, kLongRow));
+        char *p = address(a.in, from[i]), *q = address(a.out, to[i]);
+        a.put ? std::memcpy(p, q, static_cast<size_t>(bytes))
+              : std::memcpy(q, p, static_cast<size_t>(bytes));
+      }
     } else {
-      int64_t r[kMaxDims] = {0}, x = from, y = to;
-      for (int64_t k = 0; k < rest; ++k) {
-        move(x, y, 1);
-        interrupt.passed(1);
-        for (int d = rest_nd - 1; d >= 0; --d) {
-          x += a.in.strides[d];
-          y += rst[d];
-          if (++r[d] < rsz[d]) break;
-          x -= a.in.strides[d] * rsz[d];
-          y -= rst[d] * rsz[d];
-          r[d] = 0;
-        }
-      }
+      visit_element_size(es, [&](auto tag) {
+        using T = decltype(tag);
+        auto* in = static_cast<T*>(a.in.data);
+        auto* out = static_cast<T*>(a.out.data);
+        each_of_rest([&](int64_t x, int64_t y) {
+          interrupt.passed(m);
+          if (a.put)
+            for (int64_t i = 0; i < m; ++i) in[from[i] + x] = out[to[i] + y];
+          else
+            for (int64_t i = 0; i < m; ++i) out[to[i] + y] = in[from[i] + x];
+        });
+      });
     }
-    for (int d = a.index_ndim - 1; d >= 0; --d) {
+  };
+  auto read = [&](const auto* index, int64_t st, int64_t m, int j) {
+    const int64_t size = a.size[j], least = a.no_negative ? 0 : -size, step = a.step[j];
+    for (int64_t i = 0; i < m; ++i) {
+      const auto k = static_cast<int64_t>(index[i * st]);
+      if (k < least || k >= size)
+        raise<OpError>("index ", k, " is out of bounds for dimension with size ", size);
+      from[i] += (k < 0 ? k + size : k) * step;
+    }
+  };
+  for (int64_t done = 0; done < n; done += length) {
+    for (int64_t first = 0; first < length; first += kPart) {
+      const int64_t m = std::min(kPart, length - first);
+      interrupt.passed(m * a.n_index);
+      auto start = [&](const TensorView& v) {
+        int64_t at = inner < 0 ? 0 : first * v.strides[inner];
+        for (int d = 0; d < inner; ++d) at += idx[d] * v.strides[d];
+        return at;
+      };
+      const int64_t out_step = inner < 0 ? 0 : a.out.strides[inner], out_start = start(a.out);
+      for (int64_t i = 0; i < m; ++i) {
+        from[i] = 0;
+        to[i] = out_start + i * out_step;
+      }
+      for (int j = 0; j < a.n_index; ++j) {
+        const TensorView& v = a.index[j];
+        const int64_t at = start(v), st = inner < 0 ? 0 : v.strides[inner];
+        v.dtype == kLong ? read(v.ptr<int64_t>() + at, st, m, j)
+                         : read(v.ptr<int32_t>() + at, st, m, j);
+      }
+      move(m);
+    }
+    for (int d = inner - 1; d >= 0; --d) {
       if (++idx[d] < a.out.sizes[d]) break;
       idx[d] = 0;
     }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "backends/ref/ref.h"
+#include "backends/any_fft.h"
 #include "backends/tiles.h"
 
 namespace sconce::ref {
@@ -37,27 +38,38 @@ void sequence(const SequenceArgs& a) {
         return;
       }
       if (is_integral(a.out.dtype, true)) {
-        for (int64_t i = 0; i < n; ++i) {
-          int64_t v = a.start.i + i * a.step.i;
-          store_tile(a.out.dtype, out + i * st, 0, 1, &v);
-          interrupt.passed(1);
+        int64_t tile[kTile];
+        for (int64_t from = 0; from < n; from += kTile) {
+          const int64_t m = std::min(kTile, n - from);
+          for (int64_t i = 0; i < m; ++i) tile[i] = a.start.i + (from + i) * a.step.i;
+          store_tile(a.out.dtype, out + from * st, st, m, tile);
+          interrupt.passed(m);
         }
         return;
       }
       // Blocks of W with one base each, as PyTorch's vector loop rounds.
-      int64_t W = a.out.dtype == kDouble ? 4 : 8,
-              whole = a.out.dtype == kDouble || a.out.dtype == kFloat ? n / W * W : 0;
-      for (int64_t i = 0; i < n; ++i) {
-        double v;
-        if (i < whole) {
-          double base = std::fma(a.step.d, static_cast<double>(i / W * W), a.start.d);
+      const int64_t W = a.out.dtype == kDouble ? 4 : 8,
+                    whole = a.out.dtype == kDouble || a.out.dtype == kFloat ? n / W * W : 0;
+      // Products of a step of a float's digits and places are exact: no need to fuse what adds
+      // them.
+      const bool exact =
+          static_cast<double>(static_cast<float>(a.step.d)) == a.step.d && n < 1 << 28;
+      auto at = [&](int64_t i, double base) {
+        return exact ? a.step.d * static_cast<double>(i) + base
+                     : std::fma(a.step.d, static_cast<double>(i), base);
+      };
+      double tile[kTile];
+      for (int64_t from = 0; from < n; from += kTile) {
+        const int64_t m = std::min(kTile, n - from);
+        int64_t i = 0;
+        for (; from + i < whole && i < m; i += W) {
+          double base = at(from + i, a.start.d);
           if (a.out.dtype == kFloat) base = static_cast<double>(static_cast<float>(base));
-          v = std::fma(static_cast<double>(i % W), a.step.d, base);
-        } else {
-          v = std::fma(a.step.d, static_cast<double>(i), a.start.d);
+          for (int64_t k = 0; k < W; ++k) tile[i + k] = at(k, base);
         }
-        store_tile(a.out.dtype, out + i * st, 0, 1, &v);
-        interrupt.passed(1);
+        for (; i < m; ++i) tile[i] = at(from + i, a.start.d);
+        store_tile(a.out.dtype, out + from * st, st, m, tile);
+        interrupt.passed(m);
       }
       return;
     }
@@ -71,13 +83,17 @@ void sequence(const SequenceArgs& a) {
         C s = static_cast<C>(whole ? std::trunc(a.start.d) : a.start.d),
           e = static_cast<C>(whole ? std::trunc(a.end.d) : a.end.d),
           step = n > 1 ? (e - s) / static_cast<C>(n - 1) : C(0);
+        C tile[kTile];
         for (int64_t i = 0; i < n; ++i) {
           C v = i < n / 2 || n == 1 ? std::fma(step, static_cast<C>(i), s)
                                     : std::fma(-step, static_cast<C>(n - 1 - i), e);
           if (a.op == Sequence::logspace)
             v = static_cast<C>(std::pow(a.step.d, static_cast<double>(v)));
-          store_tile(a.out.dtype, out + i * st, 0, 1, &v);
-          interrupt.passed(1);
+          tile[i % kTile] = v;
+          if (i % kTile + 1 < kTile && i + 1 < n) continue;
+          const int64_t from = i / kTile * kTile, m = i + 1 - from;
+          store_tile(a.out.dtype, out + from * st, st, m, tile);
+          interrupt.passed(m);
         }
       };
       if (a.out.dtype == kFloat)
@@ -87,13 +103,18 @@ void sequence(const SequenceArgs& a) {
       return;
     }
     case Sequence::eye: {
-      double one = 1, zero = 0;
-      for (int64_t i = 0; i < a.out.sizes[0]; ++i)
-        for (int64_t j = 0; j < a.out.sizes[1]; ++j) {
-          store_tile(a.out.dtype, address(a.out, i * a.out.strides[0] + j * a.out.strides[1]), 0, 1,
-                     i == j ? &one : &zero);
-          interrupt.passed(1);
-        }
+      const double one = 1;
+      const int64_t columns = a.out.sizes[1], step = a.out.strides[1];
+      for (int64_t i = 0; i < a.out.sizes[0]; ++i) {
+        char* row = address(a.out, i * a.out.strides[0]);
+        if (step == 1)
+          std::memset(row, 0, static_cast<size_t>(columns * es));
+        else
+          for (int64_t j = 0; j < columns; ++j)
+            std::memset(row + j * step * es, 0, static_cast<size_t>(es));
+        if (i < columns) store_tile(a.out.dtype, row + i * step * es, 0, 1, &one);
+        interrupt.passed(columns);
+      }
       return;
     }
     case Sequence::tril:
@@ -269,7 +290,8 @@ void fft_real(const double* x, Cd* out, int64_t n, const Cd* w, double sign, Cd*
 
 void fft(const FftArgs& a) {
   int last = a.in.ndim - 1;
-  int64_t n = a.in.sizes[last], rows = 1;
+  const bool to_real = !is_complex(a.out.dtype);
+  int64_t n = to_real ? a.out.sizes[last] : a.in.sizes[last], rows = 1;
   for (int d = 0; d < last; ++d) rows *= a.in.sizes[d];
   double sign = a.inverse ? 1 : -1;
   const bool real = !is_complex(a.in.dtype) && n % 2 == 0;
@@ -284,13 +306,17 @@ void fft(const FftArgs& a) {
       load_tile(a.in.dtype, address(a.in, i), in_step, n, reals.data());
       fft_real(reals.data(), y.data(), n, w.data(), sign, x.data(), interrupt);
     } else {
-      load_tile(a.in.dtype, address(a.in, i), in_step, n, x.data());
+      load_tile(a.in.dtype, address(a.in, i), in_step, a.in.sizes[last], x.data());
+      // The other half of a spectrum mirrors the first, conjugated.
+      for (int64_t k = a.in.sizes[last]; k < n; ++k)
+        x[static_cast<size_t>(k)] = std::conj(x[static_cast<size_t>(n - k)]);
       fft_rec(x.data(), 1, y.data(), n, w.data(), 1, sign, interrupt);
     }
     for (auto& v : y) v *= a.scale;
     interrupt.passed(4 * n);
     store_tile(a.out.dtype, address(a.out, o),
-               a.out.strides[last] * static_cast<int64_t>(element_size(a.out.dtype)), n, y.data());
+               a.out.strides[last] * static_cast<int64_t>(element_size(a.out.dtype)),
+               a.out.sizes[last], y.data());
     for (int d = last - 1; d >= 0; --d) {
       i += a.in.strides[d];
       o += a.out.strides[d];
@@ -301,6 +327,8 @@ void fft(const FftArgs& a) {
     }
   }
 }
+
+}  // namespace
 
 void quantize(const QuantizeArgs& a) {
   int64_t n = a.out.numel();
@@ -345,6 +373,8 @@ void quantize(const QuantizeArgs& a) {
     }
   }
 }
+
+namespace {
 
 struct Point {
   double x, y;
@@ -449,7 +479,7 @@ void recur(const RecurArgs& a) {
 
 SCONCE_KERNEL(sequence)
 SCONCE_KERNEL(fft)
-SCONCE_KERNEL(quantize)
+void any_fft(const FftArgs& a) { fft(a); }
 SCONCE_KERNEL(rotated_iou)
 SCONCE_KERNEL(recur)
 

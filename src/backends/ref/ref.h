@@ -9,4 +9,7 @@ namespace sconce::ref {
 SCONCE_REF_SLOTS(X)
 #undef X
 
+// The slot, for whatever arguments.
+void quantize(const QuantizeArgs& a);
+
 }  // namespace sconce::ref

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sort and top-k along the last dim; nan is the greatest. Where equal elements end is PyTorch's:
 // its sort that needn't be stable is std::sort by key, but a long single row of integers goes
-// through a radix sort, which is stable.
+// through a radix sort, which is stable. What must be stable goes through ours.
 #include <algorithm>
+#include <cstring>
 #include <numeric>
+#include <utility>
 #include <vector>
 
 #include "backends/ref/ref.h"
@@ -44,6 +46,56 @@ void quickselect(int64_t n, int64_t k, Greater greater, Swap swap) {
 }
 
 constexpr int64_t kRadixFrom = 32768;
+
+// Keys of 32 bits in the order of the numbers, with their places below them. False when one number
+// needs more bits. *bits: how many of the keys differ.
+bool keys_of(const std::vector<int64_t>& row, std::vector<uint64_t>& keys, int* bits) {
+  const auto [least, most] = std::minmax_element(row.begin(), row.end());
+  const auto low = static_cast<uint64_t>(*least), range = static_cast<uint64_t>(*most) - low;
+  if (range >> 32) return false;
+  for (*bits = 0; range >> *bits;) ++*bits;
+  for (size_t i = 0; i < row.size(); ++i) keys[i] = (static_cast<uint64_t>(row[i]) - low) << 32 | i;
+  return true;
+}
+bool keys_of(const std::vector<float>& row, std::vector<uint64_t>& keys, int* bits) {
+  *bits = 32;
+  for (size_t i = 0; i < row.size(); ++i) {
+    uint32_t key;
+    const float x = row[i] + 0.0f;  // both zeros are one
+    std::memcpy(&key, &x, sizeof key);
+    key = x != x ? UINT32_MAX : key >> 31 ? ~key : key | 0x80000000u;
+    keys[i] = uint64_t{key} << 32 | i;
+  }
+  return true;
+}
+bool keys_of(const std::vector<double>&, std::vector<uint64_t>&, int*) { return false; }
+
+// The places of a row's elements in their order, equals as they come: by digits of eleven bits,
+// the lowest first. False for rows of other kinds.
+template <class C>
+bool radix_order(const std::vector<C>& row, bool descending, std::vector<int64_t>& places,
+                 Interrupt& interrupt) {
+  constexpr int kDigit = 11;
+  constexpr size_t kShort = 256;
+  if (row.size() < kShort || row.size() >> 32 || std::is_same_v<C, double>) return false;
+  expect_memory(static_cast<double>(row.size()) * 2 * sizeof(uint64_t));
+  std::vector<uint64_t> keys(row.size()), next(row.size());
+  int bits = 0;
+  if (!keys_of(row, keys, &bits)) return false;
+  for (int shift = 32; shift < 32 + bits; shift += kDigit) {
+    auto digit = [=](uint64_t key) {
+      return static_cast<size_t>((descending ? ~key : key) >> shift) & ((1 << kDigit) - 1);
+    };
+    size_t start[1 << kDigit] = {}, at = 0;
+    for (uint64_t key : keys) ++start[digit(key)];
+    for (size_t& s : start) at += std::exchange(s, at);
+    for (uint64_t key : keys) next[start[digit(key)]++] = key;
+    keys.swap(next);
+    interrupt.passed(static_cast<int64_t>(row.size()));
+  }
+  for (size_t i = 0; i < keys.size(); ++i) places[i] = static_cast<int64_t>(keys[i] & UINT32_MAX);
+  return true;
+}
 
 template <class C>
 void sort_as(const SortArgs& a) {
@@ -95,6 +147,7 @@ void sort_as(const SortArgs& a) {
       }
     } else if (a.in.strides[last] == 0) {
       // all elements are one: nothing moves
+    } else if (stable && radix_order(row, a.descending, idx, interrupt)) {
     } else if (stable) {
       if (a.descending)
         std::stable_sort(idx.begin(), idx.end(), greater);

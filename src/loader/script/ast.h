@@ -143,8 +143,11 @@ class Parser {
  private:
   const Token& cur() const { return tokens_[at_]; }
   const Token& ahead(size_t n = 1) const { return tokens_[std::min(at_ + n, tokens_.size() - 1)]; }
-  Token next();
-  bool is_op(const char* t) const { return cur().kind == Tok::Op && cur().text == t; }
+  const Token& next();
+  bool is_op(const char* t) const {
+    const Token& c = cur();
+    return c.kind == Tok::Op && c.text[0] == t[0] && c.text == t;
+  }
   bool eat_op(const char* t);
   bool eat(Tok k);
   void expect_op(const char* t);

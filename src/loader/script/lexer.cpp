@@ -49,6 +49,7 @@ class Lexer {
   explicit Lexer(const std::shared_ptr<const Source>& s) : source_(s), t_(s->text) {}
 
   std::vector<Token> run() {
+    out_.reserve(t_.size() / 5);
     indents_.push_back(0);
     bool line_start = true;
     while (true) {
@@ -146,7 +147,7 @@ class Lexer {
       std::string w = t_.substr(b, at_ - b);
       Tok k = Tok::Ident;
       for (const Keyword& kw : kKeywords)
-        if (w == kw.text) k = kw.kind;
+        if (w[0] == kw.text[0] && w == kw.text) k = kw.kind;
       if (k == Tok::Not && t_.compare(at_, 3, " in") == 0 &&
           (at_ + 3 >= t_.size() || !ident_char(t_[at_ + 3]))) {
         at_ += 3;
@@ -165,6 +166,7 @@ class Lexer {
     if (digit(c) || (c == '.' && at_ + 1 < t_.size() && digit(t_[at_ + 1]))) return number();
     if (c == '"' || c == '\'') return string(c);
     for (const char* op : kOperators) {
+      if (op[0] != c) continue;
       size_t n = std::strlen(op);
       if (t_.compare(at_, n, op) == 0) {
         at_ += n;

@@ -20,8 +20,8 @@ struct DepthGuard {
 Parser::Parser(std::shared_ptr<const Source> source)
     : source_(std::move(source)), tokens_(lex(source_)) {}
 
-Token Parser::next() {
-  Token t = cur();
+const Token& Parser::next() {
+  const Token& t = cur();
   if (at_ + 1 < tokens_.size()) ++at_;
   return t;
 }
@@ -88,7 +88,7 @@ int level_of(const Token& t) {
                  {"^", 6},  {"&", 7},   {"<<", 8}, {">>", 8}, {"+", 9},  {"-", 9},  {"*", 10},
                  {"/", 10}, {"//", 10}, {"%", 10}, {"@", 10}, {"**", 11}};
   for (auto& l : kLevels)
-    if (t.text == l.op) return l.level;
+    if (t.text[0] == l.op[0] && t.text == l.op) return l.level;
   return -1;
 }
 }  // namespace
@@ -116,7 +116,7 @@ TreeRef Parser::binary(int min_level) {
   for (;;) {
     int level = level_of(cur());
     if (level < min_level) return lhs;
-    Token op = next();
+    const Token& op = next();
     TreeRef rhs = binary(level == 11 ? 11 : level + 1);
     switch (op.kind) {
       case Tok::And: lhs = make(Kind::And, from, {lhs, rhs}); break;
@@ -143,7 +143,7 @@ TreeRef Parser::unary() {
       // A minus before a literal belongs to it, unless a power follows.
       bool power = ahead().kind == Tok::Op && ahead().text == "**";
       if (!power) {
-        Token n = next();
+        const Token& n = next();
         return postfix(make(Kind::Const, from, {}, "-" + n.text));
       }
     }
@@ -157,7 +157,7 @@ TreeRef Parser::postfix(TreeRef e) {
   for (;;) {
     SourceRange from = e->range;
     if (eat_op(".")) {
-      Token name = cur();
+      const Token& name = cur();
       // Keywords may name attributes.
       if (name.kind != Tok::Ident && (name.kind == Tok::String || name.text.empty() ||
                                       !std::isalpha(static_cast<unsigned char>(name.text[0]))))
@@ -180,7 +180,7 @@ TreeRef Parser::call(TreeRef callee) {
   std::vector<TreeRef> args, named;
   while (!is_op(")")) {
     if (cur().kind == Tok::Ident && ahead().kind == Tok::Op && ahead().text == "=") {
-      Token name = next();
+      const Token& name = next();
       next();
       named.push_back(make(Kind::Attribute, name.range, {expression()}, name.text));
     } else {
@@ -225,12 +225,12 @@ TreeRef Parser::atom() {
   SourceRange from = cur().range;
   switch (cur().kind) {
     case Tok::Ident: {
-      Token t = next();
+      const Token& t = next();
       return make(Kind::Var, from, {}, t.text);
     }
     case Tok::NoneType: next(); return make(Kind::Var, from, {}, "NoneType");
     case Tok::Number: {
-      Token t = next();
+      const Token& t = next();
       return make(Kind::Const, from, {}, t.text);
     }
     case Tok::String: {
@@ -439,12 +439,12 @@ TreeRef Parser::statement() {
   TreeRef lhs = expression_or_tuple();
   if (cur().kind == Tok::Op && cur().text.size() >= 2 && cur().text.back() == '=' &&
       !std::strchr("=!<>", cur().text[0])) {
-    Token op = next();
+    const Token& op = next();
     TreeRef rhs = expression_or_tuple();
     return simple(make(Kind::AugAssign, from, {lhs, rhs}, op.text.substr(0, op.text.size() - 1)));
   }
   if (is_op("<<=") || is_op(">>=")) {
-    Token op = next();
+    const Token& op = next();
     TreeRef rhs = expression_or_tuple();
     return simple(make(Kind::AugAssign, from, {lhs, rhs}, op.text.substr(0, 2)));
   }

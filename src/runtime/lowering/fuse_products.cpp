@@ -58,7 +58,7 @@ class Fusion {
  public:
   Fusion(PlannedProgram& p, PackedWeights& weights) : p_(p), weights_(weights), touches_(p) {
     for (const PlannedCall& c : p.calls)
-      if (!c.is<GemmArgs>() && !c.is<ConvArgs>())
+      if (!c.is<GemmArgs>() && !c.is<ConvArgs>() && !c.is<QuantizedConvArgs>())
         for (const PlannedView& v : c.views)
           if (v.place.kind == Place::Constant) read_plainly_.insert(v.place.index);
   }
@@ -71,6 +71,8 @@ class Fusion {
         extend<LinearArgs>(i);
       else if (c.is<ConvArgs>() && make_conv(c))
         extend<PreparedConvArgs>(i);
+      else if (c.is<QuantizedConvArgs>())
+        pack_quantized(c);
     }
     p_.drop_removed_calls();
   }
@@ -145,6 +147,29 @@ class Fusion {
   }
   static bool dense_vector(const PlannedView& v) {
     return float_view(v) && v.sizes.size() == 1 && (v.strides[0] == 1 || v.sizes[0] == 1);
+  }
+
+  void pack_quantized(PlannedCall& c) {
+    const Kernels& k = *context().kernels;
+    const PlannedView& weight = c.views[2];
+    if (!k.pack_quantized || weight.place.kind != Place::Constant) return;
+    QuantizedConvArgs args = c.as<QuantizedConvArgs>();
+    auto sizes_only = [](const PlannedView& v, TensorView& to) {
+      to.sizes = v.sizes.data(), to.strides = v.strides.data();
+      to.ndim = static_cast<int32_t>(v.sizes.size());
+      to.dtype = v.dtype;
+    };
+    sizes_only(c.views[0], args.out);
+    sizes_only(c.views[1], args.in);
+    sizes_only(weight, args.weight);
+    PlannedView packed;
+    if (pack(weight, "quantized/" + std::to_string(args.groups), k.packed_quantized_bytes(args),
+             packed, [&](const TensorView& plain, void* memory) {
+               QuantizedConvArgs with = args;
+               with.weight = plain;
+               k.pack_quantized(with, memory);
+             }))
+      c.views[6] = packed;
   }
 
   // [N, C, L] is [N, C, 1, L].

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sums and extremes of dense floats, four vectors at a time.
+#pragma once
+#include <algorithm>
+
+#include "backends/cpu/vectors.h"
+
+namespace sconce::SCONCE_ISA {
+namespace {
+
+// Sums of f over vectors of x, in double from two thousand terms on.
+template <class F>
+SCONCE_INLINE double sum_over(const float* x, int64_t n, F f) {
+  constexpr int64_t kChunk = 2048;
+  double total = 0;
+  for (int64_t from = 0; from < n; from += kChunk) {
+    const int64_t to = std::min(n, from + kChunk);
+    Floats s[4] = {};
+    int64_t i = from;
+    for (; i + 4 * kFloats <= to; i += 4 * kFloats)
+#pragma GCC unroll 4
+      for (int k = 0; k < 4; ++k) s[k] += f(load(x + i + k * kFloats));
+    for (; i + kFloats <= to; i += kFloats) s[0] += f(load(x + i));
+    if (i < to) s[1] += keep_part(f(load_part(x + i, to - i)), to - i, Floats{});
+    total += static_cast<double>(sum_of((s[0] + s[1]) + (s[2] + s[3])));
+  }
+  return total;
+}
+
+// Where either of two is nan.
+#if defined(__AVX512F__)
+typedef uint32_t NanMask;
+SCONCE_INLINE NanMask nan_in(Floats a, Floats b) {
+  return _mm512_cmp_ps_mask(reinterpret_cast<__m512>(a), reinterpret_cast<__m512>(b), _CMP_UNORD_Q);
+}
+SCONCE_INLINE bool any_of(NanMask m) { return m != 0; }
+#else
+typedef Ints NanMask;
+SCONCE_INLINE NanMask nan_in(Floats a, Floats b) {
+#ifdef __AVX2__
+  return reinterpret_cast<Ints>(
+      _mm256_cmp_ps(reinterpret_cast<__m256>(a), reinterpret_cast<__m256>(b), _CMP_UNORD_Q));
+#else
+  return (a != a) | (b != b);
+#endif
+}
+SCONCE_INLINE bool any_of(NanMask m) { return sum_of(m ? Floats{} + 1.0f : Floats{}) != 0.0f; }
+#endif
+
+// The largest (smallest) of best and n numbers; *nan when one was met, and then any number.
+template <bool Max>
+inline float row_extreme(const float* x, int64_t n, float best, bool* nan) {
+  auto better = [](Floats a, Floats v) __attribute__((always_inline)) {
+    return Max ? at_least(a, v) : at_most(a, v);
+  };
+  Floats a[4];
+  for (Floats& v : a) v = Floats{} + best;
+  NanMask bad{};
+  int64_t i = 0;
+  for (; i + 4 * kFloats <= n; i += 4 * kFloats) {
+    Floats v[4];
+#pragma GCC unroll 4
+    for (int k = 0; k < 4; ++k) {
+      v[k] = load(x + i + k * kFloats);
+      a[k] = better(a[k], v[k]);
+    }
+    bad |= nan_in(v[0], v[1]);
+    bad |= nan_in(v[2], v[3]);
+  }
+  for (; i < n; i += kFloats) {
+    const int64_t m = std::min(kFloats, n - i);
+    const Floats v =
+        m == kFloats ? load(x + i) : keep_part(load_part(x + i, m), m, Floats{} + best);
+    a[0] = better(a[0], v);
+    bad |= nan_in(v, v);
+  }
+  *nan |= any_of(bad) || best != best;
+  a[0] = better(better(a[0], a[1]), better(a[2], a[3]));
+  return fold(
+      a[0], [](auto p, auto q)
+                __attribute__((always_inline)) { return Max ? (p > q ? p : q) : (p < q ? p : q); });
+}
+
+}  // namespace
+}  // namespace sconce::SCONCE_ISA
