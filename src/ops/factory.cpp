@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tensors from nothing: factories, *_like, new_*, random numbers, and tensors from Python values.
+#include <bit>
 #include <cmath>
 
 #include "core/interrupt.h"
@@ -250,8 +251,7 @@ int64_t next_up(int64_t from, int digits) {
   const auto next =
       static_cast<int64_t>(static_cast<double>(static_cast<T>(static_cast<double>(from + 1))));
   if (next >= from) return from;
-  int n = 0;
-  for (int64_t v = std::abs(from + 1); v >>= 1;) ++n;
+  const int n = static_cast<int>(std::bit_width(static_cast<uint64_t>(std::abs(from + 1)))) - 1;
   return next + (int64_t{1} << (n - digits + 1));
 }
 template <class T>
@@ -259,8 +259,7 @@ int64_t next_down(int64_t to, int digits) {
   const auto next =
       static_cast<int64_t>(static_cast<double>(static_cast<T>(static_cast<double>(to - 1))));
   if (next < to) return to;
-  int n = 0;
-  for (int64_t v = std::abs(to - 1); v >>= 1;) ++n;
+  const int n = static_cast<int>(std::bit_width(static_cast<uint64_t>(std::abs(to - 1)))) - 1;
   return next - (int64_t{1} << (n - digits + 1));
 }
 struct WholeRange {
@@ -666,12 +665,7 @@ void tolist(Call& c) {
                              : types::complex();
   expect_memory(static_cast<double>(t.numel()) * sizeof(IValue));
   Tensor x = contiguous(t);
-  double lists = 0, each = 1;
-  for (int64_t d = 0; d < depth; ++d) {
-    lists += each;
-    each *= static_cast<double>(x.size(d));
-  }
-  expect_memory(lists * sizeof(ListBox));
+  expect_lists(x.sizes());
   Interrupt interrupt;
   std::function<IValue(const Tensor&, int64_t)> build = [&](const Tensor& y, int64_t d) -> IValue {
     if (d == 0) {
@@ -691,11 +685,12 @@ void tolist(Call& c) {
 // ---- queries ----
 
 IValue item_op(const Tensor& t) { return item(t).to_ivalue(); }
-void check_implicit(const Tensor& t) {
+const Tensor& check_implicit(const Tensor& t) {
   if (t.dim() != 0)
     raise<OpError>("Cannot input a tensor of dimension other than 0 as a scalar argument");
   if (t.requires_grad())
     raise<OpError>("Cannot input a tensor that requires grad as a scalar argument");
+  return t;
 }
 int64_t int_implicit(const Tensor& t) {
   check_implicit(t);
@@ -711,13 +706,9 @@ double float_implicit(const Tensor& t) {
                    " as a float argument");
   return item(t).d;
 }
-IValue scalar_implicit(const Tensor& t) {
-  check_implicit(t);
-  return item(t).to_ivalue();
-}
+IValue scalar_implicit(const Tensor& t) { return item(check_implicit(t)).to_ivalue(); }
 IValue complex_implicit(const Tensor& t) {
-  check_implicit(t);
-  Scalar s = item(t);
+  const Scalar s = item(check_implicit(t));
   return std::complex<double>(s.d, s.im);
 }
 int64_t int_of(const Tensor& t) {
@@ -848,7 +839,6 @@ Tensor arange_ints(int64_t n, ScalarType dtype) {
 }
 
 namespace {
-
 std::vector<Tensor> meshgrid_impl(TensorList l, bool xy) {
   IntVec shape;
   for (auto& t : l) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/interrupt.h"
+#include "sconce/ivalue.h"
 #include "sconce/tensor.h"
 
 namespace sconce::ops {
@@ -15,6 +16,16 @@ template <class T>
 std::vector<T> host_vector(int64_t n, const T& value = T()) {
   expect_memory(static_cast<double>(n) * sizeof(T));
   return std::vector<T>(static_cast<size_t>(n), value);
+}
+
+// Lists in lists of these sizes, without what the innermost hold.
+inline void expect_lists(IntArrayRef sizes) {
+  double lists = 0, each = 1;
+  for (int64_t n : sizes) {
+    lists += each;
+    each *= static_cast<double>(n);
+  }
+  expect_memory(lists * sizeof(ListBox));
 }
 
 // Lists of views, one by one: each costs memory that isn't a tensor's, and time.
