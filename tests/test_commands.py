@@ -185,7 +185,7 @@ class Commands(unittest.TestCase):
                 z.writestr("mlp/extra/../a\n  findings    none\n::error file=x::y", "")
             for verb in ("scan", "inspect"):
                 lines = (r := sconce(verb, evil)).stdout.split("\n")
-                self.assertIn("a\\n  findings    none\\n::error", r.stdout)
+                self.assertIn("a\\n  findings    none\\n\\x3a:error", r.stdout)
                 self.assertFalse([line for line in lines if line.strip().startswith("::") or line == "  findings    none"])
             run = json.loads(sconce("scan", "--sarif", evil).stdout)["runs"][0]
             uri = run["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
