@@ -47,7 +47,7 @@ class WebPage(unittest.TestCase):
     def until(self, condition, seconds=120):
         end = time.time() + seconds
         while not self.browser.js(condition):
-            self.assertLess(time.time(), end, f"{condition}: {self.browser.js('document.body.innerText')}\n{self.browser.problems}")
+            self.assertLess(time.time(), end, f"{condition}: {self.browser.js('document.body.innerText')[:1500]}\n{self.browser.problems}")
             time.sleep(0.05)
 
     def text(self, name):
@@ -62,6 +62,7 @@ class WebPage(unittest.TestCase):
 
     def press(self, name):
         self.browser.js("document.getElementById('status').textContent = 'waiting'")
+        self.browser.js(f"document.getElementById('{name}').scrollIntoView({{block: 'center'}})")
         self.browser.click(f"document.getElementById('{name}')")
         self.until("!/^(waiting|Running)/.test(document.getElementById('status').textContent)")
 
@@ -107,7 +108,7 @@ class WebPage(unittest.TestCase):
         self.give(FIXTURES.parent / "examples" / "classify" / "photo.png")
         self.assertEqual(self.text("error"), "")
         self.browser.js("document.getElementById('imagenet').click()")
-        self.browser.js("document.getElementById('inputs').value = 'torch.nn.functional.interpolate(picture, [64, 64])'")
+        self.assertEqual(self.browser.js("document.getElementById('inputs').value"), "picture")
         self.press("run")
         self.assertEqual(self.text("error"), "")
         self.assertIn("mug", self.text("best"))
@@ -142,7 +143,7 @@ class WebPage(unittest.TestCase):
         self.browser.js("document.getElementById('inputs').value = 'torch.sum(torch.matmul(torch.ones([2000, 2000]), torch.ones([2000, 2000])))'")
         self.browser.click("document.getElementById('run')")
         self.press("stop")
-        self.until("document.getElementById('status').textContent !== 'waiting'")
+        self.until("document.getElementById('status').textContent === 'Ready.'")
         self.give(FIXTURES / "mlp.pt")
         self.assertIn("mlp.pt is open", self.text("status"))
 

@@ -37,7 +37,7 @@ function start() {
   };
   return ask('start', {}).then(answer => {
     byId('version').textContent = answer.version;
-    if (!model) say('Ready.');
+    if (!model && !waiting.size) say('Ready.');
   }, complain);
 }
 function ask(call, what) {
@@ -164,7 +164,11 @@ async function run() {
   busy(false);
 }
 
-byId('file').addEventListener('change', event => event.target.files.length && openFile(event.target.files[0]));
+byId('file').addEventListener('change', event => {
+  const file = event.target.files[0];
+  event.target.value = '';                        // so that the same file may be chosen again
+  if (file) openFile(file);
+});
 for (const kind of ['dragover', 'dragleave', 'drop'])
   document.addEventListener(kind, event => {
     event.preventDefault();
