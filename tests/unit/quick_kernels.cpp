@@ -89,6 +89,54 @@ TEST_CASE("powers are rounded all but correctly", "[quick_kernels]") {
     }
 }
 
+TEST_CASE("inverse and hyperbolic functions", "[quick_kernels]") {
+  test::Numbers next;
+  struct {
+    Unary op;
+    double (*exact)(double);
+    float scale;
+  } const kFunctions[] = {{Unary::atan, std::atan, 1e3f}, {Unary::asin, std::asin, 1},
+                          {Unary::acos, std::acos, 1},    {Unary::tan, std::tan, 1e4f},
+                          {Unary::sinh, std::sinh, 90},   {Unary::cosh, std::cosh, 90},
+                          {Unary::exp2, std::exp2, 160},  {Unary::log10, std::log10, 1e4f}};
+  for (const Kernels& k : test::all_tables())
+    for (const auto& f : kFunctions) {
+      const int64_t n = 1003;
+      Floats x({n}), y({n});
+      for (int64_t i = 0; i < n; ++i)
+        x.at(i) = next() * (i % 3 == 0 ? f.scale : std::min(f.scale, 0.9f));
+      const float odd[] = {0.0f, -0.0f, INFINITY, -INFINITY, NAN, 1.0f, -1.0f, 1e-30f};
+      for (int64_t i = 0; i < 8; ++i) x.at(i * 100) = odd[i];
+      k.unary({y.view(), x.view(), f.op, Compute::F32, 0, 0, 0});
+      for (int64_t i = 0; i < n; ++i) {
+        const double exact = f.exact(x.at(i));
+        const auto nearest = static_cast<float>(exact);
+        INFO(k.name << " function " << static_cast<int>(f.op) << " of " << x.at(i) << ": "
+                    << y.at(i));
+        CHECK((same(y.at(i), nearest) ||
+               std::fabs(y.at(i) - exact) <= 4e-7 * std::max(std::fabs(exact), 1e-37)));
+      }
+      CHECK(y.intact());
+    }
+  const float values[] = {0.0f,     -0.0f,     1.0f,   -1.0f, 3.5f, -2.25f,
+                          INFINITY, -INFINITY, 1e-30f, 1e30f, NAN};
+  Floats a({121}), b({121}), c({121});
+  for (int64_t i = 0; i < 121; ++i) {
+    a.at(i) = values[i / 11];
+    b.at(i) = values[i % 11];
+  }
+  for (const Kernels& k : test::all_tables()) {
+    k.binary({c.view(), a.view(), b.view(), Binary::atan2, Compute::F32, {}, {}});
+    for (int64_t i = 0; i < 121; ++i) {
+      INFO(k.name << " atan2 " << a.at(i) << ", " << b.at(i) << " = " << c.at(i));
+      const double exact = std::atan2(static_cast<double>(a.at(i)), static_cast<double>(b.at(i)));
+      CHECK(
+          (same(c.at(i), exact) || std::fabs(c.at(i) - exact) <= 4e-7 * std::fabs(exact) + 1e-40));
+      if (exact == 0) CHECK(std::signbit(c.at(i)) == std::signbit(exact));
+    }
+  }
+}
+
 TEST_CASE("integers are divided exactly", "[quick_kernels]") {
   test::Numbers next;
   for (const Kernels& k : test::all_tables())
@@ -261,6 +309,51 @@ TEST_CASE("batch norm of rows", "[quick_kernels]") {
               Approx((x.at(i) - mean.at(i % c)) / std::sqrt(var.at(i % c) + 1e-5)).margin(1e-6));
       CHECK(y.intact());
     }
+}
+
+TEST_CASE("depthwise convolutions of tensors as they come", "[quick_kernels]") {
+  test::Numbers next;
+  for (const Kernels& k : test::all_tables())
+    for (int64_t c : {16, 21})
+      for (int64_t m : {1, 2})
+        for (int64_t stride : {1, 2})
+          for (int64_t size : {3, 5}) {
+            const int64_t h = 9, w = 7, pad = size / 2, oh = (h - 1) / stride + 1,
+                          ow = (w - 1) / stride + 1;
+            Floats x({2, c, h, w}), last({2, c, h, w}, {c * h * w, 1, c * w, c}),
+                kernel({c * m, 1, size, size}), bias({c * m}), y({2, c * m, oh, ow}),
+                z({2, c * m, oh, ow}, {c * m * oh * ow, 1, c * m * ow, c * m});
+            x.random(next);
+            kernel.random(next);
+            bias.random(next);
+            for (int64_t i = 0; i < x.numel(); ++i) last.at(i) = x.at(i);
+            ConvArgs a{
+                y.view(),  x.view(), kernel.view(), bias.view(), {stride, stride, 1}, {pad, pad, 0},
+                {1, 1, 1}, c,        false};
+            k.conv(a);
+            CHECK(y.intact());
+            a.out = z.view();
+            a.in = last.view();
+            k.conv(a);
+            CHECK(z.same_bits(y));
+            CHECK(z.intact());
+            double worst = 0;
+            for (int64_t i = 0; i < y.numel(); ++i) {
+              const int64_t ox = i % ow, oy = i / ow % oh, o = i / ow / oh % (c * m),
+                            n = i / ow / oh / (c * m);
+              double sum = bias.at(o);
+              for (int64_t q = 0; q < size * size; ++q) {
+                const int64_t iy = oy * stride - pad + q / size, ix = ox * stride - pad + q % size;
+                if (iy >= 0 && iy < h && ix >= 0 && ix < w)
+                  sum += static_cast<double>(kernel.at(o * size * size + q)) *
+                         x.at(((n * c + o / m) * h + iy) * w + ix);
+              }
+              worst = std::max(worst, std::fabs(sum - y.at(i)));
+            }
+            INFO(k.name << " " << c << " channels times " << m << " stride " << stride << " size "
+                        << size);
+            CHECK(worst < 5e-6);
+          }
 }
 
 TEST_CASE("gathers, scatters and indices look at every index", "[quick_kernels]") {

@@ -8,11 +8,14 @@
 #include <vector>
 
 #include "backends/cpu/cpu.h"
+#include "backends/cpu/prepared.h"
 #include "core/interrupt.h"
 #include "core/thread_pool.h"
 #include "backends/tiles.h"
 
 namespace sconce::SCONCE_ISA {
+
+bool move_elements(const CopyArgs& a);  // copy.cpp
 
 namespace {
 
@@ -447,6 +450,50 @@ void conv_transposed_dense(const ConvArgs& a, const Shape& s, const float* x, co
     }
 }
 
+// A depthwise convolution in two dims by the kernel of prepared calls, its tensors with channels
+// last meanwhile. False for other forms.
+bool conv_depthwise(const ConvArgs& a) {
+  constexpr int64_t kFewChannels = 16;
+  if (a.transposed || a.in.ndim != 4 || a.groups != a.in.sizes[1] || a.groups < kFewChannels ||
+      a.in.dtype != kFloat || a.weight.dtype != kFloat || a.out.dtype != kFloat ||
+      (a.bias.data && (a.bias.dtype != kFloat || a.bias.strides[0] != 1)))
+    return false;
+  PreparedConvArgs p{};
+  p.out = a.out;
+  p.in = a.in;
+  p.bias = a.bias;
+  p.weight = a.weight;
+  p.groups = a.groups;
+  for (int d = 0; d < 2; ++d) {
+    p.stride[d] = a.stride[d];
+    p.padding[d] = a.padding[d];
+    p.dilation[d] = a.dilation[d];
+  }
+  const ConvChoice choice = depthwise.choose(p);
+  if (choice.algorithm < 0) return false;
+  int64_t strides[2][4];
+  // True when v's elements have to be moved to the memory that it names now.
+  auto channels_last = [](TensorView& v, int64_t* st, Scratch<float>& memory) {
+    st[1] = 1;
+    st[3] = v.sizes[1];
+    st[2] = st[3] * v.sizes[3];
+    st[0] = st[2] * v.sizes[2];
+    if (std::equal(st, st + 4, v.strides)) return false;
+    expect_memory(detail::elements(v) * sizeof(float));
+    v.data = memory.get(static_cast<size_t>(v.numel()));
+    v.strides = st;
+    return true;
+  };
+  float* packed = thread_scratch<float, 36>().get(choice.packed_bytes / sizeof(float));
+  depthwise.pack(p, packed);
+  p.weight.data = packed;
+  if (channels_last(p.in, strides[0], thread_scratch<float, 34>())) move_elements({p.in, a.in});
+  const bool moved = channels_last(p.out, strides[1], thread_scratch<float, 35>());
+  depthwise.run(p);
+  if (moved) move_elements({a.out, p.out});
+  return true;
+}
+
 void conv(const ConvArgs& a) {
   if (a.out.numel() == 0) return;
   Shape s = shape_of(a);
@@ -461,7 +508,7 @@ void conv(const ConvArgs& a) {
     conv_plain<int64_t>(a);
   else if (a.in.numel() == 0)
     conv_plain<float>(a);
-  else
+  else if (!conv_depthwise(a))
     with_dense_floats(a, [&](const float* x, const float* w, const float* b, float* y) {
       (a.transposed ? conv_transposed_dense : conv_dense)(a, s, x, w, b, y);
     });

@@ -35,8 +35,14 @@ void fill(const FillArgs& a) {
       x = convert<T>(a.value.d);
     loops.rows([&](char** p, const int64_t* st, int64_t n) {
       if (st[0] == static_cast<int64_t>(sizeof(T))) {
-        T* q = reinterpret_cast<T*>(p[0]);
-        for (int64_t i = 0; i < n; ++i) q[i] = x;
+        if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) {
+          auto* q = reinterpret_cast<uint16_t*>(p[0]);
+          const auto bits = __builtin_bit_cast(uint16_t, x);
+          for (int64_t i = 0; i < n; ++i) q[i] = bits;
+        } else {
+          T* q = reinterpret_cast<T*>(p[0]);
+          for (int64_t i = 0; i < n; ++i) q[i] = x;
+        }
       } else {
         for (int64_t i = 0; i < n; ++i) *reinterpret_cast<T*>(p[0] + i * st[0]) = x;
       }

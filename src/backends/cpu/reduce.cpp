@@ -147,6 +147,14 @@ float cascade_sum(const float* p, int64_t n) {
     return ((chain[0] + chain[1]) + chain[2]) + chain[3];
   }
   int64_t vectors = n / kLanes, size = vectors / kChains;
+  if (size == 0) {  // the chains are empty
+    float lane[kLanes] = {}, s = 0;
+    for (int64_t v = 0; v < vectors; ++v)
+      for (int k = 0; k < kLanes; ++k) lane[k] += p[v * kLanes + k];
+    for (int64_t k = vectors * kLanes; k < n; ++k) s += p[k];
+    for (float l : lane) s += l;
+    return s;
+  }
   int log2 = 0;
   while ((int64_t{1} << log2) < size) ++log2;
   int power = std::max(4, log2 / kLevels);

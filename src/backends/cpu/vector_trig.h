@@ -80,19 +80,6 @@ inline bool more_unary(Unary op, const float* in, float* out, int64_t n) {
     case Unary::acos: return map([](float x) { return arc_cosine(x); });
     case Unary::exp2: return vectors([](Floats x) { return power_of_two(x); });
     case Unary::log10: return vectors([](Floats x) { return log_ten(x); });
-    case Unary::sinh:
-      // With m = exp(a) - 1: (m + m / (m + 1)) / 2; the half of a large exponential by exp(a - ln
-      // 2).
-      return vectors([](Floats x) {
-        const Floats a = vabs(x), m = vexpm1(a);
-        const Floats large = vexp(a - 0.693147180559945309f);
-        return with_sign(a > 20.0f ? large : (m + m / (m + 1.0f)) * 0.5f, x);
-      });
-    case Unary::cosh:
-      return vectors([](Floats x) {
-        const Floats e = vexp(vabs(x) - 0.693147180559945309f);
-        return e + 0.25f / e;
-      });
     case Unary::tan: {
       // An element's result doesn't depend on its neighbours.
       if (all_below(in, n, 8192.0f))

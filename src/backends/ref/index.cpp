@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Gather, scatter, advanced indexing, nonzero.
+#include <cstring>
+#include <utility>
 #include <vector>
 
 #include "backends/ref/ref.h"
@@ -296,6 +298,7 @@ void index(const IndexArgs& a) {
   const int inner = a.index_ndim - 1;
   const int64_t length = inner < 0 ? 1 : a.out.sizes[inner],
                 bytes = rest * static_cast<int64_t>(es);
+  const bool row = inner >= 0 && a.out.strides[inner] == 1;  // of the result
   auto move = [&](int64_t m) {
     if (a.put && a.accumulate) {
       for (int64_t i = 0; i < m; ++i) {
@@ -312,6 +315,13 @@ void index(const IndexArgs& a) {
         a.put ? std::memcpy(p, q, static_cast<size_t>(bytes))
               : std::memcpy(q, p, static_cast<size_t>(bytes));
       }
+    } else if (dense && bytes % 16 == 0) {
+      interrupt.passed(m * rest);
+      for (int64_t i = 0; i < m; ++i) {
+        char *p = address(a.in, from[i]), *q = address(a.out, to[i]);
+        if (a.put) std::swap(p, q);
+        for (int64_t b = 0; b < bytes; b += 16) std::memcpy(q + b, p + b, 16);
+      }
     } else {
       visit_element_size(es, [&](auto tag) {
         using T = decltype(tag);
@@ -321,6 +331,8 @@ void index(const IndexArgs& a) {
           interrupt.passed(m);
           if (a.put)
             for (int64_t i = 0; i < m; ++i) in[from[i] + x] = out[to[i] + y];
+          else if (row)
+            for (int64_t i = 0; i < m; ++i) out[to[0] + y + i] = in[from[i] + x];
           else
             for (int64_t i = 0; i < m; ++i) out[to[i] + y] = in[from[i] + x];
         });
