@@ -317,13 +317,14 @@ struct QuantizeArgs {
   bool dequantize;
 };
 // A convolution of 8-bit numbers, or a product of matrices (no dims after the channels). in [N, C,
-// ...] and weight [O, C / groups, ...] of QUInt8 or QInt8, out [N, O, ...]. With exact sums, at most
-// 2^15 products each, rounded to float once:
-//   y = bias[o] + in_scale * scale[o] * sum of (in - in_zero) * (weight - zero[o]), relu: 0 at least
-// A quantised out gets y / out_scale rounded, plus out_zero. bias, scales and zeros (double, [O]) may
-// be absent: 0, weight_scale, weight_zero. Zero points are numbers of their dtypes; those of weights
-// are 0 where a group is one channel with one output. packed: the weights, as pack_quantized made
-// them; may be absent.
+// ...] and weight [O, C / groups, ...] of QUInt8 or QInt8, out [N, O, ...]. With exact sums, at
+// most 2^15 products each, rounded to float once:
+//   y = bias[o] + in_scale * scale[o] * sum of (in - in_zero) * (weight - zero[o]), relu: 0 at
+//   least
+// A quantised out gets y / out_scale rounded, plus out_zero. bias, scales and zeros (double, [O])
+// may be absent: 0, weight_scale, weight_zero. Zero points are numbers of their dtypes; those of
+// weights are 0 where a group is one channel with one output. packed: the weights, as
+// pack_quantized made them; may be absent.
 struct QuantizedConvArgs {
   TensorView out, in, weight, bias, scales, zeros, packed;
   SCONCE_VIEWS(1, 6);

@@ -134,16 +134,17 @@ void PassContext::report(const Node* n, bool applied, const char* rewrite,
 
 const std::string& default_pipeline() {
   static const std::string text(
-      "freeze,fold_transposed_conv_bn,fixpoint(peephole,constant_propagation,dce),constant_pooling,dce");
+      "freeze,fold_transposed_conv_bn,fixpoint(peephole,constant_propagation,dce),constant_pooling,"
+      "dce");
   return text;
 }
 
 const std::vector<const char*>& operators_of_preparing() {
   static const std::vector<const char*> names{
       // fold_frozen_conv_bn, fold_transposed_conv_bn
-      "aten::rsqrt",      "aten::neg",        "aten::reshape",    "aten::add.Scalar",
-      "aten::add.Tensor", "aten::sub.Tensor", "aten::mul.Tensor", "aten::mul_.Tensor",
-      "aten::expand"};
+      "aten::rsqrt",      "aten::neg",         "aten::reshape",
+      "aten::add.Scalar", "aten::add.Tensor",  "aten::sub.Tensor",
+      "aten::mul.Tensor", "aten::mul_.Tensor", "aten::expand"};
   return names;
 }
 
