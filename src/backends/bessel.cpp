@@ -6,6 +6,7 @@
 // They are computed in the dtype of the argument, as there: far out a float has few digits of
 // phase.
 #include <cmath>
+#include <cstddef>
 #include <limits>
 
 #include "backends/special_math.h"

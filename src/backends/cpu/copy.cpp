@@ -5,6 +5,7 @@
 
 #include "backends/cpu/parallel.h"
 #include "backends/cpu/transpose.h"
+#include "backends/ivdep.h"
 #include "backends/tiles.h"
 
 namespace sconce::SCONCE_ISA {
@@ -95,7 +96,7 @@ bool weave(const Loops<2>& loops, int64_t e) {
       auto* in = reinterpret_cast<const uint32_t*>(p[1]);
       auto run = [&](auto rows) __attribute__((always_inline)) {
         constexpr int64_t kRows = decltype(rows)::value;
-#pragma GCC ivdep
+        SCONCE_IVDEP
         for (int64_t i = 0; i < length; ++i)
           for (int64_t r = 0; r < kRows; ++r) out[i * kRows + r] = in[r * from_step + i];
       };
@@ -129,7 +130,7 @@ bool unweave(const Loops<2>& loops, int64_t e) {
       auto* in = reinterpret_cast<const uint32_t*>(p[1]);
       auto run = [&](auto rows) __attribute__((always_inline)) {
         constexpr int64_t kRows = decltype(rows)::value;
-#pragma GCC ivdep
+        SCONCE_IVDEP
         for (int64_t i = 0; i < length; ++i)
           for (int64_t r = 0; r < kRows; ++r) out[r * to_step + i] = in[i * kRows + r];
       };

@@ -279,7 +279,7 @@ template <class T>
       return;
   if constexpr (std::is_same_v<T, float>)
     if (op == Binary::atan2) {
-#pragma GCC ivdep  // the result is none of the operands, or the same elements
+      SCONCE_IVDEP  // the result is none of the operands, or the same elements
       for (int64_t i = 0; i < n; ++i) out[i] = arc_tangent(pa[i], pb[i]);
       return;
     }

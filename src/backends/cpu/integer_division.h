@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "backends/ivdep.h"
 #include "backends/slots.h"
 #include "backends/cpu/vectors.h"
 
@@ -39,7 +40,7 @@ inline bool divide_integers([[maybe_unused]] Binary op, [[maybe_unused]] const i
   }
   if ((wide >> 51) != 0 || zero != 0) return false;
   auto each = [&](auto f) __attribute__((always_inline)) {
-#pragma GCC ivdep  // the result is none of the operands, or the same elements
+    SCONCE_IVDEP  // the result is none of the operands, or the same elements
     for (int64_t i = 0; i < n; ++i)
       out[i] = double_to_small(f(small_to_double(a[i]), small_to_double(b[i])));
   };

@@ -9,6 +9,7 @@
 #include "backends/cpu/lanes.h"
 #include "backends/cpu/parallel.h"
 #include "backends/cpu/row_sums.h"
+#include "backends/ivdep.h"
 #include "backends/scalar_math.h"
 #include "backends/cpu/vector_math.h"
 #include "backends/tiles.h"
@@ -322,10 +323,10 @@ bool column_reduce(const ReduceArgs& a) {
           // A nan stays: nothing is larger or smaller.
           if (max)
             for (int64_t k = 0; k < m; ++k)
-              part[k] = (row[k] > part[k]) | (row[k] != row[k]) ? row[k] : part[k];
+              part[k] = ((row[k] > part[k]) | (row[k] != row[k])) ? row[k] : part[k];
           else
             for (int64_t k = 0; k < m; ++k)
-              part[k] = (row[k] < part[k]) | (row[k] != row[k]) ? row[k] : part[k];
+              part[k] = ((row[k] < part[k]) | (row[k] != row[k])) ? row[k] : part[k];
         }
         for (int d = nd - 1; d >= lead; --d) {
           at += a.in.strides[d];
@@ -675,7 +676,7 @@ bool scan_columns(const ScanArgs& a) {
         C* to = reinterpret_cast<C*>(p[0] + b * st[0]) + c;
         typename Wide<C>::type sum[kBlock] = {};
         for (int64_t i = 0; i < n; ++i, from += in_step, to += out_step) {
-#pragma GCC ivdep  // the result is the operand's elements or none of them
+          SCONCE_IVDEP  // the result is the operand's elements or none of them
           for (int64_t k = 0; k < m; ++k) to[k] = static_cast<C>(sum[k] += from[k]);
           interrupt.passed(m);
         }

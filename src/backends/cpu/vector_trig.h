@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "backends/cpu/vector_math.h"
+#include "backends/ivdep.h"
 
 namespace sconce::SCONCE_ISA {
 namespace {
@@ -66,7 +67,7 @@ SCONCE_INLINE Floats power_of_two(Floats x) {
 // False when the function isn't one of these, or not for these numbers.
 inline bool more_unary(Unary op, const float* in, float* out, int64_t n) {
   auto map = [=](auto f) __attribute__((always_inline)) {
-#pragma GCC ivdep  // the result is the operand, or none of it
+    SCONCE_IVDEP  // the result is the operand, or none of it
     for (int64_t i = 0; i < n; ++i) out[i] = f(in[i]);
     return true;
   };
