@@ -7,12 +7,12 @@
 #include <cmath>
 #include <cstdio>
 #include <cstring>
-#include <random>
 
 #include "core/budget.h"
 #include "core/identity.h"
 #include "core/schema.h"
 #include "core/value_check.h"
+#include "support/platform.h"
 #include "support/stack.h"
 
 namespace sconce {
@@ -101,9 +101,8 @@ namespace {
 struct Secret {
   uint64_t a, b;
   Secret() {
-    std::random_device random;
-    a = uint64_t{random()} << 32 | random();
-    b = (uint64_t{random()} << 32 | random()) | 1;
+    a = unforeseen();
+    b = unforeseen() | 1;
   }
 };
 const Secret& secret() {

@@ -63,6 +63,8 @@ void* library_symbol(void* library, const char* symbol);
 // How many processors this thread may run on at once: its affinity, cut to what its control group
 // grants (rounded down, but at least 1).
 int usable_processors();
+// Nobody foresees it; by a call of the system, so that no file (/dev/urandom) need be there.
+uint64_t unforeseen();
 // The process gets at most this many bytes more from the system, for as long as it runs; asking for
 // more fails as if there were none. Does nothing where a sanitizer keeps its own memory.
 void limit_process_memory(size_t more);

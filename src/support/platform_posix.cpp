@@ -17,6 +17,7 @@
 #include <cstring>
 #include <fstream>
 #include <limits>
+#include <random>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -223,6 +224,13 @@ double granted_processors() {
 
 }  // namespace
 #endif
+
+uint64_t unforeseen() {
+  uint64_t r = 0;
+  if (getentropy(&r, sizeof r) == 0) return r;
+  std::random_device random;  // an old system
+  return uint64_t{random()} << 32 | random();
+}
 
 int usable_processors() {
   double n = std::max(1u, std::thread::hardware_concurrency());

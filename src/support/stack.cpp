@@ -5,6 +5,8 @@
 #include <emscripten/stack.h>
 #else
 #include <pthread.h>
+#include <sys/resource.h>
+#include <unistd.h>
 #endif
 
 #include <algorithm>
@@ -35,6 +37,15 @@ struct Stack {
       guard = std::min(guard, size);
       low = reinterpret_cast<uintptr_t>(address) + guard;
       high = reinterpret_cast<uintptr_t>(address) + size;
+#ifndef __GLIBC__
+      // musl tells what the first thread's stack is by now; the system lets it grow.
+      struct rlimit most;
+      if (gettid() == getpid() && !getrlimit(RLIMIT_STACK, &most)) {
+        size = std::min<rlim_t>(most.rlim_cur, size_t{8} << 20);
+        guard = std::min<size_t>(size / 8, 64 << 10);
+        low = high - std::min<uintptr_t>(high, size) + guard;
+      }
+#endif
       reserve = std::min<size_t>(128 << 10, (size - guard) / 4);
     }
     pthread_attr_destroy(&attributes);

@@ -811,7 +811,8 @@ void quantized_conv(const QuantizedConvArgs& a) {
   c.sums = static_cast<const int32_t*>(packed);
   c.weights = static_cast<const unsigned char*>(packed) + sums_bytes(s);
 
-  const auto n = static_cast<size_t>(s.outputs), room = n + 2 * kSixteen;
+  const auto n = static_cast<size_t>(s.outputs);
+  const size_t room = n + 2 * kSixteen;
   double* numbers = thread_scratch<double, 46>().get(3 * room);
   double *factors = numbers, *bias = numbers + room, *zeros = numbers + 2 * room;
   std::fill(numbers, numbers + 3 * room, 0.0);

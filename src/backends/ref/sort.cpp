@@ -77,7 +77,7 @@ bool radix_order(const std::vector<C>& row, bool descending, std::vector<int64_t
                  Interrupt& interrupt) {
   constexpr int kDigit = 11;
   constexpr size_t kShort = 256;
-  if (row.size() < kShort || row.size() >> 32 || std::is_same_v<C, double>) return false;
+  if (row.size() < kShort || uint64_t{row.size()} >> 32 || std::is_same_v<C, double>) return false;
   expect_memory(static_cast<double>(row.size()) * 2 * sizeof(uint64_t));
   std::vector<uint64_t> keys(row.size()), next(row.size());
   int bits = 0;
