@@ -558,7 +558,8 @@ class ListedUses {
   // One node may have all uses.
   struct Hash {
     size_t operator()(const std::pair<const Node*, size_t>& use) const {
-      return std::hash<const Node*>()(use.first) + use.second * size_t{0x9e3779b97f4a7c15};
+      return std::hash<const Node*>()(use.first) +
+             static_cast<size_t>(use.second * uint64_t{0x9e3779b97f4a7c15});
     }
   };
   std::unordered_map<const Value*, std::unordered_set<std::pair<const Node*, size_t>, Hash>> many_;
