@@ -59,7 +59,7 @@ CaseResult case_from_json(const Json& j) {
   return c;
 }
 
-Json to_json(const Result& r) {
+[[maybe_unused]] Json to_json(const Result& r) {
   Json cases = Json::array();
   for (auto& c : r.cases) cases.push_back(to_json(c));
   return {{"passed", r.passed},
@@ -187,7 +187,7 @@ struct HostSlots final : Recorder {
 };
 
 // Whether an error has left the device useless to this process.
-bool is_lost(const std::string& device) {
+[[maybe_unused]] bool is_lost(const std::string& device) {
   try {
     const DeviceRuntime* d = find_device(Device::parse(device));
     return d && d->lost();

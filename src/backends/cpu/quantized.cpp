@@ -199,10 +199,11 @@ void pack(const QuantizedConvArgs& a, void* memory) {
     }
     return;
   }
-  // The weights are such rows already.
+  // The weights are such rows already, in words.
   const bool dense = has_vnni() && s.taps == 1 && s.padded == s.channels &&
                      a.weight.dtype == ScalarType::QInt8 && a.weight.strides[1] == 1 &&
-                     a.weight.strides[0] == s.depth;
+                     a.weight.strides[0] == s.depth &&
+                     reinterpret_cast<uintptr_t>(a.weight.data) % 4 == 0;  // words are read
   const int64_t block_numbers = kWidth * s.depth;
   for (int64_t g = 0; g < s.groups; ++g)
     for (int64_t b = 0; b < s.blocks; ++b) {
