@@ -148,8 +148,12 @@ TEST_CASE("integers are divided exactly", "[quick_kernels]") {
           b[i] = static_cast<int64_t>(next() * (i % 2 ? scale : 30));
           if (b[i] == 0) b[i] = i % 3 ? 1 : -1;
           a[i] = static_cast<int64_t>(next() * scale);
-          if (i % 5 == 0) a[i] = static_cast<int64_t>(scale / 40) * b[i] / 30 * 30 - i % 2;
-          if (i % 5 == 0 && scale > 1e18) a[i] = INT64_MAX - i;
+          if (i % 5 == 0 && scale > 1e18)
+            a[i] = INT64_MAX - i;
+          else if (i % 5 == 0)  // near a multiple of the divisor
+            a[i] = static_cast<int64_t>(scale / 40 / (1 + std::abs(static_cast<double>(b[i])))) *
+                       b[i] -
+                   i % 2;
         }
         k.binary({c.view(), a.view(), b.view(), op, Compute::I64, {}, {}});
         for (int64_t i = 0; i < n; ++i) {
