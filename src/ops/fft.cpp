@@ -25,6 +25,8 @@ Tensor along(const Tensor& x, int64_t dim, bool inverse, double scale, int64_t m
   IntVec sizes(in.sizes());
   if (made >= 0) sizes[sizes.size() - 1] = made;
   Tensor out = empty(sizes, t);
+  if (out.numel() && in.size(-1) == 0)
+    raise<OpError>("Invalid number of data points (0) specified");
   if (out.numel()) call_slot(FftArgs{view_of(out), view_of(in), inverse, scale});
   return transpose(out, dim, -1);
 }

@@ -125,7 +125,8 @@ Tensor cross_entropy(const Tensor& x, const Tensor& t, const Tensor* w, int64_t 
     l = sum_dim(l, OptInts(IntVec{cd}), false, {});
     if (r == 1)
       return div_scalar(sum_dim(l, {}, false, {}),
-                        Scalar(static_cast<double>(std::max<int64_t>(1, x.numel() / x.size(cd)))));
+                        Scalar(static_cast<double>(
+                            std::max<int64_t>(1, x.numel() / std::max<int64_t>(1, x.size(cd))))));
     return reduced(l, r);
   }
   auto [l, total] = nll(lp, t, w, r, ignore);

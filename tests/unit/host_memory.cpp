@@ -2,6 +2,7 @@
 // Dims of 2^40 cost nothing where a tensor is expanded or has no element. What operators make on
 // the host for each of them does, and the limits are asked before.
 #include <catch2/catch.hpp>
+#include <algorithm>
 #include <limits>
 
 #include "api/runtime.h"
@@ -137,4 +138,19 @@ TEST_CASE("matrices that LAPACK can't count are refused") {
   CHECK_THROWS_WITH(call("aten::linalg_lstsq", {many, hollow({(int64_t{1} << 32) + 1, 0}), IValue(),
                                                 std::string("gelsd")}),
                     Contains("too large for LAPACK"));
+}
+
+TEST_CASE("a pad that cuts off all of a line and more before it adds") {
+  Module m = compile("def f(x):\n    return torch.replication_pad1d(x, [-4, 6])\n");
+  const float numbers[3] = {0, 1, 2};
+  Tensor x = zeros({1, 3});
+  std::copy(numbers, numbers + 3, x.data_ptr<float>());
+  const Tensor y = m.run_method("f", {x}).toTensor();
+  REQUIRE(y.numel() == 5);
+  for (int64_t i = 0; i < 5; ++i) CHECK(y.const_data_ptr<float>()[i] == 2);
+}
+
+TEST_CASE("a Fourier transform of no points is an error") {
+  Module m = compile("def f(x):\n    return torch._fft_r2c(x, [1], 0, True)\n");
+  CHECK_THROWS_AS(m.run_method("f", {zeros({2, 0})}), Error);
 }

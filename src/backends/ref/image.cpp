@@ -667,7 +667,10 @@ void pad(const PadArgs& given) {
     // The inputs themselves, where both are dense.
     const bool dense = last >= 0 && step == 1 && a.in.strides[last] == 1;
     const int64_t begin = dense ? std::max<int64_t>(a.before[last], 0) : 0,
-                  inner = dense ? std::min(length, a.before[last] + a.in.sizes[last]) - begin : 0;
+                  inner = dense
+                              ? std::max<int64_t>(
+                                    0, std::min(length, a.before[last] + a.in.sizes[last]) - begin)
+                              : 0;
     int64_t idx[kMaxDims] = {0}, o = 0;
     for (int64_t done = 0; done < n; done += length) {
       interrupt.passed(length);
