@@ -3,6 +3,7 @@
 #include <limits>
 #include <cstring>
 
+#include "core/unrecorded.h"
 #include "ops/host_memory.h"
 #include "ops/refusals.h"
 #include "ops/tensor_ops.h"
@@ -474,10 +475,7 @@ std::vector<int64_t> host_ints(const Tensor& t) { return host_values<int64_t>(t,
 std::vector<int64_t> host_ints_of_state(const Tensor& t) {
   Recorder* r = context().recorder;
   if (!r || r->awaited(t.impl()->storage.get())) return host_ints(t);
-  struct Unseen {
-    Recorder* const before = std::exchange(context().recorder, nullptr);
-    ~Unseen() { context().recorder = before; }
-  } unseen;
+  Unrecorded unrecorded;
   return host_ints(t);
 }
 std::vector<double> host_doubles(const Tensor& t) { return host_values<double>(t, kDouble); }

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <mutex>
 
+#include "core/unrecorded.h"
 #include "ops/quantized_layers.h"
 
 namespace sconce::ops {
@@ -20,23 +21,20 @@ Tensor vector_of(const std::vector<double>& numbers, ScalarType t) {
   return r;
 }
 std::pair<Tensor, Tensor> numbers_of(const Quantizer& q) {
-  static std::mutex mutex;
-  std::lock_guard<std::mutex> lock(mutex);
   const auto n = static_cast<int64_t>(q.scales.size());
   if (q.zero_points.size() != q.scales.size())
     raise<OpError>("the tensor has ", n, " scales and ", q.zero_points.size(), " zero points");
   // Kept for the CPU's kernels; a device that lacks one copies them anyhow.
   if (context().device) return {vector_of(q.scales, kDouble), vector_of(q.zero_points, kDouble)};
-  struct Unseen {
-    Recorder* const before = std::exchange(context().recorder, nullptr);
-    ~Unseen() { context().recorder = before; }
-  } unseen;
+  static std::mutex mutex;
+  std::lock_guard<std::mutex> lock(mutex);
+  Unrecorded unrecorded;
   if (!q.numbers) {
     std::vector<double> both = q.scales;
     both.insert(both.end(), q.zero_points.begin(), q.zero_points.end());
     q.numbers = vector_of(both, kDouble).impl()->storage;
   }
-  const Tensor all = with_storage(empty({2 * n}, kDouble), q.numbers, 0);
+  const Tensor all = with_storage(empty({0}, kDouble), q.numbers, 0);
   return {make_view(all, {n}, {1}, 0), make_view(all, {n}, {1}, n)};
 }
 Tensor bias_of(const Tensor& b) { return b.defined() ? cast(b, kDouble) : Tensor(); }

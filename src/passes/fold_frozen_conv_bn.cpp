@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "core/device.h"
+#include "core/unrecorded.h"
 #include "passes/frozen_folding.h"
 
 namespace sconce {
@@ -31,10 +32,7 @@ class ScaledWeight final : public BytesSource {
            w.is_contiguous() && !w.quantizer();
   }
   void produce(void* to) const override {
-    struct Unseen {  // what this calls is no part of what others record
-      Recorder* const before = std::exchange(context().recorder, nullptr);
-      ~Unseen() { context().recorder = before; }
-    } unseen;
+    Unrecorded unrecorded;
     Storage& from = *w_.impl()->storage;
     const void* bytes = from.read_once([&](size_t) { return to; });
     if (bytes != to) std::memcpy(to, bytes, from.nbytes());

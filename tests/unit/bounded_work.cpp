@@ -4,53 +4,14 @@
 #include <cmath>
 #include <limits>
 
-#include "api/runtime.h"
-#include "backends/kernels.h"
-#include "core/budget.h"
 #include "core/thread_pool.h"
-#include "ops/tensor_ops.h"
+#include "limited_calls.h"
 
 using namespace sconce;
+using namespace sconce::test;
 using Catch::Contains;
 
 namespace {
-
-// Limits that are looked at when somebody looks, and an operator that was just passed: the next
-// look is a kernel's own.
-struct Limited {
-  explicit Limited(const Limits& l, uint64_t megabytes = 64)
-      : budget(l, make_ref<MemoryAccount>(megabytes << 20)) {
-    (void)op_table();
-    c.kernels = &cpu_kernels();
-    c.budget = &budget;
-    budget.pass();
-  }
-  Context c = default_context();
-  Budget budget;
-  ContextScope scope{&c};
-};
-struct Cancelled : Limited {
-  Cancelled() : Cancelled(flag_of()) {}
-  explicit Cancelled(const Limits& l) : Limited(l) { l.cancel->store(true); }
-  static Limits flag_of() {
-    Limits l;
-    l.cancel = std::make_shared<std::atomic<bool>>(false);
-    return l;
-  }
-};
-std::vector<IValue> call(const char* name, std::vector<IValue> in) {
-  return run_operator(*op_table().find_overload(name), std::move(in));
-}
-Tensor filled(std::vector<int64_t> sizes, double v, ScalarType t = ScalarType::Double) {
-  (void)op_table();  // and with it the kernels
-  Tensor x = empty(sizes, t);
-  ops::fill(x, ops::Scalar(v));
-  return x;
-}
-// One number as many.
-Tensor wide(double v, int64_t n, ScalarType t = ScalarType::Float) {
-  return ops::expand_to(filled({1}, v, t), {n});
-}
 
 constexpr int64_t kMany = 300'000'000, kRow = int64_t{1} << 23;
 
@@ -62,14 +23,14 @@ TEST_CASE("degrees of polynomials are interrupted") {
                               "aten::special_chebyshev_polynomial_t.n_scalar");
   // Inside of [-1, 1] Chebyshev's have no loop; beyond it they grow, slowly near the end.
   const double x = std::string(name).find("chebyshev") == std::string::npos ? 0.5 : 1 + 1e-15;
-  Tensor at = filled({1}, x);
+  Tensor at = filled({1}, x, kDouble);
   Cancelled limited;
   CHECK_THROWS_WITH(call(name, {at, kMany}), "cancelled");
 }
 
 TEST_CASE("rejections without end are interrupted") {
   const double nan = std::numeric_limits<double>::quiet_NaN();
-  Tensor count = filled({1}, nan), p = filled({1}, 0.25);
+  Tensor count = filled({1}, nan, kDouble), p = filled({1}, 0.25, kDouble);
   Cancelled limited;
   CHECK_THROWS_WITH(call("aten::binomial", {count, p, IValue()}), "cancelled");
 }

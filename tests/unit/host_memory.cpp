@@ -5,54 +5,16 @@
 #include <algorithm>
 #include <limits>
 
-#include "api/runtime.h"
-#include "backends/kernels.h"
-#include "core/budget.h"
-#include "ops/tensor_ops.h"
+#include "limited_calls.h"
 
 using namespace sconce;
+using namespace sconce::test;
 using Catch::Contains;
 
 namespace {
 
 constexpr int64_t kHuge = int64_t{1} << 40;
 
-struct Scope {
-  Context c = default_context();
-  Budget budget;
-  ContextScope scope{&c};
-  Scope(const Limits& l, uint64_t megabytes) : budget(l, make_ref<MemoryAccount>(megabytes << 20)) {
-    (void)op_table();
-    c.kernels = &cpu_kernels();
-    c.budget = &budget;
-    budget.pass();
-  }
-};
-struct Small : Scope {
-  Small() : Scope(Limits(), 64) {}
-};
-// As much memory as one likes; who looks at the limits is told to end.
-struct Cancelled : Scope {
-  Cancelled() : Cancelled(flag_of()) {}
-  explicit Cancelled(const Limits& l) : Scope(l, uint64_t{1} << 24) { l.cancel->store(true); }
-  static Limits flag_of() {
-    Limits l;
-    l.cancel = std::make_shared<std::atomic<bool>>(false);
-    return l;
-  }
-};
-std::vector<IValue> call(const char* name, std::vector<IValue> in) {
-  return run_operator(*op_table().find_overload(name), std::move(in));
-}
-Tensor filled(std::vector<int64_t> sizes, double v, ScalarType t = ScalarType::Float) {
-  (void)op_table();
-  Tensor x = empty(sizes, t);
-  ops::fill(x, ops::Scalar(v));
-  return x;
-}
-Tensor wide(double v, int64_t n, ScalarType t = ScalarType::Float) {
-  return ops::expand_to(filled({1}, v, t), {n});
-}
 Tensor hollow(std::vector<int64_t> sizes, ScalarType t = ScalarType::Float) {
   (void)op_table();
   return empty(sizes, t);
@@ -68,7 +30,7 @@ const char* const kMemory = "the limit of 67108864 bytes of memory is reached";
 
 TEST_CASE("lists of views are charged before they are made") {
   Tensor x = wide(1, kHuge), h = hollow({kHuge, 0});
-  Small limited;
+  Limited limited;
   CHECK_THROWS_WITH(call("aten::unbind.int", {x, int64_t{0}}), Contains(kMemory));
   CHECK_THROWS_WITH(call("aten::unbind.int", {h, int64_t{0}}), Contains(kMemory));
   CHECK_THROWS_WITH(call("aten::split.Tensor", {x, int64_t{1}, int64_t{0}}), Contains(kMemory));
@@ -80,14 +42,14 @@ TEST_CASE("lists of views are charged before they are made") {
 
 TEST_CASE("making lists of views is interrupted") {
   Tensor x = wide(1, int64_t{1} << 19);
-  Cancelled limited;
+  Cancelled limited(kAnyMemory);
   CHECK_THROWS_WITH(call("aten::unbind.int", {x, int64_t{0}}), "cancelled");
   CHECK_THROWS_WITH(call("aten::split.Tensor", {x, int64_t{1}, int64_t{0}}), "cancelled");
 }
 
 TEST_CASE("copies of numbers on the host are charged before they are made") {
   Tensor h = hollow({kHuge, 0}), once = filled({1}, 1, ScalarType::Long);
-  Small limited;
+  Limited limited;
   CHECK_THROWS_WITH(call("aten::repeat_interleave.self_Tensor", {h, once, int64_t{0}, IValue()}),
                     Contains(kMemory));
   Tensor q = filled({1, 2}, 1), k = ops::expand_to(q, {kHuge, 2});
@@ -113,16 +75,16 @@ TEST_CASE("recurrent networks over steps of nothing end with the limits") {
   };
   Tensor h = hollow({1, 0, 0});
   {
-    Small limited;
+    Limited limited;
     CHECK_THROWS_WITH(rnn("aten::rnn_tanh.input", h), Contains(kMemory));
   }
-  Cancelled limited;
+  Cancelled limited(kAnyMemory);
   CHECK_THROWS_WITH(rnn("aten::lstm.input", list({h, h})), "cancelled");
 }
 
 TEST_CASE("differences of nothing are interrupted") {
   Tensor h = hollow({0, kHuge});
-  Cancelled limited;
+  Cancelled limited(kAnyMemory);
   CHECK_THROWS_WITH(call("aten::diff", {h, kHuge, int64_t{1}, IValue(), IValue()}), "cancelled");
 }
 

@@ -76,6 +76,27 @@ bool transpose(const Loops<2>& loops, int64_t e) {
   return true;
 }
 
+// move(to, from, count as a constant) for every `count` rows of `length` words; outer: the loops
+// around them.
+template <class Move>
+void move_words(const Loops<2>& outer, int64_t count, int64_t length, Move move) {
+  const double nanoseconds = static_cast<double>(count * length * 4) * kByte;
+  parallel_loops(outer, nanoseconds, [&](const Loops<2>& part) {
+    Interrupt interrupt;
+    part.whole_rows([&](char** p, const int64_t*, int64_t) {
+      auto* out = reinterpret_cast<uint32_t*>(p[0]);
+      auto* in = reinterpret_cast<const uint32_t*>(p[1]);
+      if (count == 2)
+        move(out, in, std::integral_constant<int64_t, 2>{});
+      else if (count == 3)
+        move(out, in, std::integral_constant<int64_t, 3>{});
+      else
+        move(out, in, std::integral_constant<int64_t, 4>{});
+      interrupt.passed(count * length);
+    });
+  });
+}
+
 // Two to four dense rows of source, of 4-byte elements, woven into one of the result, as a pixel
 // shuffle does or a picture whose channels become the last. False for other forms.
 bool weave(const Loops<2>& loops, int64_t e) {
@@ -89,25 +110,11 @@ bool weave(const Loops<2>& loops, int64_t e) {
   if (length < 8) return false;
   Loops<2> outer = loops;
   outer.sizes[column] = outer.sizes[row] = 1;
-  parallel_loops(outer, static_cast<double>(count * length * e) * kByte, [&](const Loops<2>& part) {
-    Interrupt interrupt;
-    part.whole_rows([&](char** p, const int64_t*, int64_t) {
-      auto* out = reinterpret_cast<uint32_t*>(p[0]);
-      auto* in = reinterpret_cast<const uint32_t*>(p[1]);
-      auto run = [&](auto rows) __attribute__((always_inline)) {
-        constexpr int64_t kRows = decltype(rows)::value;
-        SCONCE_IVDEP
-        for (int64_t i = 0; i < length; ++i)
-          for (int64_t r = 0; r < kRows; ++r) out[i * kRows + r] = in[r * from_step + i];
-      };
-      if (count == 2)
-        run(std::integral_constant<int64_t, 2>{});
-      else if (count == 3)
-        run(std::integral_constant<int64_t, 3>{});
-      else
-        run(std::integral_constant<int64_t, 4>{});
-      interrupt.passed(count * length);
-    });
+  move_words(outer, count, length, [=](uint32_t* out, const uint32_t* in, auto rows) {
+    constexpr int64_t kRows = decltype(rows)::value;
+    SCONCE_IVDEP
+    for (int64_t i = 0; i < length; ++i)
+      for (int64_t r = 0; r < kRows; ++r) out[i * kRows + r] = in[r * from_step + i];
   });
   return true;
 }
@@ -123,25 +130,11 @@ bool unweave(const Loops<2>& loops, int64_t e) {
   const int64_t to_step = loops.strides[0][column] / e;
   Loops<2> outer = loops;
   outer.sizes[column] = outer.sizes[row] = 1;
-  parallel_loops(outer, static_cast<double>(count * length * e) * kByte, [&](const Loops<2>& part) {
-    Interrupt interrupt;
-    part.whole_rows([&](char** p, const int64_t*, int64_t) {
-      auto* out = reinterpret_cast<uint32_t*>(p[0]);
-      auto* in = reinterpret_cast<const uint32_t*>(p[1]);
-      auto run = [&](auto rows) __attribute__((always_inline)) {
-        constexpr int64_t kRows = decltype(rows)::value;
-        SCONCE_IVDEP
-        for (int64_t i = 0; i < length; ++i)
-          for (int64_t r = 0; r < kRows; ++r) out[r * to_step + i] = in[i * kRows + r];
-      };
-      if (count == 2)
-        run(std::integral_constant<int64_t, 2>{});
-      else if (count == 3)
-        run(std::integral_constant<int64_t, 3>{});
-      else
-        run(std::integral_constant<int64_t, 4>{});
-      interrupt.passed(count * length);
-    });
+  move_words(outer, count, length, [=](uint32_t* out, const uint32_t* in, auto rows) {
+    constexpr int64_t kRows = decltype(rows)::value;
+    SCONCE_IVDEP
+    for (int64_t i = 0; i < length; ++i)
+      for (int64_t r = 0; r < kRows; ++r) out[r * to_step + i] = in[i * kRows + r];
   });
   return true;
 }

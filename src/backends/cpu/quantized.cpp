@@ -56,8 +56,9 @@ bool dense_alike(const TensorView& a, const TensorView& b) {
   }
   return elements == reach;
 }
-// The float nearest to an integer, halves to even ones, of numbers below 2^22.
-float rounded(float x) {
+// The integers nearest to floats below 2^22, halves to even ones. F: float, or a vector of them.
+template <class F>
+F rounded(F x) {
   constexpr float kRound = 12582912.0f;  // 1.5 * 2^23
   return (x + kRound) - kRound;
 }
@@ -447,14 +448,12 @@ inline void store_bytes(Ints16 x, uint8_t* to) {
 // As quantize() does it, but that the zero point is added to the rounded number.
 void to_bytes(const float* y, float inverse, float lo, float hi, int32_t zero, int64_t n,
               uint8_t* to) {
-  constexpr float kRound = 12582912.0f;
   const Floats16 least = Floats16{} + lo, most = Floats16{} + hi;
   for (int64_t i = 0; i < n; i += kSixteen) {
     Floats16 t = *reinterpret_cast<const Floats16*>(y + i) * inverse;
     t = t > least ? t : least;
     t = t < most ? t : most;
-    t = (t + kRound) - kRound;
-    store_bytes(__builtin_convertvector(t, Ints16) + zero, to + i);
+    store_bytes(__builtin_convertvector(rounded(t), Ints16) + zero, to + i);
   }
 }
 
