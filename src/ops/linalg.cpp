@@ -49,7 +49,11 @@ IntVec drop_last(const Tensor& t) { return lead(t, 1); }
 // Runs op over batches; outputs may be absent.
 void solve(Linalg op, std::initializer_list<const Tensor*> outs, std::vector<Tensor> in,
            int32_t flag = 0, double value = 0) {
-  if (in[0].size(0) == 0) return;
+  const int64_t batches = in[0].size(0);
+  for (const Tensor& t : in)
+    if (t.defined() && t.size(0) != batches)
+      raise<OpError>("linear algebra: batches of ", batches, " and ", t.size(0), " matrices");
+  if (batches == 0) return;
   LinalgArgs a{};
   size_t i = 0;
   for (const Tensor* t : outs) {

@@ -135,7 +135,9 @@ void adaptive_avg_pool(Call& c, int64_t nd) {
 
 bool mean(Call& c) {
   const Tensor x = tensor_in(c, 0);
-  const bool some = c.n_in() > 2;
+  // (self, dtype) and (self, dim, keepdim, dtype); not those with a place for the answer.
+  if (c.n_in() != 2 && c.n_in() != 4) return false;
+  const bool some = c.n_in() == 4;
   if (!x.is_contiguous() || x.numel() == 0 || !c.in(some ? 3 : 1).isNone()) return false;
   int64_t n = x.numel();
   if (some && !c.in(1).isNone()) {

@@ -420,10 +420,11 @@ Tensor set_storage(const Tensor& t, const Tensor& source, int64_t offset, IntVec
   const int64_t bytes = check_form(size, stride, offset, t.dtype());
   if (same) check_in_storage(*source.impl()->storage, bytes, size, stride, offset);
   host_read(t);
+  // May throw: the tensor is as it was then.
+  source.impl()->storage->resize(static_cast<size_t>(bytes));
   bump_memory_epoch();
   TensorImpl& impl = *t.mutable_impl();
   impl.storage = source.impl()->storage;
-  impl.storage->resize(static_cast<size_t>(bytes));
   impl.device = source.device();
   impl.sizes = size;
   impl.strides = stride;

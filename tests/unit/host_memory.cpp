@@ -116,3 +116,30 @@ TEST_CASE("a Fourier transform of no points is an error") {
   Module m = compile("def f(x):\n    return torch._fft_r2c(x, [1], 0, True)\n");
   CHECK_THROWS_AS(m.run_method("f", {zeros({2, 0})}), Error);
 }
+
+TEST_CASE("what refuses a call leaves its arguments as they were") {
+  const Tensor t = filled({3, 4}, 1), source = filled({2}, 1);
+  {
+    Limited limited;
+    CHECK_THROWS_AS(
+        call("aten::set_.source_Tensor_storage_offset",
+             {t, source, int64_t{0}, std::vector<int64_t>{kHuge}, std::vector<int64_t>{1}}),
+        Error);
+  }
+  CHECK(t.sizes() == std::vector<int64_t>{3, 4});
+  CHECK(t.impl()->storage->nbytes() >= 12 * sizeof(float));
+}
+
+TEST_CASE("reflections and factors of other numbers of matrices") {
+  CHECK_THROWS_AS(call("aten::orgqr", {filled({4, 3, 3}, 1), filled({2, 3}, 1)}), OpError);
+}
+
+TEST_CASE("the mean of quantised numbers with a dtype and a place for the answer") {
+  const Tensor x = call("aten::quantize_per_tensor", {filled({2, 2}, 1), 0.5, int64_t{0},
+                                                      static_cast<int64_t>(ScalarType::QUInt8)})
+                       .at(0)
+                       .toTensor();
+  const Tensor place = call("aten::mean", {x, IValue()}).at(0).toTensor();
+  const Tensor mean = call("aten::mean.dtype_out", {x, IValue(), place}).at(0).toTensor();
+  CHECK(ops::item(mean).d == 1);
+}
