@@ -99,7 +99,8 @@ void check_integers(const Kernels& k, ScalarType t) {
               const auto u = static_cast<int64_t>(form == 3 ? b.at(0, 0) : a.at(r, i));
               const auto v = static_cast<int64_t>(form == 1 || form == 2 ? b.at(0, 0) : b.at(r, i));
               const int64_t e = exact(op, u, v);
-              right &= compares ? (truth.at(r, i) == 1) == (e != 0) : c.at(r, i) == static_cast<T>(e);
+              right &=
+                  compares ? (truth.at(r, i) == 1) == (e != 0) : c.at(r, i) == static_cast<T>(e);
             }
           INFO(k.name << " op " << static_cast<int>(op) << " form " << form << " of " << n);
           CHECK(right);
@@ -135,6 +136,7 @@ struct Tested {
 using Long = long double;
 const Tested kFunctions[] = {
     {"exp", Unary::exp, [](Long x) { return std::exp(x); }, -745, 709.7, 1.5},
+    {"exp2", Unary::exp2, [](Long x) { return std::exp2(x); }, -1074, 1023.9, 1.5},
     {"expm1", Unary::expm1, [](Long x) { return std::expm1(x); }, -50, 709.7, 2},
     {"log", Unary::log, [](Long x) { return std::log(x); }, 0, 1e4, 1.5},
     {"log2", Unary::log2, [](Long x) { return std::log2(x); }, 0, 1e4, 2.5},
@@ -147,6 +149,9 @@ const Tested kFunctions[] = {
     {"atanh", Unary::atanh, [](Long x) { return std::atanh(x); }, -0.999, 0.999, 4},
     {"sin", Unary::sin, [](Long x) { return std::sin(x); }, -1000, 1000, 1.5},
     {"cos", Unary::cos, [](Long x) { return std::cos(x); }, -1000, 1000, 1.5},
+    {"atan", Unary::atan, [](Long x) { return std::atan(x); }, -30, 30, 2},
+    {"asin", Unary::asin, [](Long x) { return std::asin(x); }, -1, 1, 3},
+    {"acos", Unary::acos, [](Long x) { return std::acos(x); }, -1, 1, 3},
     {"tan", Unary::tan, [](Long x) { return std::tan(x); }, -1000, 1000, 4},
 };
 
@@ -198,50 +203,33 @@ TEST_CASE("functions of doubles of what is no ordinary number", "[element_types]
     double in, out;
   };
   const Case cases[] = {
-      {Unary::exp, inf, inf},
-      {Unary::exp, -inf, 0},
-      {Unary::exp, nan, nan},
-      {Unary::exp, 710, inf},
-      {Unary::exp, -760, 0},
-      {Unary::expm1, -0.0, -0.0},
-      {Unary::expm1, inf, inf},
-      {Unary::expm1, -inf, -1},
-      {Unary::expm1, nan, nan},
-      {Unary::log, 0, -inf},
-      {Unary::log, -0.0, -inf},
-      {Unary::log, -1, nan},
-      {Unary::log, inf, inf},
-      {Unary::log, nan, nan},
-      {Unary::log1p, -1, -inf},
-      {Unary::log1p, inf, inf},
-      {Unary::log1p, -0.0, -0.0},
-      {Unary::log1p, -2, nan},
-      {Unary::sigmoid, -inf, 0},
-      {Unary::sigmoid, inf, 1},
-      {Unary::silu, -inf, nan},
-      {Unary::tanh, inf, 1},
-      {Unary::tanh, -inf, -1},
-      {Unary::tanh, -0.0, -0.0},
-      {Unary::tanh, nan, nan},
-      {Unary::sinh, -0.0, -0.0},
-      {Unary::sinh, -inf, -inf},
-      {Unary::sinh, 711, inf},
-      {Unary::sinh, nan, nan},
-      {Unary::cosh, -inf, inf},
-      {Unary::cosh, 0, 1},
-      {Unary::cosh, nan, nan},
-      {Unary::atanh, 1, inf},
-      {Unary::atanh, -1, -inf},
-      {Unary::atanh, 2, nan},
-      {Unary::atanh, -0.0, -0.0},
-      {Unary::sin, -0.0, -0.0},
-      {Unary::sin, inf, nan},
-      {Unary::cos, nan, nan},
-      {Unary::tan, -0.0, -0.0},
-      {Unary::sin, 1e22, -0.8522008497671888},
-      {Unary::logit, 0, -inf},
-      {Unary::logit, 1, inf},
-      {Unary::logit, 2, nan},
+      {Unary::exp, inf, inf},     {Unary::exp, -inf, 0},
+      {Unary::exp, nan, nan},     {Unary::exp2, 1024, inf},
+      {Unary::exp2, -inf, 0},     {Unary::exp2, nan, nan},
+      {Unary::exp, 710, inf},     {Unary::exp, -760, 0},
+      {Unary::expm1, -0.0, -0.0}, {Unary::expm1, inf, inf},
+      {Unary::expm1, -inf, -1},   {Unary::expm1, nan, nan},
+      {Unary::log, 0, -inf},      {Unary::log, -0.0, -inf},
+      {Unary::log, -1, nan},      {Unary::log, inf, inf},
+      {Unary::log, nan, nan},     {Unary::log1p, -1, -inf},
+      {Unary::log1p, inf, inf},   {Unary::log1p, -0.0, -0.0},
+      {Unary::log1p, -2, nan},    {Unary::sigmoid, -inf, 0},
+      {Unary::sigmoid, inf, 1},   {Unary::silu, -inf, nan},
+      {Unary::tanh, inf, 1},      {Unary::tanh, -inf, -1},
+      {Unary::tanh, -0.0, -0.0},  {Unary::tanh, nan, nan},
+      {Unary::sinh, -0.0, -0.0},  {Unary::sinh, -inf, -inf},
+      {Unary::sinh, 711, inf},    {Unary::sinh, nan, nan},
+      {Unary::cosh, -inf, inf},   {Unary::cosh, 0, 1},
+      {Unary::cosh, nan, nan},    {Unary::atanh, 1, inf},
+      {Unary::atanh, -1, -inf},   {Unary::atanh, 2, nan},
+      {Unary::atanh, -0.0, -0.0}, {Unary::sin, -0.0, -0.0},
+      {Unary::sin, inf, nan},     {Unary::cos, nan, nan},
+      {Unary::tan, -0.0, -0.0},   {Unary::sin, 1e22, -0.8522008497671888},
+      {Unary::atan, -0.0, -0.0},  {Unary::atan, nan, nan},
+      {Unary::asin, -0.0, -0.0},  {Unary::asin, 2, nan},
+      {Unary::acos, 1, 0},        {Unary::acos, nan, nan},
+      {Unary::acos, -1.5, nan},   {Unary::logit, 0, -inf},
+      {Unary::logit, 1, inf},     {Unary::logit, 2, nan},
   };
   for (const Kernels& k : test::all_tables())
     for (const Case& c : cases)
@@ -260,6 +248,51 @@ TEST_CASE("functions of doubles of what is no ordinary number", "[element_types]
         CHECK((std::isnan(c.out) ? std::isnan(got)
                                  : got == c.out && std::signbit(got) == std::signbit(c.out)));
       }
+}
+
+TEST_CASE("functions of two doubles, and of what is no ordinary number", "[element_types]") {
+  const double values[] = {0.0,  -0.0, 1,     -1,     0.3,    -2.5,     1e-300,    -1e-310,
+                           1e20, -7,   1e300, -1e308, 5e-324, INFINITY, -INFINITY, NAN};
+  struct Case {
+    Binary op;
+    double (*exact)(double, double);
+  };
+  const Case cases[] = {
+      {Binary::atan2, [](double a, double b) { return std::atan2(a, b); }},
+      {Binary::hypot, [](double a, double b) { return std::hypot(a, b); }},
+      {Binary::fmod, [](double a, double b) { return std::fmod(a, b); }},
+      {Binary::logaddexp,
+       [](double a, double b) {
+         return a == b && std::isinf(a) ? a
+                                        : std::fmax(a, b) + std::log1p(std::exp(-std::fabs(a - b)));
+       }},
+  };
+  for (const Kernels& k : test::all_tables())
+    for (const Case& c : cases)
+      for (double x : values)
+        for (double y : values) {
+          Rows<double> a(1, 1), b(1, 1), out(1, 1);
+          a.at(0, 0) = x;
+          b.at(0, 0) = y;
+          k.binary({out.view(kDouble),
+                    a.view(kDouble),
+                    b.view(kDouble),
+                    c.op,
+                    Compute::F64,
+                    {},
+                    {1, 1, 0}});
+          const double got = out.at(0, 0);
+          double e = c.exact(x, y);
+          if (c.op == Binary::logaddexp && x != y && (std::isinf(x) || std::isinf(y)))
+            e = std::isnan(x) || std::isnan(y) ? NAN : std::fmax(x, y);
+          INFO(k.name << " " << static_cast<int>(c.op) << " of " << x << ", " << y << ": " << got
+                      << ", not " << e);
+          if (std::isnan(e))
+            CHECK(std::isnan(got));
+          else
+            CHECK((got == e || std::fabs(got - e) <= std::fabs(e) * 4e-16));
+          if (c.op == Binary::atan2 && !std::isnan(e)) CHECK(std::signbit(got) == std::signbit(e));
+        }
 }
 
 TEST_CASE("the sign of a half is a bit", "[element_types]") {

@@ -22,25 +22,24 @@ bool unary_integers(const UnaryArgs& args);
 
 namespace {
 
-// Elements of 4 kB: what operands that aren't dense are gathered in.
-template <class T>
-constexpr int64_t kElements = 4096 / static_cast<int64_t>(sizeof(T));
-
-// n elements that lie `stride` bytes apart.
-template <class T>
-void gather(const char* p, int64_t stride, int64_t n, T* to) {
-  const T* from = reinterpret_cast<const T*>(p);
-  const int64_t s = stride / static_cast<int64_t>(sizeof(T));
-  if (s == 0)
-    std::fill(to, to + n, *from);
-  else
-    for (int64_t i = 0; i < n; ++i) to[i] = from[i * s];
+// n elements that lie `stride` bytes apart, side by side, and back.
+void gather(size_t es, const char* p, int64_t stride, int64_t n, char* to) {
+  visit_element_size(es, [=](auto tag) {
+    using T = decltype(tag);
+    auto* from = reinterpret_cast<const T*>(p);
+    auto* out = reinterpret_cast<T*>(to);
+    const int64_t s = stride / static_cast<int64_t>(sizeof(T));
+    for (int64_t i = 0; i < n; ++i) out[i] = from[i * s];
+  });
 }
-template <class T>
-void spread(const T* from, int64_t n, char* p, int64_t stride) {
-  T* to = reinterpret_cast<T*>(p);
-  const int64_t s = stride / static_cast<int64_t>(sizeof(T));
-  for (int64_t i = 0; i < n; ++i) to[i * s] = from[i];
+void spread(size_t es, const char* from, int64_t n, char* p, int64_t stride) {
+  visit_element_size(es, [=](auto tag) {
+    using T = decltype(tag);
+    auto* in = reinterpret_cast<const T*>(from);
+    auto* to = reinterpret_cast<T*>(p);
+    const int64_t s = stride / static_cast<int64_t>(sizeof(T));
+    for (int64_t i = 0; i < n; ++i) to[i * s] = in[i];
+  });
 }
 
 bool compares(Binary op) {
@@ -92,36 +91,44 @@ template <class T>
   }
 }
 
-// f(dense operands, place of the results, count) for all elements; of an operand that isn't given
-// the number stands in each place.
-template <class T, class Out, int N, class F>
-void each_run(const Loops<N + 1>& loops, const bool (&given)[N], T number, F f) {
-  parallel_loops(loops, 0.03, [&](const Loops<N + 1>& part) {
-    constexpr auto es = static_cast<int64_t>(sizeof(T));
-    alignas(64) T tile[N][kElements<T>];
-    alignas(64) Out results[kElements<T>];
-    for (int k = 0; k < N; ++k)
-      if (!given[k]) std::fill_n(tile[k], std::min(kElements<T>, part.sizes[part.nd - 1]), number);
+// What is done with dense operands: f(itself, the operands, place of the results, count).
+struct Work {
+  void (*f)(const Work&, const char* const*, char*, int64_t);
+  Binary op;
+  int64_t low, high;  // of a clamp
+};
+
+// The work on all elements, whatever their size: the walk is there once. In the place of an operand
+// that isn't given stands the number.
+void each_run(const Loops<3>& loops, const bool (&given)[2], size_t size, size_t out_size,
+              const char* number, const Work& work) {
+  const auto es = static_cast<int64_t>(size), out_es = static_cast<int64_t>(out_size);
+  parallel_loops(loops, 0.03, [&](const Loops<3>& part) {
+    constexpr int64_t kBytes = 4096;
+    const int64_t elements = kBytes / std::max(es, out_es);
+    alignas(64) char tile[3][kBytes];
+    for (int k = 0; k < 2; ++k)
+      if (!given[k]) gather(size, number, 0, std::min(elements, part.sizes[part.nd - 1]), tile[k]);
     part.rows([&](char** p, const int64_t* st, int64_t n) {
-      const bool there = st[0] == static_cast<int64_t>(sizeof(Out));
-      bool dense[N], whole = there;
-      for (int k = 0; k < N; ++k) {
+      const bool there = st[0] == out_es;
+      bool dense[2], whole = there;
+      for (int k = 0; k < 2; ++k) {
         dense[k] = given[k] && st[k + 1] == es;
         whole &= dense[k];
-        if (given[k] && st[k + 1] == 0) gather(p[k + 1], 0, std::min(kElements<T>, n), tile[k]);
+        if (given[k] && st[k + 1] == 0) gather(size, p[k + 1], 0, std::min(elements, n), tile[k]);
       }
-      const int64_t most = whole ? n : kElements<T>;
+      const int64_t most = whole ? n : elements;
       for (int64_t i = 0; i < n; i += most) {
         const int64_t m = std::min(most, n - i);
-        const T* x[N];
-        for (int k = 0; k < N; ++k) {
-          x[k] = dense[k] ? reinterpret_cast<const T*>(p[k + 1]) + i : tile[k];
+        const char* x[2];
+        for (int k = 0; k < 2; ++k) {
+          x[k] = dense[k] ? p[k + 1] + i * es : tile[k];
           if (given[k] && !dense[k] && st[k + 1] != 0)
-            gather(p[k + 1] + i * st[k + 1], st[k + 1], m, tile[k]);
+            gather(size, p[k + 1] + i * st[k + 1], st[k + 1], m, tile[k]);
         }
-        Out* to = there ? reinterpret_cast<Out*>(p[0]) + i : results;
-        f(x, to, m);
-        if (!there) spread(results, m, p[0] + i * st[0], st[0]);
+        char* to = there ? p[0] + i * out_es : tile[2];
+        work.f(work, x, to, m);
+        if (!there) spread(out_size, to, m, p[0] + i * st[0], st[0]);
       }
     });
   });
@@ -149,13 +156,23 @@ bool fits(int64_t v) {
 }  // namespace
 
 bool binary_integers(const BinaryArgs& args) {
-  TensorView a = args.a, b = args.b;
+  const TensorView &a = args.a, &b = args.b;
   if (args.compute != Compute::I64 || (!a.data && !b.data)) return false;
   const ScalarType t = a.data ? a.dtype : b.dtype;
   const bool truth = compares(args.op);
   if ((a.data && b.data && a.dtype != b.dtype) || args.out.dtype != (truth ? kBool : t) ||
       (args.scale.i != 1 && (args.op == Binary::add || args.op == Binary::sub)))
     return false;
+  auto walk = [&](TensorView x, TensorView y, const bool(&given)[2], size_t size,
+                  const char* number, const Work& work) {
+    for (TensorView* v : {&x, &y})
+      if (!v->data) {
+        *v = args.out;
+        v->strides = kNoSteps;
+      }
+    const TensorView* v[] = {&args.out, &x, &y};
+    each_run(Loops<3>(v), given, size, element_size(args.out.dtype), number, work);
+  };
   auto run = [&](auto tag) {
     using T = decltype(tag);
     if constexpr (sizeof(T) < 8)
@@ -163,21 +180,18 @@ bool binary_integers(const BinaryArgs& args) {
     const bool given[2] = {a.data != nullptr, b.data != nullptr};
     if (!(given[0] && given[1]) && !fits<T>(args.scalar.i)) return false;
     const T number = static_cast<T>(args.scalar.i);
-    for (TensorView* v : {&a, &b})
-      if (!v->data) {
-        *v = args.out;
-        v->strides = kNoSteps;
-      }
-    const TensorView* v[] = {&args.out, &a, &b};
-    const Loops<3> loops(v);
+    Work work{nullptr, args.op, 0, 0};
     if (truth)
-      each_run<T, uint8_t>(loops, given, number, [&](const T* const* x, uint8_t* to, int64_t n) {
-        compare(args.op, x[0], x[1], to, n);
-      });
+      work.f = [](const Work& w, const char* const* x, char* to, int64_t n) {
+        compare(w.op, reinterpret_cast<const T*>(x[0]), reinterpret_cast<const T*>(x[1]),
+                reinterpret_cast<uint8_t*>(to), n);
+      };
     else if constexpr (sizeof(T) < 8)
-      each_run<T, T>(loops, given, number, [&](const T* const* x, T* to, int64_t n) {
-        calculate(args.op, x[0], x[1], to, n);
-      });
+      work.f = [](const Work& w, const char* const* x, char* to, int64_t n) {
+        calculate(w.op, reinterpret_cast<const T*>(x[0]), reinterpret_cast<const T*>(x[1]),
+                  reinterpret_cast<T*>(to), n);
+      };
+    walk(a, b, given, sizeof(T), reinterpret_cast<const char*>(&number), work);
     return true;
   };
   if (t == kLong && truth) return run(int64_t{});
@@ -202,17 +216,23 @@ bool unary_integers(const UnaryArgs& args) {
                                  : with(Binary::bitwise_and, 32767);
   }
   if (args.compute != Compute::I64) return false;
-  const TensorView* v[] = {&args.out, &args.in};
-  auto map = [&](auto f) {
-    const bool given[1] = {true};
+  // each(x, least, most) of every element.
+  const TensorView* v[] = {&args.out, &args.in, &args.in};
+  auto map = [&](auto each, int64_t low, int64_t high) {
     return visit_narrow(t, [&](auto tag) {
       using T = decltype(tag);
-      each_run<T, T>(Loops<2>(v), given, T{}, [&](const T* const* x, T* to, int64_t n) {
-        const T* from = x[0];
-        const auto each = f;  // here, where no store reaches what it holds
-        SCONCE_IVDEP          // the result is the operand, or none of it
-        for (int64_t i = 0; i < n; ++i) to[i] = each(from[i]);
-      });
+      using F = decltype(each);
+      const bool given[2] = {true, true};
+      const Work work{[](const Work& w, const char* const* x, char* to, int64_t n) {
+                        const auto* from = reinterpret_cast<const T*>(x[0]);
+                        auto* out = reinterpret_cast<T*>(to);
+                        const T least = static_cast<T>(w.low), most = static_cast<T>(w.high);
+                        SCONCE_IVDEP  // the result is the operand, or none of it
+                        for (int64_t i = 0; i < n; ++i) out[i] = F{}(from[i], least, most);
+                      },
+                      Binary::add, std::max<int64_t>(low, std::numeric_limits<T>::min()),
+                      std::min<int64_t>(high, std::numeric_limits<T>::max())};
+      each_run(Loops<3>(v), given, sizeof(T), sizeof(T), nullptr, work);
       return true;
     });
   };
@@ -227,11 +247,14 @@ bool unary_integers(const UnaryArgs& args) {
       same.b = args.in;
       return binary_integers(same);
     case Unary::abs:
-      return map([](auto x) {
-        using T = decltype(x);
-        if constexpr (std::is_unsigned_v<T>) return x;
-        return static_cast<T>(x < T{} ? 0u - static_cast<uint32_t>(x) : static_cast<uint32_t>(x));
-      });
+      return map(
+          [](auto x, auto, auto) {
+            using T = decltype(x);
+            if constexpr (std::is_unsigned_v<T>) return x;
+            return static_cast<T>(x < T{} ? 0u - static_cast<uint32_t>(x)
+                                          : static_cast<uint32_t>(x));
+          },
+          0, 0);
     case Unary::clamp: {
       if (args.p != args.p || args.q != args.q) return false;
       auto bound = [](double x) {
@@ -245,13 +268,12 @@ bool unary_integers(const UnaryArgs& args) {
             return least <= std::numeric_limits<T>::max() && most >= std::numeric_limits<T>::min();
           }))
         return false;
-      return map([=](auto x) {
-        using T = decltype(x);
-        const T low = static_cast<T>(std::max<int64_t>(least, std::numeric_limits<T>::min()));
-        const T high = static_cast<T>(std::min<int64_t>(most, std::numeric_limits<T>::max()));
-        const T y = x < low ? low : x;
-        return y > high ? high : y;
-      });
+      return map(
+          [](auto x, auto low, auto high) {
+            const auto y = x < low ? low : x;
+            return y > high ? high : y;
+          },
+          least, most);
     }
     default: return false;
   }

@@ -394,7 +394,7 @@ void reduce_as(const ReduceArgs& a) {
         W s{};
         reduced_tiles<C>(a.in, lead, ia, [&](const C* v, int64_t n) {
           if constexpr (std::is_same_v<C, float>)
-            if (a.in.dtype != kFloat) {
+            if (a.in.dtype == kHalf || a.in.dtype == kBFloat16) {
               s += sum_over(v, n, [](Floats x) { return x; });
               return;
             }
@@ -438,16 +438,24 @@ void reduce_as(const ReduceArgs& a) {
       case Reduce::min:
         if constexpr (!complex) {
           bool first = true, nan = false, max = a.op == Reduce::max;
-          C best{};
-          reduced_tiles<C>(a.in, lead, ia, [&](const C* v, int64_t n) {
-            if (first && n) best = v[0];
-            first = false;
-            best =
-                max ? tile_extreme<true>(v, n, best, &nan) : tile_extreme<false>(v, n, best, &nan);
-          });
-          if constexpr (std::is_floating_point_v<C>)
-            if (nan) best = std::numeric_limits<C>::quiet_NaN();
-          put(W(best));
+          auto extreme = [&](auto tag) {
+            using E = decltype(tag);
+            E best{};
+            reduced_tiles<E>(a.in, lead, ia, [&](const E* v, int64_t n) {
+              if (first && n) best = v[0];
+              first = false;
+              best = max ? tile_extreme<true>(v, n, best, &nan)
+                         : tile_extreme<false>(v, n, best, &nan);
+            });
+            if constexpr (std::is_floating_point_v<E>)
+              if (nan) best = std::numeric_limits<E>::quiet_NaN();
+            put(W(best));
+          };
+          const ScalarType t = a.in.dtype;
+          if (std::is_same_v<C, int64_t> && (t == kInt || t == kShort || t == kChar || t == kByte))
+            extreme(int32_t{});  // twice as many in a vector
+          else
+            extreme(C{});
         }
         break;
       case Reduce::any:
@@ -733,17 +741,19 @@ void scan(const ScanArgs& a) {
     };
     for (int64_t i = 0; i < count; ++i) {
       interrupt.passed(n + 1);
-      if (sums && a.in.dtype == own_dtype<C>() && a.out.dtype == own_dtype<C>() &&
-          a.in.strides[lead] == 1 && a.out.strides[lead] == 1) {  // from place to place
-        const C* from = a.in.ptr<C>() + ia;
+      const bool own = a.in.dtype == own_dtype<C>() && a.in.strides[lead] == 1;
+      if (!own)
+        load_tile(a.in.dtype, static_cast<const char*>(a.in.data) + ia * ies,
+                  a.in.strides[lead] * ies, n, row.data());
+      if (sums && a.out.dtype == own_dtype<C>() && a.out.strides[lead] == 1) {
+        const C* from = own ? a.in.ptr<C>() + ia : row.data();
         C* to = a.out.ptr<C>() + oa;
         W sum = W(0);
         for (int64_t k = 0; k < n; ++k) to[k] = static_cast<C>(sum += W(from[k]));
         next();
         continue;
       }
-      load_tile(a.in.dtype, static_cast<const char*>(a.in.data) + ia * ies,
-                a.in.strides[lead] * ies, n, row.data());
+      if (own) std::copy_n(a.in.ptr<C>() + ia, n, row.data());
       W acc = a.op == Scan::prod ? W(1) : W(0);
       int64_t best = 0;
       for (int64_t k = 0; sums && k < n; ++k)

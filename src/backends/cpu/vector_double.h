@@ -71,14 +71,17 @@ SCONCE_INLINE Doubles polynomial(Doubles x, const double (&c)[N]) {
 struct WideExp {
   Doubles shifted, rest;
 };
-SCONCE_INLINE WideExp exp_of(Doubles x) {
-  constexpr double kShift = 6755399441055744.0 + 2048.0;
-  const Doubles shifted = x * 1.4426950408889634074 + kShift, n = shifted - kShift;
-  const Doubles r = n * -1.90821492927058770002e-10 + (n * -6.93147180369123816490e-01 + x);
+constexpr double kExpShift = 6755399441055744.0 + 2048.0;
+SCONCE_INLINE Doubles expm1_near_zero(Doubles r) {
   constexpr double kC[] = {1.0 / 2,       1.0 / 6,        1.0 / 24,        1.0 / 120,
                            1.0 / 720,     1.0 / 5040,     1.0 / 40320,     1.0 / 362880,
                            1.0 / 3628800, 1.0 / 39916800, 1.0 / 479001600, 1.0 / 6227020800.0};
-  return {shifted, polynomial(r, kC) * (r * r) + r};
+  return polynomial(r, kC) * (r * r) + r;
+}
+SCONCE_INLINE WideExp exp_of(Doubles x) {
+  const Doubles shifted = x * 1.4426950408889634074 + kExpShift, n = shifted - kExpShift;
+  return {shifted,
+          expm1_near_zero(n * -1.90821492927058770002e-10 + (n * -6.93147180369123816490e-01 + x))};
 }
 // v 2^(n + more) in two steps: the power may be no normal number.
 SCONCE_INLINE Doubles scale(Doubles v, const WideExp& e, int64_t more = 0) {
@@ -94,6 +97,13 @@ SCONCE_INLINE Doubles vexp(Doubles x) {
 }
 
 SCONCE_INLINE Doubles vexp_negative(Doubles x) { return vexp(x); }
+SCONCE_INLINE Doubles vexp2(Doubles x) {
+  Doubles c = x > 1025.0 ? Doubles{} + 1025.0 : x;
+  c = c < -1080.0 ? Doubles{} - 1080.0 : c;
+  const Doubles shifted = c + kExpShift, n = shifted - kExpShift;
+  const WideExp e = {shifted, expm1_near_zero((c - n) * 0.693147180559945309417)};
+  return scale(e.rest + 1.0, e);
+}
 
 // log(x), with the exponent's part apart: x = 2^n (1 + f), 1 + f in [sqrt(1/2), sqrt(2)).
 SCONCE_INLINE Doubles vlog(Doubles x) {
@@ -165,6 +175,61 @@ SCONCE_INLINE Doubles vsin_quadrant(Doubles x, uint64_t shift) {
   return doubles_of(bits_of(v) ^ (q & 2) << 62);
 }
 
+// Inverse functions: Cephes' rational approximations near 0, the rest by identities.
+constexpr double kWideHalfPi = 1.57079632679489661923, kWidePi = 3.14159265358979323846;
+SCONCE_INLINE Doubles varc_tangent(Doubles x) {
+  constexpr double kP[] = {-6.485021904942025371773e1, -1.228866684490136173410e2,
+                           -7.500855792314704667340e1, -1.615753718733365076637e1,
+                           -8.750608600031904122785e-1};
+  constexpr double kQ[] = {1.945506571482613964425e2, 4.853903996359136964868e2,
+                           4.328810604912902668951e2, 1.650270098316988542046e2,
+                           2.485846490142306297962e1, 1.0};
+  const Doubles a = vabs(x), none{};
+  const auto steep = a > 2.41421356237309504880, middle = a > 0.66;
+  const Doubles y = steep ? -1.0 / a : middle ? (a - 1.0) / (a + 1.0) : a, z = y * y;
+  // Of pi / 2 and pi / 4, what a double leaves.
+  const Doubles rest = steep    ? none + 6.123233995736765886e-17
+                       : middle ? none + 3.061616997868382943e-17
+                                : none;
+  const Doubles r = y * (z * polynomial(z, kP) / polynomial(z, kQ)) + rest + y;
+  return with_sign(r + (steep ? none + kWideHalfPi : middle ? none + kWideHalfPi / 2 : none), x);
+}
+SCONCE_INLINE Doubles varc_tangent(Doubles y, Doubles x) {
+  const Doubles u = vabs(y), v = vabs(x), small = u < v ? u : v, large = u < v ? v : u;
+  // Equal ones, zeros and infinities among them, have a quotient of 1 or 0.
+  const Doubles q = large == 0.0 ? Doubles{} : small == large ? Doubles{} + 1.0 : small / large;
+  Doubles r = varc_tangent(q);
+  r = u > v ? kWideHalfPi - r : r;
+  r = (bits_of(x) >> 63) != 0 ? kWidePi - r : r;
+  return (x != x) | (y != y) ? x + y : with_sign(r, y);
+}
+// asin(a) for 0 <= a <= 1/2.
+SCONCE_INLINE Doubles varc_sine_near_zero(Doubles a) {
+  constexpr double kP[] = {-8.198089802484824371615e0,  1.956261983317594739197e1,
+                           -1.626247967210700244449e1,  5.444622390564711410273e0,
+                           -6.019598008014123785661e-1, 4.253011369004428248960e-3};
+  constexpr double kQ[] = {-4.918853881490881290097e1, 1.395105614657485689735e2,
+                           -1.471791292232726029859e2, 7.049610280856842141659e1,
+                           -1.474091372988853791896e1, 1.0};
+  const Doubles z = a * a;
+  return a * (z * polynomial(z, kP) / polynomial(z, kQ)) + a;
+}
+SCONCE_INLINE Doubles vroot(Doubles x) {
+  Doubles r;
+  for (int k = 0; k < static_cast<int>(SCONCE_ISA::kDoubles); ++k) r[k] = std::sqrt(x[k]);
+  return r;
+}
+// asin, or acos.
+template <bool Cosine>
+SCONCE_INLINE Doubles varc_sine(Doubles x) {
+  const Doubles a = vabs(x);
+  const auto far = a > 0.5;
+  const Doubles r = varc_sine_near_zero(far ? vroot(0.5 - 0.5 * a) : a);
+  if (!Cosine) return with_sign(far ? kWideHalfPi - (2.0 * r - 6.123233995736765886e-17) : r, x);
+  const Doubles beyond = x < 0.0 ? kWidePi - (2.0 * r - 1.2246467991473531772e-16) : 2.0 * r;
+  return far ? beyond : kWideHalfPi - (with_sign(r, x) - 6.123233995736765886e-17);
+}
+
 // False when the function has no vector form, or not for these numbers.
 inline bool double_unary(Unary op, double p, double q, double r, const double* in, double* out,
                          int64_t n) {
@@ -175,6 +240,7 @@ inline bool double_unary(Unary op, double p, double q, double r, const double* i
   };
   switch (op) {
     case Unary::exp: return map([](V x) { return vexp(x); });
+    case Unary::exp2: return map([](V x) { return vexp2(x); });
     case Unary::log: return map([](V x) { return vlog(x); });
     case Unary::log2: return map([](V x) { return vlog(x) * 1.44269504088896340736; });
     case Unary::log10: return map([](V x) { return vlog(x) * 0.434294481903251827651; });
@@ -190,6 +256,9 @@ inline bool double_unary(Unary op, double p, double q, double r, const double* i
         const V a = vabs(x);
         return with_sign(0.5 * vlog1p((a + a) / (1.0 - a)), x);
       });
+    case Unary::atan: return map([](V x) { return varc_tangent(x); });
+    case Unary::asin: return map([](V x) { return varc_sine<false>(x); });
+    case Unary::acos: return map([](V x) { return varc_sine<true>(x); });
     case Unary::elu: return map([=](V x) { return x > 0.0 ? x * q : p * q * vexpm1(x * r); });
     case Unary::softplus: return map([=](V x) { return x * p > q ? x : vlog1p(vexp(x * p)) / p; });
     case Unary::logsigmoid:
@@ -225,17 +294,31 @@ inline bool double_unary(Unary op, double p, double q, double r, const double* i
   }
 }
 inline bool double_binary(Binary op, const double* a, const double* b, double* out, int64_t n) {
-  if (op != Binary::logaddexp) return false;
-  auto f = [](Doubles x, Doubles y) __attribute__((always_inline)) {
-    const Doubles most = x > y ? x : y, sum = most + vlog1p(vexp(-vabs(x - y)));
-    return (x == y) & (vabs(x) == static_cast<double>(INFINITY)) ? x : sum;
+  auto map = [=](auto f) __attribute__((always_inline)) {
+    using SCONCE_ISA::kDoubles, SCONCE_ISA::load, SCONCE_ISA::load_part, SCONCE_ISA::store,
+        SCONCE_ISA::store_part;
+    int64_t i = 0;
+    for (; i + kDoubles <= n; i += kDoubles) store(out + i, f(load(a + i), load(b + i)));
+    if (i < n) store_part(out + i, n - i, f(load_part(a + i, n - i), load_part(b + i, n - i)));
+    return true;
   };
-  using SCONCE_ISA::kDoubles, SCONCE_ISA::load, SCONCE_ISA::load_part, SCONCE_ISA::store,
-      SCONCE_ISA::store_part;
-  int64_t i = 0;
-  for (; i + kDoubles <= n; i += kDoubles) store(out + i, f(load(a + i), load(b + i)));
-  if (i < n) store_part(out + i, n - i, f(load_part(a + i, n - i), load_part(b + i, n - i)));
-  return true;
+  switch (op) {
+    case Binary::atan2: return map([](Doubles y, Doubles x) { return varc_tangent(y, x); });
+    case Binary::logaddexp:
+      return map([](Doubles x, Doubles y) {
+        const Doubles most = x > y ? x : y, sum = most + vlog1p(vexp(-vabs(x - y)));
+        return (x == y) & (vabs(x) == static_cast<double>(INFINITY)) ? x : sum;
+      });
+    case Binary::hypot:
+      for (int64_t i = 0; i < n; ++i) {
+        // Squares that neither overflow nor lose digits.
+        const double x = std::fabs(a[i]), y = std::fabs(b[i]), most = x < y ? y : x;
+        out[i] = std::sqrt(a[i] * a[i] + b[i] * b[i]);
+        if (!(most > 1e-140 && most < 1e150)) out[i] = std::hypot(a[i], b[i]);
+      }
+      return true;
+    default: return false;
+  }
 }
 
 }  // namespace

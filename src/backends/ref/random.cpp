@@ -198,6 +198,7 @@ void any_random(const RandomArgs& a) {
     const auto u = static_cast<float>(uniform_float(g));
     // The product is rounded once either way.
     const float v = lo == 0 ? u * hi : std::fma(u, hi - lo, lo);
+    if (v < hi - std::fabs(hi) / 64 - 1e-6f) return v;  // no half that it is rounded to is hi
     if (t == kHalf && static_cast<float>(Half(v)) >= hi) return lo;
     if (t == kBFloat16 && static_cast<float>(BFloat16(v)) >= hi) return lo;
     return v;
