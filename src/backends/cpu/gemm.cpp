@@ -141,11 +141,12 @@ auto sums_of_four(V a, V b, V c, V d) {
   return __builtin_shufflevector(pq, rs, 0, 1, 4, 5) + __builtin_shufflevector(pq, rs, 2, 3, 6, 7);
 }
 
-// R rows of a by four rows of b, as they stand: dot products along K. A single row takes one row of
-// b after the other, as memory is read fastest.
+// R rows of a by four rows of b, as they stand: dot products along K. A single row has two sums for
+// each row of b, by turns. Where b comes from memory (ahead, the distance of what will be read), a
+// single row takes one row of b after the other, as memory is read fastest.
 template <class T, int R>
 SCONCE_INLINE void dots_of_four(int64_t k, T alpha, const T* a, int64_t as0, const T* b,
-                                int64_t bs1, T beta, T* c, int64_t cs0) {
+                                int64_t bs1, T beta, T* c, int64_t cs0, int64_t ahead = 0) {
   using V = typename Vec<T>::type;
   constexpr int64_t L = Vec<T>::lanes;
   auto at = [](const T* p) __attribute__((always_inline)) {
@@ -159,17 +160,34 @@ SCONCE_INLINE void dots_of_four(int64_t k, T alpha, const T* a, int64_t as0, con
   int64_t p = 0;
   if constexpr (R == 1) {
     const int64_t whole = k / L * L;
-#pragma GCC unroll 4
-    for (int w = 0; w < 4; ++w) {
-      const T* row = b + w * bs1;
-      V s{}, t{};
-      for (p = 0; p + 2 * L <= whole; p += 2 * L) {
-        s += at(a + p) * at(row + p);
-        t += at(a + p + L) * at(row + p + L);
+    V odd[4]{};
+    if (ahead) {
+      for (int w = 0; w < 4; ++w) {
+        const T* row = b + w * bs1;
+        V s{}, t{};
+        for (p = 0; p + 2 * L <= whole; p += 2 * L) {
+          __builtin_prefetch(row + p + ahead);
+          __builtin_prefetch(row + p + L + ahead);
+          s += at(a + p) * at(row + p);
+          t += at(a + p + L) * at(row + p + L);
+        }
+        sum[0][w] = s, odd[w] = t;
       }
-      for (; p < whole; p += L) s += at(a + p) * at(row + p);
-      sum[0][w] = s + t;
+    } else {
+      for (; p + 2 * L <= whole; p += 2 * L) {
+        const V x = at(a + p), y = at(a + p + L);
+#pragma GCC unroll 4
+        for (int w = 0; w < 4; ++w) {
+          sum[0][w] += x * at(b + w * bs1 + p);
+          odd[w] += y * at(b + w * bs1 + p + L);
+        }
+      }
     }
+    for (; p < whole; p += L)
+#pragma GCC unroll 4
+      for (int w = 0; w < 4; ++w) sum[0][w] += at(a + p) * at(b + w * bs1 + p);
+#pragma GCC unroll 4
+    for (int w = 0; w < 4; ++w) sum[0][w] += odd[w];
   } else {
     for (; p + L <= k; p += L) {
       V y[4];
@@ -222,9 +240,12 @@ void small_rows(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t as
   static thread_local bool backwards = false;
   backwards = !backwards;
   const int64_t whole = n / 4 * 4, first = backwards ? whole - 4 : 0, by = backwards ? -4 : 4;
+  constexpr int64_t kInCaches = int64_t{8} << 20;
   if (m == 1) {
+    const bool far = n * bs1 > kInCaches / static_cast<int64_t>(sizeof(T));
     for (int64_t j = first, g = 0; g < whole; g += 4, j += by)
-      dots_of_four<T, 1>(k, alpha, a, as0, b + j * bs1, bs1, beta, c + j, cs0);
+      dots_of_four<T, 1>(k, alpha, a, as0, b + j * bs1, bs1, beta, c + j, cs0,
+                         far ? 2 * by * bs1 : 0);
   } else {
     for (int64_t j = first, g = 0; g < whole; g += 4, j += by)
       for (int64_t i = 0; i < m; i += kRows) {
@@ -434,8 +455,13 @@ void gemm_dense(const GemmArgs& g, int64_t batch) {
   T beta = static_cast<T>(g.beta);
   if (g.bias.data && k > 0 && beta == T(0)) {
     const T* bias = g.bias.ptr<T>();
-    for (int64_t i = 0; i < m; ++i)
-      for (int64_t j = 0; j < n; ++j) c[i * g.out.strides[1] + j] = bias[j * g.bias.strides[0]];
+    for (int64_t i = 0; i < m; ++i) {
+      T* row = c + i * g.out.strides[1];
+      if (g.bias.strides[0] == 1)
+        std::memcpy(row, bias, static_cast<size_t>(n) * sizeof(T));
+      else
+        for (int64_t j = 0; j < n; ++j) row[j] = bias[j * g.bias.strides[0]];
+    }
     beta = T(1);
   }
   gemm_t<T>(m, n, k, static_cast<T>(g.alpha), a, g.a.strides[1], g.a.strides[2], b, g.b.strides[1],
