@@ -315,7 +315,8 @@ Tensor masked_scatter_(const Tensor& t, const Tensor& mask, const Tensor& src) {
     return t;
   }
   Tensor m = expand_to(mask, t.sizes());
-  int64_t n = nonzero(m).size(0);
+  const int64_t n =
+      item(reduce(Reduce::count_nonzero, m, reduce_dims({}, m.dim()), false, kBool, kLong)).i;
   if (src.numel() < n)
     raise<OpError>("masked_scatter: expected self and source to have enough elements");
   return index_put_(t, {m}, narrow(reshape(src, {-1}), 0, 0, n), false);
@@ -422,8 +423,11 @@ Tensor histc(const Tensor& t, int64_t bins, Scalar lo, Scalar hi) {
   auto v = host_doubles(t);
   double a = lo.d, b = hi.d;
   if (a == b && !v.empty()) {
-    a = *std::min_element(v.begin(), v.end());
-    b = *std::max_element(v.begin(), v.end());
+    a = b = v[0];
+    for (double x : v) {
+      a = x < a ? x : a;
+      b = x > b ? x : b;
+    }
   }
   if (a == b) {
     a -= 1;

@@ -355,6 +355,9 @@ void gemm_t(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t as0, i
   if (m <= kFewRows && bs0 == 1 && as1 == 1) return few(m, n, a, as0, b, bs1, cs0);
   // A matrix and a vector: the rows of a are the columns.
   if (n == 1 && cs0 == 1 && as1 == 1 && bs0 == 1) return few(1, m, b, 0, a, as0, m);
+  // Or its columns are dense: they are rows, by which the vector as a row is multiplied.
+  if (n == 1 && cs0 == 1 && as0 == 1 && as1 != 1 && bs0 == 1)
+    return gemm_t(1, m, k, alpha, b, k, 1, a, as1, 1, beta, c, m);
   ThreadPool* pool = context().pool;
   const Interrupt interrupt(context());
   if constexpr (std::is_same_v<T, float>)
@@ -434,8 +437,13 @@ void gemm_dense(const GemmArgs& g, int64_t batch) {
   T beta = static_cast<T>(g.beta);
   if (g.bias.data && k > 0 && beta == T(0)) {
     const T* bias = g.bias.ptr<T>();
-    for (int64_t i = 0; i < m; ++i)
-      for (int64_t j = 0; j < n; ++j) c[i * g.out.strides[1] + j] = bias[j * g.bias.strides[0]];
+    for (int64_t i = 0; i < m; ++i) {
+      T* row = c + i * g.out.strides[1];
+      if (g.bias.strides[0] == 1)
+        std::copy_n(bias, n, row);
+      else
+        for (int64_t j = 0; j < n; ++j) row[j] = bias[j * g.bias.strides[0]];
+    }
     beta = T(1);
   }
   gemm_t<T>(m, n, k, static_cast<T>(g.alpha), a, g.a.strides[1], g.a.strides[2], b, g.b.strides[1],
@@ -539,6 +547,11 @@ void gemm_f32(int64_t m, int64_t n, int64_t k, float alpha, const float* a, int6
               int64_t as1, const float* b, int64_t bs0, int64_t bs1, float beta, float* c,
               int64_t cs0) {
   gemm_t<float>(m, n, k, alpha, a, as0, as1, b, bs0, bs1, beta, c, cs0);
+}
+
+void gemm_f64(int64_t m, int64_t n, int64_t k, const double* a, int64_t as0, const double* b,
+              int64_t bs0, double* c, int64_t cs0) {
+  gemm_t<double>(m, n, k, 1, a, as0, 1, b, bs0, 1, 1, c, cs0);
 }
 
 SCONCE_KERNEL(gemm)

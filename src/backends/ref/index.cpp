@@ -303,21 +303,18 @@ void index(const IndexArgs& a) {
       }
     }
   };
-  auto add = [&](int64_t x, int64_t y, int64_t count) {
-    char *p = address(a.in, x), *q = address(a.out, y);
-    visit_dtype(a.out.dtype, [&](auto tag) {
-      using T = decltype(tag);
-      for (int64_t c = 0; c < count; ++c) {
-        T& o = reinterpret_cast<T*>(p)[c];
-        T v = reinterpret_cast<T*>(q)[c];
-        if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>)
-          o = T(static_cast<float>(o) + static_cast<float>(v));
-        else if constexpr (std::is_same_v<T, bool>)
-          o = o || v;
-        else
-          o = static_cast<T>(o + v);
-      }
-    });
+  auto add = [](auto* p, const auto* q, int64_t count) {
+    using T = std::remove_cvref_t<decltype(*p)>;
+    for (int64_t c = 0; c < count; ++c) {
+      T& o = p[c];
+      const T v = q[c];
+      if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>)
+        o = T(static_cast<float>(o) + static_cast<float>(v));
+      else if constexpr (std::is_same_v<T, bool>)
+        o = o || v;
+      else
+        o = static_cast<T>(o + v);
+    }
   };
   // Some places of a row of indices at once: where their elements are in both tensors.
   constexpr int64_t kPart = 256;
@@ -328,13 +325,18 @@ void index(const IndexArgs& a) {
   const bool row = inner >= 0 && a.out.strides[inner] == 1;  // of the result
   auto move = [&](int64_t m) {
     if (a.put && a.accumulate) {
-      for (int64_t i = 0; i < m; ++i) {
-        interrupt.passed(std::min(rest, kLongRow));
-        if (dense)
-          add(from[i], to[i], rest);
-        else
-          each_of_rest([&](int64_t x, int64_t y) { add(from[i] + x, to[i] + y, 1); });
-      }
+      visit_dtype(a.out.dtype, [&](auto tag) {
+        using T = decltype(tag);
+        T* in = static_cast<T*>(a.in.data);
+        const T* out = static_cast<const T*>(a.out.data);
+        for (int64_t i = 0; i < m; ++i) {
+          interrupt.passed(std::min(rest, kLongRow));
+          if (dense)
+            add(in + from[i], out + to[i], rest);
+          else
+            each_of_rest([&](int64_t x, int64_t y) { add(in + from[i] + x, out + to[i] + y, 1); });
+        }
+      });
     } else if (dense && bytes >= 64) {
       for (int64_t i = 0; i < m; ++i) {
         interrupt.passed(std::min(rest, kLongRow));
@@ -342,12 +344,20 @@ void index(const IndexArgs& a) {
         a.put ? std::memcpy(p, q, static_cast<size_t>(bytes))
               : std::memcpy(q, p, static_cast<size_t>(bytes));
       }
-    } else if (dense && bytes % 16 == 0) {
+    } else if (dense && (bytes == 8 || bytes % 16 == 0)) {
       interrupt.passed(m * rest);
-      for (int64_t i = 0; i < m; ++i) {
-        char *p = address(a.in, from[i]), *q = address(a.out, to[i]);
-        if (a.put) std::swap(p, q);
-        for (int64_t b = 0; b < bytes; b += 16) std::memcpy(q + b, p + b, 16);
+      auto rows = [&](auto size) {
+        for (int64_t i = 0; i < m; ++i) {
+          char *p = address(a.in, from[i]), *q = address(a.out, to[i]);
+          if (a.put) std::swap(p, q);
+          std::memcpy(q, p, size());
+        }
+      };
+      switch (bytes) {
+        case 8: rows(std::integral_constant<size_t, 8>{}); break;
+        case 16: rows(std::integral_constant<size_t, 16>{}); break;
+        case 32: rows(std::integral_constant<size_t, 32>{}); break;
+        default: rows(std::integral_constant<size_t, 48>{});
       }
     } else {
       visit_element_size(es, [&](auto tag) {
@@ -375,6 +385,29 @@ void index(const IndexArgs& a) {
       from[i] += (k < 0 ? k + size : k) * step;
     }
   };
+  // Single elements of a dense row: looked at together, then moved in one go.
+  const int64_t span = a.size[0];
+  auto elements = [&](const auto* index, int64_t st, int64_t m, int64_t at) {
+    int64_t outside = 0;  // negative when one is
+    for (int64_t i = 0; i < m; ++i) {
+      const auto k = static_cast<int64_t>(index[i * st]);
+      const auto u = static_cast<uint64_t>(k), size = static_cast<uint64_t>(span);
+      outside |= static_cast<int64_t>((a.no_negative ? u : u + size) | (size - 1 - u));
+    }
+    if (outside < 0) return false;
+    visit_element_size(es, [&](auto tag) {
+      using T = decltype(tag);
+      const T* in = static_cast<const T*>(a.in.data);
+      T* out = static_cast<T*>(a.out.data) + at;
+      const int64_t step = a.step[0];
+      for (int64_t i = 0; i < m; ++i) {
+        const auto k = static_cast<int64_t>(index[i * st]);
+        out[i] = in[(k < 0 ? k + span : k) * step];
+      }
+    });
+    return true;
+  };
+  const bool single = !a.put && a.n_index == 1 && rest == 1 && row;
   for (int64_t done = 0; done < n; done += length) {
     for (int64_t first = 0; first < length; first += kPart) {
       const int64_t m = std::min(kPart, length - first);
@@ -385,6 +418,13 @@ void index(const IndexArgs& a) {
         return at;
       };
       const int64_t out_step = inner < 0 ? 0 : a.out.strides[inner], out_start = start(a.out);
+      if (single) {
+        const TensorView& v = a.index[0];
+        const int64_t at = start(v), st = v.strides[inner];
+        if (v.dtype == kLong ? elements(v.ptr<int64_t>() + at, st, m, out_start)
+                             : elements(v.ptr<int32_t>() + at, st, m, out_start))
+          continue;
+      }
       for (int64_t i = 0; i < m; ++i) {
         from[i] = 0;
         to[i] = out_start + i * out_step;
