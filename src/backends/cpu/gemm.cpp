@@ -9,6 +9,7 @@
 #include "backends/cpu/bfloat16_product.h"
 #include "backends/cpu/parallel.h"
 #include "backends/cpu/register_tiles.h"
+#include "backends/ivdep.h"
 #include "core/interrupt.h"
 #include "backends/tiles.h"
 
@@ -202,11 +203,16 @@ template <class T>
 void one_dot(int64_t k, T alpha, const T* x, const T* w, T beta, T& o) {
   using V = typename Vec<T>::type;
   constexpr int64_t L = Vec<T>::lanes;
-  V s{};
+  V sums[4] = {};  // none waits for another
   int64_t p = 0;
+  for (; p + 4 * L <= k; p += 4 * L)
+#pragma GCC unroll 4
+    for (int q = 0; q < 4; ++q)
+      sums[q] +=
+          *reinterpret_cast<const V*>(x + p + q * L) * *reinterpret_cast<const V*>(w + p + q * L);
   for (; p + L <= k; p += L)
-    s += *reinterpret_cast<const V*>(x + p) * *reinterpret_cast<const V*>(w + p);
-  const auto four = fold_to_four(s);
+    sums[0] += *reinterpret_cast<const V*>(x + p) * *reinterpret_cast<const V*>(w + p);
+  const auto four = fold_to_four((sums[0] + sums[1]) + (sums[2] + sums[3]));
   T r = (four[0] + four[2]) + (four[1] + four[3]);
   for (; p < k; ++p) r += x[p] * w[p];
   o = beta == T(0) ? alpha * r : alpha * r + beta * o;
@@ -330,6 +336,25 @@ void gemm_blocks(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t a
   }
 }
 
+// Products too small for tiles, and those of a column and a row, each row of the result by itself.
+template <class T>
+void plain_rows(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t as0, int64_t as1,
+                const T* b, int64_t bs0, int64_t bs1, T beta, T* c, int64_t cs0) {
+  for (int64_t i = 0; i < m; ++i, a += as0, c += cs0) {
+    if (k == 1 && bs1 == 1 && beta == T(0)) {
+      const T x = alpha * *a;
+      SCONCE_IVDEP  // the result is no operand
+      for (int64_t j = 0; j < n; ++j) c[j] = x * b[j];
+      continue;
+    }
+    for (int64_t j = 0; j < n; ++j) {
+      T sum(0);
+      for (int64_t p = 0; p < k; ++p) sum += a[p * as1] * b[p * bs0 + j * bs1];
+      c[j] = alpha * sum + (beta == T(0) ? T(0) : beta * c[j]);
+    }
+  }
+}
+
 // Large products are cut along n, or along m when n is short: every element is computed as it is on
 // one thread.
 template <class T>
@@ -341,6 +366,15 @@ void gemm_t(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t as0, i
       for (int64_t j = 0; j < n; ++j) c[i * cs0 + j] = beta == T(0) ? T(0) : c[i * cs0 + j] * beta;
     return;
   }
+  constexpr int64_t kTiny = 64;  // multiplications
+  if (k == 1 && bs1 == 1 && beta == T(0)) {
+    return parallel_for(m, static_cast<double>(n) / 8, [=](int64_t from, int64_t to) {
+      plain_rows(to - from, n, k, alpha, a + from * as0, as0, as1, b, bs0, bs1, beta,
+                 c + from * cs0, cs0);
+    });
+  }
+  if (m <= kTiny && n <= kTiny && k <= kTiny && m * n * k <= kTiny)
+    return plain_rows(m, n, k, alpha, a, as0, as1, b, bs0, bs1, beta, c, cs0);
   // Each thread reads weights of its own, by fours.
   auto few = [=](int64_t rows, int64_t columns, const T* x, int64_t x_step, const T* w,
                  int64_t w_step, int64_t c_step) {
