@@ -630,6 +630,15 @@ void reduce_as(const ReduceArgs& a) {
               s += tile_squares(v, n);
               return;
             }
+          if constexpr (!complex)
+            if (a.op == Reduce::norm1) {
+              if constexpr (std::is_same_v<C, float>)
+                s += sum_over(v, n, [](Floats x) { return vabs(x); });
+              else
+                s += lane_sum<double>(
+                    n, [v](int64_t i) { return std::fabs(static_cast<double>(v[i])); });
+              return;
+            }
           if constexpr (std::is_same_v<C, float>)
             if (a.op == Reduce::normp) {
               const auto p = static_cast<float>(a.p);
@@ -724,6 +733,9 @@ void arg_reduce(const ArgReduceArgs& a) {
   (void)va;
   auto run = [&](auto tag) {
     using C = decltype(tag);
+    // Rows of a few elements are read where they are.
+    constexpr int64_t kFew = 32;
+    const bool few = n > 0 && n <= kFew && a.in.dtype == own_dtype<C>();
     expect_memory(static_cast<double>(n) * sizeof(C));
     Interrupt interrupt;
     std::vector<C> row(static_cast<size_t>(n));
@@ -732,9 +744,22 @@ void arg_reduce(const ArgReduceArgs& a) {
     int64_t idx[kMaxDims] = {0}, ia = 0, oi = 0, ov = 0;
     for (int64_t i = 0; i < count; ++i) {
       interrupt.passed(n + 1);
-      load_tile(a.in.dtype, static_cast<const char*>(a.in.data) + ia * es, st * es, n, row.data());
       int64_t best = 0;
-      if (n) {
+      if (few) {
+        const C* p = a.in.ptr<C>() + ia;
+        C kept = p[0];
+        for (int64_t k = 1; k < n; ++k) {
+          const C v = p[k * st];
+          const bool now = (a.max ? v > kept : v < kept) | ((v != v) & (kept == kept));
+          kept = now ? v : kept;
+          best = now ? k : best;
+        }
+        row[static_cast<size_t>(best)] = kept;
+      } else {
+        load_tile(a.in.dtype, static_cast<const char*>(a.in.data) + ia * es, st * es, n,
+                  row.data());
+      }
+      if (n && !few) {
         // The extreme first, in lanes; then where it stands.
         bool nan = false;
         C extreme = a.max ? tile_extreme<true>(row.data(), n, row[0], &nan)

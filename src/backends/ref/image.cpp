@@ -643,19 +643,21 @@ void pad(const PadArgs& given) {
   if (n == 0) return;
   expect_memory(static_cast<double>(length) * sizeof(int64_t));
   Interrupt interrupt;
+  // The inputs themselves, where both are dense.
+  const bool dense = last >= 0 && a.out.strides[last] == 1 && a.in.strides[last] == 1;
+  const int64_t begin = dense ? std::min(std::max<int64_t>(a.before[last], 0), length) : 0,
+                inner = dense ? std::max<int64_t>(
+                                    0, std::min(length, a.before[last] + a.in.sizes[last]) - begin)
+                              : 0;
   std::vector<int64_t> columns(static_cast<size_t>(length));
-  for (int64_t i = 0; i < length; ++i)
-    columns[static_cast<size_t>(i)] = last < 0 ? 0 : source(last, i) * a.in.strides[last];
+  for (int64_t i = 0; i < length; ++i) {
+    if (i == begin + 1 && inner > 1) i += inner - 1;  // copied from the first on
+    if (i < length)
+      columns[static_cast<size_t>(i)] = last < 0 ? 0 : source(last, i) * a.in.strides[last];
+  }
   visit_element_size(element_size(a.out.dtype), [&](auto tag) {
     using T = decltype(tag);
     const int64_t step = last < 0 ? 1 : a.out.strides[last], *column = columns.data();
-    // The inputs themselves, where both are dense.
-    const bool dense = last >= 0 && step == 1 && a.in.strides[last] == 1;
-    const int64_t begin = dense ? std::max<int64_t>(a.before[last], 0) : 0,
-                  inner = dense
-                              ? std::max<int64_t>(
-                                    0, std::min(length, a.before[last] + a.in.sizes[last]) - begin)
-                              : 0;
     int64_t idx[kMaxDims] = {0}, o = 0;
     for (int64_t done = 0; done < n; done += length) {
       interrupt.passed(length);

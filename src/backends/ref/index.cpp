@@ -344,20 +344,12 @@ void index(const IndexArgs& a) {
         a.put ? std::memcpy(p, q, static_cast<size_t>(bytes))
               : std::memcpy(q, p, static_cast<size_t>(bytes));
       }
-    } else if (dense && (bytes == 8 || bytes % 16 == 0)) {
+    } else if (dense && bytes % 16 == 0) {
       interrupt.passed(m * rest);
-      auto rows = [&](auto size) {
-        for (int64_t i = 0; i < m; ++i) {
-          char *p = address(a.in, from[i]), *q = address(a.out, to[i]);
-          if (a.put) std::swap(p, q);
-          std::memcpy(q, p, size());
-        }
-      };
-      switch (bytes) {
-        case 8: rows(std::integral_constant<size_t, 8>{}); break;
-        case 16: rows(std::integral_constant<size_t, 16>{}); break;
-        case 32: rows(std::integral_constant<size_t, 32>{}); break;
-        default: rows(std::integral_constant<size_t, 48>{});
+      for (int64_t i = 0; i < m; ++i) {
+        char *p = address(a.in, from[i]), *q = address(a.out, to[i]);
+        if (a.put) std::swap(p, q);
+        for (int64_t b = 0; b < bytes; b += 16) std::memcpy(q + b, p + b, 16);
       }
     } else {
       visit_element_size(es, [&](auto tag) {
@@ -385,29 +377,46 @@ void index(const IndexArgs& a) {
       from[i] += (k < 0 ? k + size : k) * step;
     }
   };
-  // Single elements of a dense row: looked at together, then moved in one go.
+  // By one index: elements of a dense row, or dense rows. All are looked at, then moved in one go.
   const int64_t span = a.size[0];
-  auto elements = [&](const auto* index, int64_t st, int64_t m, int64_t at) {
+  auto by_one = [&](const auto* index, int64_t st, int64_t m, int64_t at) {
     int64_t outside = 0;  // negative when one is
     for (int64_t i = 0; i < m; ++i) {
-      const auto k = static_cast<int64_t>(index[i * st]);
-      const auto u = static_cast<uint64_t>(k), size = static_cast<uint64_t>(span);
+      const auto u = static_cast<uint64_t>(index[i * st]), size = static_cast<uint64_t>(span);
       outside |= static_cast<int64_t>((a.no_negative ? u : u + size) | (size - 1 - u));
     }
     if (outside < 0) return false;
-    visit_element_size(es, [&](auto tag) {
-      using T = decltype(tag);
-      const T* in = static_cast<const T*>(a.in.data);
-      T* out = static_cast<T*>(a.out.data) + at;
-      const int64_t step = a.step[0];
-      for (int64_t i = 0; i < m; ++i) {
-        const auto k = static_cast<int64_t>(index[i * st]);
-        out[i] = in[(k < 0 ? k + span : k) * step];
-      }
-    });
+    auto place = [ =, along = a.step[0] ](int64_t i) __attribute__((always_inline)) {
+      const auto k = static_cast<int64_t>(index[i * st]);
+      return (k < 0 ? k + span : k) * along;
+    };
+    if (rest == 1) {
+      visit_element_size(es, [&](auto tag) {
+        using T = decltype(tag);
+        const T* in = static_cast<const T*>(a.in.data);
+        T* out = static_cast<T*>(a.out.data) + at;
+        if (a.no_negative && a.step[0] == 1)
+          for (int64_t i = 0; i < m; ++i) out[i] = in[index[i * st]];
+        else
+          for (int64_t i = 0; i < m; ++i) out[i] = in[place(i)];
+      });
+      return true;
+    }
+    const int64_t step = a.out.strides[inner];
+    auto rows = [&](auto size) {
+      for (int64_t i = 0; i < m; ++i)
+        std::memcpy(address(a.out, at + i * step), address(a.in, place(i)), size());
+    };
+    switch (bytes) {
+      case 8: rows(std::integral_constant<size_t, 8>{}); break;
+      case 16: rows(std::integral_constant<size_t, 16>{}); break;
+      case 32: rows(std::integral_constant<size_t, 32>{}); break;
+      default: rows([bytes] { return static_cast<size_t>(bytes); });
+    }
+    interrupt.passed(m * std::min(rest, kLongRow));
     return true;
   };
-  const bool single = !a.put && a.n_index == 1 && rest == 1 && row;
+  const bool single = !a.put && a.n_index == 1 && inner >= 0 && dense && (rest > 1 || row);
   for (int64_t done = 0; done < n; done += length) {
     for (int64_t first = 0; first < length; first += kPart) {
       const int64_t m = std::min(kPart, length - first);
@@ -421,8 +430,8 @@ void index(const IndexArgs& a) {
       if (single) {
         const TensorView& v = a.index[0];
         const int64_t at = start(v), st = v.strides[inner];
-        if (v.dtype == kLong ? elements(v.ptr<int64_t>() + at, st, m, out_start)
-                             : elements(v.ptr<int32_t>() + at, st, m, out_start))
+        if (v.dtype == kLong ? by_one(v.ptr<int64_t>() + at, st, m, out_start)
+                             : by_one(v.ptr<int32_t>() + at, st, m, out_start))
           continue;
       }
       for (int64_t i = 0; i < m; ++i) {
