@@ -9,6 +9,7 @@
 #include "backends/cpu/bfloat16_product.h"
 #include "backends/cpu/parallel.h"
 #include "backends/cpu/register_tiles.h"
+#include "backends/ivdep.h"
 #include "core/interrupt.h"
 #include "backends/tiles.h"
 
@@ -220,11 +221,16 @@ template <class T>
 void one_dot(int64_t k, T alpha, const T* x, const T* w, T beta, T& o) {
   using V = typename Vec<T>::type;
   constexpr int64_t L = Vec<T>::lanes;
-  V s{};
+  V sums[4] = {};  // none waits for another
   int64_t p = 0;
+  for (; p + 4 * L <= k; p += 4 * L)
+#pragma GCC unroll 4
+    for (int q = 0; q < 4; ++q)
+      sums[q] +=
+          *reinterpret_cast<const V*>(x + p + q * L) * *reinterpret_cast<const V*>(w + p + q * L);
   for (; p + L <= k; p += L)
-    s += *reinterpret_cast<const V*>(x + p) * *reinterpret_cast<const V*>(w + p);
-  const auto four = fold_to_four(s);
+    sums[0] += *reinterpret_cast<const V*>(x + p) * *reinterpret_cast<const V*>(w + p);
+  const auto four = fold_to_four((sums[0] + sums[1]) + (sums[2] + sums[3]));
   T r = (four[0] + four[2]) + (four[1] + four[3]);
   for (; p < k; ++p) r += x[p] * w[p];
   o = beta == T(0) ? alpha * r : alpha * r + beta * o;
@@ -351,6 +357,25 @@ void gemm_blocks(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t a
   }
 }
 
+// Products too small for tiles, and those of a column and a row, each row of the result by itself.
+template <class T>
+void plain_rows(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t as0, int64_t as1,
+                const T* b, int64_t bs0, int64_t bs1, T beta, T* c, int64_t cs0) {
+  for (int64_t i = 0; i < m; ++i, a += as0, c += cs0) {
+    if (k == 1 && bs1 == 1 && beta == T(0)) {
+      const T x = alpha * *a;
+      SCONCE_IVDEP  // the result is no operand
+      for (int64_t j = 0; j < n; ++j) c[j] = x * b[j];
+      continue;
+    }
+    for (int64_t j = 0; j < n; ++j) {
+      T sum(0);
+      for (int64_t p = 0; p < k; ++p) sum += a[p * as1] * b[p * bs0 + j * bs1];
+      c[j] = alpha * sum + (beta == T(0) ? T(0) : beta * c[j]);
+    }
+  }
+}
+
 // Large products are cut along n, or along m when n is short: every element is computed as it is on
 // one thread.
 template <class T>
@@ -362,6 +387,15 @@ void gemm_t(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t as0, i
       for (int64_t j = 0; j < n; ++j) c[i * cs0 + j] = beta == T(0) ? T(0) : c[i * cs0 + j] * beta;
     return;
   }
+  constexpr int64_t kTiny = 64;  // multiplications
+  if (k == 1 && bs1 == 1 && beta == T(0)) {
+    return parallel_for(m, static_cast<double>(n) / 8, [=](int64_t from, int64_t to) {
+      plain_rows(to - from, n, k, alpha, a + from * as0, as0, as1, b, bs0, bs1, beta,
+                 c + from * cs0, cs0);
+    });
+  }
+  if (m <= kTiny && n <= kTiny && k <= kTiny && m * n * k <= kTiny)
+    return plain_rows(m, n, k, alpha, a, as0, as1, b, bs0, bs1, beta, c, cs0);
   // Each thread reads weights of its own, by fours.
   auto few = [=](int64_t rows, int64_t columns, const T* x, int64_t x_step, const T* w,
                  int64_t w_step, int64_t c_step) {
@@ -376,6 +410,9 @@ void gemm_t(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t as0, i
   if (m <= kFewRows && bs0 == 1 && as1 == 1) return few(m, n, a, as0, b, bs1, cs0);
   // A matrix and a vector: the rows of a are the columns.
   if (n == 1 && cs0 == 1 && as1 == 1 && bs0 == 1) return few(1, m, b, 0, a, as0, m);
+  // Or its columns are dense: they are rows, by which the vector as a row is multiplied.
+  if (n == 1 && cs0 == 1 && as0 == 1 && as1 != 1 && bs0 == 1)
+    return gemm_t(1, m, k, alpha, b, k, 1, a, as1, 1, beta, c, m);
   ThreadPool* pool = context().pool;
   const Interrupt interrupt(context());
   if constexpr (std::is_same_v<T, float>)
@@ -458,7 +495,7 @@ void gemm_dense(const GemmArgs& g, int64_t batch) {
     for (int64_t i = 0; i < m; ++i) {
       T* row = c + i * g.out.strides[1];
       if (g.bias.strides[0] == 1)
-        std::memcpy(row, bias, static_cast<size_t>(n) * sizeof(T));
+        std::copy_n(bias, n, row);
       else
         for (int64_t j = 0; j < n; ++j) row[j] = bias[j * g.bias.strides[0]];
     }
@@ -565,6 +602,11 @@ void gemm_f32(int64_t m, int64_t n, int64_t k, float alpha, const float* a, int6
               int64_t as1, const float* b, int64_t bs0, int64_t bs1, float beta, float* c,
               int64_t cs0) {
   gemm_t<float>(m, n, k, alpha, a, as0, as1, b, bs0, bs1, beta, c, cs0);
+}
+
+void gemm_f64(int64_t m, int64_t n, int64_t k, const double* a, int64_t as0, const double* b,
+              int64_t bs0, double* c, int64_t cs0) {
+  gemm_t<double>(m, n, k, 1, a, as0, 1, b, bs0, 1, 1, c, cs0);
 }
 
 SCONCE_KERNEL(gemm)
