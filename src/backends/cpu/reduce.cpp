@@ -9,6 +9,7 @@
 #include "backends/cpu/lanes.h"
 #include "backends/cpu/parallel.h"
 #include "backends/cpu/row_sums.h"
+#include "backends/cpu/vector_double.h"
 #include "backends/ivdep.h"
 #include "backends/scalar_math.h"
 #include "backends/cpu/vector_math.h"
@@ -275,8 +276,9 @@ template <class C>
 bool column_reduce(const ReduceArgs& a) {
   int lead = a.out.ndim, nd = a.in.ndim;
   bool sum = a.op == Reduce::sum || a.op == Reduce::mean, max = a.op == Reduce::max;
-  if (!std::is_floating_point_v<C> || a.in.dtype != own_dtype<C>() || a.out.dtype != a.in.dtype ||
-      lead == 0 || (!sum && !max && a.op != Reduce::min))
+  const bool halves = std::is_same_v<C, float> && (a.in.dtype == kHalf || a.in.dtype == kBFloat16);
+  if (!std::is_floating_point_v<C> || (a.in.dtype != own_dtype<C>() && !halves) ||
+      a.out.dtype != a.in.dtype || lead == 0 || (!sum && !max && a.op != Reduce::min))
     return false;
   int64_t count = 1;
   for (int d = lead; d < nd; ++d) count *= a.in.sizes[d];
@@ -307,14 +309,19 @@ bool column_reduce(const ReduceArgs& a) {
                 sum   ? C(0)
                 : max ? -std::numeric_limits<C>::infinity()
                       : std::numeric_limits<C>::infinity());
-      const bool whole = sum && even;
+      const bool whole = sum && even && !halves;
       if (whole) {
         if constexpr (std::is_floating_point_v<C>)
           sum_rows(a.in.ptr<C>() + at, count, step, m, total);
         interrupt.passed(count * m);
       }
       for (int64_t r = whole ? count : 0; r < count; ++r) {
-        const C* row = a.in.ptr<C>() + at;
+        alignas(64) C tile[kBlock];
+        const C* row = halves ? tile : a.in.ptr<C>() + at;
+        if (halves) {
+          const auto es = static_cast<int64_t>(element_size(a.in.dtype));
+          load_tile(a.in.dtype, static_cast<const char*>(a.in.data) + at * es, es, m, tile);
+        }
         interrupt.passed(m);
         if (sum) {
           for (int64_t k = 0; k < m; ++k) part[k] += row[k];
@@ -336,13 +343,13 @@ bool column_reduce(const ReduceArgs& a) {
           idx[d] = 0;
         }
       }
-      C* o = a.out.ptr<C>() + oa + c0 * ostep;
-      for (int64_t k = 0; k < m; ++k) {
-        double s = total[k] + static_cast<double>(part[k]);
-        C v = sum ? static_cast<C>(a.op == Reduce::mean ? s / static_cast<double>(count) : s)
-                  : part[k];
-        o[k * ostep] = v;
+      for (int64_t k = 0; sum && k < m; ++k) {
+        const double s = total[k] + static_cast<double>(part[k]);
+        part[k] = static_cast<C>(a.op == Reduce::mean ? s / static_cast<double>(count) : s);
       }
+      const auto es = static_cast<int64_t>(element_size(a.out.dtype));
+      store_tile(a.out.dtype, static_cast<char*>(a.out.data) + (oa + c0 * ostep) * es, ostep * es,
+                 m, part);
     }
   });
   return true;
@@ -538,7 +545,14 @@ void reduce_as(const ReduceArgs& a) {
             break;
           }
         W s{};
-        reduced_tiles<C>(a.in, lead, ia, [&](const C* v, int64_t n) { s += W(tile_sum(v, n)); });
+        reduced_tiles<C>(a.in, lead, ia, [&](const C* v, int64_t n) {
+          if constexpr (std::is_same_v<C, float>)
+            if (a.in.dtype != kFloat) {
+              s += sum_over(v, n, [](Floats x) { return x; });
+              return;
+            }
+          s += W(tile_sum(v, n));
+        });
         if constexpr (complex)
           put(a.op == Reduce::mean ? s / static_cast<double>(count) : s);
         else if (a.op == Reduce::mean)
@@ -687,6 +701,8 @@ void reduce_as(const ReduceArgs& a) {
             if constexpr (std::is_same_v<C, float>)
               s += static_cast<double>(lane_sum<float>(
                   n, [=](int64_t i) { return vexp(v[i] - static_cast<float>(shift)); }));
+            else if constexpr (std::is_same_v<C, double>)
+              s += exp_sum(v, nullptr, n, shift);
             else
               for (int64_t i = 0; i < n; ++i) s += std::exp(static_cast<double>(v[i]) - shift);
           });

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <vector>
 
+#include "backends/linspace.h"
 #include "backends/ref/ref.h"
 #include "backends/any_fft.h"
 #include "backends/tiles.h"
@@ -17,7 +18,9 @@ char* address(const TensorView& v, int64_t at) {
   return static_cast<char*>(v.data) + at * static_cast<int64_t>(element_size(v.dtype));
 }
 
-void sequence(const SequenceArgs& a) {
+}  // namespace
+
+void any_sequence(const SequenceArgs& a) {
   auto es = static_cast<int64_t>(element_size(a.out.dtype));
   int64_t n = a.out.numel();
   char* out = static_cast<char*>(a.out.data);
@@ -29,9 +32,11 @@ void sequence(const SequenceArgs& a) {
       if (a.out.dtype == kLong) {
         constexpr int64_t kPart = int64_t{1} << 20;
         for (int64_t from = 0; from < n; from += kPart) {
-          for (int64_t i = from; i < std::min(n, from + kPart); ++i) {
-            int64_t v = a.start.i + i * a.step.i;
+          const int64_t to = std::min(n, from + kPart);
+          int64_t v = a.start.i + from * a.step.i;
+          for (int64_t i = from; i < to; ++i) {
             std::memcpy(out + i * st, &v, sizeof v);
+            v = static_cast<int64_t>(static_cast<uint64_t>(v) + static_cast<uint64_t>(a.step.i));
           }
           interrupt.passed(kPart);
         }
@@ -156,6 +161,8 @@ void sequence(const SequenceArgs& a) {
     }
   }
 }
+
+namespace {
 
 using Cd = std::complex<double>;
 
@@ -529,7 +536,7 @@ void recur(const RecurArgs& a) {
 
 }  // namespace
 
-SCONCE_KERNEL(sequence)
+void set_sequence(Kernels& k) { k.sequence = any_sequence; }
 SCONCE_KERNEL(fft)
 void any_fft(const FftArgs& a) { fft(a); }
 SCONCE_KERNEL(rotated_iou)
