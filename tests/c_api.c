@@ -324,6 +324,38 @@ static void modules(const char* fixtures) {
   sconce_module_free(m);
 }
 
+/* The interpreter's bits, asked for; not by a program of the time when the struct had no such
+ * member. */
+static void numerics(const char* fixtures) {
+  enum { kInput = 3 * 32 * 32, kOutput = 10 };
+  const int64_t sizes[] = {1, 3, 32, 32};
+  sconce_load_options options[] = {SCONCE_LOAD_OPTIONS_INIT, SCONCE_LOAD_OPTIONS_INIT,
+                                   SCONCE_LOAD_OPTIONS_INIT};
+  static float in[kInput];
+  float out[3][kOutput];
+  char path[512];
+  sconce_value *x = NULL, *y = NULL;
+  sconce_module* m = NULL;
+  size_t i = 0;
+  for (i = 0; i < kInput; ++i) in[i] = (float)(i * 7919 % 1000) / 500.0f - 1.0f;
+  OK(sconce_tensor_copy_from(in, SCONCE_FLOAT32, sizes, 4, &x));
+  snprintf(path, sizeof path, "%s/small_cnn.pt", fixtures);
+  options[0].interpret = 1;
+  options[1].strict_numerics = 1;
+  options[2].strict_numerics = 1;
+  options[2].size = offsetof(sconce_load_options, strict_numerics);
+  for (i = 0; i < 3; ++i) {
+    OK(sconce_load(path, &options[i], &m));
+    OK(sconce_module_call(m, "forward", &x, 1, NULL, &y));
+    read_floats(y, out[i], kOutput);
+    sconce_value_free(y);
+    sconce_module_free(m);
+  }
+  CHECK(memcmp(out[0], out[1], sizeof out[0]) == 0);
+  CHECK(memcmp(out[0], out[2], sizeof out[0]) != 0);
+  sconce_value_free(x);
+}
+
 typedef struct {
   char bytes[1 << 17];
   size_t size, most;
@@ -480,6 +512,7 @@ int main(int argc, char** argv) {
   containers();
   tensors();
   modules(argv[1]);
+  numerics(argv[1]);
   saving();
   large_files(argv[1]);
   objects();

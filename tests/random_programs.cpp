@@ -2,6 +2,7 @@
 // Random programs and random changes between their calls: Mode::Optimized against Mode::Interpret.
 //
 //     sconce_random_programs [--steps N] [--seed S] [--length N] [--threads N] [--no-plans]
+//                            [--strict]
 //
 // A program is some methods defined on fixtures/state.pt and a sequence of operations of the host:
 // calls, and the changes that `sconce verify --changes` knows (tools/changes.h). A difference is
@@ -60,13 +61,15 @@ Program random_program(uint64_t seed, int length) {
 class Runner {
  public:
   // Both as loaded: a run happens in a child process.
-  // threads: of the tested side. plans: its straight-line methods are replayed as plans.
-  Runner(int threads, bool plans) {
+  // threads: of the tested side. plans: its straight-line methods are replayed as plans. strict:
+  // its answers have the other side's bits.
+  Runner(int threads, bool plans, bool strict) : tol_{strict ? "bits" : "close"} {
     for (Side* s : {&tested_, &expected_}) {
       s->mode = s == &tested_ ? Mode::Optimized : Mode::Interpret;
       LoadOptions o;
       o.mode = s->mode;
       if (s == &tested_) o.num_threads = threads;
+      if (strict) o.numerics = Numerics::Strict;
       // Under limits straight-line graphs run in the interpreter.
       if (s == &tested_ && !plans) o.limits.steps = uint64_t{1} << 60;
       s->module = load(std::string(SCONCE_FIXTURES) + "/state.pt", o);
@@ -100,13 +103,12 @@ class Runner {
 
  private:
   Difference held() {
-    Tolerance tol;
     for (size_t i = 0; i < tested_.answers.size(); ++i)
       if (auto d =
               difference(tested_.answers[i], expected_.answers[i],
-                         scaled(tol, expected_.answers[i]), "kept answer " + std::to_string(i)))
+                         scaled(tol_, expected_.answers[i]), "kept answer " + std::to_string(i)))
         return d;
-    if (auto d = state_difference(tested_.module, expected_.module, tol)) return d;
+    if (auto d = state_difference(tested_.module, expected_.module, tol_)) return d;
     return sharing_difference(tested_, expected_);
   }
 
@@ -205,12 +207,12 @@ class Runner {
         what);
     if (d) return d;
     const IValue& e = expected_.answers.back();
-    if (auto x = difference(tested_.answers.back(), e, scaled({}, e), "answer"))
+    if (auto x = difference(tested_.answers.back(), e, scaled(tol_, e), "answer"))
       return what + ": " + *x;
     for (size_t i = 0; i < expected_.inputs.back().size(); ++i) {
       const IValue& v = expected_.inputs.back()[i];
-      if (auto x =
-              difference(tested_.inputs.back()[i], v, scaled({}, v), "input " + std::to_string(i)))
+      if (auto x = difference(tested_.inputs.back()[i], v, scaled(tol_, v),
+                              "input " + std::to_string(i)))
         return what + ": " + *x;
     }
     return {};
@@ -218,6 +220,7 @@ class Runner {
 
   Side tested_, expected_;
   bool defined_ = false;  // the last method
+  const Tolerance tol_;
   // For places among inputs: a call of two tensors.
   std::vector<Case> cases_{[] {
     Case c;
@@ -317,7 +320,7 @@ class Shrinker {
 int main(int argc, char** argv) {
   int64_t steps = 10000, length = 50, differences = 1;
   uint64_t seed = 1;
-  bool verbose = false, plans = true;
+  bool verbose = false, plans = true, strict = false;
   int threads = 1;
   std::string sort;
   for (int i = 1; i < argc; ++i) {
@@ -333,6 +336,8 @@ int main(int argc, char** argv) {
       threads = static_cast<int>(number());
     else if (a == "--no-plans")
       plans = false;
+    else if (a == "--strict")
+      strict = true;
     else if (a == "--differences")
       differences = number();
     else if (a == "--sort" && i + 1 < argc)
@@ -341,12 +346,12 @@ int main(int argc, char** argv) {
       verbose = true;
     else {
       std::cerr << "usage: sconce_random_programs [--steps N] [--seed S] [--length OPERATIONS]\n"
-                   "                              [--threads N] [--no-plans]\n"
+                   "                              [--threads N] [--no-plans] [--strict]\n"
                    "                              [--differences MOST] [--sort SORT] [--verbose]\n";
       return 2;
     }
   }
-  Runner runner(threads, plans);
+  Runner runner(threads, plans, strict);
   runner.verbose = verbose;
   int64_t done = 0, found = 0, ended = 0;
   for (uint64_t program = 0; done < steps; ++program, done += length) {

@@ -22,6 +22,7 @@ namespace {
 
 struct BenchOptions {
   std::string model, io, trace, method = "forward", mode = "optimized", device = "cpu";
+  Numerics numerics = Numerics::Fast;
   InputOptions inputs;
   int threads = 1;
   double min_time = 1;
@@ -73,6 +74,7 @@ int bench(const BenchOptions& o) {
   auto start = Clock::now();
   LoadOptions load_options;
   load_options.mode = o.mode == "interpret" ? Mode::Interpret : Mode::Optimized;
+  load_options.numerics = o.numerics;
   load_options.num_threads = o.threads;
   if (o.device != "cpu") load_options.device = Device::parse(o.device);
   Module m = load(o.model, load_options);
@@ -173,6 +175,7 @@ Command add_bench(CLI::App& app) {
   c->add_option("--mode", o->mode, "interpret or optimized")
       ->check(CLI::IsMember({"interpret", "optimized"}))
       ->capture_default_str();
+  add_numerics_option(*c, o->numerics);
   c->add_option("--device", o->device, "cpu or cuda[:N]")->capture_default_str();
   c->add_option("--min-time", o->min_time, "seconds to measure for")->capture_default_str();
   c->add_flag("--tf32", o->tf32, "on a CUDA device: products of floats may round to TF32");

@@ -489,6 +489,7 @@ int bisect(const Options& o) {
     l.mode = o.mode == "interpret" ? Mode::Interpret : Mode::Optimized;
     if (!o.device.empty()) l.device = Device::parse(o.device);
     l.strict_device = o.strict;
+    l.numerics = o.numerics;
     return load(model, l);
   };
   sides.reference = [&] {

@@ -85,7 +85,8 @@ std::optional<std::string> sharing_difference(const Side& actual, const Side& ex
 // The first attribute whose value differs.
 std::optional<std::string> state_difference(const Module& actual, const Module& expected,
                                             const Tolerance& tol);
-// tol with atol raised to the size of the values, so that rounding of a sum is no difference.
+// tol with atol raised to the size of the values, so that rounding of a sum is no difference; of
+// bits, tol.
 Tolerance scaled(Tolerance tol, const IValue& expected);
 
 }  // namespace sconce::tool

@@ -30,6 +30,15 @@ void add_input_options(CLI::App& c, InputOptions& o) {
   add_image_options(c, o.image);
 }
 
+void add_numerics_option(CLI::App& c, Numerics& o) {
+  c.add_option_function<std::string>(
+       "--numerics",
+       [&o](const std::string& s) { o = s == "strict" ? Numerics::Strict : Numerics::Fast; },
+       "fast, or strict: the bits of --mode interpret")
+      ->check(CLI::IsMember({"fast", "strict"}))
+      ->default_str("fast");
+}
+
 void add_class_options(CLI::App& c, ClassOptions& o) {
   auto* group = c.add_option_group("Classes", "scores as the names of the best classes");
   group

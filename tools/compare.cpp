@@ -18,6 +18,7 @@ namespace sconce::tool {
 bool within(const Tolerance& tol, double a, double b) {
   if (std::isnan(a) || std::isnan(b)) return std::isnan(a) && std::isnan(b);
   if (std::isinf(a) || std::isinf(b)) return a == b;
+  if (tol.check == "bits") return a == b && std::signbit(a) == std::signbit(b);
   if (tol.check == "exact") return a == b;
   return std::fabs(a - b) <= tol.atol + tol.rtol * std::fabs(b);
 }

@@ -10,7 +10,8 @@
 namespace sconce::tool {
 
 struct Tolerance {
-  std::string check = "close";  // "close", "exact" or "meta"
+  // "close", "exact", "meta", and, of no recorded case, "bits": exact, and -0 isn't 0.
+  std::string check = "close";
   double rtol = 1e-5, atol = 1e-6;
 };
 

@@ -19,6 +19,8 @@ struct InputOptions {
 };
 // Adds --input and the options of pictures.
 void add_input_options(CLI::App& c, InputOptions& o);
+// Adds --numerics (sconce/options.h).
+void add_numerics_option(CLI::App& c, Numerics& o);
 // The grammar, for --help.
 extern const char* const kInputHelp;
 

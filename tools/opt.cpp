@@ -111,7 +111,8 @@ int opt(OptOptions o) {
   if (o.list) {
     for (auto& p : all_passes())
       std::cout << std::left << std::setw(22) << p.name << " " << p.summary
-                << (p.portable ? "" : " (lowering)") << "\n";
+                << (p.changes_bits ? " (changes bits)" : "") << (p.portable ? "" : " (lowering)")
+                << "\n";
     return kDone;
   }
   if (o.model.empty()) throw CLI::RequiredError("model");

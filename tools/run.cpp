@@ -20,6 +20,7 @@ namespace {
 
 struct RunOptions {
   std::string model, method = "forward", out, trace, device = "cpu", io, mode = "optimized";
+  Numerics numerics = Numerics::Fast;
   InputOptions inputs;
   ClassOptions classes;
   int threads = 1;
@@ -66,6 +67,7 @@ int run(const RunOptions& o) {
   load_options.num_threads = o.threads;
   load_options.strict_device = o.strict;
   if (o.device != "cpu") load_options.device = Device::parse(o.device);
+  load_options.numerics = o.numerics;
   load_options.mode = o.mode == "interpret" ? Mode::Interpret : Mode::Optimized;
   std::map<std::string, std::string> extra;
   if (o.classes.wanted() && o.classes.labels.empty()) {
@@ -131,6 +133,7 @@ Command add_run(CLI::App& app) {
   c->add_option("--mode", o->mode, "interpret or optimized")
       ->check(CLI::IsMember({"interpret", "optimized"}))
       ->capture_default_str();
+  add_numerics_option(*c, o->numerics);
   c->footer(std::string(kInputHelp) +
             "\n\nExamples:\n"
             "  sconce run resnet.pt --input cat.jpg --imagenet --labels names.txt\n"

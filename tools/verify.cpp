@@ -196,6 +196,41 @@ struct HostSlots final : Recorder {
   }
 }
 
+// A module that interprets what another one runs optimised, case by case.
+class Interpreted {
+ public:
+  explicit Interpreted(const Module& m) : module_(m.clone()) {
+    module_.impl()->options.mode = Mode::Interpret;
+    module_.impl()->options.out = nullptr;
+  }
+  // How an answer's bits differ from its own.
+  std::optional<std::string> difference(const Case& c, int repeat, const Answer& got) {
+    Answer own;
+    for (int k = 0; k < repeat; ++k) {
+      own = {};
+      try {
+        run_case(
+            module_, c, [](void*) { return std::string(); }, nullptr, &own);
+      } catch (const std::exception&) {
+        // of the recorded one too, which has been told
+      }
+    }
+    if (got.output.has_value() != own.output.has_value())
+      return std::string(own.output ? "raises" : "returns") + ", interpreted it doesn't";
+    if (!own.output) return {};
+    const Tolerance bits{c.tolerance.check == "meta" ? "meta" : "bits", 0, 0};
+    auto d = tool::difference(*got.output, *own.output, bits, "output");
+    for (size_t i = 0; !d && i < own.inputs_after.size(); ++i)
+      d = tool::difference(got.inputs_after[i], own.inputs_after[i], bits,
+                           "inputs_after[" + std::to_string(i) + "]");
+    if (d) d = "interpreted it has other bits: " + *d;
+    return d;
+  }
+
+ private:
+  Module module_;
+};
+
 // Runs in the worker.
 Result check_archive(const Job& job, const Options& o) {
   Result r;
@@ -205,6 +240,7 @@ Result check_archive(const Job& job, const Options& o) {
   load_options.mode = o.mode == "interpret" || o.audit_alias ? Mode::Interpret : Mode::Optimized;
   if (!o.device.empty()) load_options.device = Device::parse(o.device);
   load_options.strict_device = o.strict;
+  load_options.numerics = o.numerics;
   fs::path io = with_suffix(job.archive, ".io.pt");
   std::vector<Case> cases;
   if (fs::exists(io)) cases = read_cases(io.string());
@@ -296,6 +332,10 @@ Result check_archive(const Job& job, const Options& o) {
   if (audit) parameters.start(m);
   std::optional<HostSlots> slots;
   if (o.host_slots) m.impl()->recorder = &slots.emplace();
+  std::optional<Interpreted> interpreted;
+  if (o.numerics == Numerics::Strict && o.device.empty() && load_options.mode == Mode::Optimized &&
+      !cases.empty())
+    interpreted.emplace(m);
   for (size_t i = 0; i < cases.size(); ++i) {
     Case& c = cases[i];
     CaseResult& told = r.cases.emplace_back();
@@ -316,6 +356,10 @@ Result check_archive(const Job& job, const Options& o) {
       d = e.what();
     }
     told.seconds = seconds_since(start);
+    if (interpreted) {
+      auto other = interpreted->difference(c, o.repeat, answer);
+      if (!d) d = other;
+    }
     if (d || o.figures) told.figures = case_figures(c, answer);
     if (audit) {
       r.alias_findings += static_cast<int64_t>(audit->findings.size());
@@ -626,6 +670,7 @@ Command add_verify(CLI::App& app) {
   c->add_option("--mode", o->mode, "interpret or optimized")
       ->check(CLI::IsMember({"interpret", "optimized"}))
       ->capture_default_str();
+  add_numerics_option(*c, o->numerics);
   c->add_option("--device", o->device, "run on this device, e.g. cuda");
   c->add_flag("--strict", o->strict, "a kernel that the device lacks is a failure");
   c->add_flag("--host-slots", o->host_slots,
@@ -673,7 +718,8 @@ Command add_verify(CLI::App& app) {
   c->footer(
       "An archive NAME.pt has its recorded cases in NAME.io.pt beside it. Of several files that "
       "are\n"
-      "named, those without cases are told on stderr and left out.\n\n"
+      "named, those without cases are told on stderr and left out.\n"
+      "With --numerics strict, answers on the CPU must have the bits of --mode interpret, too.\n\n"
       "Examples:\n  sconce verify fixtures/ --jobs 2\n  sconce verify *.pt --graph --json "
       "report.json");
   return [o] { return o->bisect ? bisect(*o) : verify(*o); };

@@ -29,6 +29,8 @@ struct Options {
        audit_alias = false;
   bool figures = false, github = false;  // verify: of passed calls too; GitHub's annotations
   std::string mode = "optimized", device, json, junit;
+  // Strict: answers must have the interpreter's bits, too.
+  Numerics numerics = Numerics::Fast;
   int jobs = 1, timeout = 120, repeat = 1;
   int64_t memory_mb = 8192;
   // A pipeline that archives' modules are put through; empty: none. What runs before it.

@@ -57,10 +57,14 @@ constexpr size_t kMostCases = 3;
 
 class Trial {
  public:
-  Trial(const std::string& archive, Mode mode, const std::vector<Case>& cases) : cases_(cases) {
+  // tol: of what isn't the answer of a case.
+  Trial(const std::string& archive, Mode mode, Numerics numerics, const Tolerance& tol,
+        const std::vector<Case>& cases)
+      : cases_(cases), tol_(tol) {
     auto fresh = [&](Mode m) {
       LoadOptions o;
       o.mode = m;
+      o.numerics = numerics;
       Side s;
       s.module = load(archive, o);
       s.mode = m;
@@ -113,7 +117,7 @@ class Trial {
 
   // Everything that the program holds in the end.
   Difference held(bool early) {
-    Tolerance tol;
+    const Tolerance& tol = tol_;
     for (size_t i = 0; i < tested_.answers.size(); ++i) {
       if (comparable(expected_.answers[i]))
         if (auto d =
@@ -232,6 +236,7 @@ class Trial {
   }
 
   const std::vector<Case>& cases_;
+  const Tolerance tol_;
   Side tested_, expected_, early_;
   bool stateless_ = false;
 };
@@ -243,9 +248,16 @@ Result check_changes(const std::filesystem::path& archive, const Options& o) {
   std::vector<Case> cases =
       chosen_cases(read_cases(with_suffix(archive, ".io.pt").string()), kMostCases);
   if (cases.empty()) return r;
+  Tolerance tol;
+  if (o.numerics == Numerics::Strict) {
+    tol = {"bits", 0, 0};
+    for (Case& c : cases)
+      if (c.tolerance.check != "meta") c.tolerance = tol;
+  }
   for (std::string mode : {"interpret", "optimized"}) {
     if (o.modes != "both" && o.modes != mode) continue;
-    Trial trial(archive.string(), mode == "interpret" ? Mode::Interpret : Mode::Optimized, cases);
+    Trial trial(archive.string(), mode == "interpret" ? Mode::Interpret : Mode::Optimized,
+                o.numerics, tol, cases);
     std::string control;
     auto report = [&](const std::string& kind, const std::string& place, const Difference& d) {
       auto& count = r.changes[kind];

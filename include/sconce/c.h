@@ -40,7 +40,7 @@ extern "C" {
 SCONCE_C_API const char* sconce_version(void);
 /* Rises when a function or a member is added to this header; nothing is ever taken away within
  * one number of the shared library's name. */
-#define SCONCE_C_API_LEVEL 4
+#define SCONCE_C_API_LEVEL 5
 SCONCE_C_API int32_t sconce_api_level(void);
 /* 1 or 0. "cuda": a CUDA device can be used now; "save": modules can be written; "lapack": linear
  * algebra can be used now. An unknown name is 0. */
@@ -155,11 +155,15 @@ typedef struct sconce_load_options {
    * sconce_load, and the file may be written in place from then on. */
   int32_t read_all;
   int32_t map_file; /* 1: the file is mapped; nobody may cut it or write into it meanwhile */
+  /* 1: answers have the bits of the operators one by one, those that interpret gives: nothing is
+   * folded or fused that changes one. An infinity or a NaN reaches the elements that PyTorch's do.
+   */
+  int32_t strict_numerics;
 } sconce_load_options;
 #define SCONCE_LOAD_OPTIONS_INIT                                                                   \
   {                                                                                                \
     sizeof(sconce_load_options), 0, 0, NULL, 0, 0, NULL, NULL, 0, NULL, 0, NULL, NULL, NULL, NULL, \
-        NULL, 0, NULL, NULL, 0, 0                                                                  \
+        NULL, 0, NULL, NULL, 0, 0, 0                                                               \
   }
 
 /* Gives up to size bytes; 0 at the end, negative on an error. */

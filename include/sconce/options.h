@@ -19,10 +19,20 @@ enum class Mode {
   Optimized   // attributes that nothing writes are folded in; straight-line graphs get a shape plan
 };
 
+// Which bits the answers of Mode::Optimized may have. Whatever is chosen, the number of threads
+// changes none of them.
+enum class Numerics {
+  Fast,   // those of a call may differ in their last bits from the operators' one by one: sums in
+          // another order, batch norms folded into weights, Winograd's convolutions
+  Strict  // those of Mode::Interpret: only what changes no bit is fused and folded. An infinity or
+          // a NaN reaches the elements that PyTorch's do
+};
+
 struct LoadOptions {
   // Records of extra/ to return: name -> content. An empty value is filled when the record exists.
   std::map<std::string, std::string>* extra_files = nullptr;
   Mode mode = Mode::Optimized;
+  Numerics numerics = Numerics::Fast;
   // Where a model's print goes; null: std::cout is not touched, the text is dropped.
   std::ostream* out = nullptr;
   std::ostream* warnings = nullptr;

@@ -74,6 +74,7 @@ struct SCONCE_API PassContext {
   // Hears what passes say of single places (--explain, statistics); may be empty.
   std::function<void(const Remark&)> remark = nullptr;
   bool portable_only = false;    // others are refused
+  bool keeps_bits = false;       // those that change bits are left out
   const Pass* pass = nullptr;    // the one that runs
   PassArguments arguments = {};  // its own
 
@@ -105,6 +106,9 @@ struct Pass {
   const char* parameters = "";
   // What it leaves is TorchScript that PyTorch runs too; else it is never written to an archive.
   bool portable = true;
+  // What it leaves may round differently, or may be done by kernels that sum in another order: left
+  // out of what is prepared for Numerics::Strict.
+  bool changes_bits = false;
 };
 
 // The table's passes, then those that were registered.

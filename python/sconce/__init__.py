@@ -38,14 +38,15 @@ _SYS_STDOUT = object()
 
 
 def load(source: str | _os.PathLike | bytes | typing.BinaryIO, *, device: str | None = None, mode: str = "optimized",
-         num_threads: int = 1, limits: Limits | dict | str | None = None, allowed_ops: typing.Sequence[str] = (),
-         denied_ops: typing.Sequence[str] = (), allow_setstate: bool = True, map_file: bool = False,
-         read_all: bool = False, strict_device: bool = False, returns: str = "auto", stdout: typing.Any = _SYS_STDOUT,
-         extra_files: dict[str, bytes] | None = None) -> Module:
+         numerics: str = "fast", num_threads: int = 1, limits: Limits | dict | str | None = None,
+         allowed_ops: typing.Sequence[str] = (), denied_ops: typing.Sequence[str] = (), allow_setstate: bool = True,
+         map_file: bool = False, read_all: bool = False, strict_device: bool = False, returns: str = "auto",
+         stdout: typing.Any = _SYS_STDOUT, extra_files: dict[str, bytes] | None = None) -> Module:
     """Loads an archive: a path, its bytes, or an open binary file.
 
     device: where the module goes ("cuda:0"); None: where the archive's tensors were, if that device is there.
     mode: "optimized", or "interpret" for PyTorch's graph with nothing else.
+    numerics: "fast", or "strict" for the bits of mode "interpret": nothing is folded or fused that changes one.
     num_threads: threads that share the work of one operator; answers don't depend on it.
     limits: a Limits, or "untrusted", for loading and for each call.
     allowed_ops, denied_ops: operators that the file's code may use, and may not ("aten::add", "quantized::*").
@@ -57,10 +58,10 @@ def load(source: str | _os.PathLike | bytes | typing.BinaryIO, *, device: str | 
     stdout: the file that the model prints to; None: what it prints is dropped; by default sys.stdout.
     extra_files: a dict; the values of its keys become the contents (bytes) of those records that exist.
     """
-    options = dict(device=None if device is None else str(device), mode=mode, num_threads=num_threads,
-                   limits=_limits(limits), allowed_ops=_names(allowed_ops), denied_ops=_names(denied_ops),
-                   allow_setstate=allow_setstate, map_file=map_file, read_all=read_all,
-                   strict_device=strict_device, returns=returns)
+    options = dict(device=None if device is None else str(device), mode=mode, numerics=numerics,
+                   num_threads=num_threads, limits=_limits(limits), allowed_ops=_names(allowed_ops),
+                   denied_ops=_names(denied_ops), allow_setstate=allow_setstate, map_file=map_file,
+                   read_all=read_all, strict_device=strict_device, returns=returns)
     if isinstance(source, (bytes, bytearray, memoryview)):
         source = bytes(source)
     elif hasattr(source, "read"):
@@ -78,8 +79,8 @@ def load(source: str | _os.PathLike | bytes | typing.BinaryIO, *, device: str | 
     return _load(source, options, stdout, extra_files, False)
 
 
-def compile(source: str, *, mode: str = "optimized", num_threads: int = 1, limits: Limits | dict | str | None = None,
-            returns: str = "auto", stdout: typing.Any = _SYS_STDOUT) -> Module:
+def compile(source: str, *, mode: str = "optimized", numerics: str = "fast", num_threads: int = 1,
+            limits: Limits | dict | str | None = None, returns: str = "auto", stdout: typing.Any = _SYS_STDOUT) -> Module:
     """Functions from TorchScript source text: methods of the module by their names.
 
     >>> m = sconce.compile('''
@@ -91,9 +92,9 @@ def compile(source: str, *, mode: str = "optimized", num_threads: int = 1, limit
     """
     if not isinstance(source, str):
         raise TypeError(f"compile(): source must be str, not {type(source).__name__}")
-    options = dict(device=None, mode=mode, num_threads=num_threads, limits=_limits(limits), allowed_ops=[],
-                   denied_ops=[], allow_setstate=True, map_file=False, read_all=False, strict_device=False,
-                   returns=returns)
+    options = dict(device=None, mode=mode, numerics=numerics, num_threads=num_threads, limits=_limits(limits),
+                   allowed_ops=[], denied_ops=[], allow_setstate=True, map_file=False, read_all=False,
+                   strict_device=False, returns=returns)
     return _load(source, options, stdout, None, True)
 
 

@@ -42,7 +42,7 @@ Returns returns_of(const std::string& s) {
 
 struct Settings {
   std::optional<std::string> device;
-  std::string mode;
+  std::string mode, numerics;
   int num_threads;
   std::optional<Limits> limits;
   std::vector<std::string> allowed_ops, denied_ops;
@@ -57,6 +57,9 @@ std::shared_ptr<Loaded> new_loaded(const Settings& s, nb::object out) {
   if (s.mode != "optimized" && s.mode != "interpret")
     raise<ArgumentError>("mode must be 'optimized' or 'interpret', not '", s.mode, "'");
   o.mode = s.mode == "interpret" ? Mode::Interpret : Mode::Optimized;
+  if (s.numerics != "fast" && s.numerics != "strict")
+    raise<ArgumentError>("numerics must be 'fast' or 'strict', not '", s.numerics, "'");
+  o.numerics = s.numerics == "strict" ? Numerics::Strict : Numerics::Fast;
   if (s.num_threads < 1) raise<ArgumentError>("num_threads must be at least 1");
   o.num_threads = s.num_threads;
   if (s.limits) o.limits = *s.limits;
@@ -326,12 +329,13 @@ void bind_load(nb::module_& m) {
   m.def(
       "_load",
       [](nb::object source, nb::object recipe, std::optional<std::string> device, std::string mode,
-         int num_threads, std::optional<Limits> limits, std::vector<std::string> allowed_ops,
-         std::vector<std::string> denied_ops, bool allow_setstate, bool map_file, bool read_all,
-         bool strict_device, std::string returns, nb::object out, nb::object extra, bool is_text) {
-        auto l = new_loaded({std::move(device), std::move(mode), num_threads, std::move(limits),
-                             std::move(allowed_ops), std::move(denied_ops), allow_setstate,
-                             map_file, read_all, strict_device, std::move(returns)},
+         std::string numerics, int num_threads, std::optional<Limits> limits,
+         std::vector<std::string> allowed_ops, std::vector<std::string> denied_ops,
+         bool allow_setstate, bool map_file, bool read_all, bool strict_device, std::string returns,
+         nb::object out, nb::object extra, bool is_text) {
+        auto l = new_loaded({std::move(device), std::move(mode), std::move(numerics), num_threads,
+                             std::move(limits), std::move(allowed_ops), std::move(denied_ops),
+                             allow_setstate, map_file, read_all, strict_device, std::move(returns)},
                             std::move(out));
         l->recipe = std::move(recipe);
         std::map<std::string, std::string> files;
@@ -362,7 +366,7 @@ void bind_load(nb::module_& m) {
         return r;
       },
       nb::arg("source"), nb::arg("recipe").none(), nb::arg("device").none(), nb::arg("mode"),
-      nb::arg("num_threads"), nb::arg("limits").none(), nb::arg("allowed_ops"),
+      nb::arg("numerics"), nb::arg("num_threads"), nb::arg("limits").none(), nb::arg("allowed_ops"),
       nb::arg("denied_ops"), nb::arg("allow_setstate"), nb::arg("map_file"), nb::arg("read_all"),
       nb::arg("strict_device"), nb::arg("returns"), nb::arg("out").none(), nb::arg("extra").none(),
       nb::arg("is_text"));

@@ -78,6 +78,8 @@ def test_policy(fixtures):
         sconce.load(fixtures / "mlp.pt", denied_ops=["aten::linear"])
     with pytest.raises(TypeError, match="mode"):
         sconce.load(fixtures / "mlp.pt", mode="fast")
+    with pytest.raises(TypeError, match="numerics"):
+        sconce.load(fixtures / "mlp.pt", numerics="exact")
 
 
 def test_control_c_ends_a_call_under_limits():

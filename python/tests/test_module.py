@@ -78,6 +78,15 @@ def test_saving(mlp, x, tmp_path, fixtures):
     assert str(sconce.load(fixtures / "mlp.pt", mode="interpret").graph) == str(mlp.graph)
 
 
+def test_strict_numerics_gives_the_interpreters_bits(fixtures, mlp, x):
+    strict, plain = (sconce.load(fixtures / "mlp.pt", **o) for o in ({"numerics": "strict"}, {"mode": "interpret"}))
+    y = plain(x)
+    for _ in range(3):
+        assert strict(x).tobytes() == y.tobytes()
+    assert np.allclose(mlp(x), y, rtol=1e-4, atol=1e-5)
+    assert pickle.loads(pickle.dumps(strict))(x).tobytes() == y.tobytes()
+
+
 def test_when_weights_are_read(fixtures, tmp_path):
     m = sconce.load(fixtures / "state.pt")
     m.w = np.zeros((4200, 2048), np.float32)

@@ -78,6 +78,7 @@ std::unique_ptr<sconce_module> new_module(const sconce_load_options* given, Load
   const sconce_load_options c = options_of(given, "sconce_load_options");
   auto m = std::make_unique<sconce_module>();
   if (c.interpret) o.mode = Mode::Interpret;
+  if (c.strict_numerics) o.numerics = Numerics::Strict;
   if (c.num_threads < 0) raise<InvalidArgument>("num_threads is negative");
   if (c.num_threads) o.num_threads = c.num_threads;
   if (c.device) o.device = Device::parse(c.device);

@@ -71,6 +71,7 @@ std::shared_ptr<Graph> ModuleImpl::runnable_graph(Function& f, Assumptions* assu
     if (assumptions && !assume_constants(g->block(), *assumptions)) return nullptr;
     if (assumptions && f.self && f.self == object->type) {
       PassContext c{&op_table(), object.get(), assumptions};
+      c.keeps_bits = options.numerics == Numerics::Strict;
       run_pipeline(*g, c,
                    "freeze_attributes,constant_propagation,fold_frozen_conv_bn,"
                    "fold_transposed_conv_bn,constant_pooling,dce");
@@ -152,7 +153,7 @@ Ref<Prepared> ModuleImpl::prepare(const std::string& name) {
     plan->writes_state = writes_state(*graph, f.self != nullptr, true);
     fresh->plan = std::move(plan);
     if (assume && ShapePlanCache::suits(*graph))
-      fresh->shapes = std::make_unique<ShapePlanCache>(fresh->plan, trusted);
+      fresh->shapes = std::make_unique<ShapePlanCache>(fresh->plan, trusted, options.numerics);
     if (fresh->assumptions.hold()) break;
     fresh->assumptions.blame(unstable_);
   }

@@ -19,6 +19,7 @@ namespace sconce {
   void set_prepared_conv(Kernels&); \
   void set_pointwise(Kernels&);     \
   void set_fft(Kernels&);           \
+  void set_grid_sample(Kernels&);   \
   void set_random(Kernels&);        \
   void set_sequence(Kernels&);      \
   }
@@ -68,12 +69,15 @@ SCONCE_SET(pointwise)
 // Of the plain slots, the instruction sets have these too.
 namespace better {
 SCONCE_SET(fft)
+SCONCE_SET(grid_sample)
 SCONCE_SET(random)
 SCONCE_SET(sequence)
 }  // namespace better
 template <class Slot>
 void improve(Kernels& k, [[maybe_unused]] Isa isa, Slot) {
   if constexpr (std::is_same_v<Slot, void (*)(const FftArgs&)>) better::set_fft(k, isa);
+  if constexpr (std::is_same_v<Slot, void (*)(const GridSampleArgs&)>)
+    better::set_grid_sample(k, isa);
   if constexpr (std::is_same_v<Slot, void (*)(const RandomArgs&)>) better::set_random(k, isa);
   if constexpr (std::is_same_v<Slot, void (*)(const SequenceArgs&)>) better::set_sequence(k, isa);
 }

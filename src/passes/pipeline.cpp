@@ -12,13 +12,14 @@
 namespace sconce {
 
 namespace {
+constexpr bool kChangesBits = true;  // of a row: Pass::changes_bits
 std::deque<Pass>& table() {
   static std::deque<Pass> table{
   // clang-format off
 #ifndef SCONCE_NO_PASSES  // else only those that prepare a method for its run (api/runtime.cpp)
       {"inline",               "calls of known functions and methods are replaced by their bodies",        inline_as_pytorch},
       // From here on: one function; calls are left for interfaces only.
-      {"peephole",             "checks of None, lengths of list literals, casts that change nothing",      peephole, "disable_shape_peepholes"},
+      {"peephole",             "checks of None, lengths of list literals, casts that change nothing",      peephole, "disable_shape_peepholes", true, kChangesBits},  // x + 0 of -0
 #endif
       {"scalar_rewrite",       "constant 0-dim operands of add, sub, mul, div become scalars, as PyTorch's executor has it", scalar_rewrite},
       {"autocast",             "inputs are cast inside `with torch.autocast`, as PyTorch's executor has it", autocast},
@@ -30,14 +31,14 @@ std::deque<Pass>& table() {
       {"dce",                  "nodes without effects whose results are unused are removed",               dce},
 #ifndef SCONCE_NO_PASSES
       // PyTorch's, of which each looks at a few nodes.
-      {"batch_mm",             "sums of matrix products, and many products with one matrix, become one", batch_mm},
+      {"batch_mm",             "sums of matrix products, and many products with one matrix, become one", batch_mm, "", true, kChangesBits},
       {"canonicalize",         "values are numbered anew",                                             canonicalize, "keep_unique_names"},
-      {"canonicalize_graph_fuser_ops", "0-dim constants become scalars, chunks that are unpacked one node", canonicalize_graph_fuser_ops, "", false},
+      {"canonicalize_graph_fuser_ops", "0-dim constants become scalars, chunks that are unpacked one node", canonicalize_graph_fuser_ops, "", false, kChangesBits},
       {"constant_propagation_immutable_types", "constant_propagation of what nothing can write",       constant_propagation_immutable_types},
       {"cse",                  "what is computed twice is computed once",                              cse},
       {"dce_allow_deleting_nodes_with_side_effects", "what the results don't need is removed, effects too", dce_allow_deleting_nodes_with_side_effects},
-      {"decompose_ops",        "addmm without factors is a product and a sum",                         decompose_ops},
-      {"erase_number_types",   "numbers become tensors, for exporters",                                erase_number_types, "", false},
+      {"decompose_ops",        "addmm without factors is a product and a sum",                         decompose_ops, "", true, kChangesBits},
+      {"erase_number_types",   "numbers become tensors, for exporters",                                erase_number_types, "", false, kChangesBits},
       {"erase_shape_information", "types of tensors forget sizes, dtypes and devices",                 erase_shape_information},
       {"lower_all_tuples",     "tuples become their elements, the graph's inputs and outputs too",     lower_all_tuples, "", false},
       {"peephole_list_idioms", "elements, slices and lengths of lists that nothing writes",            peephole_list_idioms, "refine_list_len"},
@@ -55,23 +56,23 @@ std::deque<Pass>& table() {
       {"remove_inplace_ops",   "arithmetic in place becomes arithmetic, though aliases may see it",        remove_inplace_ops},
       {"inplace_to_functional_activation", "activations in place that nobody can see make new tensors",    inplace_to_functional_activation},
       {"functional_to_inplace_activation", "activations write their inputs where nobody can see it",       functional_to_inplace_activation},
-      {"run_decompositions",   "operators become those that PyTorch decomposes them into",                 run_decompositions},
-      {"fuse_linear",          "products with a transposed matrix become linear layers",                   fuse_linear},
-      {"fuse_addmm",           "a product of matrices and a sum become addmm",                             fuse_addmm},
+      {"run_decompositions",   "operators become those that PyTorch decomposes them into",                 run_decompositions, "", true, kChangesBits},
+      {"fuse_linear",          "products with a transposed matrix become linear layers",                   fuse_linear, "", true, kChangesBits},
+      {"fuse_addmm",           "a product of matrices and a sum become addmm",                             fuse_addmm, "", true, kChangesBits},
       {"fuse_add_relu",        "a sum and its rectification become _add_relu",                             fuse_add_relu},
 
       // PyTorch's, of frozen modules.
-      {"freeze",               "the module's code is inlined, its attributes become constants, the rest is removed", freeze, "preserved_attrs optimize_numerics"},
+      {"freeze",               "the module's code is inlined, its attributes become constants, the rest is removed", freeze, "preserved_attrs optimize_numerics", true, kChangesBits},
 #endif
-      {"fold_frozen_conv_bn",  "a batch norm after a convolution with constant weights is folded into it", fold_frozen_conv_bn},
-      {"fold_transposed_conv_bn", "a batch norm after a transposed convolution with constant weights is folded into it", fold_transposed_conv_bn},
+      {"fold_frozen_conv_bn",  "a batch norm after a convolution with constant weights is folded into it", fold_frozen_conv_bn, "", true, kChangesBits},
+      {"fold_transposed_conv_bn", "a batch norm after a transposed convolution with constant weights is folded into it", fold_transposed_conv_bn, "", true, kChangesBits},
 #ifndef SCONCE_NO_PASSES
-      {"fold_frozen_conv_add_or_sub", "a constant added to a convolution with constant weights goes into its bias", fold_frozen_conv_add_or_sub},
-      {"fold_frozen_conv_mul_or_div", "a constant factor of a convolution with constant weights goes into them", fold_frozen_conv_mul_or_div},
-      {"fold_frozen_linear_bn", "a batch norm after a linear layer with constant weights is folded into it", fold_frozen_linear_bn},
+      {"fold_frozen_conv_add_or_sub", "a constant added to a convolution with constant weights goes into its bias", fold_frozen_conv_add_or_sub, "", true, kChangesBits},
+      {"fold_frozen_conv_mul_or_div", "a constant factor of a convolution with constant weights goes into them", fold_frozen_conv_mul_or_div, "", true, kChangesBits},
+      {"fold_frozen_linear_bn", "a batch norm after a linear layer with constant weights is folded into it", fold_frozen_linear_bn, "", true, kChangesBits},
 
       // Without a counterpart in PyTorch.
-      {"rewrite",              "rules that a file gives (docs/rewrite-rules.md)",                          rewrite_by_file, "rules"},
+      {"rewrite",              "rules that a file gives (docs/rewrite-rules.md)",                          rewrite_by_file, "rules", true, kChangesBits},
       {"shape_propagation",    "tensors get the types that follow from the inputs'; unknown sizes are symbols", shape_propagation, "inputs"},
       {"loop_invariant_code_motion", "what a loop computes anew though nothing of it changes is computed before it", loop_invariant_code_motion},
       {"list_dict_simplification", "reads of lists, dicts and tuples that are built in sight and not written", list_dict_simplification},
@@ -79,9 +80,9 @@ std::deque<Pass>& table() {
       {"remove_dropout",       "dropout that drops nothing",                                               remove_dropout},
       {"remove_detach",        "detach that nobody can see",                                               remove_detach, "no_grad"},
       {"device_remap",         "devices baked into a graph follow a device",                               device_remap, "device"},
-      {"convert_dtype",        "a frozen graph runs in bfloat16 or half, some operators kept in float",    convert_dtype, "to keep outputs"},
-      {"cancel_transposes",    "permutations of dims that undo each other go, others become one",          cancel_transposes},
-      {"merge_linears",        "products of one input with several constant weights become one",           merge_linears},
+      {"convert_dtype",        "a frozen graph runs in bfloat16 or half, some operators kept in float",    convert_dtype, "to keep outputs", true, kChangesBits},
+      {"cancel_transposes",    "permutations of dims that undo each other go, others become one",          cancel_transposes, "", true, kChangesBits},
+      {"merge_linears",        "products of one input with several constant weights become one",           merge_linears, "", true, kChangesBits},
 #endif
 
       // clang-format on
@@ -205,6 +206,7 @@ class Pipeline {
         if (c_.portable_only && !p.portable)
           raise<Error>("pipeline: what ", name, " leaves is not TorchScript");
         PassArguments given = arguments(p);
+        if (c_.keeps_bits && p.changes_bits) return false;
         if (c_.before_pass && !c_.before_pass(p, given, g_)) return false;
         auto start = std::chrono::steady_clock::now();
         bool changed = run_one(p, g_, c_, std::move(given));

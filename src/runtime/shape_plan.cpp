@@ -96,7 +96,9 @@ struct ShapePlanCache::State {
   PackedWeights weights;
   AttributeReads attributes;
 
-  explicit State(bool trusted) : weights(trusted) {}
+  const Numerics numerics;
+
+  State(bool trusted, Numerics numerics) : weights(trusted), numerics(numerics) {}
 
   std::shared_ptr<ShapePlan> find(size_t hash, const std::vector<IValue>& inputs,
                                   const std::vector<IValue>& attributes) {
@@ -143,8 +145,8 @@ struct ShapePlanCache::State {
   }
 };
 
-ShapePlanCache::ShapePlanCache(std::shared_ptr<const Plan> plan, bool trusted)
-    : plan_(std::move(plan)), state_(std::make_unique<State>(trusted)) {
+ShapePlanCache::ShapePlanCache(std::shared_ptr<const Plan> plan, bool trusted, Numerics numerics)
+    : plan_(std::move(plan)), state_(std::make_unique<State>(trusted, numerics)) {
   std::unordered_set<const Storage*> constants;
   for (auto& c : plan_->constants) collect_storages(c, constants);
   size_t weights = 0;
@@ -222,7 +224,7 @@ ShapePlanCache::Recorded ShapePlanCache::find_or_record(std::vector<IValue> inpu
     state_->failed();
     return {nullptr, std::move(out)};
   }
-  if (!fresh->device) lower(program, state_->weights);
+  if (!fresh->device) lower(program, state_->weights, state_->numerics);
   fresh->trusted = state_->weights.trusted();
   place_calls(program, *fresh);
   // The arena is made here, so that the next call finds all the memory that it needs.

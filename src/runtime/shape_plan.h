@@ -21,6 +21,7 @@
 
 #include "core/recorder.h"
 #include "runtime/interpreter.h"
+#include "sconce/options.h"
 
 namespace sconce {
 
@@ -30,7 +31,7 @@ class ShapePlan;
 class ShapePlanCache {
  public:
   // trusted: nobody writes weights through pointers (Module::prepare).
-  ShapePlanCache(std::shared_ptr<const Plan> plan, bool trusted);
+  ShapePlanCache(std::shared_ptr<const Plan> plan, bool trusted, Numerics numerics);
   ~ShapePlanCache();
   // Replays, or records and runs. The result is what the interpreter would give.
   // again (may be null) gets the inputs when a small plan without effects was made: a call of

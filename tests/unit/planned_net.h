@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A method in a module that runs plans and in one that interprets, called side by side.
 #pragma once
+#include <cmath>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -9,17 +11,39 @@
 
 namespace sconce::test {
 
+// Every element's bits, and the form; a NaN is a NaN.
+inline bool same_bits(const Tensor& a, const Tensor& b) {
+  if (a.sizes() != b.sizes() || a.strides() != b.strides() || a.scalar_type() != b.scalar_type())
+    return false;
+  const Tensor x = a.contiguous(), y = b.contiguous();
+  if (a.scalar_type() != kFloat)
+    return std::memcmp(x.const_raw_data(), y.const_raw_data(),
+                       static_cast<size_t>(x.numel()) * element_size(x.scalar_type())) == 0;
+  const float *p = x.const_data_ptr<float>(), *q = y.const_data_ptr<float>();
+  for (int64_t i = 0; i < x.numel(); ++i)
+    if (std::memcmp(p + i, q + i, sizeof(float)) != 0 && !(std::isnan(p[i]) && std::isnan(q[i])))
+      return false;
+  return true;
+}
+inline bool same_bits(const IValue& a, const IValue& b) {
+  if (!a.isTuple()) return same_bits(a.toTensorRef(), b.toTensorRef());
+  for (size_t i = 0; i < a.toTupleRef().items.size(); ++i)
+    if (!same_bits(a.toTupleRef().items[i], b.toTupleRef().items[i])) return false;
+  return true;
+}
+
 // fixtures/state.pt, with a method `net`; it has five tensors to be weights: w, b, buf, h, z.
 struct PlannedNet {
   Module planned, plain;
   std::string before, text;         // the calls of the last recording, as recorded and lowered
   std::vector<std::string> places;  // of the latter
 
-  explicit PlannedNet(const std::string& method) {
+  // options: of the planned one.
+  explicit PlannedNet(const std::string& method, const LoadOptions& options = {}) {
     LoadOptions interpret;
     interpret.mode = Mode::Interpret;
     const std::string file = std::string(SCONCE_FIXTURES) + "/state.pt";
-    planned = load(file);
+    planned = load(file, options);
     plain = load(file, interpret);
     for (Module* m : {&planned, &plain}) m->define(method);
   }

@@ -16,25 +16,7 @@ using namespace sconce;
 
 namespace {
 
-bool same_bits(const Tensor& a, const Tensor& b) {
-  if (a.sizes() != b.sizes() || a.strides() != b.strides() || a.scalar_type() != b.scalar_type())
-    return false;
-  const Tensor x = a.contiguous(), y = b.contiguous();
-  if (a.scalar_type() != kFloat)
-    return std::memcmp(x.const_raw_data(), y.const_raw_data(),
-                       static_cast<size_t>(x.numel()) * element_size(x.scalar_type())) == 0;
-  const float *p = x.const_data_ptr<float>(), *q = y.const_data_ptr<float>();
-  for (int64_t i = 0; i < x.numel(); ++i)
-    if (std::memcmp(p + i, q + i, sizeof(float)) != 0 && !(std::isnan(p[i]) && std::isnan(q[i])))
-      return false;
-  return true;
-}
-bool same_bits(const IValue& a, const IValue& b) {
-  if (!a.isTuple()) return same_bits(a.toTensorRef(), b.toTensorRef());
-  for (size_t i = 0; i < a.toTupleRef().items.size(); ++i)
-    if (!same_bits(a.toTupleRef().items[i], b.toTupleRef().items[i])) return false;
-  return true;
-}
+using test::same_bits;
 
 struct Net : test::PlannedNet {
   using PlannedNet::PlannedNet;

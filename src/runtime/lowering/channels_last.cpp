@@ -198,6 +198,6 @@ class Layouts {
 
 }  // namespace
 
-void channels_last(PlannedProgram& p) { Layouts(p).run(); }
+void channels_last(PlannedProgram& p, PackedWeights&) { Layouts(p).run(); }
 
 }  // namespace sconce

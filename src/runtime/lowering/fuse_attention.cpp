@@ -24,10 +24,14 @@ namespace {
 class Attention {
  public:
   explicit Attention(PlannedProgram& p) : p_(p), touches_(p) {}
-  void run() {
+  void fuse_all() {
     if (!context().kernels->attention) return;
     for (size_t i = 0; i < p_.calls.size(); ++i)
       if (p_.calls[i].is<SoftmaxArgs>()) fuse(i);
+    p_.drop_removed_calls();
+  }
+  void take_copies() {
+    if (!context().kernels->attention) return;
     for (size_t i = 0; i < p_.calls.size(); ++i)
       if (p_.calls[i].is<AttentionArgs>()) take_copy(i);
     p_.drop_removed_calls();
@@ -198,6 +202,7 @@ class Attention {
 
 }  // namespace
 
-void fuse_attention(PlannedProgram& p) { Attention(p).run(); }
+void fuse_attention(PlannedProgram& p, PackedWeights&) { Attention(p).fuse_all(); }
+void place_attention(PlannedProgram& p, PackedWeights&) { Attention(p).take_copies(); }
 
 }  // namespace sconce

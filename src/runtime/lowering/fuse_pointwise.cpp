@@ -459,7 +459,7 @@ class Chains {
 
 }  // namespace
 
-void fuse_pointwise(PlannedProgram& p) {
+void fuse_pointwise(PlannedProgram& p, PackedWeights&) {
   if (context().kernels->pointwise) Chains(p).run();
 }
 

@@ -63,7 +63,7 @@ class Fusion {
           if (v.place.kind == Place::Constant) read_plainly_.insert(v.place.index);
   }
 
-  void run() {
+  void fuse_floats() {
     for (size_t i = 0; i < p_.calls.size(); ++i) {
       PlannedCall& c = p_.calls[i];
       if (!c.run) continue;
@@ -71,10 +71,12 @@ class Fusion {
         extend<LinearArgs>(i);
       else if (c.is<ConvArgs>() && make_conv(c))
         extend<PreparedConvArgs>(i);
-      else if (c.is<QuantizedConvArgs>())
-        pack_quantized(c);
     }
     p_.drop_removed_calls();
+  }
+  void pack_bytes() {
+    for (PlannedCall& c : p_.calls)
+      if (c.is<QuantizedConvArgs>()) pack_quantized(c);
   }
 
  private:
@@ -364,6 +366,7 @@ class Fusion {
 
 }  // namespace
 
-void fuse_products(PlannedProgram& p, PackedWeights& weights) { Fusion(p, weights).run(); }
+void fuse_products(PlannedProgram& p, PackedWeights& weights) { Fusion(p, weights).fuse_floats(); }
+void pack_quantized(PlannedProgram& p, PackedWeights& weights) { Fusion(p, weights).pack_bytes(); }
 
 }  // namespace sconce

@@ -22,15 +22,28 @@ void observe_plans(PlanObserver o) {
   observer() = std::move(o);
 }
 
-void lower(PlannedProgram& p, PackedWeights& weights) {
+std::span<const Lowering> lowerings() {
+  constexpr bool kKeepsBits = false, kChangesBits = true;
+  static constexpr Lowering kTable[] = {
+      // clang-format off
+      {"remove_dead_calls", remove_dead_calls, kKeepsBits},
+      {"fuse_attention",    fuse_attention,    kChangesBits},  // other sums, a factor for quotients
+      {"place_attention",   place_attention,   kKeepsBits},    // a row is computed as it is, wherever it goes
+      {"fuse_products",     fuse_products,     kChangesBits},  // other sums, Winograd's convolutions
+      {"pack_quantized",    pack_quantized,    kKeepsBits},    // sums of integers
+      {"channels_last",     channels_last,     kChangesBits},  // kernels sum in the order of memory
+      {"fuse_pointwise",    fuse_pointwise,    kKeepsBits},    // each step rounds (backends/cpu/pointwise.cpp)
+      // clang-format on
+  };
+  return kTable;
+}
+
+void lower(PlannedProgram& p, PackedWeights& weights, Numerics numerics) {
   const bool look = observed.load(std::memory_order_relaxed);
   const std::string before = look ? p.text() : std::string();
-  remove_dead_calls(p);
-  fuse_attention(p);
-  fuse_products(p, weights);
+  for (const Lowering& l : lowerings())
+    if (!l.changes_bits || numerics != Numerics::Strict) l.run(p, weights);
   weights.rest();
-  channels_last(p);
-  fuse_pointwise(p);
   if (!look) return;
   const std::string after = p.text();
   std::lock_guard<std::mutex> lock(observing);

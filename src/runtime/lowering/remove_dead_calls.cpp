@@ -17,7 +17,7 @@ bool never_raises(const PlannedCall& c) {
 }
 }  // namespace
 
-void remove_dead_calls(PlannedProgram& p) {
+void remove_dead_calls(PlannedProgram& p, PackedWeights&) {
   std::vector<bool> needed(p.storages.size());
   for (size_t s = 0; s < needed.size(); ++s) needed[s] = p.storages[s].output >= 0;
   for (size_t i = p.calls.size(); i-- > 0;) {
