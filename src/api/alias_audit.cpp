@@ -145,9 +145,9 @@ void audit_exit(Call& c) {
 const Operator& audit_operator(int which) {
   static const Operator* ops = [] {
     auto* o = new Operator[3];
-    o[0].text = "sconce::audit_enter(int graph) -> ()", o[0].kernel = audit_enter;
-    o[1].text = "sconce::audit_value(int id, ...) -> ()", o[1].kernel = audit_value;
-    o[2].text = "sconce::audit_exit(int graph) -> ()", o[2].kernel = audit_exit;
+    o[0].set_text("sconce::audit_enter(int graph) -> ()"), o[0].kernel = audit_enter;
+    o[1].set_text("sconce::audit_value(int id, ...) -> ()"), o[1].kernel = audit_value;
+    o[2].set_text("sconce::audit_exit(int graph) -> ()"), o[2].kernel = audit_exit;
     return o;
   }();
   return ops[which];

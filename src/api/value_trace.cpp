@@ -120,8 +120,8 @@ struct TraceKernels {
   static const Operator& op(bool value) {
     static const Operator* ops = [] {
       auto* o = new Operator[2];
-      o[0].text = "sconce::trace_inputs(...) -> ()", o[0].kernel = inputs;
-      o[1].text = "sconce::trace_value(int point, ...) -> ()", o[1].kernel = TraceKernels::value;
+      o[0].set_text("sconce::trace_inputs(...) -> ()"), o[0].kernel = inputs;
+      o[1].set_text("sconce::trace_value(int point, ...) -> ()"), o[1].kernel = TraceKernels::value;
       return o;
     }();
     return ops[value];

@@ -58,9 +58,9 @@ struct Operator {
   const FunctionSchema& schema() const;
   void call(Call& c) const { run_kernel(kernel, c); }
 
+  void set_text(const char* schema);  // which lives as long as the operator
  private:
   friend class OpTable;
-  void set_text(const char* schema);
   const char* text_ = nullptr;
   uint32_t name_size_ = 0, full_size_ = 0;
   mutable std::once_flag once_;
