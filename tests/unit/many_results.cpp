@@ -238,3 +238,36 @@ TEST_CASE("sampling at the points of a grid", "[many_results]") {
             CHECK(y.intact());
           }
 }
+
+TEST_CASE("largest and smallest elements of columns and of short rows", "[many_results]") {
+  test::Numbers next;
+  const struct {
+    int64_t results, count;
+    bool columns;
+  } forms[] = {{300, 10, false}, {33, 1, false}, {129, 40, true}, {8, 300, true}, {5, 70, false}};
+  for (const Kernels& k : test::all_tables())
+    for (auto [results, count, columns] : forms)
+      for (bool max : {false, true}) {
+        const std::vector<int64_t> strides = columns
+                                                 ? std::vector<int64_t>{results * count, 1, results}
+                                                 : std::vector<int64_t>{results * count, count, 1};
+        Floats x({3, results, count}, strides), y({3, results}, {2 * results + 3, 2});
+        Longs at({3, results}), alone({3, results});
+        x.each([&](float& v) { v = std::floor(next() * 9); });
+        for (int64_t i = 0; i < x.numel(); i += 61) x.at(i) = NAN;
+        k.arg_reduce({y.view(), at.view(), x.view(), max});
+        k.arg_reduce({{}, alone.view(), x.view(), max});
+        bool right = at.data == alone.data && y.intact();
+        for (int64_t i = 0; i < y.numel(); ++i) {
+          int64_t best = 0;
+          for (int64_t j = 1; j < count; ++j) {
+            const float v = x.at(i * count + j), kept = x.at(i * count + best);
+            if (kept == kept && (v != v || (max ? v > kept : v < kept))) best = j;
+          }
+          right = right && at.data[static_cast<size_t>(i)] == best &&
+                  same(static_cast<double>(y.at(i)), static_cast<double>(x.at(i * count + best)));
+        }
+        INFO(k.name << ' ' << results << " of " << count << " max " << max);
+        CHECK(right);
+      }
+}
