@@ -169,6 +169,16 @@ TEST_CASE("stable sorts of numbers that are equal, none, or of all bits", "[many
 }
 
 TEST_CASE("medians", "[many_results]") {
+  test::Numbers next;
+  for (int64_t n : {4, 7, 50, 333}) {
+    Longs row({n}), sorted({n}), places({n}), middle({1}), place({1});
+    for (auto& v : row.data) v = static_cast<int64_t>(next() * 4);
+    ref_kernels().sort({sorted.view(), places.view(), row.view(), false, true, -1, true, false});
+    ref_kernels().sort(
+        {middle.view(), place.view(), row.view(), false, true, kMedian, false, true});
+    CHECK(middle.data[0] == sorted.data[static_cast<size_t>((n - 1) / 2)]);
+    CHECK(place.data[0] == places.data[static_cast<size_t>((n - 1) / 2)]);
+  }
   Floats x({3, 5}), y({3, 1});
   Longs at({3, 1});
   const float rows[] = {5, 1, 4, 2, 3, 7, NAN, 6, NAN, 9, NAN, NAN, NAN, NAN, NAN};
