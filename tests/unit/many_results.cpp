@@ -169,6 +169,16 @@ TEST_CASE("stable sorts of numbers that are equal, none, or of all bits", "[many
 }
 
 TEST_CASE("medians", "[many_results]") {
+  test::Numbers next;
+  for (int64_t n : {4, 7, 50, 333}) {
+    Longs row({n}), sorted({n}), places({n}), middle({1}), place({1});
+    for (auto& v : row.data) v = static_cast<int64_t>(next() * 4);
+    ref_kernels().sort({sorted.view(), places.view(), row.view(), false, true, -1, true, false});
+    ref_kernels().sort(
+        {middle.view(), place.view(), row.view(), false, true, kMedian, false, true});
+    CHECK(middle.data[0] == sorted.data[static_cast<size_t>((n - 1) / 2)]);
+    CHECK(place.data[0] == places.data[static_cast<size_t>((n - 1) / 2)]);
+  }
   Floats x({3, 5}), y({3, 1});
   Longs at({3, 1});
   const float rows[] = {5, 1, 4, 2, 3, 7, NAN, 6, NAN, 9, NAN, NAN, NAN, NAN, NAN};
@@ -237,4 +247,37 @@ TEST_CASE("sampling at the points of a grid", "[many_results]") {
             CHECK(worst < 1e-5);
             CHECK(y.intact());
           }
+}
+
+TEST_CASE("largest and smallest elements of columns and of short rows", "[many_results]") {
+  test::Numbers next;
+  const struct {
+    int64_t results, count;
+    bool columns;
+  } forms[] = {{300, 10, false}, {33, 1, false}, {129, 40, true}, {8, 300, true}, {5, 70, false}};
+  for (const Kernels& k : test::all_tables())
+    for (auto [results, count, columns] : forms)
+      for (bool max : {false, true}) {
+        const std::vector<int64_t> strides = columns
+                                                 ? std::vector<int64_t>{results * count, 1, results}
+                                                 : std::vector<int64_t>{results * count, count, 1};
+        Floats x({3, results, count}, strides), y({3, results}, {2 * results + 3, 2});
+        Longs at({3, results}), alone({3, results});
+        x.each([&](float& v) { v = std::floor(next() * 9); });
+        for (int64_t i = 0; i < x.numel(); i += 61) x.at(i) = NAN;
+        k.arg_reduce({y.view(), at.view(), x.view(), max});
+        k.arg_reduce({{}, alone.view(), x.view(), max});
+        bool right = at.data == alone.data && y.intact();
+        for (int64_t i = 0; i < y.numel(); ++i) {
+          int64_t best = 0;
+          for (int64_t j = 1; j < count; ++j) {
+            const float v = x.at(i * count + j), kept = x.at(i * count + best);
+            if (kept == kept && (v != v || (max ? v > kept : v < kept))) best = j;
+          }
+          right = right && at.data[static_cast<size_t>(i)] == best &&
+                  same(static_cast<double>(y.at(i)), static_cast<double>(x.at(i * count + best)));
+        }
+        INFO(k.name << ' ' << results << " of " << count << " max " << max);
+        CHECK(right);
+      }
 }

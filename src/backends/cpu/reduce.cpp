@@ -210,36 +210,6 @@ double tile_squares(const C* v, int64_t n) {
   }));
 }
 
-// The largest (smallest) of best and the tile; *nan when one was met.
-template <bool Max, class C>
-C tile_extreme(const C* v, int64_t n, C best, bool* nan) {
-  if constexpr (std::is_same_v<C, float>) return row_extreme<Max>(v, n, best, nan);
-  constexpr int kLanes = 32;
-  int64_t i = 0;
-  bool bad = false;
-  if (n >= kLanes) {
-    C lane[kLanes];
-    C seen[kLanes];  // the last nan
-    for (int k = 0; k < kLanes; ++k) lane[k] = best, seen[k] = C(0);
-    for (; i + kLanes <= n; i += kLanes)
-      for (int k = 0; k < kLanes; ++k) {
-        C x = v[i + k];
-        if constexpr (std::is_floating_point_v<C>) seen[k] = x != x ? x : seen[k];
-        lane[k] = (Max ? x > lane[k] : x < lane[k]) ? x : lane[k];
-      }
-    for (int k = 0; k < kLanes; ++k) {
-      best = (Max ? lane[k] > best : lane[k] < best) ? lane[k] : best;
-      bad |= seen[k] != seen[k];
-    }
-  }
-  for (; i < n; ++i) {
-    bad |= v[i] != v[i];
-    best = (Max ? v[i] > best : v[i] < best) ? v[i] : best;
-  }
-  *nan |= bad;
-  return best;
-}
-
 // total[k] += the sum over count rows of column k, as C over each 32 rows; W vectors of columns.
 template <int W, class C>
 void sum_columns(const C* in, int64_t count, int64_t step, double* total) {
@@ -403,19 +373,6 @@ void fold_tile(Reduce op, const T* x, int64_t m, bool first, W* acc) {
   }
 }
 
-// Along which of the dims that stay tiles are taken, for results that are computed side by side: a
-// dense one, or any long one where few elements make a result. -1: none.
-int tile_dim(const ReduceArgs& a, int64_t count) {
-  constexpr int64_t kFew = 32;
-  int best = -1;
-  for (int d = 0; d < a.out.ndim; ++d) {
-    if (a.in.sizes[d] >= 8 && a.in.strides[d] == 1) return d;
-    if (count <= kFew && a.in.sizes[d] >= 32 && (best < 0 || a.in.sizes[d] > a.in.sizes[best]))
-      best = d;
-  }
-  return best;
-}
-
 // Every kind of reduction but those by powers and logarithms: a tile of results at a time, each
 // from its own elements in their order. T: what the elements are read as. False for other forms.
 template <class T, class C>
@@ -428,7 +385,8 @@ bool tile_reduce(const ReduceArgs& given, int64_t count) {
     case Reduce::logsumexp: return false;
     default: break;
   }
-  const int dim = tile_dim(given, count), lead = given.out.ndim, nd = given.in.ndim;
+  const int dim = tile_dim(given.in, given.out.ndim, count), lead = given.out.ndim,
+            nd = given.in.ndim;
   if (dim < 0 || count == 0) return false;
   ReduceArgs a = given;
   int64_t sizes[kMaxDims], in_strides[kMaxDims], out_strides[kMaxDims];
@@ -748,77 +706,6 @@ void reduce(const ReduceArgs& given) {
   visit_compute(a.compute, [&](auto tag) { reduce_as<decltype(tag)>(a); });
 }
 
-void arg_reduce(const ArgReduceArgs& a) {
-  const TensorView& shape = a.indices.data ? a.indices : a.values;
-  int lead = a.in.ndim - 1;
-  auto es = static_cast<int64_t>(element_size(a.in.dtype));
-  int64_t n = a.in.sizes[lead], st = a.in.strides[lead];
-  int64_t va = 0;
-  (void)va;
-  auto run = [&](auto tag) {
-    using C = decltype(tag);
-    // Rows of a few elements are read where they are.
-    constexpr int64_t kFew = 32;
-    const bool few = n > 0 && n <= kFew && a.in.dtype == own_dtype<C>();
-    expect_memory(static_cast<double>(n) * sizeof(C));
-    Interrupt interrupt;
-    std::vector<C> row(static_cast<size_t>(n));
-    int64_t count = 1;
-    for (int d = 0; d < lead; ++d) count *= a.in.sizes[d];
-    int64_t idx[kMaxDims] = {0}, ia = 0, oi = 0, ov = 0;
-    for (int64_t i = 0; i < count; ++i) {
-      interrupt.passed(n + 1);
-      int64_t best = 0;
-      if (few) {
-        const C* p = a.in.ptr<C>() + ia;
-        C kept = p[0];
-        for (int64_t k = 1; k < n; ++k) {
-          const C v = p[k * st];
-          const bool now = (a.max ? v > kept : v < kept) | ((v != v) & (kept == kept));
-          kept = now ? v : kept;
-          best = now ? k : best;
-        }
-        row[static_cast<size_t>(best)] = kept;
-      } else {
-        load_tile(a.in.dtype, static_cast<const char*>(a.in.data) + ia * es, st * es, n,
-                  row.data());
-      }
-      if (n && !few) {
-        // The extreme first, in lanes; then where it stands.
-        bool nan = false;
-        C extreme = a.max ? tile_extreme<true>(row.data(), n, row[0], &nan)
-                          : tile_extreme<false>(row.data(), n, row[0], &nan);
-        while (best < n && !(nan ? is_nan(row[static_cast<size_t>(best)])
-                                 : row[static_cast<size_t>(best)] == extreme))
-          ++best;
-      }
-      if (a.indices.data) a.indices.ptr<int64_t>()[oi] = best;
-      if (a.values.data)
-        store_tile(a.values.dtype,
-                   static_cast<char*>(a.values.data) +
-                       ov * static_cast<int64_t>(element_size(a.values.dtype)),
-                   0, 1, &row[static_cast<size_t>(best)]);
-      for (int d = lead - 1; d >= 0; --d) {
-        ia += a.in.strides[d];
-        if (a.indices.data) oi += a.indices.strides[d];
-        if (a.values.data) ov += a.values.strides[d];
-        if (++idx[d] < a.in.sizes[d]) break;
-        ia -= a.in.strides[d] * a.in.sizes[d];
-        if (a.indices.data) oi -= a.indices.strides[d] * a.in.sizes[d];
-        if (a.values.data) ov -= a.values.strides[d] * a.in.sizes[d];
-        idx[d] = 0;
-      }
-    }
-  };
-  (void)shape;
-  if (is_integral(a.in.dtype, true))
-    run(int64_t{});
-  else if (a.in.dtype == kDouble)
-    run(double{});
-  else
-    run(float{});
-}
-
 void var(const VarArgs& a) {
   const TensorView& out = a.var.data ? a.var : a.mean;
   int lead = out.ndim;
@@ -874,7 +761,6 @@ void var(const VarArgs& a) {
 }  // namespace
 
 SCONCE_KERNEL(reduce)
-SCONCE_KERNEL(arg_reduce)
 SCONCE_KERNEL(var)
 
 }  // namespace sconce::SCONCE_ISA

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sums and extremes of dense floats, four vectors at a time.
+// Sums and extremes of dense floats, four vectors at a time; extremes of other numbers in lanes.
 #pragma once
 #include <algorithm>
+#include <type_traits>
 
 #include "backends/cpu/vectors.h"
 
@@ -79,6 +80,48 @@ inline float row_extreme(const float* x, int64_t n, float best, bool* nan) {
   return fold(
       a[0], [](auto p, auto q)
                 __attribute__((always_inline)) { return Max ? (p > q ? p : q) : (p < q ? p : q); });
+}
+
+// The largest (smallest) of best and the tile; *nan when one was met.
+template <bool Max, class C>
+inline C tile_extreme(const C* v, int64_t n, C best, bool* nan) {
+  if constexpr (std::is_same_v<C, float>) return row_extreme<Max>(v, n, best, nan);
+  constexpr int kLanes = 32;
+  int64_t i = 0;
+  bool bad = false;
+  if (n >= kLanes) {
+    C lane[kLanes];
+    C seen[kLanes];  // the last nan
+    for (int k = 0; k < kLanes; ++k) lane[k] = best, seen[k] = C(0);
+    for (; i + kLanes <= n; i += kLanes)
+      for (int k = 0; k < kLanes; ++k) {
+        C x = v[i + k];
+        if constexpr (std::is_floating_point_v<C>) seen[k] = x != x ? x : seen[k];
+        lane[k] = (Max ? x > lane[k] : x < lane[k]) ? x : lane[k];
+      }
+    for (int k = 0; k < kLanes; ++k) {
+      best = (Max ? lane[k] > best : lane[k] < best) ? lane[k] : best;
+      bad |= seen[k] != seen[k];
+    }
+  }
+  for (; i < n; ++i) {
+    bad |= v[i] != v[i];
+    best = (Max ? v[i] > best : v[i] < best) ? v[i] : best;
+  }
+  *nan |= bad;
+  return best;
+}
+
+// Along which of the dims that stay, the first `lead` ones, tiles of results are made side by side:
+// a dense one, or any long one where few elements make a result. -1: none.
+inline int tile_dim(const TensorView& in, int lead, int64_t count) {
+  constexpr int64_t kFew = 32;
+  int best = -1;
+  for (int d = 0; d < lead; ++d) {
+    if (in.sizes[d] >= 8 && in.strides[d] == 1) return d;
+    if (count <= kFew && in.sizes[d] >= 32 && (best < 0 || in.sizes[d] > in.sizes[best])) best = d;
+  }
+  return best;
 }
 
 }  // namespace

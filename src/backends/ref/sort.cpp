@@ -149,7 +149,10 @@ void arrange(const SortArgs& a, int64_t k, bool stable, int bits, std::vector<E>
   };
   const auto begin = entries.begin(), end = entries.end();
   if (a.only_kth && a.k < 0) {
-    std::nth_element(begin, begin + k, end, less);
+    std::nth_element(begin, begin + k, end, [&](const E& x, const E& y) {
+      if (look) interrupt.passed(16);
+      return x < y;  // of equals the one that a stable sort puts there
+    });
     std::swap(entries[0], begin[k]);
   } else if (a.only_kth) {
     quickselect(
