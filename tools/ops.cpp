@@ -48,10 +48,10 @@ Command add_ops(CLI::App& app) {
     for (const Operator* p : all) {
       const Operator& op = *p;
       if (*json)
-        j.push_back(
-            {{"schema", op.text}, {"backends", op.kernel ? Json::array({"cpu"}) : Json::array()}});
+        j.push_back({{"schema", op.text()},
+                     {"backends", op.kernel ? Json::array({"cpu"}) : Json::array()}});
       else
-        std::cout << (op.kernel ? "cpu  " : "-    ") << op.text << "\n";
+        std::cout << (op.kernel ? "cpu  " : "-    ") << op.text() << "\n";
     }
     if (*json) std::cout << j.dump(1) << "\n";
     return kDone;

@@ -78,7 +78,7 @@ class Reader {
     Picture::Node& r = p_.nodes[i];
     r.kind = n->kind.str();
     if (n->op) {
-      r.schema = n->op->text;
+      r.schema = n->op->text();
       for (auto& a : n->op->schema().arguments) r.arguments.push_back(a.name);
     }
     r.inputs = all(n->inputs);

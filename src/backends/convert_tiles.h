@@ -114,6 +114,10 @@ void load_tile(ScalarType t, const char* p, int64_t stride, int64_t n, C* out) {
         load_halves(q, n, out);
       else
         for (int64_t i = 0; i < n; ++i) out[i] = convert<C>(q[i]);
+    } else if (std::is_same_v<T, C> && stride == 2 * static_cast<int64_t>(sizeof(T))) {
+      // Every second element, which vectors pick out of two.
+      const T* q = reinterpret_cast<const T*>(p);
+      for (int64_t i = 0; i < n; ++i) out[i] = convert<C>(q[2 * i]);
     } else if (stride == 0) {
       if (n <= 0) return;
       const C v = convert<C>(*reinterpret_cast<const T*>(p));
@@ -163,6 +167,9 @@ SCONCE_TILES_OF(std::complex<double>)
 SCONCE_TILES_OF(int32_t)  // LAPACK's integers
 #endif
 #undef SCONCE_TILES_OF
+#ifdef SCONCE_ISA
+template void load_tile<int32_t>(ScalarType, const char*, int64_t, int64_t, int32_t*);
+#endif
 template void load_tile<bool>(ScalarType, const char*, int64_t, int64_t, bool*);
 
 }  // namespace sconce::SCONCE_TILES

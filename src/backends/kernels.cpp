@@ -19,6 +19,9 @@ namespace sconce {
   void set_prepared_conv(Kernels&); \
   void set_pointwise(Kernels&);     \
   void set_fft(Kernels&);           \
+  void set_grid_sample(Kernels&);   \
+  void set_random(Kernels&);        \
+  void set_sequence(Kernels&);      \
   }
 SCONCE_DECLARE(base)
 SCONCE_DECLARE(avx2)
@@ -63,13 +66,20 @@ SCONCE_CPU_SLOTS(SCONCE_SET)
 SCONCE_SET(linear)
 SCONCE_SET(prepared_conv)
 SCONCE_SET(pointwise)
-// Of the plain slots, the instruction sets have this one too.
+// Of the plain slots, the instruction sets have these too.
 namespace better {
 SCONCE_SET(fft)
-}
+SCONCE_SET(grid_sample)
+SCONCE_SET(random)
+SCONCE_SET(sequence)
+}  // namespace better
 template <class Slot>
 void improve(Kernels& k, [[maybe_unused]] Isa isa, Slot) {
   if constexpr (std::is_same_v<Slot, void (*)(const FftArgs&)>) better::set_fft(k, isa);
+  if constexpr (std::is_same_v<Slot, void (*)(const GridSampleArgs&)>)
+    better::set_grid_sample(k, isa);
+  if constexpr (std::is_same_v<Slot, void (*)(const RandomArgs&)>) better::set_random(k, isa);
+  if constexpr (std::is_same_v<Slot, void (*)(const SequenceArgs&)>) better::set_sequence(k, isa);
 }
 #define X(slot)                          \
   void set_##slot(Kernels& k, Isa isa) { \

@@ -19,8 +19,9 @@ void Generator::next_state() {
   auto twist = [&](uint32_t u, uint32_t v) {
     return (mix(u, v) >> 1) ^ ((v & 1u) ? 0x9908b0dfu : 0u);
   };
-  for (int i = 0; i < 624; ++i)
-    state_[i] = state_[(i + 397) % 624] ^ twist(state_[i], state_[(i + 1) % 624]);
+  for (int i = 0; i < 227; ++i) state_[i] = state_[i + 397] ^ twist(state_[i], state_[i + 1]);
+  for (int i = 227; i < 623; ++i) state_[i] = state_[i - 227] ^ twist(state_[i], state_[i + 1]);
+  state_[623] = state_[396] ^ twist(state_[623], state_[0]);
   left_ = 624;
   next_ = 0;
 }

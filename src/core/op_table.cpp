@@ -12,13 +12,14 @@
 
 namespace sconce {
 
-std::string_view Operator::full_name() const {
-  return std::string_view(text, std::strcspn(text, "("));
+void Operator::set_text(const char* schema) {
+  text_ = schema;
+  name_size_ = static_cast<uint32_t>(std::strcspn(schema, ".("));
+  full_size_ = name_size_ + static_cast<uint32_t>(std::strcspn(schema + name_size_, "("));
 }
-std::string_view Operator::name() const { return std::string_view(text, std::strcspn(text, ".(")); }
 const FunctionSchema& Operator::schema() const {
   std::call_once(once_,
-                 [&] { schema_ = std::make_unique<const FunctionSchema>(parse_schema(text)); });
+                 [&] { schema_ = std::make_unique<const FunctionSchema>(parse_schema(text_)); });
   return *schema_;
 }
 
@@ -37,7 +38,7 @@ bool has_tensor_argument(const char* text) {
 
 OpTable::OpTable(const char* const* schemas, size_t count, const std::vector<RowList>& rows)
     : ops_(new Operator[count]), count_(count) {
-  for (size_t i = 0; i < count; ++i) ops_[i].text = schemas[i];
+  for (size_t i = 0; i < count; ++i) ops_[i].set_text(schemas[i]);
   for (const RowList& list : rows)
     for (size_t i = 0; i < list.count; ++i) {
       std::string_view name = list.rows[i].name;
@@ -56,7 +57,7 @@ OpTable::OpTable(const char* const* schemas, size_t count, const std::vector<Row
       Range range = find(name.substr(0, name.size() - 2));
       if (range.empty()) unmatched_.push_back(list.rows[i].name);
       for (const Operator& o : range)
-        if (!o.kernel && !has_tensor_argument(o.text))
+        if (!o.kernel && !has_tensor_argument(o.text()))
           const_cast<Operator&>(o).kernel = list.rows[i].kernel;
     }
   for (size_t i = 0; i < count; ++i)
@@ -144,7 +145,7 @@ void OpTable::add(const CustomOp* rows, size_t count) {
   for (auto& [name, list] : by_name) {
     auto ops = std::make_unique<Operator[]>(list.size());
     for (size_t i = 0; i < list.size(); ++i) {
-      ops[i].text = list[i]->schema;
+      ops[i].set_text(list[i]->schema);
       ops[i].kernel = list[i]->kernel;
       ops[i].custom = true;
     }
@@ -219,13 +220,13 @@ void OpTable::derive(Operator& op) {
   if (name.size() < 8 || name.substr(0, 6) != "aten::") return;
   bool in_place = name.back() == '_' && name[name.size() - 2] != '_';
   // Written arguments that are given by name.
-  const char* named = std::strstr(op.text, "*, ");
-  bool out = std::strstr(op.text, "!) out") || (named && !in_place && std::strstr(named, "!) "));
+  const char* named = std::strstr(op.text(), "*, ");
+  bool out = std::strstr(op.text(), "!) out") || (named && !in_place && std::strstr(named, "!) "));
   if (!in_place && !out) return;
-  std::string wanted = parameters(op.text, out);
+  std::string wanted = parameters(op.text(), out);
   for (const Operator& base : find(in_place ? name.substr(0, name.size() - 1) : name)) {
-    if (!base.kernel || base.base || &base == &op || std::strstr(base.text, "!)")) continue;
-    const std::string has = parameters(base.text, false);
+    if (!base.kernel || base.base || &base == &op || std::strstr(base.text(), "!)")) continue;
+    const std::string has = parameters(base.text(), false);
     if (has != wanted && !(out && without_options(has) == wanted)) continue;
     op.base = &base;
     op.kernel = in_place ? derived_in_place : derived_out;

@@ -46,20 +46,23 @@ struct Checks {
 };
 
 struct Operator {
-  const char* text = nullptr;  // the schema
-  Kernel kernel = nullptr;     // null: not implemented
+  const char* text() const { return text_; }  // the schema
+  Kernel kernel = nullptr;                    // null: not implemented
   Kernel plain = nullptr;      // what a wrapper around the kernel calls; null: no wrapper
   Kernel unchecked = nullptr;  // what the checks stand in front of; null: no checks
   Checks checks;
   bool custom = false;             // registered by the host: may look at elements itself
   const Operator* base = nullptr;  // for derived in-place and out= forms: the functional operator
-  std::string_view full_name() const;  // "aten::add.Tensor"
-  std::string_view name() const;       // "aten::add"
+  std::string_view full_name() const { return {text_, full_size_}; }  // "aten::add.Tensor"
+  std::string_view name() const { return {text_, name_size_}; }       // "aten::add"
   const FunctionSchema& schema() const;
   void call(Call& c) const { run_kernel(kernel, c); }
 
  private:
   friend class OpTable;
+  void set_text(const char* schema);
+  const char* text_ = nullptr;
+  uint32_t name_size_ = 0, full_size_ = 0;
   mutable std::once_flag once_;
   mutable std::unique_ptr<const FunctionSchema> schema_;
 };

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Bags of embeddings: rows of a table, summed, averaged or maximised bag by bag.
+#include <cmath>
+
 #include "ops/host_memory.h"
 #include "ops/tensor_ops.h"
 
 namespace sconce::ops {
 
 namespace {
-
-size_t z(int64_t i) { return static_cast<size_t>(i); }
 
 std::tuple<Tensor, Tensor, Tensor, Tensor> embedding_bag_full(const Tensor& w, const Tensor& idx,
                                                               const Tensor& offsets, int64_t mode,
@@ -29,33 +29,49 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> embedding_bag_full(const Tensor& w, c
     if (off[i] < (i ? off[i - 1] : 0) || off[i] > idx.numel() || (i == 0 && off[i] != 0))
       raise<OpError>("embedding_bag: offsets have to rise from 0 and end within the ", idx.numel(),
                      " indices, got ", off[i], " at position ", i);
-  int64_t n = idx.numel(), bags = static_cast<int64_t>(off.size()) - (last ? 1 : 0);
-  if (!last) off.push_back(n);
-  Tensor rows = index_select(w, 0, idx);
-  if (psw) rows = mul(rows, unsqueeze(*psw, 1));
-  auto ids = host_ints(idx);
-  Tensor out = empty({bags, w.size(1)}, w.dtype());
-  fill(out, Scalar(0));
-  Interrupt interrupt;
-  for (int64_t b = 0; b < bags; ++b) {
-    interrupt.passed(64);
-    ExpectViews views(off[z(b + 1)] - off[z(b)]);
-    std::vector<int64_t> keep;
-    for (int64_t i = off[z(b)]; i < off[z(b + 1)]; ++i)
-      if (!padding || ids[z(i)] != (*padding < 0 ? *padding + w.size(0) : *padding))
-        keep.push_back(i);
-    if (keep.empty()) continue;
-    TensorList parts;
-    for (int64_t i : keep) {
-      views.passed();
-      parts.push_back(narrow(rows, 0, i, 1));
+  const int64_t bags = static_cast<int64_t>(off.size()) - (last ? 1 : 0),
+                n = last ? off.back() : idx.numel();
+  const ScalarType t = w.dtype(), wide = t == kHalf || t == kBFloat16 ? kFloat : t;
+  Tensor out = empty({bags, w.size(1)}, wide), count = empty({bags}, kLong);
+  fill(out, Scalar(mode == 2 ? -INFINITY : 0.0));
+  fill(count, Scalar(0));
+  if (n > 0 && bags > 0) {
+    // The bag of each index: the last that begins there or before.
+    Tensor at = arange_ints(n, kLong), bag = empty({n}, kLong), kept = narrow(idx, 0, 0, n),
+           weights = psw ? narrow(*psw, 0, 0, n) : Tensor();
+    Tensor starts = cast(narrow(offsets, 0, 0, bags), kLong);
+    Tensor b = unsqueeze(starts, 0), v = unsqueeze(at, 0), o = unsqueeze(bag, 0);
+    call_slot(SearchArgs{view_of(o), view_of(b), view_of(v), true});
+    bag = add_scalar(bag, Scalar(-1), Scalar(1));
+    if (padding) {
+      const int64_t p = *padding < 0 ? *padding + w.size(0) : *padding;
+      Tensor stay =
+          select(nonzero(binary_scalar(Binary::ne, kept, Scalar(p), kept.dtype(), kBool)), 1, 0);
+      kept = index_select(kept, 0, stay);
+      bag = index_select(bag, 0, stay);
+      if (psw) weights = index_select(weights, 0, stay);
     }
-    Tensor bag = cat(parts, 0);
-    Tensor r = mode == 2   ? reduce(Reduce::max, bag, {0}, false, w.dtype(), w.dtype())
-               : mode == 1 ? mean_dim(bag, OptInts(IntVec{0}), false, {})
-                           : sum_dim(bag, OptInts(IntVec{0}), false, {});
-    copy_to(select(out, 0, b), r);
+    if (kept.numel() > 0) {
+      Tensor rows = index_select(w, 0, kept), none;
+      if (psw) rows = mul(rows, unsqueeze(weights, 1));
+      rows = cast(rows, wide);
+      Tensor to = expand_to(unsqueeze(bag, 1), rows.sizes());
+      if (rows.numel() > 0)
+        call_slot(ScatterArgs{view_of(out),
+                              view_of(to),
+                              view_of(rows),
+                              0,
+                              mode == 2 ? ScatterMode::amax : ScatterMode::add,
+                              {}});
+      call_slot(ScatterArgs{view_of(count), view_of(bag), view_of(none), 0, ScatterMode::add,
+                            number(Scalar(1))});
+    }
   }
+  if (mode == 1) out = div(out, unsqueeze(cast(unary(Unary::clamp_min, count, kLong, 1), wide), 1));
+  if (mode == 2)
+    out = masked_fill(out, unsqueeze(binary_scalar(Binary::eq, count, Scalar(0), kLong, kBool), 1),
+                      Scalar(0.0));
+  out = cast(out, t);
   Tensor none = empty({0}, kLong);
   return {out, none, none, none};
 }

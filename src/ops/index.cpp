@@ -315,7 +315,8 @@ Tensor masked_scatter_(const Tensor& t, const Tensor& mask, const Tensor& src) {
     return t;
   }
   Tensor m = expand_to(mask, t.sizes());
-  int64_t n = nonzero(m).size(0);
+  const int64_t n =
+      item(reduce(Reduce::count_nonzero, m, reduce_dims({}, m.dim()), false, kBool, kLong)).i;
   if (src.numel() < n)
     raise<OpError>("masked_scatter: expected self and source to have enough elements");
   return index_put_(t, {m}, narrow(reshape(src, {-1}), 0, 0, n), false);
@@ -411,9 +412,8 @@ Tensor bincount(const Tensor& t, const Tensor* w, int64_t min) {
   Tensor r = empty({n}, out);
   fill(r, Scalar(0));
   if (t.numel() == 0) return r;
-  Tensor src = w ? cast(*w, out) : empty(t.sizes(), kLong);
-  if (!w) fill(src, Scalar(1));
-  return scatter_into(r, 0, cast(t, kLong), &src, Scalar(0), ScatterMode::add);
+  Tensor src = w ? cast(*w, out) : Tensor();
+  return scatter_into(r, 0, cast(t, kLong), w ? &src : nullptr, Scalar(1), ScatterMode::add);
 }
 Tensor histc(const Tensor& t, int64_t bins, Scalar lo, Scalar hi) {
   if (bins <= 0) raise<OpError>("torch.histc(): bins must be > 0, but got ", bins);
@@ -423,8 +423,11 @@ Tensor histc(const Tensor& t, int64_t bins, Scalar lo, Scalar hi) {
   auto v = host_doubles(t);
   double a = lo.d, b = hi.d;
   if (a == b && !v.empty()) {
-    a = *std::min_element(v.begin(), v.end());
-    b = *std::max_element(v.begin(), v.end());
+    a = b = v[0];
+    for (double x : v) {
+      a = x < a ? x : a;
+      b = x > b ? x : b;
+    }
   }
   if (a == b) {
     a -= 1;
@@ -525,6 +528,29 @@ Tensor isin_scalar_tensor(Scalar e, const Tensor& t, bool u, bool invert) {
   return isin(scalar_tensor(e, result_type(t, e)), t, u, invert);
 }
 
+// Distinct integers of a small range: those that a count of each finds. Without values when the
+// range is large.
+std::tuple<Tensor, Tensor, Tensor> unique_counted(const Tensor& flat, bool inverse, bool counts) {
+  constexpr uint64_t kLargest = uint64_t{1} << 18;
+  auto extreme = [&](Reduce r) { return item(reduce(r, flat, {0}, false, kLong, kLong)).i; };
+  const int64_t least = extreme(Reduce::min), n = flat.numel();
+  const uint64_t range = static_cast<uint64_t>(extreme(Reduce::max)) - static_cast<uint64_t>(least);
+  if (range >= std::min(kLargest, static_cast<uint64_t>(n))) return {};
+  Tensor x = cast(flat, kLong), none;
+  if (least != 0) x = binary_scalar(Binary::sub, x, Scalar(least), kLong, kLong);
+  Tensor count = empty({static_cast<int64_t>(range) + 1}, kLong);
+  fill(count, Scalar(0));
+  scatter_into(count, 0, x, nullptr, Scalar(1), ScatterMode::add);
+  Tensor seen = binary_scalar(Binary::ne, count, Scalar(0), kLong, kBool),
+         at = select(nonzero(seen), 1, 0), inv = empty({0}, kLong);
+  if (inverse) {
+    Tensor rank = empty(count.sizes(), kLong), one = cast(seen, kLong);
+    call_slot(ScanArgs{view_of(rank), view_of(none), view_of(one), Scan::sum, Compute::I64});
+    inv = index_select(add_scalar(rank, Scalar(-1), Scalar(1)), 0, x);
+  }
+  return {cast(add_scalar(at, Scalar(least), Scalar(1)), flat.dtype()), inv,
+          counts ? index_select(count, 0, at) : empty({0}, kLong)};
+}
 std::tuple<Tensor, Tensor, Tensor> unique_flat(const Tensor& t, bool inverse, bool counts,
                                                bool consecutive) {
   Tensor flat = reshape(t, {-1});
@@ -532,23 +558,27 @@ std::tuple<Tensor, Tensor, Tensor> unique_flat(const Tensor& t, bool inverse, bo
   if (n == 0)
     return {empty({0}, t.dtype()), empty(inverse ? IntVec(t.sizes()) : IntVec{0}, kLong),
             empty({0}, kLong)};
+  if (!consecutive && is_integral(t.dtype(), true)) {
+    auto [values, inv, cnt] = unique_counted(flat, inverse, counts);
+    if (values.defined()) return {values, inverse ? reshape(inv, IntVec(t.sizes())) : inv, cnt};
+  }
   Tensor order, sorted = flat;
-  if (consecutive) {
-    order = arange_ints(n, kLong);
-  } else if (is_complex(t.dtype())) {
+  if (is_complex(t.dtype()) && !consecutive) {
     std::tie(sorted, order) = sort_impl(flat, 0, false);
-  } else {  // any order of equals will do: the one of a radix sort
+  } else if (!consecutive) {  // any order of equals will do: the one of a radix sort
     sorted = empty({n}, t.dtype());
-    order = empty({n}, kLong);
+    if (inverse) order = empty({n}, kLong);
     call_slot(
         SortArgs{view_of(sorted), view_of(order), view_of(flat), false, true, -1, true, false});
   }
   // A group starts where a value differs from the one before.
   Tensor starts = empty({n}, kBool);
-  fill(starts, Scalar(1));
+  fill(narrow(starts, 0, 0, 1), Scalar(1));
   if (n > 1) {
-    Tensor a = narrow(sorted, 0, 1, n - 1), b = narrow(sorted, 0, 0, n - 1);
-    copy_to(narrow(starts, 0, 1, n - 1), binary(Binary::ne, a, b, t.dtype(), kBool));
+    Tensor a = narrow(sorted, 0, 1, n - 1), b = narrow(sorted, 0, 0, n - 1),
+           differ = narrow(starts, 0, 1, n - 1);
+    call_slot(BinaryArgs{
+        view_of(differ), view_of(a), view_of(b), Binary::ne, compute_for(t.dtype()), {}, {1, 1}});
   }
   Tensor at = select(nonzero(starts), 1, 0);
   Tensor values = index_select(sorted, 0, at);
@@ -558,9 +588,9 @@ std::tuple<Tensor, Tensor, Tensor> unique_flat(const Tensor& t, bool inverse, bo
     Tensor ones = cast(starts, kLong);
     Tensor none;
     call_slot(ScanArgs{view_of(group), view_of(none), view_of(ones), Scan::sum, Compute::I64});
-    group = add_scalar(group, Scalar(-1), Scalar(1));
-    inv = empty({n}, kLong);
-    inv = reshape(scatter_src_(inv, 0, order, group), IntVec(t.sizes()));
+    inv = add_scalar(group, Scalar(-1), Scalar(1));
+    if (order.defined()) inv = scatter_src_(empty({n}, kLong), 0, order, inv);
+    inv = reshape(inv, IntVec(t.sizes()));
   }
   if (counts) {
     Tensor end = empty({1}, kLong);
@@ -832,7 +862,11 @@ Tensor gather(const Tensor& t, int64_t dim, const Tensor& i, bool) {
   }
   return r;
 }
-Tensor nonzero(const Tensor& t) {
+Tensor nonzero(const Tensor& given) {
+  // As bools once, which are counted and walked fast.
+  const Tensor t = given.dtype() == kBool || given.dtype() == kByte
+                       ? given
+                       : binary_scalar(Binary::ne, given, Scalar(0), given.dtype(), kBool);
   int64_t n = t.numel() ? item(reduce(Reduce::count_nonzero, t, reduce_dims({}, t.dim()), false,
                                       t.dtype(), kLong))
                               .i

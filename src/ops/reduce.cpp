@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "backends/median.h"
 #include "ops/host_memory.h"
 #include "ops/tensor_ops.h"
 
@@ -305,8 +306,8 @@ Tensor diff(const Tensor& t, int64_t n, int64_t dim, const Tensor* pre, const Te
 
 // ---- order ----
 
-// k: how many, -1 for all; only_kth: the k-th from 0 alone; stable: equal elements keep their
-// order.
+// k: how many, -1 for all; only_kth: the k-th from 0, or a median, alone; stable: equal elements
+// keep their order.
 std::tuple<Tensor, Tensor> order(const Tensor& t, int64_t dim, bool desc, int64_t k, bool sorted,
                                  bool only_kth = false, bool stable = true) {
   int64_t d = wrap_dim(dim, t.dim());
@@ -317,10 +318,8 @@ std::tuple<Tensor, Tensor> order(const Tensor& t, int64_t dim, bool desc, int64_
     return {clone(t), i};
   }
   IntVec s(t.sizes());
-  if (k >= 0) {
-    if (k > s[z(d)]) raise<OpError>("selected index k out of range");
-    s[z(d)] = only_kth ? 1 : k;
-  }
+  if (k >= 0 && k > s[z(d)]) raise<OpError>("selected index k out of range");
+  if (k >= 0 || only_kth) s[z(d)] = only_kth ? 1 : k;
   Tensor v = empty(s, t.dtype()), i = empty(s, kLong);
   if (v.numel()) {
     Tensor vv = transpose(v, d, -1), iv = transpose(i, d, -1), in = transpose(t, d, -1);
@@ -364,26 +363,9 @@ std::tuple<Tensor, Tensor> median_dim_impl(const Tensor& t, int64_t dim, bool ke
   if (t.dim() == 0) return order(t, 0, false, -1, true);
   int64_t n = t.size(d);
   if (n == 0) raise<OpError>("median(): Expected reduction dim ", d, " to have non-zero size.");
-  auto [v, i] = order(t, d, false, -1, true);
-  Tensor at = empty({}, kLong);
-  if (is_floating(t.dtype())) {
-    // nan sorts last: with one in the row, the median is the nan itself, unless it is ignored.
-    Tensor nans = reduce(Reduce::sum, unary(Unary::isnan, t, kBool), {d}, true, kLong, kLong);
-    Tensor valid = binary_scalar(Binary::sub, nans, Scalar(n), kLong, kLong, Scalar(1), true);
-    Tensor middle =
-        binary_scalar(Binary::floor_div, binary_scalar(Binary::sub, valid, Scalar(1), kLong, kLong),
-                      Scalar(2), kLong, kLong);
-    Tensor none = binary_scalar(Binary::lt, middle, Scalar(0), kLong, kBool);
-    middle = masked_fill(middle, none, Scalar(0));
-    if (!ignore_nan)
-      middle = where(binary_scalar(Binary::gt, nans, Scalar(0), kLong, kBool), valid, middle);
-    Tensor a = gather(v, d, middle, false), b = gather(i, d, middle, false);
-    return keep ? std::tuple<Tensor, Tensor>{a, b}
-                : std::tuple<Tensor, Tensor>{squeeze_dim(a, d), squeeze_dim(b, d)};
-  }
-  Tensor a = clone(narrow(v, d, (n - 1) / 2, 1)), b = clone(narrow(i, d, (n - 1) / 2, 1));
-  return keep ? std::tuple<Tensor, Tensor>{a, b}
-              : std::tuple<Tensor, Tensor>{squeeze_dim(a, d), squeeze_dim(b, d)};
+  auto [v, i] = order(t, d, false, ignore_nan ? kNanMedian : kMedian, false, true);
+  return keep ? std::tuple<Tensor, Tensor>{v, i}
+              : std::tuple<Tensor, Tensor>{squeeze_dim(v, d), squeeze_dim(i, d)};
 }
 std::tuple<Tensor, Tensor> median_dim(const Tensor& t, int64_t d, bool k) {
   return median_dim_impl(t, d, k, false);

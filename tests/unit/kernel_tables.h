@@ -15,15 +15,17 @@ namespace sconce {
 // Absent where the library was built without them.
 #define SCONCE_DECLARE(slot) __attribute__((weak)) void set_##slot(Kernels&);
 #define SCONCE_FILL(slot) set_##slot(k);
-#define SCONCE_TABLE(isa)                                                                  \
-  namespace isa {                                                                          \
-  SCONCE_CPU_SLOTS(SCONCE_DECLARE)                                                         \
-  SCONCE_DECLARE(linear)                                                                   \
-  SCONCE_DECLARE(fft)                                                                      \
-  SCONCE_DECLARE(prepared_conv) SCONCE_DECLARE(pointwise) inline void fill(Kernels& k) {   \
-    SCONCE_CPU_SLOTS(SCONCE_FILL)                                                          \
-    SCONCE_FILL(linear) SCONCE_FILL(prepared_conv) SCONCE_FILL(pointwise) SCONCE_FILL(fft) \
-  }                                                                                        \
+#define SCONCE_TABLE(isa)                                                                       \
+  namespace isa {                                                                               \
+  SCONCE_CPU_SLOTS(SCONCE_DECLARE)                                                              \
+  SCONCE_DECLARE(linear)                                                                        \
+  SCONCE_DECLARE(fft)                                                                           \
+  SCONCE_DECLARE(grid_sample)                                                                   \
+  SCONCE_DECLARE(prepared_conv) SCONCE_DECLARE(pointwise) inline void fill(Kernels& k) {        \
+    SCONCE_CPU_SLOTS(SCONCE_FILL)                                                               \
+    SCONCE_FILL(linear)                                                                         \
+    SCONCE_FILL(prepared_conv) SCONCE_FILL(pointwise) SCONCE_FILL(fft) SCONCE_FILL(grid_sample) \
+  }                                                                                             \
   }
 SCONCE_TABLE(base)
 SCONCE_TABLE(avx2)

@@ -94,7 +94,7 @@ TEST_CASE("the parameters of operator functions are their schemas'") {
       if (!row.signature || !op) continue;
       auto given = split(row.signature());
       auto& args = op->schema().arguments;
-      INFO(op->text << " against (" << row.signature() << ")");
+      INFO(op->text() << " against (" << row.signature() << ")");
       CHECK(given.size() <= args.size());
       for (size_t k = 0; k < given.size() && k < args.size(); ++k) {
         std::string wanted = spelled(args[k].type);

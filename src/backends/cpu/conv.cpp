@@ -16,6 +16,8 @@
 namespace sconce::SCONCE_ISA {
 
 bool move_elements(const CopyArgs& a);  // copy.cpp
+void gemm_f64(int64_t m, int64_t n, int64_t k, const double* a, int64_t as0, const double* b,
+              int64_t bs0, double* c, int64_t cs0);  // gemm.cpp: c += a b, dense rows
 
 namespace {
 
@@ -137,6 +139,71 @@ void conv_plain(const ConvArgs& a) {
                   }
                 }
               }
+        }
+  store_all(a.out, y.data());
+}
+
+// Doubles: of a block of outputs the inputs that each weight meets as rows of a matrix, by which
+// the weights are multiplied.
+void conv_columns(const ConvArgs& a, const Shape& s) {
+  const int64_t N = a.in.sizes[0], Ci = a.in.sizes[1], Co = a.out.sizes[1], G = a.groups,
+                cg = Ci / G, og = Co / G;
+  const int64_t is = s.in[0] * s.in[1] * s.in[2], os = s.out[0] * s.out[1] * s.out[2],
+                ks = s.k[0] * s.k[1] * s.k[2], rows = s.out[0] * s.out[1];
+  const auto x = load_all<double>(a.in), w = load_all<double>(a.weight);
+  std::vector<double> b;
+  if (a.bias.data) b = load_all<double>(a.bias);
+  // Outputs of a block: rows, or a part of one.
+  constexpr int64_t kBlock = 512;
+  const int64_t width = std::min(kBlock, s.out[2]), height = std::min(rows, kBlock / width);
+  expect_memory((detail::elements(a.out) +
+                 static_cast<double>(cg * ks) * static_cast<double>(width * height)) *
+                sizeof(double));
+  std::vector<double> y(static_cast<size_t>(N * Co * os)),
+      columns(static_cast<size_t>(cg * ks * width * height));
+  if (a.bias.data)
+    for (int64_t o = 0; o < N * Co; ++o)
+      std::fill_n(y.begin() + o * os, os, b[static_cast<size_t>(o % Co)]);
+  Interrupt interrupt;
+  // Outputs [from, to) of rows [row, row + count), as the tap k of a channel sees them.
+  auto gather = [&](const double* plane, const int64_t* k, int64_t row, int64_t count, int64_t from,
+                    int64_t to, double* out) {
+    const int64_t st = s.stride[2], shift = k[2] * s.dil[2] - s.pad[2];
+    auto limit = [&](int64_t n) {  // the first output whose input is n or beyond
+      return std::min(std::max(n > shift ? (n - shift + st - 1) / st : 0, from), to);
+    };
+    const int64_t lo = limit(0), hi = std::max(lo, limit(s.in[2]));
+    for (int64_t r = row; r < row + count; ++r, out += to - from) {
+      const int64_t q0 = r / s.out[1] * s.stride[0] - s.pad[0] + k[0] * s.dil[0],
+                    q1 = r % s.out[1] * s.stride[1] - s.pad[1] + k[1] * s.dil[1];
+      if (q0 < 0 || q0 >= s.in[0] || q1 < 0 || q1 >= s.in[1]) {
+        std::fill_n(out, to - from, 0.0);
+        continue;
+      }
+      const double* line = plane + (q0 * s.in[1] + q1) * s.in[2];
+      std::fill(out, out + (lo - from), 0.0);
+      for (int64_t j = lo; j < hi; ++j) out[j - from] = line[j * st + shift];
+      std::fill(out + (hi - from), out + (to - from), 0.0);
+    }
+  };
+  for (int64_t n = 0; n < N; ++n)
+    for (int64_t g = 0; g < G; ++g)
+      for (int64_t row = 0; row < rows; row += height)
+        for (int64_t from = 0; from < s.out[2]; from += width) {
+          const int64_t count = std::min(height, rows - row), to = std::min(s.out[2], from + width),
+                        size = count * (to - from);
+          double* out = columns.data();
+          for (int64_t c = 0; c < cg; ++c) {
+            const double* plane = x.data() + (n * Ci + g * cg + c) * is;
+            int64_t k[3];
+            for (k[0] = 0; k[0] < s.k[0]; ++k[0])
+              for (k[1] = 0; k[1] < s.k[1]; ++k[1])
+                for (k[2] = 0; k[2] < s.k[2]; ++k[2], out += size)
+                  gather(plane, k, row, count, from, to, out);
+            interrupt.passed(ks * size);
+          }
+          gemm_f64(og, size, cg * ks, w.data() + g * og * cg * ks, cg * ks, columns.data(), size,
+                   y.data() + (n * Co + g * og) * os + row * s.out[2] + from, os);
         }
   store_all(a.out, y.data());
 }
@@ -498,7 +565,9 @@ void conv(const ConvArgs& a) {
   if (a.out.numel() == 0) return;
   Shape s = shape_of(a);
   ScalarType t = a.in.dtype;
-  if (t == kDouble)
+  if (t == kDouble && !a.transposed && a.in.numel() > 0 && a.out.sizes[1] / a.groups >= 4)
+    conv_columns(a, s);
+  else if (t == kDouble)
     conv_plain<double>(a);
   else if (t == kComplexFloat)
     conv_plain<std::complex<float>>(a);

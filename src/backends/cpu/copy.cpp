@@ -76,41 +76,46 @@ bool transpose(const Loops<2>& loops, int64_t e) {
   return true;
 }
 
-// move(to, from, count as a constant) for every `count` rows of `length` words; outer: the loops
-// around them.
+// move(to, from, count as a constant) for every `count` rows of `length` elements of e bytes;
+// outer: the loops around them.
 template <class Move>
-void move_words(const Loops<2>& outer, int64_t count, int64_t length, Move move) {
-  const double nanoseconds = static_cast<double>(count * length * 4) * kByte;
-  parallel_loops(outer, nanoseconds, [&](const Loops<2>& part) {
-    Interrupt interrupt;
-    part.whole_rows([&](char** p, const int64_t*, int64_t) {
-      auto* out = reinterpret_cast<uint32_t*>(p[0]);
-      auto* in = reinterpret_cast<const uint32_t*>(p[1]);
-      if (count == 2)
-        move(out, in, std::integral_constant<int64_t, 2>{});
-      else if (count == 3)
-        move(out, in, std::integral_constant<int64_t, 3>{});
-      else
-        move(out, in, std::integral_constant<int64_t, 4>{});
-      interrupt.passed(count * length);
-    });
+void move_woven(const Loops<2>& outer, int64_t e, int64_t count, int64_t length, Move move) {
+  const double nanoseconds = static_cast<double>(count * length * e) * kByte;
+  visit_element_size(static_cast<size_t>(e), [&](auto tag) {
+    using T = decltype(tag);
+    if constexpr (std::is_integral_v<T>)
+      parallel_loops(outer, nanoseconds, [&](const Loops<2>& part) {
+        Interrupt interrupt;
+        part.whole_rows([&](char** p, const int64_t*, int64_t) {
+          auto* out = reinterpret_cast<T*>(p[0]);
+          auto* in = reinterpret_cast<const T*>(p[1]);
+          if (count == 2)
+            move(out, in, std::integral_constant<int64_t, 2>{});
+          else if (count == 3)
+            move(out, in, std::integral_constant<int64_t, 3>{});
+          else
+            move(out, in, std::integral_constant<int64_t, 4>{});
+          interrupt.passed(count * length);
+        });
+      });
   });
 }
 
-// Two to four dense rows of source, of 4-byte elements, woven into one of the result, as a pixel
-// shuffle does or a picture whose channels become the last. False for other forms.
+// Two to four dense rows of source woven into one of the result, as a pixel shuffle does or a
+// picture whose channels become the last; one row woven with itself repeats each element. False for
+// other forms.
 bool weave(const Loops<2>& loops, int64_t e) {
   const int row = loops.nd - 1;
   const int64_t count = loops.sizes[row], from_step = loops.strides[1][row] / e;
   int column = row - 1;
   while (column >= 0 && (loops.strides[1][column] != e || loops.strides[0][column] != count * e))
     --column;
-  if (e != 4 || count < 2 || count > 4 || column < 0 || loops.strides[0][row] != e) return false;
+  if (e > 8 || count < 2 || count > 4 || column < 0 || loops.strides[0][row] != e) return false;
   const int64_t length = loops.sizes[column];
   if (length < 8) return false;
   Loops<2> outer = loops;
   outer.sizes[column] = outer.sizes[row] = 1;
-  move_words(outer, count, length, [=](uint32_t* out, const uint32_t* in, auto rows) {
+  move_woven(outer, e, count, length, [=](auto* out, const auto* in, auto rows) {
     constexpr int64_t kRows = decltype(rows)::value;
     SCONCE_IVDEP
     for (int64_t i = 0; i < length; ++i)
@@ -125,12 +130,12 @@ bool unweave(const Loops<2>& loops, int64_t e) {
   const int64_t count = loops.strides[1][row] / e, length = loops.sizes[row];
   int column = row - 1;
   while (column >= 0 && (loops.strides[1][column] != e || loops.sizes[column] != count)) --column;
-  if (e != 4 || count < 2 || count > 4 || column < 0 || loops.strides[0][row] != e || length < 8)
+  if (e > 8 || count < 2 || count > 4 || column < 0 || loops.strides[0][row] != e || length < 8)
     return false;
   const int64_t to_step = loops.strides[0][column] / e;
   Loops<2> outer = loops;
   outer.sizes[column] = outer.sizes[row] = 1;
-  move_words(outer, count, length, [=](uint32_t* out, const uint32_t* in, auto rows) {
+  move_woven(outer, e, count, length, [=](auto* out, const auto* in, auto rows) {
     constexpr int64_t kRows = decltype(rows)::value;
     SCONCE_IVDEP
     for (int64_t i = 0; i < length; ++i)

@@ -6,6 +6,7 @@
 #include "backends/cpu/parallel.h"
 #include "backends/scalar_math.h"
 #include "backends/cpu/integer_division.h"
+#include "backends/cpu/vector_double.h"
 #include "backends/cpu/vector_math.h"
 #include "backends/cpu/vector_pow.h"
 #include "backends/cpu/vector_trig.h"
@@ -15,7 +16,8 @@
 
 namespace sconce::SCONCE_ISA {
 
-bool move_elements(const CopyArgs& a);  // copy.cpp
+bool move_elements(const CopyArgs& a);                                              // copy.cpp
+bool binary_integers(const BinaryArgs&args), unary_integers(const UnaryArgs&args);  // integers.cpp
 
 namespace {
 
@@ -64,11 +66,20 @@ void copy(const CopyArgs& a) {
                                                    : Compute::F64;
   if ((from == kFloat || from == kHalf || from == kBFloat16) && !is_complex(to)) c = Compute::F32;
   if (from == kDouble && !is_complex(to)) c = Compute::F64;
+  // What becomes a float is rounded to one once, and to a half through it.
+  if ((is_integral(from, true) && to == kFloat) ||
+      ((is_integral(from, true) || from == kDouble) && (to == kHalf || to == kBFloat16)))
+    c = Compute::F32;
+  const bool to_int = to == kInt && is_integral(from, true);
   visit_compute(c, [&](auto tag) {
     using C = decltype(tag);
     const bool own_from = from == own_dtype<C>(), own_to = to == own_dtype<C>();
     loops.rows([&](char** p, const int64_t* st, int64_t n) {
       constexpr auto e = static_cast<int64_t>(sizeof(C));
+      if (to == kBool && st[0] == 1)
+        return load_tile(from, p[1], st[1], n, reinterpret_cast<bool*>(p[0]));
+      if (to_int && st[0] == 4)
+        return load_tile(from, p[1], st[1], n, reinterpret_cast<int32_t*>(p[0]));
       if (own_from && st[1] == e)
         return store_tile(to, p[0], st[0], n, reinterpret_cast<const C*>(p[1]));
       if (own_to && st[0] == e) return load_tile(from, p[1], st[1], n, reinterpret_cast<C*>(p[0]));
@@ -92,8 +103,10 @@ template <class T>
   if constexpr (std::is_same_v<T, float>)
     if (op == Unary::pow_scalar
             ? pow_floats(in, &p, 0, out, n)
-            : vector_unary(op, p, q, r, in, out, n) || more_unary(op, in, out, n))
+            : vector_unary(op, p, q, r, in, out, n) || more_unary(op, p, in, out, n))
       return;
+  if constexpr (std::is_same_v<T, double>)
+    if (double_unary(op, p, q, r, in, out, n)) return;
   switch (op) {
 // clang-format off
 #define LOOP(expr)                      \
@@ -217,6 +230,7 @@ void unary(const UnaryArgs& a) {
     });
     return;
   }
+  if (unary_integers(a)) return;
   Loops<2> loops(v);
   visit_compute(a.compute, [&](auto tag) {
     using C = decltype(tag);
@@ -275,7 +289,8 @@ template <class T>
   if constexpr (!std::is_arithmetic_v<T>)
     if (complex_binary_tile(op, pa, pb, out, n)) return;
   if constexpr (std::is_same_v<T, float>)
-    if (op == Binary::pow ? pow_floats(pa, pb, 1, out, n) : vector_binary(op, pa, pb, out, n))
+    if (op == Binary::pow ? pow_floats(pa, pb, 1, out, n)
+                          : divide_numbers(op, pa, pb, out, n) || more_binary(op, pa, pb, out, n))
       return;
   if constexpr (std::is_same_v<T, float>)
     if (op == Binary::atan2) {
@@ -283,8 +298,20 @@ template <class T>
       for (int64_t i = 0; i < n; ++i) out[i] = arc_tangent(pa[i], pb[i]);
       return;
     }
+  if constexpr (std::is_same_v<T, double>)
+    if (divide_numbers(op, pa, pb, out, n) || double_binary(op, pa, pb, out, n)) return;
   if constexpr (std::is_same_v<T, int64_t>)
     if (divide_integers(op, pa, pb, out, n)) return;
+  if constexpr (std::is_arithmetic_v<T>)
+    if (op == Binary::logical_and || op == Binary::logical_or) {
+      const bool both = op == Binary::logical_and;
+      SCONCE_IVDEP
+      for (int64_t i = 0; i < n; ++i) {
+        const bool x = pa[i] != T(0), y = pb[i] != T(0);  // no branches: vectors have none
+        out[i] = static_cast<T>(both ? x & y : x | y);
+      }
+      return;
+    }
   switch (op) {
 // clang-format off
 #define LOOP(expr)                      \
@@ -340,7 +367,8 @@ bool binary_bytes(const BinaryArgs& args) {
   if (!a.data || !b.data || o.dtype != kBool || a.dtype != kBool || b.dtype != kBool) return false;
   Binary op = args.op;
   if (op != Binary::bitwise_and && op != Binary::bitwise_or && op != Binary::bitwise_xor &&
-      op != Binary::logical_and && op != Binary::logical_or && op != Binary::logical_xor)
+      op != Binary::logical_and && op != Binary::logical_or && op != Binary::logical_xor &&
+      op != Binary::eq && op != Binary::ne)
     return false;
   const TensorView* v[] = {&o, &a, &b};
   Loops<3> loops(v);
@@ -353,7 +381,11 @@ bool binary_bytes(const BinaryArgs& args) {
       else
         for (int64_t i = 0; i < n; ++i) z[i * st[0]] = f(x[i * st[1]], y[i * st[2]]);
     };
-    if (op == Binary::bitwise_and || op == Binary::logical_and)
+    if (op == Binary::eq)
+      each([](uint8_t x, uint8_t y) { return static_cast<uint8_t>((x != 0) == (y != 0)); });
+    else if (op == Binary::ne)
+      each([](uint8_t x, uint8_t y) { return static_cast<uint8_t>((x != 0) != (y != 0)); });
+    else if (op == Binary::bitwise_and || op == Binary::logical_and)
       each([](uint8_t x, uint8_t y) { return static_cast<uint8_t>(x & y); });
     else if (op == Binary::bitwise_or || op == Binary::logical_or)
       each([](uint8_t x, uint8_t y) { return static_cast<uint8_t>(x | y); });
@@ -398,7 +430,7 @@ bool binary_repeated_rows(const BinaryArgs& args, const Loops<3>& loops) {
 }
 
 void binary(const BinaryArgs& args) {
-  if (binary_bytes(args)) return;
+  if (binary_bytes(args) || binary_integers(args)) return;
   TensorView a = args.a, b = args.b;
   static const int64_t zeros[kMaxDims] = {0};
   // A missing operand is the scalar: it is filled once into its tile.
@@ -542,6 +574,8 @@ void ternary(const TernaryArgs& args) {
   Loops<4> loops(v);
   visit_compute(args.compute, [&](auto tag) {
     using C = decltype(tag);
+    constexpr auto es = static_cast<int64_t>(sizeof(C));
+    constexpr ScalarType own = own_dtype<C>();
     const C value = number_as<C>(args.value);
     parallel_loops(loops, 0.2, [&](const Loops<4>& part) {
       alignas(64) C ta[kTile], tb[kTile], tc[kTile];
@@ -550,17 +584,29 @@ void ternary(const TernaryArgs& args) {
       part.rows([&](char** p, const int64_t* st, int64_t n) {
         for (int64_t i = 0; i < n; i += kTile) {
           int64_t m = std::min(kTile, n - i);
-          if (!sb) load_tile(b.dtype, p[2] + i * st[2], st[2], m, tb);
-          if (!sc) load_tile(c.dtype, p[3] + i * st[3], st[3], m, tc);
+          // Where it stands if it is dense C, else in the tile.
+          auto operand = [&](const TensorView& view, int k, bool number, C* tile) -> const C* {
+            if (number) return tile;
+            const char* at = p[k] + i * st[k];
+            if (view.dtype == own && st[k] == es) return reinterpret_cast<const C*>(at);
+            load_tile(view.dtype, at, st[k], m, tile);
+            return tile;
+          };
+          const C *pb = operand(b, 2, sb, tb), *pc = operand(c, 3, sc, tc);
+          char* to = p[0] + i * st[0];
           if (args.op == Ternary::where) {
             bool cond[kTile];
             load_tile(args.a.dtype, p[1] + i * st[1], st[1], m, cond);
-            for (int64_t k = 0; k < m; ++k) ta[k] = cond[k] ? tb[k] : tc[k];
+            for (int64_t k = 0; k < m; ++k) ta[k] = cond[k] ? pb[k] : pc[k];
           } else {
-            load_tile(args.a.dtype, p[1] + i * st[1], st[1], m, ta);
-            ternary_tile<C>(args.op, value, ta, tb, tc, ta, m);
+            const C* pa = operand(args.a, 1, false, ta);
+            if (args.out.dtype == own && st[0] == es) {
+              ternary_tile<C>(args.op, value, pa, pb, pc, reinterpret_cast<C*>(to), m);
+              continue;
+            }
+            ternary_tile<C>(args.op, value, pa, pb, pc, ta, m);
           }
-          store_tile(args.out.dtype, p[0] + i * st[0], st[0], m, ta);
+          store_tile(args.out.dtype, to, st[0], m, ta);
         }
       });
     });

@@ -9,6 +9,7 @@
 #include "backends/cpu/bfloat16_product.h"
 #include "backends/cpu/parallel.h"
 #include "backends/cpu/register_tiles.h"
+#include "backends/ivdep.h"
 #include "core/interrupt.h"
 #include "backends/tiles.h"
 
@@ -141,11 +142,12 @@ auto sums_of_four(V a, V b, V c, V d) {
   return __builtin_shufflevector(pq, rs, 0, 1, 4, 5) + __builtin_shufflevector(pq, rs, 2, 3, 6, 7);
 }
 
-// R rows of a by four rows of b, as they stand: dot products along K. A single row takes one row of
-// b after the other, as memory is read fastest.
+// R rows of a by four rows of b, as they stand: dot products along K. A single row has two sums for
+// each row of b, by turns. Where b comes from memory (ahead, the distance of what will be read), a
+// single row takes one row of b after the other, as memory is read fastest.
 template <class T, int R>
 SCONCE_INLINE void dots_of_four(int64_t k, T alpha, const T* a, int64_t as0, const T* b,
-                                int64_t bs1, T beta, T* c, int64_t cs0) {
+                                int64_t bs1, T beta, T* c, int64_t cs0, int64_t ahead = 0) {
   using V = typename Vec<T>::type;
   constexpr int64_t L = Vec<T>::lanes;
   auto at = [](const T* p) __attribute__((always_inline)) {
@@ -159,17 +161,34 @@ SCONCE_INLINE void dots_of_four(int64_t k, T alpha, const T* a, int64_t as0, con
   int64_t p = 0;
   if constexpr (R == 1) {
     const int64_t whole = k / L * L;
-#pragma GCC unroll 4
-    for (int w = 0; w < 4; ++w) {
-      const T* row = b + w * bs1;
-      V s{}, t{};
-      for (p = 0; p + 2 * L <= whole; p += 2 * L) {
-        s += at(a + p) * at(row + p);
-        t += at(a + p + L) * at(row + p + L);
+    V odd[4]{};
+    if (ahead) {
+      for (int w = 0; w < 4; ++w) {
+        const T* row = b + w * bs1;
+        V s{}, t{};
+        for (p = 0; p + 2 * L <= whole; p += 2 * L) {
+          __builtin_prefetch(row + p + ahead);
+          __builtin_prefetch(row + p + L + ahead);
+          s += at(a + p) * at(row + p);
+          t += at(a + p + L) * at(row + p + L);
+        }
+        sum[0][w] = s, odd[w] = t;
       }
-      for (; p < whole; p += L) s += at(a + p) * at(row + p);
-      sum[0][w] = s + t;
+    } else {
+      for (; p + 2 * L <= whole; p += 2 * L) {
+        const V x = at(a + p), y = at(a + p + L);
+#pragma GCC unroll 4
+        for (int w = 0; w < 4; ++w) {
+          sum[0][w] += x * at(b + w * bs1 + p);
+          odd[w] += y * at(b + w * bs1 + p + L);
+        }
+      }
     }
+    for (; p < whole; p += L)
+#pragma GCC unroll 4
+      for (int w = 0; w < 4; ++w) sum[0][w] += at(a + p) * at(b + w * bs1 + p);
+#pragma GCC unroll 4
+    for (int w = 0; w < 4; ++w) sum[0][w] += odd[w];
   } else {
     for (; p + L <= k; p += L) {
       V y[4];
@@ -202,11 +221,16 @@ template <class T>
 void one_dot(int64_t k, T alpha, const T* x, const T* w, T beta, T& o) {
   using V = typename Vec<T>::type;
   constexpr int64_t L = Vec<T>::lanes;
-  V s{};
+  V sums[4] = {};  // none waits for another
   int64_t p = 0;
+  for (; p + 4 * L <= k; p += 4 * L)
+#pragma GCC unroll 4
+    for (int q = 0; q < 4; ++q)
+      sums[q] +=
+          *reinterpret_cast<const V*>(x + p + q * L) * *reinterpret_cast<const V*>(w + p + q * L);
   for (; p + L <= k; p += L)
-    s += *reinterpret_cast<const V*>(x + p) * *reinterpret_cast<const V*>(w + p);
-  const auto four = fold_to_four(s);
+    sums[0] += *reinterpret_cast<const V*>(x + p) * *reinterpret_cast<const V*>(w + p);
+  const auto four = fold_to_four((sums[0] + sums[1]) + (sums[2] + sums[3]));
   T r = (four[0] + four[2]) + (four[1] + four[3]);
   for (; p < k; ++p) r += x[p] * w[p];
   o = beta == T(0) ? alpha * r : alpha * r + beta * o;
@@ -222,9 +246,12 @@ void small_rows(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t as
   static thread_local bool backwards = false;
   backwards = !backwards;
   const int64_t whole = n / 4 * 4, first = backwards ? whole - 4 : 0, by = backwards ? -4 : 4;
+  constexpr int64_t kInCaches = int64_t{8} << 20;
   if (m == 1) {
+    const bool far = n * bs1 > kInCaches / static_cast<int64_t>(sizeof(T));
     for (int64_t j = first, g = 0; g < whole; g += 4, j += by)
-      dots_of_four<T, 1>(k, alpha, a, as0, b + j * bs1, bs1, beta, c + j, cs0);
+      dots_of_four<T, 1>(k, alpha, a, as0, b + j * bs1, bs1, beta, c + j, cs0,
+                         far ? 2 * by * bs1 : 0);
   } else {
     for (int64_t j = first, g = 0; g < whole; g += 4, j += by)
       for (int64_t i = 0; i < m; i += kRows) {
@@ -330,6 +357,25 @@ void gemm_blocks(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t a
   }
 }
 
+// Products too small for tiles, and those of a column and a row, each row of the result by itself.
+template <class T>
+void plain_rows(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t as0, int64_t as1,
+                const T* b, int64_t bs0, int64_t bs1, T beta, T* c, int64_t cs0) {
+  for (int64_t i = 0; i < m; ++i, a += as0, c += cs0) {
+    if (k == 1 && bs1 == 1 && beta == T(0)) {
+      const T x = alpha * *a;
+      SCONCE_IVDEP  // the result is no operand
+      for (int64_t j = 0; j < n; ++j) c[j] = x * b[j];
+      continue;
+    }
+    for (int64_t j = 0; j < n; ++j) {
+      T sum(0);
+      for (int64_t p = 0; p < k; ++p) sum += a[p * as1] * b[p * bs0 + j * bs1];
+      c[j] = alpha * sum + (beta == T(0) ? T(0) : beta * c[j]);
+    }
+  }
+}
+
 // Large products are cut along n, or along m when n is short: every element is computed as it is on
 // one thread.
 template <class T>
@@ -341,6 +387,15 @@ void gemm_t(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t as0, i
       for (int64_t j = 0; j < n; ++j) c[i * cs0 + j] = beta == T(0) ? T(0) : c[i * cs0 + j] * beta;
     return;
   }
+  constexpr int64_t kTiny = 64;  // multiplications
+  if (k == 1 && bs1 == 1 && beta == T(0)) {
+    return parallel_for(m, static_cast<double>(n) / 8, [=](int64_t from, int64_t to) {
+      plain_rows(to - from, n, k, alpha, a + from * as0, as0, as1, b, bs0, bs1, beta,
+                 c + from * cs0, cs0);
+    });
+  }
+  if (m <= kTiny && n <= kTiny && k <= kTiny && m * n * k <= kTiny)
+    return plain_rows(m, n, k, alpha, a, as0, as1, b, bs0, bs1, beta, c, cs0);
   // Each thread reads weights of its own, by fours.
   auto few = [=](int64_t rows, int64_t columns, const T* x, int64_t x_step, const T* w,
                  int64_t w_step, int64_t c_step) {
@@ -355,6 +410,9 @@ void gemm_t(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t as0, i
   if (m <= kFewRows && bs0 == 1 && as1 == 1) return few(m, n, a, as0, b, bs1, cs0);
   // A matrix and a vector: the rows of a are the columns.
   if (n == 1 && cs0 == 1 && as1 == 1 && bs0 == 1) return few(1, m, b, 0, a, as0, m);
+  // Or its columns are dense: they are rows, by which the vector as a row is multiplied.
+  if (n == 1 && cs0 == 1 && as0 == 1 && as1 != 1 && bs0 == 1)
+    return gemm_t(1, m, k, alpha, b, k, 1, a, as1, 1, beta, c, m);
   ThreadPool* pool = context().pool;
   const Interrupt interrupt(context());
   if constexpr (std::is_same_v<T, float>)
@@ -434,8 +492,13 @@ void gemm_dense(const GemmArgs& g, int64_t batch) {
   T beta = static_cast<T>(g.beta);
   if (g.bias.data && k > 0 && beta == T(0)) {
     const T* bias = g.bias.ptr<T>();
-    for (int64_t i = 0; i < m; ++i)
-      for (int64_t j = 0; j < n; ++j) c[i * g.out.strides[1] + j] = bias[j * g.bias.strides[0]];
+    for (int64_t i = 0; i < m; ++i) {
+      T* row = c + i * g.out.strides[1];
+      if (g.bias.strides[0] == 1)
+        std::copy_n(bias, n, row);
+      else
+        for (int64_t j = 0; j < n; ++j) row[j] = bias[j * g.bias.strides[0]];
+    }
     beta = T(1);
   }
   gemm_t<T>(m, n, k, static_cast<T>(g.alpha), a, g.a.strides[1], g.a.strides[2], b, g.b.strides[1],
@@ -539,6 +602,11 @@ void gemm_f32(int64_t m, int64_t n, int64_t k, float alpha, const float* a, int6
               int64_t as1, const float* b, int64_t bs0, int64_t bs1, float beta, float* c,
               int64_t cs0) {
   gemm_t<float>(m, n, k, alpha, a, as0, as1, b, bs0, bs1, beta, c, cs0);
+}
+
+void gemm_f64(int64_t m, int64_t n, int64_t k, const double* a, int64_t as0, const double* b,
+              int64_t bs0, double* c, int64_t cs0) {
+  gemm_t<double>(m, n, k, 1, a, as0, 1, b, bs0, 1, 1, c, cs0);
 }
 
 SCONCE_KERNEL(gemm)

@@ -9,9 +9,11 @@
 #include "backends/cpu/lanes.h"
 #include "backends/cpu/parallel.h"
 #include "backends/cpu/row_sums.h"
+#include "backends/cpu/vector_double.h"
 #include "backends/ivdep.h"
 #include "backends/scalar_math.h"
 #include "backends/cpu/vector_math.h"
+#include "backends/cpu/vector_pow.h"
 #include "backends/tiles.h"
 #include "core/interrupt.h"
 
@@ -274,8 +276,9 @@ template <class C>
 bool column_reduce(const ReduceArgs& a) {
   int lead = a.out.ndim, nd = a.in.ndim;
   bool sum = a.op == Reduce::sum || a.op == Reduce::mean, max = a.op == Reduce::max;
-  if (!std::is_floating_point_v<C> || a.in.dtype != own_dtype<C>() || a.out.dtype != a.in.dtype ||
-      lead == 0 || (!sum && !max && a.op != Reduce::min))
+  const bool halves = std::is_same_v<C, float> && (a.in.dtype == kHalf || a.in.dtype == kBFloat16);
+  if (!std::is_floating_point_v<C> || (a.in.dtype != own_dtype<C>() && !halves) ||
+      a.out.dtype != a.in.dtype || lead == 0 || (!sum && !max && a.op != Reduce::min))
     return false;
   int64_t count = 1;
   for (int d = lead; d < nd; ++d) count *= a.in.sizes[d];
@@ -306,14 +309,19 @@ bool column_reduce(const ReduceArgs& a) {
                 sum   ? C(0)
                 : max ? -std::numeric_limits<C>::infinity()
                       : std::numeric_limits<C>::infinity());
-      const bool whole = sum && even;
+      const bool whole = sum && even && !halves;
       if (whole) {
         if constexpr (std::is_floating_point_v<C>)
           sum_rows(a.in.ptr<C>() + at, count, step, m, total);
         interrupt.passed(count * m);
       }
       for (int64_t r = whole ? count : 0; r < count; ++r) {
-        const C* row = a.in.ptr<C>() + at;
+        alignas(64) C tile[kBlock];
+        const C* row = halves ? tile : a.in.ptr<C>() + at;
+        if (halves) {
+          const auto es = static_cast<int64_t>(element_size(a.in.dtype));
+          load_tile(a.in.dtype, static_cast<const char*>(a.in.data) + at * es, es, m, tile);
+        }
         interrupt.passed(m);
         if (sum) {
           for (int64_t k = 0; k < m; ++k) part[k] += row[k];
@@ -335,16 +343,160 @@ bool column_reduce(const ReduceArgs& a) {
           idx[d] = 0;
         }
       }
-      C* o = a.out.ptr<C>() + oa + c0 * ostep;
-      for (int64_t k = 0; k < m; ++k) {
-        double s = total[k] + static_cast<double>(part[k]);
-        C v = sum ? static_cast<C>(a.op == Reduce::mean ? s / static_cast<double>(count) : s)
-                  : part[k];
-        o[k * ostep] = v;
+      for (int64_t k = 0; sum && k < m; ++k) {
+        const double s = total[k] + static_cast<double>(part[k]);
+        part[k] = static_cast<C>(a.op == Reduce::mean ? s / static_cast<double>(count) : s);
       }
+      const auto es = static_cast<int64_t>(element_size(a.out.dtype));
+      store_tile(a.out.dtype, static_cast<char*>(a.out.data) + (oa + c0 * ostep) * es, ostep * es,
+                 m, part);
     }
   });
   return true;
+}
+
+// acc[k] = what is left of acc[k] and x[k]; first: x[k] alone.
+template <class T, class W>
+void fold_tile(Reduce op, const T* x, int64_t m, bool first, W* acc) {
+  using U = std::conditional_t<std::is_same_v<W, int64_t>, uint64_t, W>;  // wraps around
+  auto each = [=](W start, auto f) {
+    if (first) std::fill(acc, acc + m, start);
+    SCONCE_IVDEP  // acc is nobody else's
+    for (int64_t k = 0; k < m; ++k) acc[k] = static_cast<W>(f(static_cast<U>(acc[k]), x[k]));
+  };
+  auto size = [](T v) {
+    if constexpr (std::is_floating_point_v<T>)
+      return std::fabs(static_cast<W>(v));
+    else
+      return static_cast<U>(v);
+  };
+  switch (op) {
+    case Reduce::max:
+    case Reduce::min:
+      if (first)
+        for (int64_t k = 0; k < m; ++k) acc[k] = static_cast<W>(x[k]);
+      else if (op == Reduce::max)
+        for (int64_t k = 0; k < m; ++k) {
+          const auto v = static_cast<W>(x[k]);
+          acc[k] = (v > acc[k]) | (v != v) ? v : acc[k];  // nan stays
+        }
+      else
+        for (int64_t k = 0; k < m; ++k) {
+          const auto v = static_cast<W>(x[k]);
+          acc[k] = (v < acc[k]) | (v != v) ? v : acc[k];
+        }
+      return;
+    case Reduce::any:
+      return each(0, [](U s, T v) { return static_cast<U>((s != 0) | (v != T(0))); });
+    case Reduce::all:
+      return each(1, [](U s, T v) { return static_cast<U>((s != 0) & (v != T(0))); });
+    case Reduce::norm0:
+    case Reduce::count_nonzero:
+      return each(0, [](U s, T v) { return s + static_cast<U>(v != T(0)); });
+    case Reduce::prod: return each(1, [](U s, T v) { return s * static_cast<U>(v); });
+    case Reduce::nansum:
+      return each(0, [](U s, T v) { return v == v ? s + static_cast<U>(v) : s; });
+    case Reduce::norm1: return each(0, [=](U s, T v) { return s + size(v); });
+    case Reduce::norm2:
+    case Reduce::sum_squares: return each(0, [=](U s, T v) { return s + size(v) * size(v); });
+    default: return each(0, [](U s, T v) { return s + static_cast<U>(v); });
+  }
+}
+
+// Along which of the dims that stay tiles are taken, for results that are computed side by side: a
+// dense one, or any long one where few elements make a result. -1: none.
+int tile_dim(const ReduceArgs& a, int64_t count) {
+  constexpr int64_t kFew = 32;
+  int best = -1;
+  for (int d = 0; d < a.out.ndim; ++d) {
+    if (a.in.sizes[d] >= 8 && a.in.strides[d] == 1) return d;
+    if (count <= kFew && a.in.sizes[d] >= 32 && (best < 0 || a.in.sizes[d] > a.in.sizes[best]))
+      best = d;
+  }
+  return best;
+}
+
+// Every kind of reduction but those by powers and logarithms: a tile of results at a time, each
+// from its own elements in their order. T: what the elements are read as. False for other forms.
+template <class T, class C>
+bool tile_reduce(const ReduceArgs& given, int64_t count) {
+  using W = typename Wide<C>::type;
+  switch (given.op) {
+    case Reduce::normp:
+    case Reduce::norminf:
+    case Reduce::normneginf:
+    case Reduce::logsumexp: return false;
+    default: break;
+  }
+  const int dim = tile_dim(given, count), lead = given.out.ndim, nd = given.in.ndim;
+  if (dim < 0 || count == 0) return false;
+  ReduceArgs a = given;
+  int64_t sizes[kMaxDims], in_strides[kMaxDims], out_strides[kMaxDims];
+  std::copy_n(a.in.sizes, nd, sizes);
+  std::copy_n(a.in.strides, nd, in_strides);
+  std::copy_n(a.out.strides, lead, out_strides);
+  std::swap(sizes[dim], sizes[lead - 1]);
+  std::swap(in_strides[dim], in_strides[lead - 1]);
+  std::swap(out_strides[dim], out_strides[lead - 1]);
+  a.in.sizes = a.out.sizes = sizes;
+  a.in.strides = in_strides;
+  a.out.strides = out_strides;
+  a.out.ndim = lead - 1;
+  const auto ies = static_cast<int64_t>(element_size(a.in.dtype)),
+             oes = static_cast<int64_t>(element_size(a.out.dtype));
+  const int64_t step = in_strides[lead - 1], out_step = out_strides[lead - 1];
+  const bool direct = a.in.dtype == own_dtype<T>() && step == 1 && !std::is_same_v<T, bool>;
+  constexpr int64_t kBlock = 256;
+  const Interrupt interrupt(context());
+  Walk{a.out, a.in, lead - 1}.each([&](int64_t oa, int64_t ia) {
+    parallel_for(
+        sizes[lead - 1], static_cast<double>(std::min(count, kLong)) * 0.3,
+        [&](int64_t from, int64_t to) {
+          Interrupt mine = interrupt;
+          for (int64_t c = from; c < to; c += kBlock) {
+            const int64_t m = std::min(kBlock, to - c);
+            int64_t idx[kMaxDims] = {0}, at = ia + c * step;
+            alignas(64) T tile[kBlock];
+            alignas(64) W acc[kBlock];
+            for (int64_t r = 0; r < count; ++r) {
+              const char* p = static_cast<const char*>(a.in.data) + at * ies;
+              if (!direct) load_tile(a.in.dtype, p, step * ies, m, tile);
+              fold_tile(a.op, direct ? reinterpret_cast<const T*>(p) : tile, m, r == 0, acc);
+              mine.passed(m);
+              for (int d = nd - 1; d >= lead; --d) {
+                at += in_strides[d];
+                if (++idx[d] < sizes[d]) break;
+                at -= in_strides[d] * sizes[d];
+                idx[d] = 0;
+              }
+            }
+            if constexpr (std::is_floating_point_v<W>)
+              for (int64_t k = 0; k < m; ++k) {
+                if (a.op == Reduce::mean) acc[k] /= static_cast<W>(count);
+                if (a.op == Reduce::norm2) acc[k] = std::sqrt(acc[k]);
+              }
+            store_tile(a.out.dtype, static_cast<char*>(a.out.data) + (oa + c * out_step) * oes,
+                       out_step * oes, m, acc);
+          }
+        },
+        kBlock);
+  });
+  return true;
+}
+
+// Whether one of n elements is (not) zero.
+template <bool Zero, class T>
+bool has(const T* v, int64_t n) {
+  using I = std::conditional_t<sizeof(T) == 8, int64_t,
+                               std::conditional_t<sizeof(T) == 4, int32_t, uint8_t>>;
+  constexpr int64_t kChunk = 2048;
+  for (int64_t from = 0; from < n; from += kChunk) {
+    I found = 0;
+    for (int64_t i = from; i < std::min(n, from + kChunk); ++i)
+      found |= static_cast<I>((v[i] == T(0)) == Zero);
+    if (found) return true;
+  }
+  return false;
 }
 
 template <class C>
@@ -362,8 +514,16 @@ void reduce_as(const ReduceArgs& a) {
     if (column_reduce<C>(a)) return;
   int64_t count = 1;
   for (int d = lead; d < a.in.ndim; ++d) count *= a.in.sizes[d];
-  [[maybe_unused]] const bool exact_order =
-      a.in.dtype == kFloat && a.out.dtype == kFloat && reduces_dense_run(a.in, lead);
+  const bool sums = a.op == Reduce::sum || a.op == Reduce::mean;
+  const bool exact_order =
+      sums && a.in.dtype == kFloat && a.out.dtype == kFloat && reduces_dense_run(a.in, lead);
+  if constexpr (!complex) {
+    const bool truth = a.op == Reduce::any || a.op == Reduce::all ||
+                       a.op == Reduce::count_nonzero || a.op == Reduce::norm0;
+    if (!exact_order && (a.in.dtype == kBool && truth ? tile_reduce<bool, C>(a, count)
+                                                      : tile_reduce<C, C>(a, count)))
+      return;
+  }
   auto magnitude = [](C v) {
     if constexpr (complex)
       return static_cast<double>(std::abs(v));
@@ -385,7 +545,14 @@ void reduce_as(const ReduceArgs& a) {
             break;
           }
         W s{};
-        reduced_tiles<C>(a.in, lead, ia, [&](const C* v, int64_t n) { s += W(tile_sum(v, n)); });
+        reduced_tiles<C>(a.in, lead, ia, [&](const C* v, int64_t n) {
+          if constexpr (std::is_same_v<C, float>)
+            if (a.in.dtype == kHalf || a.in.dtype == kBFloat16) {
+              s += sum_over(v, n, [](Floats x) { return x; });
+              return;
+            }
+          s += W(tile_sum(v, n));
+        });
         if constexpr (complex)
           put(a.op == Reduce::mean ? s / static_cast<double>(count) : s);
         else if (a.op == Reduce::mean)
@@ -397,8 +564,7 @@ void reduce_as(const ReduceArgs& a) {
       case Reduce::nansum: {
         W s{};
         reduced_tiles<C>(a.in, lead, ia, [&](const C* v, int64_t n) {
-          for (int64_t i = 0; i < n; ++i)
-            if (!is_nan(v[i])) s += W(v[i]);
+          s += lane_sum<W>(n, [v](int64_t i) { return is_nan(v[i]) ? W{} : W(v[i]); });
         });
         put(s);
         break;
@@ -408,7 +574,7 @@ void reduce_as(const ReduceArgs& a) {
         using P = std::conditional_t<std::is_same_v<C, int64_t>, uint64_t, W>;
         P s = P(1);
         reduced_tiles<C>(a.in, lead, ia, [&](const C* v, int64_t n) {
-          constexpr int kLanes = 16;
+          constexpr int kLanes = 32;
           P lane[kLanes];
           std::fill(lane, lane + kLanes, P(1));
           int64_t i = 0;
@@ -424,27 +590,34 @@ void reduce_as(const ReduceArgs& a) {
       case Reduce::min:
         if constexpr (!complex) {
           bool first = true, nan = false, max = a.op == Reduce::max;
-          C best{};
-          reduced_tiles<C>(a.in, lead, ia, [&](const C* v, int64_t n) {
-            if (first && n) best = v[0];
-            first = false;
-            best =
-                max ? tile_extreme<true>(v, n, best, &nan) : tile_extreme<false>(v, n, best, &nan);
-          });
-          if constexpr (std::is_floating_point_v<C>)
-            if (nan) best = std::numeric_limits<C>::quiet_NaN();
-          put(W(best));
+          auto extreme = [&](auto tag) {
+            using E = decltype(tag);
+            E best{};
+            reduced_tiles<E>(a.in, lead, ia, [&](const E* v, int64_t n) {
+              if (first && n) best = v[0];
+              first = false;
+              best = max ? tile_extreme<true>(v, n, best, &nan)
+                         : tile_extreme<false>(v, n, best, &nan);
+            });
+            if constexpr (std::is_floating_point_v<E>)
+              if (nan) best = std::numeric_limits<E>::quiet_NaN();
+            put(W(best));
+          };
+          const ScalarType t = a.in.dtype;
+          if (std::is_same_v<C, int64_t> && (t == kInt || t == kShort || t == kChar || t == kByte))
+            extreme(int32_t{});  // twice as many in a vector
+          else
+            extreme(C{});
         }
         break;
       case Reduce::any:
       case Reduce::all: {
         bool any = false, all = true;
         auto look = [&](const auto* v, int64_t n) {
-          for (int64_t i = 0; i < n; ++i) {
-            bool t = v[i] != std::remove_cvref_t<decltype(*v)>(0);
-            any |= t;
-            all &= t;
-          }
+          if (a.op == Reduce::any)
+            any = any || has<false>(v, n);
+          else
+            all = all && !has<true>(v, n);
         };
         if (a.in.dtype == kBool)
           reduced_tiles<bool>(a.in, lead, ia, look);
@@ -477,6 +650,27 @@ void reduce_as(const ReduceArgs& a) {
           if constexpr (!complex)
             if (a.op == Reduce::norm2 || a.op == Reduce::sum_squares) {
               s += tile_squares(v, n);
+              return;
+            }
+          if constexpr (!complex)
+            if (a.op == Reduce::norm1) {
+              if constexpr (std::is_same_v<C, float>)
+                s += sum_over(v, n, [](Floats x) { return vabs(x); });
+              else
+                s += lane_sum<double>(
+                    n, [v](int64_t i) { return std::fabs(static_cast<double>(v[i])); });
+              return;
+            }
+          if constexpr (std::is_same_v<C, float>)
+            if (a.op == Reduce::normp) {
+              const auto p = static_cast<float>(a.p);
+              alignas(64) float powers[kTile];
+              for (int64_t i = 0; i < n; i += kTile) {
+                const int64_t m = std::min(kTile, n - i);
+                for (int64_t k = 0; k < m; ++k) powers[k] = std::fabs(v[i + k]);
+                pow_floats(powers, &p, 0, powers, m);
+                s += lane_sum<double>(m, [&](int64_t k) { return powers[k]; });
+              }
               return;
             }
           for (int64_t i = 0; i < n; ++i) {
@@ -515,6 +709,8 @@ void reduce_as(const ReduceArgs& a) {
             if constexpr (std::is_same_v<C, float>)
               s += static_cast<double>(lane_sum<float>(
                   n, [=](int64_t i) { return vexp(v[i] - static_cast<float>(shift)); }));
+            else if constexpr (std::is_same_v<C, double>)
+              s += exp_sum(v, nullptr, n, shift);
             else
               for (int64_t i = 0; i < n; ++i) s += std::exp(static_cast<double>(v[i]) - shift);
           });
@@ -537,6 +733,16 @@ void reduce(const ReduceArgs& given) {
       std::swap(sizes[k - 1], sizes[k]);
       std::swap(strides[k - 1], strides[k]);
     }
+  // Those that follow each other without a gap are one.
+  int last = lead;
+  for (int d = lead + 1; d < nd; ++d) {
+    if (strides[last] == strides[d] * sizes[d] || sizes[last] == 1)
+      sizes[last] *= sizes[d];
+    else
+      sizes[++last] = sizes[d];
+    strides[last] = strides[d];
+  }
+  if (nd > lead) a.in.ndim = last + 1;
   a.in.sizes = sizes;
   a.in.strides = strides;
   visit_compute(a.compute, [&](auto tag) { reduce_as<decltype(tag)>(a); });
@@ -551,6 +757,9 @@ void arg_reduce(const ArgReduceArgs& a) {
   (void)va;
   auto run = [&](auto tag) {
     using C = decltype(tag);
+    // Rows of a few elements are read where they are.
+    constexpr int64_t kFew = 32;
+    const bool few = n > 0 && n <= kFew && a.in.dtype == own_dtype<C>();
     expect_memory(static_cast<double>(n) * sizeof(C));
     Interrupt interrupt;
     std::vector<C> row(static_cast<size_t>(n));
@@ -559,9 +768,22 @@ void arg_reduce(const ArgReduceArgs& a) {
     int64_t idx[kMaxDims] = {0}, ia = 0, oi = 0, ov = 0;
     for (int64_t i = 0; i < count; ++i) {
       interrupt.passed(n + 1);
-      load_tile(a.in.dtype, static_cast<const char*>(a.in.data) + ia * es, st * es, n, row.data());
       int64_t best = 0;
-      if (n) {
+      if (few) {
+        const C* p = a.in.ptr<C>() + ia;
+        C kept = p[0];
+        for (int64_t k = 1; k < n; ++k) {
+          const C v = p[k * st];
+          const bool now = (a.max ? v > kept : v < kept) | ((v != v) & (kept == kept));
+          kept = now ? v : kept;
+          best = now ? k : best;
+        }
+        row[static_cast<size_t>(best)] = kept;
+      } else {
+        load_tile(a.in.dtype, static_cast<const char*>(a.in.data) + ia * es, st * es, n,
+                  row.data());
+      }
+      if (n && !few) {
         // The extreme first, in lanes; then where it stands.
         bool nan = false;
         C extreme = a.max ? tile_extreme<true>(row.data(), n, row[0], &nan)
@@ -649,117 +871,10 @@ void var(const VarArgs& a) {
   }
 }
 
-// Running sums of columns that lie side by side. False for other forms.
-template <class C>
-bool scan_columns(const ScanArgs& a) {
-  const int last = a.in.ndim - 1;
-  int dense = last - 1;
-  while (dense >= 0 && (a.in.strides[dense] != 1 || a.out.strides[dense] != 1)) --dense;
-  if (dense < 0 || a.op != Scan::sum || a.in.dtype != own_dtype<C>() ||
-      a.out.dtype != own_dtype<C>() || a.in.sizes[dense] < 8)
-    return false;
-  const int64_t n = a.in.sizes[last], columns = a.in.sizes[dense], in_step = a.in.strides[last],
-                out_step = a.out.strides[last];
-  int64_t sizes[kMaxDims];
-  std::copy_n(a.in.sizes, a.in.ndim, sizes);
-  sizes[last] = sizes[dense] = 1;
-  TensorView in = a.in, out = a.out;
-  in.sizes = out.sizes = sizes;
-  const TensorView* v[] = {&out, &in};
-  Interrupt interrupt;
-  Loops<2>(v).whole_rows([&](char** p, const int64_t* st, int64_t planes) {
-    constexpr int64_t kBlock = 128;
-    for (int64_t b = 0; b < planes; ++b)
-      for (int64_t c = 0; c < columns; c += kBlock) {
-        const int64_t m = std::min(kBlock, columns - c);
-        const C* from = reinterpret_cast<const C*>(p[1] + b * st[1]) + c;
-        C* to = reinterpret_cast<C*>(p[0] + b * st[0]) + c;
-        typename Wide<C>::type sum[kBlock] = {};
-        for (int64_t i = 0; i < n; ++i, from += in_step, to += out_step) {
-          SCONCE_IVDEP  // the result is the operand's elements or none of them
-          for (int64_t k = 0; k < m; ++k) to[k] = static_cast<C>(sum[k] += from[k]);
-          interrupt.passed(m);
-        }
-      }
-  });
-  return true;
-}
-
-void scan(const ScanArgs& a) {
-  int lead = a.in.ndim - 1;
-  int64_t n = a.in.sizes[lead];
-  visit_compute(a.compute, [&](auto tag) {
-    using C = decltype(tag);
-    if constexpr (std::is_arithmetic_v<C>)
-      if (scan_columns<C>(a)) return;
-    const bool sums = a.op == Scan::sum;
-    using W = typename Wide<C>::type;
-    expect_memory(static_cast<double>(n) * (sizeof(C) + sizeof(W)));
-    Interrupt interrupt;
-    std::vector<C> row(static_cast<size_t>(n));
-    std::vector<W> res(static_cast<size_t>(n));
-    int64_t count = 1;
-    for (int d = 0; d < lead; ++d) count *= a.in.sizes[d];
-    int64_t idx[kMaxDims] = {0}, ia = 0, oa = 0, xa = 0;
-    auto ies = static_cast<int64_t>(element_size(a.in.dtype)),
-         oes = static_cast<int64_t>(element_size(a.out.dtype));
-    for (int64_t i = 0; i < count; ++i) {
-      interrupt.passed(n + 1);
-      load_tile(a.in.dtype, static_cast<const char*>(a.in.data) + ia * ies,
-                a.in.strides[lead] * ies, n, row.data());
-      W acc = a.op == Scan::prod ? W(1) : W(0);
-      int64_t best = 0;
-      for (int64_t k = 0; sums && k < n; ++k)
-        res[static_cast<size_t>(k)] = acc += W(row[static_cast<size_t>(k)]);
-      for (int64_t k = sums ? n : 0; k < n; ++k) {
-        C v = row[static_cast<size_t>(k)];
-        if (a.op == Scan::prod) {
-          acc *= W(v);
-        } else {
-          if constexpr (!std::is_arithmetic_v<C>)
-            if (a.op == Scan::logsumexp) acc = k == 0 ? W(v) : log_add_exp(acc, W(v));
-          if constexpr (std::is_arithmetic_v<C>) {
-            if (a.op == Scan::logsumexp) {
-              W x = W(v);
-              acc = k == 0 ? x
-                           : (std::isinf(static_cast<double>(std::max(acc, x)))
-                                  ? std::max(acc, x)
-                                  : static_cast<W>(std::max(acc, x) +
-                                                   std::log1p(std::exp(
-                                                       -std::fabs(static_cast<double>(acc - x))))));
-            } else {
-              C cur = row[static_cast<size_t>(best)];
-              bool better =
-                  is_nan(v) || (!is_nan(cur) && (a.op == Scan::max ? v >= cur : v <= cur));
-              if (k == 0 || better) best = k;
-              acc = W(row[static_cast<size_t>(best)]);
-              if (a.indices.data) a.indices.ptr<int64_t>()[xa + k * a.indices.strides[lead]] = best;
-            }
-          }
-        }
-        res[static_cast<size_t>(k)] = acc;
-      }
-      store_tile(a.out.dtype, static_cast<char*>(a.out.data) + oa * oes, a.out.strides[lead] * oes,
-                 n, res.data());
-      for (int d = lead - 1; d >= 0; --d) {
-        ia += a.in.strides[d];
-        oa += a.out.strides[d];
-        if (a.indices.data) xa += a.indices.strides[d];
-        if (++idx[d] < a.in.sizes[d]) break;
-        ia -= a.in.strides[d] * a.in.sizes[d];
-        oa -= a.out.strides[d] * a.in.sizes[d];
-        if (a.indices.data) xa -= a.indices.strides[d] * a.in.sizes[d];
-        idx[d] = 0;
-      }
-    }
-  });
-}
-
 }  // namespace
 
 SCONCE_KERNEL(reduce)
 SCONCE_KERNEL(arg_reduce)
 SCONCE_KERNEL(var)
-SCONCE_KERNEL(scan)
 
 }  // namespace sconce::SCONCE_ISA

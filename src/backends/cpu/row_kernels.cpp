@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Softmax and layer norms, row by row.
 #include <algorithm>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -8,6 +9,7 @@
 #include "backends/cpu/parallel.h"
 #include "backends/cpu/row_sums.h"
 #include "backends/cpu/rows.h"
+#include "backends/cpu/vector_double.h"
 
 namespace sconce::SCONCE_ISA {
 
@@ -46,13 +48,11 @@ void softmax_row(const double* x, double* y, int64_t n, bool log) {
   double max = -std::numeric_limits<double>::infinity();
   for (int64_t i = 0; i < n; ++i) max = x[i] > max ? x[i] : max;
   if (log) {
-    const double l =
-        std::log(long_sum<double>(n, [=](int64_t i) { return std::exp(x[i] - max); })) + max;
+    const double l = std::log(exp_sum(x, nullptr, n, max)) + max;
     for (int64_t i = 0; i < n; ++i) y[i] = x[i] - l;
     return;
   }
-  const double inverse =
-      1 / long_sum<double>(n, [=](int64_t i) { return y[i] = std::exp(x[i] - max); });
+  const double inverse = 1 / exp_sum(x, y, n, max);
   for (int64_t i = 0; i < n; ++i) y[i] *= inverse;
 }
 
@@ -70,37 +70,40 @@ void softmax_row_in_place(const float* x, float* y, int64_t n, ScalarType dtype)
 }
 
 // The softmax of m columns of n elements, each row of them dense.
-void softmax_columns(const float* x, int64_t x_step, float* y, int64_t y_step, int64_t n, int64_t m,
+template <class T>
+void softmax_columns(const T* x, int64_t x_step, T* y, int64_t y_step, int64_t n, int64_t m,
                      bool log) {
   constexpr int64_t kMost = 256;
-  alignas(64) float max[kMost], sum[kMost];
+  using V = std::conditional_t<std::is_same_v<T, float>, Floats, Doubles>;
+  constexpr int64_t kLanes = Vec<T>::lanes;
+  alignas(64) T max[kMost], sum[kMost];
   // f(k, load, store) for the vectors of a row.
   auto vectors = [](int64_t w, auto f) __attribute__((always_inline)) {
     int64_t k = 0;
-    for (; k + kFloats <= w; k += kFloats)
+    for (; k + kLanes <= w; k += kLanes)
       f(
-          k, [](const float* p) { return load(p); }, [](float* p, Floats v) { store(p, v); });
+          k, [](const T* p) { return load(p); }, [](T* p, V v) { store(p, v); });
     if (k < w)
       f(
-          k, [=](const float* p) { return load_part(p, w - k); },
-          [=](float* p, Floats v) { store_part(p, w - k, v); });
+          k, [=](const T* p) { return load_part(p, w - k); },
+          [=](T* p, V v) { store_part(p, w - k, v); });
   };
   for (int64_t c = 0; c < m; c += kMost, x += kMost, y += kMost) {
     const int64_t w = std::min(kMost, m - c);
-    std::fill(max, max + w, -std::numeric_limits<float>::infinity());
-    std::fill(sum, sum + w, 0.0f);
+    std::fill(max, max + w, -std::numeric_limits<T>::infinity());
+    std::fill(sum, sum + w, T(0));
     for (int64_t i = 0; i < n; ++i)
       vectors(w, [&](int64_t k, auto get, auto put) {
         put(max + k, at_least(get(max + k), get(x + i * x_step + k)));
       });
     for (int64_t i = 0; i < n; ++i)
       vectors(w, [&](int64_t k, auto get, auto put) {
-        const Floats e = vexp_negative(get(x + i * x_step + k) - get(max + k));
+        const V e = vexp_negative(get(x + i * x_step + k) - get(max + k));
         if (!log) put(y + i * y_step + k, e);
         put(sum + k, get(sum + k) + e);
       });
     vectors(w, [&](int64_t k, auto get, auto put) {
-      put(sum + k, log ? vlog(get(sum + k)) + get(max + k) : 1.0f / get(sum + k));
+      put(sum + k, log ? vlog(get(sum + k)) + get(max + k) : T(1) / get(sum + k));
     });
     for (int64_t i = 0; i < n; ++i)
       vectors(w, [&](int64_t k, auto get, auto put) {
@@ -117,8 +120,8 @@ void softmax(const SoftmaxArgs& a) {
   // Along a dim that isn't the dense one.
   int dense = last - 1;
   while (dense >= 0 && (a.in.strides[dense] != 1 || a.out.strides[dense] != 1)) --dense;
-  if (dense >= 0 && a.in.dtype == kFloat && a.out.dtype == kFloat && a.in.sizes[dense] >= 8 &&
-      n <= 65536) {
+  if (dense >= 0 && (a.in.dtype == kFloat || a.in.dtype == kDouble) && a.out.dtype == a.in.dtype &&
+      a.in.sizes[dense] >= 8 && n <= 65536) {
     // Dims that follow each other in both are one.
     std::vector<int64_t> sizes(a.in.sizes, a.in.sizes + last);
     int64_t m = std::exchange(sizes[static_cast<size_t>(dense)], 1);
@@ -131,17 +134,24 @@ void softmax(const SoftmaxArgs& a) {
     // Whole blocks of columns.
     constexpr int64_t kColumns = 256;
     const int64_t parts = (m + kColumns - 1) / kColumns;
-    parallel_for(rows * parts, static_cast<double>(n * std::min(m, kColumns)) * 0.5,
-                 [&](int64_t from, int64_t to) {
-                   const TensorView* v[] = {&out, &in};
-                   for (int64_t i = from; i < to; ++i)
-                     for_rows<2>(v, last, i / parts, i / parts + 1, [&](const int64_t* at) {
-                       const int64_t c = i % parts * kColumns;
-                       softmax_columns(a.in.ptr<float>() + at[1] + c, a.in.strides[last],
-                                       a.out.ptr<float>() + at[0] + c, a.out.strides[last], n,
-                                       std::min(m - c, kColumns), a.log);
-                     });
-                 });
+    auto columns = [&](auto tag) {
+      using T = decltype(tag);
+      parallel_for(rows * parts, static_cast<double>(n * std::min(m, kColumns)) * 0.5,
+                   [&](int64_t from, int64_t to) {
+                     const TensorView* v[] = {&out, &in};
+                     for (int64_t i = from; i < to; ++i)
+                       for_rows<2>(v, last, i / parts, i / parts + 1, [&](const int64_t* at) {
+                         const int64_t c = i % parts * kColumns;
+                         softmax_columns(a.in.ptr<T>() + at[1] + c, a.in.strides[last],
+                                         a.out.ptr<T>() + at[0] + c, a.out.strides[last], n,
+                                         std::min(m - c, kColumns), a.log);
+                       });
+                   });
+    };
+    if (a.in.dtype == kDouble)
+      columns(double{});
+    else
+      columns(float{});
     return;
   }
   auto run = [&](auto tag) {

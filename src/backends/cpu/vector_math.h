@@ -121,6 +121,18 @@ SCONCE_INLINE V vsilu(V x) {
   return x / (vexp(-x) + 1.0f);
 }
 
+// sinh and cosh of x >= 0 by h = exp(x) / 2, and sinh near 0 by exp(x) - 1.
+template <bool Sinh, class V>
+SCONCE_INLINE V vhyperbolic(V x) {
+  const V a = vabs(x);
+  const auto e = exp_parts(SCONCE_ISA::at_most(a, V{} + 90.0f));
+  const V rest = expm1_near_zero(e.r), quarter = floats_of((bits_of(e.shifted) << 23) - (2 << 23));
+  const V h = (rest + 1.0f) * quarter * 2.0f;
+  if (!Sinh) return h + 0.25f / h;
+  const V s = exp_scale(e), m = s * rest + (s - 1.0f);
+  return with_sign(a < 1.0f ? 0.5f * (m + m / (m + 1.0f)) : h - 0.25f / h, x);
+}
+
 // erf: its odd series near 0, 1 - exp(log(erfc)) beyond.
 template <class V>
 SCONCE_INLINE V verf(V x) {
@@ -204,7 +216,7 @@ inline float vsin_quadrant(float x, int32_t shift) {
   float s = -1.9515295891e-4f;
   s = std::fma(s, z, 8.3321608736e-3f);
   s = std::fma(s, z, -1.6666654611e-1f);
-  s = std::fma(s * z, r, r);
+  s = x == 0.0f ? x : std::fma(s * z, r, r);  // -0 stays
   float c = 2.443315711809948e-5f;
   c = std::fma(c, z, -1.388731625493765e-3f);
   c = std::fma(c, z, 4.166664568298827e-2f);
@@ -279,6 +291,8 @@ inline bool vector_unary(Unary op, float p, float q, float r, const float* in, f
       return true;
     }
     case Unary::tanh: return map([](V x) { return vtanh(x); });
+    case Unary::sinh: return map([](V x) { return vhyperbolic<true>(x); });
+    case Unary::cosh: return map([](V x) { return vhyperbolic<false>(x); });
     case Unary::sigmoid: return map([](V x) { return vsigmoid(x); });
     case Unary::silu: return map([](V x) { return vsilu(x); });
     case Unary::erf: return map([](V x) { return verf(x); });
@@ -288,39 +302,45 @@ inline bool vector_unary(Unary op, float p, float q, float r, const float* in, f
 }
 
 // The remainder of a truncated division, exact: the quotient is off by one at most, and what it
-// leaves is a number. Only for quotients below 2^22 and ordinary divisors.
-inline float vfmod(float a, float b) {
-  float r = std::fma(-std::trunc(a / b), b, a);
-  float d = std::fabs(b);
-  d = a < 0.0f ? -d : d;
-  r = (r < 0.0f) != (a < 0.0f) && r != 0.0f ? r + d : r;
+// leaves is a number. Only for quotients of two digits less than T has and ordinary divisors.
+template <class T>
+SCONCE_INLINE T vfmod(T a, T b) {
+  T r = std::fma(-std::trunc(a / b), b, a);
+  T d = std::fabs(b);
+  d = a < 0 ? -d : d;
+  r = (r < 0) != (a < 0) && r != 0 ? r + d : r;
   r = std::fabs(r) >= std::fabs(b) ? r - d : r;
   return std::copysign(r, a);
 }
 
-// False when the function has no vector form, or not for these numbers.
-inline bool vector_binary(Binary op, const float* a, const float* b, float* out, int64_t n) {
+// Quotients and remainders of floats or doubles. False for other functions, or when these numbers
+// don't allow it.
+template <class T>
+inline bool divide_numbers(Binary op, const T* a, const T* b, T* out, int64_t n) {
   if (op != Binary::remainder && op != Binary::fmod && op != Binary::floor_div) return false;
+  constexpr bool wide = sizeof(T) == 8;
+  constexpr T kQuotient = wide ? T(2251799813685248.0) : T(4194304.0f);
+  constexpr T kMost = wide ? T(1e300) : T(1e37f), kLeast = wide ? T(1e-270) : T(1e-30f);
   bool ok = true;
   for (int64_t i = 0; i < n; ++i)
-    ok &=
-        std::fabs(a[i] / b[i]) < 4194304.0f && std::fabs(b[i]) < 1e37f && std::fabs(b[i]) > 1e-30f;
+    ok &= (std::fabs(a[i] / b[i]) < kQuotient) & (std::fabs(b[i]) < kMost) &
+          (std::fabs(b[i]) > kLeast);
   if (!ok) return false;
   if (op == Binary::fmod) {
     for (int64_t i = 0; i < n; ++i) out[i] = vfmod(a[i], b[i]);
   } else if (op == Binary::remainder) {
     for (int64_t i = 0; i < n; ++i) {
-      float y = b[i], r = vfmod(a[i], y);
-      out[i] = r != 0.0f && (y < 0.0f) != (r < 0.0f) ? r + y : r;
+      T y = b[i], r = vfmod(a[i], y);
+      out[i] = r != 0 && (y < 0) != (r < 0) ? r + y : r;
     }
   } else {
     for (int64_t i = 0; i < n; ++i) {
-      float x = a[i], y = b[i], r = vfmod(x, y), div = (x - r) / y;
-      div = r != 0.0f && (y < 0.0f) != (r < 0.0f) ? div - 1.0f : div;
-      float f = std::floor(div);
-      f = div - f > 0.5f ? f + 1.0f : f;
-      float zero = std::copysign(0.0f, x / y);
-      out[i] = div == 0.0f ? zero : f;
+      T x = a[i], y = b[i], r = vfmod(x, y), div = (x - r) / y;
+      div = r != 0 && (y < 0) != (r < 0) ? div - 1 : div;
+      T f = std::floor(div);
+      f = div - f > T(0.5) ? f + 1 : f;
+      T zero = std::copysign(T(0), x / y);
+      out[i] = div == 0 ? zero : f;
     }
   }
   return true;

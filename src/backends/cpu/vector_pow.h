@@ -5,14 +5,11 @@
 #include <algorithm>
 #include <cmath>
 
+#include "backends/cpu/vector_double.h"
 #include "backends/cpu/vector_math.h"
 
 namespace sconce::SCONCE_ISA {
 namespace {
-
-typedef double Doubles __attribute__((vector_size(kVectorBytes)));
-typedef int64_t Longs __attribute__((vector_size(kVectorBytes)));
-typedef uint64_t Unsigned __attribute__((vector_size(kVectorBytes)));
 
 // x: positive and finite, y: finite.
 SCONCE_INLINE Doubles pow_wide(Doubles x, Doubles y) {

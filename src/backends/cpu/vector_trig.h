@@ -64,8 +64,45 @@ SCONCE_INLINE Floats power_of_two(Floats x) {
   return p * floats_of((half + 127) << 23) * floats_of((i - half + 127) << 23);
 }
 
+// log((1 + x) / (1 - x)) / 2
+SCONCE_INLINE Floats area_tangent(Floats x) {
+  const Floats a = vabs(x);
+  return with_sign(0.5f * vlog1p((a + a) / (1.0f - a)), x);
+}
+// log(x / (1 - x)); x between eps and 1 - eps unless eps is negative.
+SCONCE_INLINE Floats log_odds(Floats x, float eps) {
+  const Floats low = x < eps ? Floats{} + eps : x;
+  const Floats z = eps < 0.0f ? x : low > 1.0f - eps ? Floats{} + (1.0f - eps) : low;
+  return vlog(z / (1.0f - z));
+}
+// log(exp(a) + exp(b))
+SCONCE_INLINE Floats vlog_add_exp(Floats a, Floats b) {
+  const Floats most = a > b ? a : b, sum = most + vlog1p(vexp(-vabs(a - b)));
+  return (a == b) & (vabs(a) == INFINITY) ? a : sum;
+}
+
+// False when the function isn't one of these.
+inline bool more_binary(Binary op, const float* a, const float* b, float* out, int64_t n) {
+  if (op == Binary::hypot) {
+    SCONCE_IVDEP  // the result is none of the operands, or the same elements
+    for (int64_t i = 0; i < n; ++i) {
+      // Squares of floats are exact in double, and none overflows.
+      const double x = static_cast<double>(a[i]), y = static_cast<double>(b[i]);
+      const float r = static_cast<float>(std::sqrt(x * x + y * y));
+      out[i] = (std::fabs(a[i]) == INFINITY) | (std::fabs(b[i]) == INFINITY) ? INFINITY : r;
+    }
+    return true;
+  }
+  if (op != Binary::logaddexp) return false;
+  int64_t i = 0;
+  for (; i + kFloats <= n; i += kFloats) store(out + i, vlog_add_exp(load(a + i), load(b + i)));
+  if (i < n)
+    store_part(out + i, n - i, vlog_add_exp(load_part(a + i, n - i), load_part(b + i, n - i)));
+  return true;
+}
+
 // False when the function isn't one of these, or not for these numbers.
-inline bool more_unary(Unary op, const float* in, float* out, int64_t n) {
+inline bool more_unary(Unary op, float p, const float* in, float* out, int64_t n) {
   auto map = [=](auto f) __attribute__((always_inline)) {
     SCONCE_IVDEP  // the result is the operand, or none of it
     for (int64_t i = 0; i < n; ++i) out[i] = f(in[i]);
@@ -79,6 +116,8 @@ inline bool more_unary(Unary op, const float* in, float* out, int64_t n) {
     case Unary::atan: return map([](float x) { return arc_tangent(x); });
     case Unary::asin: return map([](float x) { return arc_sine(x); });
     case Unary::acos: return map([](float x) { return arc_cosine(x); });
+    case Unary::atanh: return vectors([](Floats x) { return area_tangent(x); });
+    case Unary::logit: return vectors([=](Floats x) { return log_odds(x, p); });
     case Unary::exp2: return vectors([](Floats x) { return power_of_two(x); });
     case Unary::log10: return vectors([](Floats x) { return log_ten(x); });
     case Unary::tan: {

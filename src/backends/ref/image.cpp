@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
+#include "backends/any_grid_sample.h"
 #include "backends/ref/ref.h"
 #include "backends/resize_taps.h"
 #include "backends/ivdep.h"
@@ -19,29 +21,83 @@ char* address(const TensorView& v, int64_t at) {
   return static_cast<char*>(v.data) + at * static_cast<int64_t>(element_size(v.dtype));
 }
 
+// The taps of all outputs of a dim, one after the other.
+template <class W>
+struct Line {
+  std::vector<int64_t> begin{0}, at;
+  std::vector<W> weight;
+  bool pairs = true;  // each has two
+  explicit Line(const std::vector<std::vector<Tap>>& taps) {
+    for (auto& t : taps) {
+      for (const Tap& tap : t) {
+        at.push_back(tap.at);
+        weight.push_back(static_cast<W>(tap.weight));
+      }
+      begin.push_back(static_cast<int64_t>(at.size()));
+      pairs = pairs && t.size() == 2;
+    }
+  }
+  int64_t outputs() const { return static_cast<int64_t>(begin.size()) - 1; }
+};
+
+// R rows, `step` apart, along the line: sums of weight * input over the taps in their order, and
+// an input itself where there is one. Rows together, as each sum waits for what came before.
+template <int R, class C>
+void mix_rows_along(const Line<C>& line, const C* from, int64_t step, C* to, int64_t to_step) {
+  const int64_t *at = line.at.data(), *begin = line.begin.data();
+  const C* weight = line.weight.data();
+  for (int64_t o = 0, n = line.outputs(); o < n; ++o) {
+    const int64_t first = begin[o], end = begin[o + 1];
+    if (end - first == 1) {
+      for (int r = 0; r < R; ++r) to[r * to_step + o] = from[r * step + at[first]];
+      continue;
+    }
+    C sum[R] = {};
+    for (int64_t k = first; k < end; ++k)
+      for (int r = 0; r < R; ++r) sum[r] += weight[k] * from[r * step + at[k]];
+    for (int r = 0; r < R; ++r) to[r * to_step + o] = sum[r];
+  }
+}
+template <class C>
+void mix_along(const Line<C>& line, int64_t rows, const C* from, int64_t step, C* to,
+               int64_t to_step) {
+  int64_t r = 0;
+  if (line.pairs) {
+    const int64_t* at = line.at.data();
+    const C* w = line.weight.data();
+    for (; r < rows; ++r, from += step, to += to_step)
+      for (int64_t o = 0, n = line.outputs(); o < n; ++o)
+        to[o] = (C(0) + w[2 * o] * from[at[2 * o]]) + w[2 * o + 1] * from[at[2 * o + 1]];
+    return;
+  }
+  for (; r + 4 <= rows; r += 4)
+    mix_rows_along<4>(line, from + r * step, step, to + r * to_step, to_step);
+  for (; r < rows; ++r) mix_rows_along<1>(line, from + r * step, step, to + r * to_step, to_step);
+}
+
 // Bytes are mixed in fixed point: weights of 16 bits, as many of them behind the point as the
 // largest allows. Source: the uint8 path of ATen's UpSampleKernel, which is Pillow's.
-struct FixedWeights {
+struct FixedWeights : Line<int32_t> {
   int precision = 0;
-  std::vector<std::vector<int32_t>> weights;
-};
-FixedWeights fixed_weights(const std::vector<std::vector<Tap>>& taps) {
-  FixedWeights f;
-  double largest = 0;
-  for (auto& t : taps)
-    for (auto& tap : t) largest = std::max(largest, tap.weight);
-  while (f.precision < 22 &&
-         static_cast<int64_t>(
-             0.5 + largest * static_cast<double>(int64_t{1} << (f.precision + 1))) < (1 << 15))
-    ++f.precision;
-  double one = static_cast<double>(int64_t{1} << f.precision);
-  for (auto& t : taps) {
-    auto& w = f.weights.emplace_back();
-    for (auto& tap : t)
-      w.push_back(static_cast<int32_t>((tap.weight < 0 ? -0.5 : 0.5) + tap.weight * one));
+  explicit FixedWeights(const std::vector<std::vector<Tap>>& taps) : Line<int32_t>(taps) {
+    double largest = 0;
+    for (auto& t : taps)
+      for (auto& tap : t) largest = std::max(largest, tap.weight);
+    while (precision < 22 &&
+           static_cast<int64_t>(
+               0.5 + largest * static_cast<double>(int64_t{1} << (precision + 1))) < (1 << 15))
+      ++precision;
+    const double one = static_cast<double>(int64_t{1} << precision);
+    size_t k = 0;
+    for (auto& t : taps)
+      for (auto& tap : t)
+        weight[k++] = static_cast<int32_t>((tap.weight < 0 ? -0.5 : 0.5) + tap.weight * one);
   }
-  return f;
-}
+  int32_t half() const { return int32_t{1} << (precision - 1); }
+  uint8_t byte(int32_t sum) const {
+    return static_cast<uint8_t>(std::min(std::max(sum >> precision, 0), 255));
+  }
+};
 
 // Taps beyond an edge fall on it: one weight for each input, rounded once.
 void merge(std::vector<Tap>& taps) {
@@ -104,25 +160,83 @@ void resize_nearest(const ResizeArgs& a, const std::vector<std::vector<Tap>>* t,
 }
 
 // to[i] = sum of weight * base[at step + i] over the taps, in their order.
-void mix_runs(const std::vector<Tap>& taps, const float* base, int64_t step, int64_t n, float* to) {
+template <class C>
+void mix_runs(const std::vector<Tap>& taps, const C* base, int64_t step, int64_t n, C* to) {
   if (taps.size() == 1) {
-    std::memcpy(to, base + taps[0].at * step, static_cast<size_t>(n) * sizeof(float));
+    std::memcpy(to, base + taps[0].at * step, static_cast<size_t>(n) * sizeof(C));
     return;
   }
   if (taps.size() == 2) {
-    const float *x = base + taps[0].at * step, *y = base + taps[1].at * step;
-    const auto u = static_cast<float>(taps[0].weight), v = static_cast<float>(taps[1].weight);
+    const C *x = base + taps[0].at * step, *y = base + taps[1].at * step;
+    const C u = static_cast<C>(taps[0].weight), v = static_cast<C>(taps[1].weight);
     SCONCE_IVDEP  // the result is none of the inputs
-    for (int64_t i = 0; i < n; ++i) to[i] = (0.0f + u * x[i]) + v * y[i];
+    for (int64_t i = 0; i < n; ++i) to[i] = (C(0) + u * x[i]) + v * y[i];
     return;
   }
-  std::fill_n(to, n, 0.0f);
+  std::fill_n(to, n, C(0));
   for (const Tap& p : taps) {
-    const float* x = base + p.at * step;
-    const auto w = static_cast<float>(p.weight);
+    const C *x = base + p.at * step, w = static_cast<C>(p.weight);
     SCONCE_IVDEP
     for (int64_t i = 0; i < n; ++i) to[i] += w * x[i];
   }
+}
+
+// Planes of bytes: along the rows, then along the columns, each rounded.
+void resize_bytes(const ResizeArgs& a, std::vector<std::vector<Tap>>* t, const int64_t* in,
+                  const int64_t* out, const int64_t* is, const int64_t* os) {
+  for (int e = 1; e < 3; ++e)
+    for (auto& taps : t[e]) merge(taps);
+  const FixedWeights across(t[2]), down(t[1]);
+  expect_memory(static_cast<double>(in[1]) * static_cast<double>(out[2]) +
+                static_cast<double>(in[2] + out[2]) * sizeof(int32_t));
+  Interrupt interrupt;
+  std::vector<uint8_t> row(static_cast<size_t>(in[2])), y(static_cast<size_t>(in[1] * out[2]));
+  std::vector<int32_t> sum(static_cast<size_t>(out[2]));
+  for (int64_t n = 0; n < a.in.sizes[0]; ++n)
+    for (int64_t c = 0; c < a.in.sizes[1]; ++c) {
+      const uint8_t* plane = a.in.ptr<uint8_t>() + n * a.in.strides[0] + c * a.in.strides[1];
+      for (int64_t i = 0; i < in[1]; ++i) {
+        interrupt.passed(in[2] + out[2]);
+        const uint8_t* from = plane + i * is[1];
+        if (is[2] != 1) {
+          for (int64_t k = 0; k < in[2]; ++k) row[static_cast<size_t>(k)] = from[k * is[2]];
+          from = row.data();
+        }
+        uint8_t* to = y.data() + i * out[2];
+        for (int64_t o = 0; o < out[2]; ++o) {
+          const int64_t first = across.begin[static_cast<size_t>(o)],
+                        end = across.begin[static_cast<size_t>(o) + 1];
+          const int64_t* at = across.at.data();
+          if (end - first == 1) {
+            to[o] = from[at[first]];
+            continue;
+          }
+          int32_t s = across.half();
+          for (int64_t k = first; k < end; ++k)
+            s += across.weight[static_cast<size_t>(k)] * from[at[k]];
+          to[o] = across.byte(s);
+        }
+      }
+      for (int64_t o1 = 0; o1 < out[1]; ++o1) {
+        interrupt.passed(2 * out[2]);
+        const auto first = static_cast<size_t>(down.begin[static_cast<size_t>(o1)]),
+                   end = static_cast<size_t>(down.begin[static_cast<size_t>(o1) + 1]);
+        uint8_t* to =
+            a.out.ptr<uint8_t>() + n * a.out.strides[0] + c * a.out.strides[1] + o1 * os[1];
+        const uint8_t* only = y.data() + down.at[first] * out[2];
+        if (end - first > 1) {
+          std::fill(sum.begin(), sum.end(), down.half());
+          for (size_t k = first; k < end; ++k) {
+            const uint8_t* from = y.data() + down.at[k] * out[2];
+            const int32_t w = down.weight[k];
+            int32_t* s = sum.data();
+            for (int64_t o = 0; o < out[2]; ++o) s[o] += w * from[o];
+          }
+        }
+        for (int64_t o = 0; o < out[2]; ++o)
+          to[o * os[2]] = end - first > 1 ? down.byte(sum[static_cast<size_t>(o)]) : only[o];
+      }
+    }
 }
 
 // Images of floats with channels last. Rows of the input are mixed along the row when an output
@@ -187,13 +301,8 @@ void resize(const ResizeArgs& a) {
   if (a.op == Resize::nearest || a.op == Resize::nearest_exact)
     return resize_nearest(a, t, out, is, os);
   if (resize_channels_last(a, t, in, out, is, os)) return;
-  bool bytes = a.in.dtype == kByte && nd == 2 && a.op >= Resize::linear;
-  FixedWeights fixed[3];
-  if (bytes)
-    for (int e = 1; e < 3; ++e) {
-      for (auto& taps_ : t[e]) merge(taps_);
-      fixed[e] = fixed_weights(t[e]);
-    }
+  if (a.in.dtype == kByte && a.out.dtype == kByte && nd == 2)
+    return resize_bytes(a, t, in, out, is, os);
   auto run = [&](auto tag) {
     using C = decltype(tag);
     // Of a plane: as given, with its rows resized, with its columns too.
@@ -203,94 +312,61 @@ void resize(const ResizeArgs& a) {
                            static_cast<double>(out[2]);
     expect_memory((plane + resized) * sizeof(C));
     Interrupt interrupt;
-    std::vector<C> x(static_cast<size_t>(in[0] * in[1] * in[2])),
+    const auto es = static_cast<int64_t>(element_size(a.in.dtype)),
+               oes = static_cast<int64_t>(element_size(a.out.dtype));
+    const bool in_place = std::is_floating_point_v<C> && a.in.dtype == own_dtype<C>() &&
+                          (in[2] == 1 || is[2] == 1) && (in[0] == 1 || is[0] == in[1] * is[1]);
+    std::vector<C> x(static_cast<size_t>(in_place ? 0 : in[0] * in[1] * in[2])),
         y(static_cast<size_t>(in[0] * in[1] * out[2])),
         z(static_cast<size_t>(in[0] * out[1] * out[2])), row(static_cast<size_t>(out[2]));
+    const Line<std::conditional_t<std::is_floating_point_v<C>, C, double>> line(t[2]);
     for (int64_t n = 0; n < a.in.sizes[0]; ++n)
       for (int64_t c = 0; c < a.in.sizes[1]; ++c) {
         interrupt.passed(out[0] * out[1] * out[2]);
+        const int64_t first = n * a.in.strides[0] + c * a.in.strides[1];
         for (int64_t i0 = 0; i0 < in[0]; ++i0)
           for (int64_t i1 = 0; i1 < in[1]; ++i1) {
             interrupt.passed(in[2] + out[2]);
-            load_tile(
-                a.in.dtype,
-                address(a.in, n * a.in.strides[0] + c * a.in.strides[1] + i0 * is[0] + i1 * is[1]),
-                is[2] * static_cast<int64_t>(element_size(a.in.dtype)), in[2],
-                x.data() + (i0 * in[1] + i1) * in[2]);
+            if (!in_place)
+              load_tile(a.in.dtype, address(a.in, first + i0 * is[0] + i1 * is[1]), is[2] * es,
+                        in[2], x.data() + (i0 * in[1] + i1) * in[2]);
           }
-        auto mix_bytes = [](const std::vector<Tap>& taps_, const FixedWeights& f, int64_t o,
-                            auto get) {
-          if (taps_.size() == 1) return get(taps_[0].at);
-          int64_t s = int64_t{1} << (f.precision - 1);
-          for (size_t k = 0; k < taps_.size(); ++k)
-            s += f.weights[static_cast<size_t>(o)][k] * static_cast<int64_t>(get(taps_[k].at));
-          return static_cast<C>(std::min<int64_t>(std::max<int64_t>(s >> f.precision, 0), 255));
+        auto put = [&](int64_t o0, int64_t o1, const C* values) {
+          store_tile(
+              a.out.dtype,
+              address(a.out, n * a.out.strides[0] + c * a.out.strides[1] + o0 * os[0] + o1 * os[1]),
+              os[2] * oes, out[2], values);
         };
-        if (bytes) {
-          for (int64_t r = 0; r < in[0] * in[1]; ++r)
-            for (int64_t o = 0; o < out[2]; ++o)
-              y[static_cast<size_t>(r * out[2] + o)] =
-                  mix_bytes(t[2][static_cast<size_t>(o)], fixed[2], o,
-                            [&](int64_t i) { return x[static_cast<size_t>(r * in[2] + i)]; });
-          for (int64_t o1 = 0; o1 < out[1]; ++o1) {
-            for (int64_t o = 0; o < out[2]; ++o)
-              row[static_cast<size_t>(o)] =
-                  mix_bytes(t[1][static_cast<size_t>(o1)], fixed[1], o1,
-                            [&](int64_t i) { return y[static_cast<size_t>(i * out[2] + o)]; });
-            store_tile(a.out.dtype,
-                       address(a.out, n * a.out.strides[0] + c * a.out.strides[1] + o1 * os[1]),
-                       os[2] * static_cast<int64_t>(element_size(a.out.dtype)), out[2], row.data());
+        if constexpr (std::is_floating_point_v<C>) {
+          if (in[0] * in[1] == 1 && out[0] * out[1] == 1 && in_place && a.out.dtype == a.in.dtype &&
+              (out[2] == 1 || os[2] == 1)) {  // lines
+            mix_along(line, 1, a.in.ptr<C>() + first, 0,
+                      a.out.ptr<C>() + n * a.out.strides[0] + c * a.out.strides[1], 0);
+            continue;
           }
+          // Along the rows, then whole rows are mixed.
+          mix_along(line, in[0] * in[1], in_place ? a.in.ptr<C>() + first : x.data(),
+                    in_place && in[0] * in[1] > 1 ? is[1] : in[2], y.data(), out[2]);
+          for (int64_t i0 = 0; i0 < in[0]; ++i0)
+            for (int64_t o1 = 0; o1 < out[1]; ++o1)
+              mix_runs(t[1][static_cast<size_t>(o1)], y.data() + i0 * in[1] * out[2], out[2],
+                       out[2], z.data() + (i0 * out[1] + o1) * out[2]);
+          for (int64_t o0 = 0; o0 < out[0]; ++o0)
+            for (int64_t o1 = 0; o1 < out[1]; ++o1) {
+              const std::vector<Tap>& taps = t[0][static_cast<size_t>(o0)];
+              const C* only = z.data() + (taps[0].at * out[1] + o1) * out[2];
+              if (taps.size() > 1)
+                mix_runs(taps, z.data() + o1 * out[2], out[1] * out[2], out[2], row.data());
+              put(o0, o1, taps.size() > 1 ? row.data() : only);
+            }
           continue;
         }
         auto mix = [&](const std::vector<Tap>& taps_, auto get) {
           if (taps_.size() == 1) return get(taps_[0].at);
-          if constexpr (std::is_integral_v<C>) {
-            double s = 0;
-            for (auto& p : taps_) s += p.weight * static_cast<double>(get(p.at));
-            return static_cast<C>(std::nearbyint(s));
-          } else {
-            C s = 0;
-            for (auto& p : taps_) s += static_cast<C>(p.weight) * get(p.at);
-            return s;
-          }
+          double s = 0;
+          for (auto& p : taps_) s += p.weight * static_cast<double>(get(p.at));
+          return static_cast<C>(std::nearbyint(s));
         };
-        if constexpr (std::is_floating_point_v<C>) {
-          // Along the rows, then whole rows are mixed.
-          for (int64_t r = 0; r < in[0] * in[1]; ++r) {
-            const C* from = x.data() + r * in[2];
-            C* to = y.data() + r * out[2];
-            for (int64_t o = 0; o < out[2]; ++o)
-              to[o] = mix(t[2][static_cast<size_t>(o)], [&](int64_t i) { return from[i]; });
-          }
-          auto mix_rows = [&](const std::vector<Tap>& taps_, const C* base, int64_t step, C* to) {
-            if (taps_.size() == 1) {
-              std::copy_n(base + taps_[0].at * step, out[2], to);
-              return;
-            }
-            std::fill_n(to, out[2], C(0));
-            for (auto& p : taps_) {
-              const C* from = base + p.at * step;
-              const C weight = static_cast<C>(p.weight);
-              for (int64_t o = 0; o < out[2]; ++o) to[o] += weight * from[o];
-            }
-          };
-          for (int64_t i0 = 0; i0 < in[0]; ++i0)
-            for (int64_t o1 = 0; o1 < out[1]; ++o1)
-              mix_rows(t[1][static_cast<size_t>(o1)], y.data() + i0 * in[1] * out[2], out[2],
-                       z.data() + (i0 * out[1] + o1) * out[2]);
-          for (int64_t o0 = 0; o0 < out[0]; ++o0)
-            for (int64_t o1 = 0; o1 < out[1]; ++o1) {
-              mix_rows(t[0][static_cast<size_t>(o0)], z.data() + o1 * out[2], out[1] * out[2],
-                       row.data());
-              store_tile(a.out.dtype,
-                         address(a.out, n * a.out.strides[0] + c * a.out.strides[1] + o0 * os[0] +
-                                            o1 * os[1]),
-                         os[2] * static_cast<int64_t>(element_size(a.out.dtype)), out[2],
-                         row.data());
-            }
-          continue;
-        }
         for (int64_t r = 0; r < in[0] * in[1]; ++r)
           for (int64_t o = 0; o < out[2]; ++o)
             y[static_cast<size_t>(r * out[2] + o)] =
@@ -311,10 +387,7 @@ void resize(const ResizeArgs& a) {
               if constexpr (std::is_integral_v<C>) v = std::min<C>(std::max<C>(v, 0), 255);
               row[static_cast<size_t>(o)] = v;
             }
-            store_tile(a.out.dtype,
-                       address(a.out, n * a.out.strides[0] + c * a.out.strides[1] + o0 * os[0] +
-                                          o1 * os[1]),
-                       os[2] * static_cast<int64_t>(element_size(a.out.dtype)), out[2], row.data());
+            put(o0, o1, row.data());
           }
       }
   };
@@ -440,89 +513,6 @@ void grid_sample_halves(const GridSampleArgs& a) {
       }
 }
 
-// Bilinear, or nearest, on planes of floats: the corners of a point are the same for every channel.
-// Of a row of points they are computed once. position(x, size): where a coordinate of the grid
-// lies.
-template <class F>
-void sample_planes(const GridSampleArgs& a, F position) {
-  struct Point {
-    int64_t at;  // of the first corner that is inside
-    float weight[4];
-    int64_t corner[4];  // from there, of those that are inside
-    int count;
-  };
-  constexpr int64_t kPoints = 64;
-  Point points[kPoints];
-  const int64_t H = a.in.sizes[2], W = a.in.sizes[3], down = a.in.strides[2],
-                right = a.in.strides[3];
-  Interrupt interrupt;
-  auto place = [&](const float* g, Point& p) {
-    p.at = p.count = 0;
-    const double x = position(g[0], W), y = position(g[a.grid.strides[3]], H);
-    // Beyond, and of nan, nothing is inside.
-    if (!(x > -2 && y > -2 && x < static_cast<double>(W) && y < static_cast<double>(H))) return;
-    const int64_t x0 = static_cast<int64_t>(x + 2) - 2, y0 = static_cast<int64_t>(y + 2) - 2;
-    const auto fx = static_cast<float>(x - static_cast<double>(x0)),
-               fy = static_cast<float>(y - static_cast<double>(y0));
-    if (a.mode == 1) {
-      const int64_t cx = static_cast<int64_t>(std::nearbyint(x)),
-                    cy = static_cast<int64_t>(std::nearbyint(y));
-      if (cx < 0 || cx >= W || cy < 0 || cy >= H) return;
-      p.at = cy * down + cx * right;
-      p.corner[0] = 0;
-      p.weight[0] = 1;
-      p.count = 1;
-      return;
-    }
-    if (x0 >= 0 && y0 >= 0 && x0 + 1 < W && y0 + 1 < H) {
-      p.at = y0 * down + x0 * right;
-      p.weight[0] = (1 - fx) * (1 - fy);
-      p.weight[1] = fx * (1 - fy);
-      p.weight[2] = (1 - fx) * fy;
-      p.weight[3] = fx * fy;
-      p.count = 4;
-      return;
-    }
-    for (int c = 0; c < 4; ++c) {
-      const int64_t cx = x0 + (c & 1), cy = y0 + (c >> 1);
-      if (cx < 0 || cx >= W || cy < 0 || cy >= H) continue;
-      const int64_t at = cy * down + cx * right;
-      if (p.count == 0) p.at = at;
-      p.corner[p.count] = at - p.at;
-      p.weight[p.count++] = (c & 1 ? fx : 1 - fx) * (c >> 1 ? fy : 1 - fy);
-    }
-  };
-  for (int64_t n = 0; n < a.out.sizes[0]; ++n)
-    for (int64_t i = 0; i < a.out.sizes[2]; ++i)
-      for (int64_t first = 0; first < a.out.sizes[3]; first += kPoints) {
-        const int64_t count = std::min(kPoints, a.out.sizes[3] - first);
-        const float* g = a.grid.ptr<float>() + n * a.grid.strides[0] + i * a.grid.strides[1] +
-                         first * a.grid.strides[2];
-        for (int64_t j = 0; j < count; ++j) place(g + j * a.grid.strides[2], points[j]);
-        for (int64_t c = 0; c < a.out.sizes[1]; ++c) {
-          interrupt.passed(count + 1);
-          const float* in = a.in.ptr<float>() + n * a.in.strides[0] + c * a.in.strides[1];
-          float* out = a.out.ptr<float>() + n * a.out.strides[0] + c * a.out.strides[1] +
-                       i * a.out.strides[2] + first * a.out.strides[3];
-          for (int64_t j = 0; j < count; ++j) {
-            const Point& p = points[j];
-            const float* from = in + p.at;
-            float v = 0;
-            if (p.count == 4) {
-              v = p.weight[0] * from[0] + p.weight[1] * from[right];
-              v += p.weight[2] * from[down];
-              v += p.weight[3] * from[down + right];
-            } else {
-              for (int k = 0; k < p.count; ++k) v += p.weight[k] * from[p.corner[k]];
-            }
-            out[j * a.out.strides[3]] = v;
-          }
-        }
-      }
-}
-
-// [N, C, H, W] sampled at grid [N, Ho, Wo, 2]; modes: 0 bilinear, 1 nearest, 2 bicubic; padding: 0
-// zeros, 1 border, 2 reflection. 5-d alike.
 void grid_sample(const GridSampleArgs& a) {
   int nd = a.in.ndim - 2;
   const bool same = a.in.dtype == a.grid.dtype && a.out.dtype == a.in.dtype;
@@ -541,11 +531,6 @@ void grid_sample(const GridSampleArgs& a) {
     }
     return x;
   };
-  if (nd == 2 && a.mode <= 1 && a.in.dtype == kFloat && a.out.dtype == kFloat &&
-      a.grid.dtype == kFloat) {
-    return sample_planes(
-        a, [&](float x, int64_t size) { return fold(source(static_cast<double>(x), size), size); });
-  }
   int64_t total = 1;
   for (int d = 0; d < nd; ++d) total *= a.out.sizes[d + 2];
   Interrupt interrupt;
@@ -658,19 +643,21 @@ void pad(const PadArgs& given) {
   if (n == 0) return;
   expect_memory(static_cast<double>(length) * sizeof(int64_t));
   Interrupt interrupt;
+  // The inputs themselves, where both are dense.
+  const bool dense = last >= 0 && a.out.strides[last] == 1 && a.in.strides[last] == 1;
+  const int64_t begin = dense ? std::min(std::max<int64_t>(a.before[last], 0), length) : 0,
+                inner = dense ? std::max<int64_t>(
+                                    0, std::min(length, a.before[last] + a.in.sizes[last]) - begin)
+                              : 0;
   std::vector<int64_t> columns(static_cast<size_t>(length));
-  for (int64_t i = 0; i < length; ++i)
-    columns[static_cast<size_t>(i)] = last < 0 ? 0 : source(last, i) * a.in.strides[last];
+  for (int64_t i = 0; i < length; ++i) {
+    if (i == begin + 1 && inner > 1) i += inner - 1;  // copied from the first on
+    if (i < length)
+      columns[static_cast<size_t>(i)] = last < 0 ? 0 : source(last, i) * a.in.strides[last];
+  }
   visit_element_size(element_size(a.out.dtype), [&](auto tag) {
     using T = decltype(tag);
     const int64_t step = last < 0 ? 1 : a.out.strides[last], *column = columns.data();
-    // The inputs themselves, where both are dense.
-    const bool dense = last >= 0 && step == 1 && a.in.strides[last] == 1;
-    const int64_t begin = dense ? std::max<int64_t>(a.before[last], 0) : 0,
-                  inner = dense
-                              ? std::max<int64_t>(
-                                    0, std::min(length, a.before[last] + a.in.sizes[last]) - begin)
-                              : 0;
     int64_t idx[kMaxDims] = {0}, o = 0;
     for (int64_t done = 0; done < n; done += length) {
       interrupt.passed(length);
@@ -697,6 +684,7 @@ void pad(const PadArgs& given) {
 
 SCONCE_KERNEL(resize)
 SCONCE_KERNEL(grid_sample)
+void any_grid_sample(const GridSampleArgs& a) { grid_sample(a); }
 SCONCE_KERNEL(pad)
 
 }  // namespace sconce::ref

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Gather, scatter, advanced indexing, nonzero.
+#include <algorithm>
 #include <cstring>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -72,13 +74,17 @@ void indexed_row(const TensorView& index, int64_t at, int64_t step, int64_t coun
 
 // The inner rows of a gather or scatter, long ones in parts: f(element offsets of data without its
 // dim, of index, of other; their steps along the row; its length). index and other have the same
-// sizes; other may be absent.
+// sizes; other may be absent. Rows are of the last dim, or of the longest where that is short:
+// what meets in one element of data differs along dim alone, and is met in its order either way.
 template <class F>
 void rows_without(const TensorView& data, const TensorView& index, const TensorView& other,
                   int64_t dim, F f) {
   int64_t total = index.numel();
   if (total == 0) return;
+  constexpr int64_t kShort = 16;
   int last = index.ndim - 1;
+  if (last > 0 && index.sizes[last] < kShort)
+    last = static_cast<int>(std::max_element(index.sizes, index.sizes + last + 1) - index.sizes);
   int64_t count = last < 0 ? 1 : index.sizes[last];
   auto step = [&](int d, int64_t* st) {
     st[0] = d < 0 || d == dim ? 0 : data.strides[d];
@@ -94,7 +100,8 @@ void rows_without(const TensorView& data, const TensorView& index, const TensorV
       f(at[0] + i * inner[0], at[1] + i * inner[1], at[2] + i * inner[2], inner, n);
       interrupt.passed(n + 8);
     }
-    for (int d = last - 1; d >= 0; --d) {
+    for (int d = index.ndim - 1; d >= 0; --d) {
+      if (d == last) continue;
       int64_t st[3];
       step(d, st);
       for (int k = 0; k < 3; ++k) at[k] += st[k];
@@ -145,62 +152,82 @@ void store_value(const ScatterArgs& a, char* to) {
     store(double{});
 }
 
+// What becomes of old where v is put. nan is greater and less than all, integers wrap around.
+template <ScatterMode mode, class T>
+inline T combine(T old, T v) {
+  if constexpr (mode == ScatterMode::add) return old + v;
+  if constexpr (mode == ScatterMode::prod) return old * v;
+  if constexpr (mode == ScatterMode::amax) return v > old || v != v ? v : old;
+  if constexpr (mode == ScatterMode::amin) return v < old || v != v ? v : old;
+  return v;
+}
+// A call whose source, or one number in its place, has out's elements.
+template <ScatterMode mode, class T>
+void scatter_elements(const ScatterArgs& a, const T* source) {
+  const int64_t n = a.out.ndim ? a.out.sizes[a.dim] : 1,
+                along = a.out.ndim ? a.out.strides[a.dim] : 0;
+  rows_without(a.out, a.index, a.src, a.dim,
+               [&](int64_t out, int64_t ix, int64_t src, const int64_t* st, int64_t count) {
+                 const T* from = source + src;
+                 T* to = static_cast<T*>(a.out.data) + out;
+                 const int64_t x = st[0], y = st[2];
+                 auto put = [](T& o, T v) { o = combine<mode>(o, v); };
+                 if (st[1] == 0 && x == 1 && y <= 1) {  // one index for the row
+                   to += checked_index(a.index, ix, a.dim, n) * along;
+                   if (y == 0) {
+                     const T v = *from;
+                     for (int64_t i = 0; i < count; ++i) put(to[i], v);
+                   } else if (mode == ScatterMode::set) {
+                     std::memcpy(to, from, static_cast<size_t>(count) * sizeof(T));
+                   } else {
+                     for (int64_t i = 0; i < count; ++i) put(to[i], from[i]);
+                   }
+                 } else if (x == 0 && along == 1 && y == 1) {
+                   indexed_row(a.index, ix, st[1], count, a.dim, n,
+                               [=](int64_t k, int64_t i) { put(to[k], from[i]); });
+                 } else if (y == 0) {
+                   const T v = *from;
+                   indexed_row(a.index, ix, st[1], count, a.dim, n,
+                               [=](int64_t k, int64_t i) { put(to[i * x + k * along], v); });
+                 } else {
+                   indexed_row(a.index, ix, st[1], count, a.dim, n, [=](int64_t k, int64_t i) {
+                     put(to[i * x + k * along], from[i * y]);
+                   });
+                 }
+               });
+}
+
 void scatter(const ScatterArgs& a) {
-  int64_t n = a.out.ndim ? a.out.sizes[a.dim] : 1;
-  if (a.mode == ScatterMode::set && (!a.src.data || a.src.dtype == a.out.dtype)) {
+  const int64_t n = a.out.ndim ? a.out.sizes[a.dim] : 1;
+  const ScalarType t = a.out.dtype;
+  const bool moves = a.mode == ScatterMode::set;
+  if ((!a.src.data || a.src.dtype == t) && (moves || t == kFloat || t == kDouble || t == kLong)) {
     alignas(16) char value[16];
     if (!a.src.data) store_value(a, value);
-    const char* source = a.src.data ? static_cast<const char*>(a.src.data) : value;
-    int64_t along = a.out.ndim ? a.out.strides[a.dim] : 0;
-    size_t es = element_size(a.out.dtype);
-    rows_without(a.out, a.index, a.src, a.dim,
-                 [&](int64_t out, int64_t ix, int64_t src, const int64_t* st, int64_t count) {
-                   auto move = [&](auto tag) {
-                     using T = decltype(tag);
-                     const T* from = reinterpret_cast<const T*>(source) + src;
-                     T* to = static_cast<T*>(a.out.data) + out;
-                     const int64_t x = st[0], y = st[2], step = along;
-                     if (st[1] == 0 && x == 1 && y == 1) {  // one index for the row
-                       to += checked_index(a.index, ix, a.dim, n) * step;
-                       std::memcpy(to, from, static_cast<size_t>(count) * sizeof(T));
-                       return;
-                     }
-                     indexed_row(a.index, ix, st[1], count, a.dim, n,
-                                 [=](int64_t k, int64_t i) { to[i * x + k * step] = from[i * y]; });
-                   };
-                   visit_element_size(es, move);
-                 });
-    return;
-  }
-  if (a.mode == ScatterMode::add && a.src.data && a.src.dtype == a.out.dtype &&
-      (a.out.dtype == kFloat || a.out.dtype == kDouble || a.out.dtype == kLong)) {
-    const int64_t along = a.out.ndim ? a.out.strides[a.dim] : 0;
-    auto add = [&](auto tag) {
+    const void* source = a.src.data ? a.src.data : value;
+    auto run = [&](auto tag) {
       using T = decltype(tag);
-      rows_without(a.out, a.index, a.src, a.dim,
-                   [&](int64_t out, int64_t ix, int64_t src, const int64_t* st, int64_t count) {
-                     const T* from = static_cast<const T*>(a.src.data) + src;
-                     T* to = static_cast<T*>(a.out.data) + out;
-                     const int64_t x = st[0], y = st[2];
-                     if (st[1] == 0 && x == 1 && y == 1) {  // one index for the row
-                       to += checked_index(a.index, ix, a.dim, n) * along;
-                       for (int64_t i = 0; i < count; ++i) to[i] += from[i];
-                       return;
-                     }
-                     if (x == 0 && y == 1 && along == 1)
-                       return indexed_row(a.index, ix, st[1], count, a.dim, n,
-                                          [=](int64_t k, int64_t i) { to[k] += from[i]; });
-                     indexed_row(a.index, ix, st[1], count, a.dim, n, [=](int64_t k, int64_t i) {
-                       to[i * x + k * along] += from[i * y];
-                     });
-                   });
+      const T* from = static_cast<const T*>(source);
+      // Integers are added as unsigned ones and compared as they are.
+      using U = std::conditional_t<std::is_same_v<T, int64_t>, uint64_t, T>;
+      const auto* wrapping = reinterpret_cast<const U*>(from);
+      switch (a.mode) {
+        case ScatterMode::add: return scatter_elements<ScatterMode::add, U>(a, wrapping);
+        case ScatterMode::prod: return scatter_elements<ScatterMode::prod, U>(a, wrapping);
+        case ScatterMode::amax: return scatter_elements<ScatterMode::amax>(a, from);
+        default: return scatter_elements<ScatterMode::amin>(a, from);
+      }
     };
-    if (a.out.dtype == kFloat)
-      add(float{});
-    else if (a.out.dtype == kDouble)
-      add(double{});
+    if (moves)
+      visit_element_size(element_size(t), [&](auto tag) {
+        scatter_elements<ScatterMode::set>(a, static_cast<const decltype(tag)*>(source));
+      });
+    else if (t == kFloat)
+      run(float{});
+    else if (t == kDouble)
+      run(double{});
     else
-      add(uint64_t{});  // integers wrap around
+      run(int64_t{});
     return;
   }
   auto run = [&](auto tag) {
@@ -276,21 +303,18 @@ void index(const IndexArgs& a) {
       }
     }
   };
-  auto add = [&](int64_t x, int64_t y, int64_t count) {
-    char *p = address(a.in, x), *q = address(a.out, y);
-    visit_dtype(a.out.dtype, [&](auto tag) {
-      using T = decltype(tag);
-      for (int64_t c = 0; c < count; ++c) {
-        T& o = reinterpret_cast<T*>(p)[c];
-        T v = reinterpret_cast<T*>(q)[c];
-        if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>)
-          o = T(static_cast<float>(o) + static_cast<float>(v));
-        else if constexpr (std::is_same_v<T, bool>)
-          o = o || v;
-        else
-          o = static_cast<T>(o + v);
-      }
-    });
+  auto add = [](auto* p, const auto* q, int64_t count) {
+    using T = std::remove_cvref_t<decltype(*p)>;
+    for (int64_t c = 0; c < count; ++c) {
+      T& o = p[c];
+      const T v = q[c];
+      if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>)
+        o = T(static_cast<float>(o) + static_cast<float>(v));
+      else if constexpr (std::is_same_v<T, bool>)
+        o = o || v;
+      else
+        o = static_cast<T>(o + v);
+    }
   };
   // Some places of a row of indices at once: where their elements are in both tensors.
   constexpr int64_t kPart = 256;
@@ -301,13 +325,18 @@ void index(const IndexArgs& a) {
   const bool row = inner >= 0 && a.out.strides[inner] == 1;  // of the result
   auto move = [&](int64_t m) {
     if (a.put && a.accumulate) {
-      for (int64_t i = 0; i < m; ++i) {
-        interrupt.passed(std::min(rest, kLongRow));
-        if (dense)
-          add(from[i], to[i], rest);
-        else
-          each_of_rest([&](int64_t x, int64_t y) { add(from[i] + x, to[i] + y, 1); });
-      }
+      visit_dtype(a.out.dtype, [&](auto tag) {
+        using T = decltype(tag);
+        T* in = static_cast<T*>(a.in.data);
+        const T* out = static_cast<const T*>(a.out.data);
+        for (int64_t i = 0; i < m; ++i) {
+          interrupt.passed(std::min(rest, kLongRow));
+          if (dense)
+            add(in + from[i], out + to[i], rest);
+          else
+            each_of_rest([&](int64_t x, int64_t y) { add(in + from[i] + x, out + to[i] + y, 1); });
+        }
+      });
     } else if (dense && bytes >= 64) {
       for (int64_t i = 0; i < m; ++i) {
         interrupt.passed(std::min(rest, kLongRow));
@@ -348,6 +377,46 @@ void index(const IndexArgs& a) {
       from[i] += (k < 0 ? k + size : k) * step;
     }
   };
+  // By one index: elements of a dense row, or dense rows. All are looked at, then moved in one go.
+  const int64_t span = a.size[0];
+  auto by_one = [&](const auto* index, int64_t st, int64_t m, int64_t at) {
+    int64_t outside = 0;  // negative when one is
+    for (int64_t i = 0; i < m; ++i) {
+      const auto u = static_cast<uint64_t>(index[i * st]), size = static_cast<uint64_t>(span);
+      outside |= static_cast<int64_t>((a.no_negative ? u : u + size) | (size - 1 - u));
+    }
+    if (outside < 0) return false;
+    auto place = [ =, along = a.step[0] ](int64_t i) __attribute__((always_inline)) {
+      const auto k = static_cast<int64_t>(index[i * st]);
+      return (k < 0 ? k + span : k) * along;
+    };
+    if (rest == 1) {
+      visit_element_size(es, [&](auto tag) {
+        using T = decltype(tag);
+        const T* in = static_cast<const T*>(a.in.data);
+        T* out = static_cast<T*>(a.out.data) + at;
+        if (a.no_negative && a.step[0] == 1)
+          for (int64_t i = 0; i < m; ++i) out[i] = in[index[i * st]];
+        else
+          for (int64_t i = 0; i < m; ++i) out[i] = in[place(i)];
+      });
+      return true;
+    }
+    const int64_t step = a.out.strides[inner];
+    auto rows = [&](auto size) {
+      for (int64_t i = 0; i < m; ++i)
+        std::memcpy(address(a.out, at + i * step), address(a.in, place(i)), size());
+    };
+    switch (bytes) {
+      case 8: rows(std::integral_constant<size_t, 8>{}); break;
+      case 16: rows(std::integral_constant<size_t, 16>{}); break;
+      case 32: rows(std::integral_constant<size_t, 32>{}); break;
+      default: rows([bytes] { return static_cast<size_t>(bytes); });
+    }
+    interrupt.passed(m * std::min(rest, kLongRow));
+    return true;
+  };
+  const bool single = !a.put && a.n_index == 1 && inner >= 0 && dense && (rest > 1 || row);
   for (int64_t done = 0; done < n; done += length) {
     for (int64_t first = 0; first < length; first += kPart) {
       const int64_t m = std::min(kPart, length - first);
@@ -358,6 +427,13 @@ void index(const IndexArgs& a) {
         return at;
       };
       const int64_t out_step = inner < 0 ? 0 : a.out.strides[inner], out_start = start(a.out);
+      if (single) {
+        const TensorView& v = a.index[0];
+        const int64_t at = start(v), st = v.strides[inner];
+        if (v.dtype == kLong ? by_one(v.ptr<int64_t>() + at, st, m, out_start)
+                             : by_one(v.ptr<int32_t>() + at, st, m, out_start))
+          continue;
+      }
       for (int64_t i = 0; i < m; ++i) {
         from[i] = 0;
         to[i] = out_start + i * out_step;

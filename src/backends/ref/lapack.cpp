@@ -5,6 +5,8 @@
 #include <dlfcn.h>
 #endif
 
+#include <cstdint>
+
 #include "sconce/error.h"
 
 namespace sconce::lapack {
@@ -22,8 +24,18 @@ void* routine(const char* name) {
       if (void* f = dlsym(h, "openblas_set_num_threads")) reinterpret_cast<void (*)(int)>(f)(1);
     return h;
   }();
+  // Names are literals: those of the last calls are known by their addresses.
+  static thread_local struct {
+    const char* name;
+    void* routine;
+  } known[8];
+  auto& last = known[reinterpret_cast<uintptr_t>(name) / 8 % 8];
+  if (last.name == name) return last.routine;
   void* f = library ? dlsym(library, name) : nullptr;
-  if (f) return f;
+  if (f) {
+    last = {name, f};
+    return f;
+  }
   raise<OpError>(
       "linear algebra needs OpenBLAS with LAPACK (libopenblas.so.0), which was not "
       "found on this machine");

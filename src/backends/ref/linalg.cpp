@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Factorisations and solvers of batches of matrices, in double precision by LAPACK.
 #include <algorithm>
+#include <cmath>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "backends/ref/lapack.h"
@@ -38,16 +40,18 @@ char* element(const TensorView& v, int64_t b, int64_t i, int64_t j) {
 template <class T>
 Matrix<T> load(const TensorView& v, int64_t b) {
   Matrix<T> x(v.sizes[1], v.ndim > 2 ? v.sizes[2] : 1);
-  for (int64_t j = 0; j < x.n; ++j)
-    for (int64_t i = 0; i < x.m; ++i) load_tile(v.dtype, element(v, b, i, j), 0, 1, &x.at(i, j));
+  const int64_t step = v.strides[1] * static_cast<int64_t>(element_size(v.dtype));
+  for (int64_t j = 0; j < x.n && x.m > 0; ++j)
+    load_tile(v.dtype, element(v, b, 0, j), step, x.m, &x.at(0, j));
   return x;
 }
 template <class T>
 void store(const TensorView& v, int64_t b, Matrix<T>& x) {
   if (!v.data) return;
   int64_t m = v.sizes[1], n = v.ndim > 2 ? v.sizes[2] : 1;
-  for (int64_t j = 0; j < n; ++j)
-    for (int64_t i = 0; i < m; ++i) store_tile(v.dtype, element(v, b, i, j), 0, 1, &x.at(i, j));
+  const int64_t step = v.strides[1] * static_cast<int64_t>(element_size(v.dtype));
+  for (int64_t j = 0; j < n && m > 0; ++j)
+    store_tile(v.dtype, element(v, b, 0, j), step, m, &x.at(0, j));
 }
 template <class T>
 void store_vector(const TensorView& v, int64_t b, const std::vector<T>& x) {
@@ -93,6 +97,68 @@ void with_workspace(F f) {
   f(work.data(), &n);
 }
 
+// Small matrices are done before LAPACK has looked at its arguments.
+constexpr int64_t kSmall = 16;
+
+// As dgetrf: the factors in place, pivots from 1; 0, or the first column from 1 without a pivot.
+template <class T>
+int small_lu(Matrix<T>& x, std::vector<int>& pivots) {
+  int info = 0;
+  auto size = [](T v) { return std::fabs(std::real(v)) + std::fabs(std::imag(v)); };
+  for (int64_t k = 0; k < std::min(x.m, x.n); ++k) {
+    int64_t p = k;
+    for (int64_t i = k + 1; i < x.m; ++i)
+      if (size(x.at(i, k)) > size(x.at(p, k))) p = i;
+    pivots[z(k)] = static_cast<int>(p + 1);
+    if (x.at(p, k) == T(0)) {
+      if (info == 0) info = static_cast<int>(k + 1);
+      continue;
+    }
+    for (int64_t j = 0; j < x.n && p != k; ++j) std::swap(x.at(k, j), x.at(p, j));
+    for (int64_t i = k + 1; i < x.m; ++i) x.at(i, k) /= x.at(k, k);
+    for (int64_t j = k + 1; j < x.n; ++j)
+      for (int64_t i = k + 1; i < x.m; ++i) x.at(i, j) -= x.at(i, k) * x.at(k, j);
+  }
+  return info;
+}
+// r = x^-1 r, column by column of x.
+template <class T>
+void substitute(Matrix<T>& x, bool upper, bool unit, Matrix<T>& r) {
+  Interrupt interrupt;
+  for (int64_t c = 0; c < r.n; ++c)
+    for (int64_t k = 0; k < x.n; ++k) {
+      const int64_t j = upper ? x.n - 1 - k : k, from = upper ? 0 : j + 1, to = upper ? j : x.n;
+      if (!unit) r.at(j, c) /= x.at(j, j);
+      const T v = r.at(j, c);
+      const T* column = x.data() + j * x.m;
+      T* y = r.data() + c * r.m;
+      interrupt.passed(to - from + 1);
+      for (int64_t i = from; i < to; ++i) y[i] -= column[i] * v;
+    }
+}
+// The lower factor in place, of the lower triangle. False when there is none.
+template <class T>
+bool small_cholesky(Matrix<T>& x) {
+  for (int64_t j = 0; j < x.n; ++j) {
+    double d = std::real(x.at(j, j));
+    for (int64_t k = 0; k < j; ++k) d -= std::norm(x.at(j, k));
+    if (!(d > 0)) return false;
+    d = std::sqrt(d);
+    x.at(j, j) = T(d);
+    for (int64_t i = j + 1; i < x.n; ++i) {
+      T s = x.at(i, j);
+      for (int64_t k = 0; k < j; ++k) {
+        if constexpr (kComplex<T>)
+          s -= x.at(i, k) * std::conj(x.at(j, k));
+        else
+          s -= x.at(i, k) * x.at(j, k);
+      }
+      x.at(i, j) = s / d;
+    }
+  }
+  return true;
+}
+
 template <class T>
 struct Solver {
   const LinalgArgs& a;
@@ -101,7 +167,10 @@ struct Solver {
     auto x = load<T>(a.in[0], b);
     int m = as_int(x.m), n = as_int(x.n), lda = std::max(1, m), info = 0;
     std::vector<int> pivots(z(std::max<int64_t>(1, std::min(x.m, x.n))));
-    if (m && n) call<T>("dgetrf_", "zgetrf_", &m, &n, x.data(), &lda, pivots.data(), &info);
+    if (x.m <= kSmall && x.n <= kSmall)
+      info = small_lu(x, pivots);
+    else
+      call<T>("dgetrf_", "zgetrf_", &m, &n, x.data(), &lda, pivots.data(), &info);
     store(a.out[0], b, x);
     store_vector(a.out[1], b, pivots);
     store_info(a.out[2], b, info);
@@ -117,7 +186,12 @@ struct Solver {
         raise<OpError>("lu_solve: pivots given are out of range");
     int n = as_int(x.n), k = as_int(r.n), ld = std::max(1, n), info = 0;
     const char* how = a.flag == 0 ? "N" : a.flag == 1 ? "T" : "C";
-    if (n && k)
+    if (a.flag == 0 && x.n <= kSmall) {
+      for (int64_t i = 0; i < x.n; ++i)
+        for (int64_t c = 0; c < r.n; ++c) std::swap(r.at(i, c), r.at(pivots[z(i)] - 1, c));
+      substitute(x, false, true, r);
+      substitute(x, true, false, r);
+    } else if (n && k)
       call<T>("dgetrs_", "zgetrs_", how, &n, &k, x.data(), &ld, pivots.data(), r.data(), &ld, &info,
               size_t{1});
     store(a.out[0], b, r);
@@ -126,7 +200,10 @@ struct Solver {
   void cholesky(int64_t b) {
     auto x = load<T>(a.in[0], b);
     int n = as_int(x.n), ld = std::max(1, n), info = 0;
-    if (n) call<T>("dpotrf_", "zpotrf_", a.flag ? "U" : "L", &n, x.data(), &ld, &info, size_t{1});
+    if (a.flag || x.n > kSmall || !small_cholesky(x)) {
+      if (!a.flag && x.n <= kSmall) x = load<T>(a.in[0], b);
+      if (n) call<T>("dpotrf_", "zpotrf_", a.flag ? "U" : "L", &n, x.data(), &ld, &info, size_t{1});
+    }
     for (int64_t j = 0; j < x.n; ++j)
       for (int64_t i = 0; i < x.n; ++i)
         if (a.flag ? i > j : i < j) x.at(i, j) = T(0);
@@ -301,17 +378,7 @@ struct Solver {
   // in: A, B; out: X; flag: 1 upper, 2 unit diagonal. A X = B by substitution.
   void triangular(int64_t b) {
     auto x = load<T>(a.in[0], b), r = load<T>(a.in[2], b);
-    bool upper = a.flag & 1, unit = a.flag & 2;
-    Interrupt interrupt;
-    for (int64_t c = 0; c < r.n; ++c)
-      for (int64_t k = 0; k < x.n; ++k) {
-        int64_t i = upper ? x.n - 1 - k : k;
-        T s = r.at(i, c);
-        interrupt.passed(k + 1);
-        for (int64_t j = upper ? i + 1 : 0; j < (upper ? x.n : i); ++j)
-          s -= x.at(i, j) * r.at(j, c);
-        r.at(i, c) = unit ? s : s / x.at(i, i);
-      }
+    substitute(x, a.flag & 1, a.flag & 2, r);
     store(a.out[0], b, r);
   }
   // in: A, -, B; out: X [n, k], singular values, -, rank; value: rcond

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <vector>
 
+#include "backends/linspace.h"
 #include "backends/ref/ref.h"
 #include "backends/any_fft.h"
 #include "backends/tiles.h"
@@ -17,7 +18,9 @@ char* address(const TensorView& v, int64_t at) {
   return static_cast<char*>(v.data) + at * static_cast<int64_t>(element_size(v.dtype));
 }
 
-void sequence(const SequenceArgs& a) {
+}  // namespace
+
+void any_sequence(const SequenceArgs& a) {
   auto es = static_cast<int64_t>(element_size(a.out.dtype));
   int64_t n = a.out.numel();
   char* out = static_cast<char*>(a.out.data);
@@ -29,9 +32,11 @@ void sequence(const SequenceArgs& a) {
       if (a.out.dtype == kLong) {
         constexpr int64_t kPart = int64_t{1} << 20;
         for (int64_t from = 0; from < n; from += kPart) {
-          for (int64_t i = from; i < std::min(n, from + kPart); ++i) {
-            int64_t v = a.start.i + i * a.step.i;
+          const int64_t to = std::min(n, from + kPart);
+          int64_t v = a.start.i + from * a.step.i;
+          for (int64_t i = from; i < to; ++i) {
             std::memcpy(out + i * st, &v, sizeof v);
+            v = static_cast<int64_t>(static_cast<uint64_t>(v) + static_cast<uint64_t>(a.step.i));
           }
           interrupt.passed(kPart);
         }
@@ -41,7 +46,9 @@ void sequence(const SequenceArgs& a) {
         int64_t tile[kTile];
         for (int64_t from = 0; from < n; from += kTile) {
           const int64_t m = std::min(kTile, n - from);
-          for (int64_t i = 0; i < m; ++i) tile[i] = a.start.i + (from + i) * a.step.i;
+          auto v = static_cast<uint64_t>(a.start.i + from * a.step.i);
+          for (int64_t i = 0; i < m; ++i, v += static_cast<uint64_t>(a.step.i))
+            tile[i] = static_cast<int64_t>(v);
           store_tile(a.out.dtype, out + from * st, st, m, tile);
           interrupt.passed(m);
         }
@@ -157,6 +164,8 @@ void sequence(const SequenceArgs& a) {
   }
 }
 
+namespace {
+
 using Cd = std::complex<double>;
 
 // The product without the care of std::complex for infinities, which costs a call.
@@ -164,49 +173,84 @@ inline Cd times(Cd a, Cd b) {
   return {a.real() * b.real() - a.imag() * b.imag(), a.real() * b.imag() + a.imag() * b.real()};
 }
 
-// e^(sign 2 pi i k / n) for k < n.
+// e^(sign 2 pi i k / n) for k < n: of a multiple of 8 an eighth of the circle, mirrored.
 std::vector<Cd> roots(int64_t n, double sign) {
   std::vector<Cd> w(static_cast<size_t>(n));
-  for (int64_t k = 0; k < n; ++k)
-    w[static_cast<size_t>(k)] =
-        std::polar(1.0, sign * 2 * M_PI * static_cast<double>(k) / static_cast<double>(n));
+  const int64_t eighth = n % 8 == 0 ? n / 8 : n;
+  auto at = [&](int64_t k) -> Cd& { return w[static_cast<size_t>(k)]; };
+  for (int64_t k = 0; k < n && k <= eighth; ++k)
+    at(k) = std::polar(1.0, sign * 2 * M_PI * static_cast<double>(k) / static_cast<double>(n));
+  if (eighth == n) return w;
+  for (int64_t k = eighth + 1; k <= n / 4; ++k) {  // about the diagonal
+    const Cd v = at(n / 4 - k);
+    at(k) = {sign * v.imag(), sign * v.real()};
+  }
+  for (int64_t k = n / 4 + 1; k < n; ++k) {  // a quarter further
+    const Cd v = at(k - n / 4);
+    at(k) = {-sign * v.imag(), sign * v.real()};
+  }
   return w;
 }
+
+// Bluestein's algorithm: a transform of prime length n as a convolution of a power of two, m.
+struct Prime {
+  int64_t n = 0, m = 1;
+  std::vector<Cd> chirp, other, forward, backward, a, spectrum;  // other: transformed
+};
+// What the rows of a call share.
+struct FftWork {
+  Interrupt interrupt;
+  std::vector<Prime> primes;
+};
 
 // Cooley and Tukey's factorisation, decimation in time. w: the roots of the whole length, of which
 // this level uses every step-th.
 void fft_rec(const Cd* in, int64_t st, Cd* out, int64_t n, const Cd* w, int64_t step, double sign,
-             Interrupt& interrupt);
+             FftWork& work);
 
-// Bluestein's algorithm: a transform of prime length as a convolution of a power of two.
-void fft_prime(const Cd* in, int64_t st, Cd* out, int64_t n, double sign, Interrupt& interrupt) {
-  int64_t m = 1;
-  while (m < 2 * n - 1) m *= 2;
-  expect_memory(static_cast<double>(6 * m + n) * sizeof(Cd));
-  std::vector<Cd> chirp(static_cast<size_t>(n)), a(static_cast<size_t>(m)),
-      b(static_cast<size_t>(m)), fa(a.size()), fb(b.size());
-  for (int64_t k = 0; k < n; ++k)
-    chirp[static_cast<size_t>(k)] = std::polar(
-        1.0, sign * M_PI * static_cast<double>(k * k % (2 * n)) / static_cast<double>(n));
+Prime make_prime(int64_t n, double sign, FftWork& work) {
+  Prime p;
+  p.n = n;
+  while (p.m < 2 * n - 1) p.m *= 2;
+  expect_memory(static_cast<double>(6 * p.m + n) * sizeof(Cd));
+  const auto m = static_cast<size_t>(p.m);
+  p.chirp.resize(static_cast<size_t>(n));
+  p.other.resize(m), p.a.resize(m), p.spectrum.resize(m);
   for (int64_t k = 0; k < n; ++k) {
-    auto i = static_cast<size_t>(k);
-    a[i] = in[k * st] * chirp[i];
-    b[i] = std::conj(chirp[i]);
-    if (k) b[static_cast<size_t>(m - k)] = b[i];
+    const auto i = static_cast<size_t>(k);
+    p.chirp[i] = std::polar(
+        1.0, sign * M_PI * static_cast<double>(k * k % (2 * n)) / static_cast<double>(n));
+    p.a[i] = std::conj(p.chirp[i]);
+    if (k) p.a[m - i] = p.a[i];
   }
-  auto forward = roots(m, -1), backward = roots(m, 1);
-  fft_rec(a.data(), 1, fa.data(), m, forward.data(), 1, -1, interrupt);
-  fft_rec(b.data(), 1, fb.data(), m, forward.data(), 1, -1, interrupt);
-  for (size_t i = 0; i < fa.size(); ++i) fa[i] = times(fa[i], fb[i]);
-  fft_rec(fa.data(), 1, a.data(), m, backward.data(), 1, 1, interrupt);
+  p.forward = roots(p.m, -1);
+  p.backward = roots(p.m, 1);
+  fft_rec(p.a.data(), 1, p.other.data(), p.m, p.forward.data(), 1, -1, work);
+  return p;
+}
+void fft_prime(const Cd* in, int64_t st, Cd* out, int64_t n, double sign, FftWork& work) {
+  auto found = std::find_if(work.primes.begin(), work.primes.end(),
+                            [=](const Prime& p) { return p.n == n; });
+  if (found == work.primes.end()) {
+    Prime made = make_prime(n, sign, work);
+    found = work.primes.insert(work.primes.end(), std::move(made));
+  }
+  Prime& p = *found;
+  std::fill(p.a.begin(), p.a.end(), Cd());
   for (int64_t k = 0; k < n; ++k)
-    out[k] = a[static_cast<size_t>(k)] * chirp[static_cast<size_t>(k)] / static_cast<double>(m);
+    p.a[static_cast<size_t>(k)] = times(in[k * st], p.chirp[static_cast<size_t>(k)]);
+  fft_rec(p.a.data(), 1, p.spectrum.data(), p.m, p.forward.data(), 1, -1, work);
+  for (size_t i = 0; i < p.a.size(); ++i) p.spectrum[i] = times(p.spectrum[i], p.other[i]);
+  fft_rec(p.spectrum.data(), 1, p.a.data(), p.m, p.backward.data(), 1, 1, work);
+  for (int64_t k = 0; k < n; ++k)
+    out[k] = times(p.a[static_cast<size_t>(k)], p.chirp[static_cast<size_t>(k)]) /
+             static_cast<double>(p.m);
 }
 
 void fft_rec(const Cd* in, int64_t st, Cd* out, int64_t n, const Cd* w, int64_t step, double sign,
-             Interrupt& interrupt) {
+             FftWork& work) {
   constexpr int64_t kLong = 4096;  // shorter ones are over soon
-  if (n >= kLong) interrupt.passed(n);
+  if (n >= kLong) work.interrupt.passed(n);
   if (n == 1) {
     out[0] = in[0];
     return;
@@ -229,7 +273,7 @@ void fft_rec(const Cd* in, int64_t st, Cd* out, int64_t n, const Cd* w, int64_t 
   if (n % 4 == 0) {
     const int64_t m = n / 4;
     for (int64_t r = 0; r < 4; ++r)
-      fft_rec(in + r * st, st * 4, out + r * m, m, w, step * 4, sign, interrupt);
+      fft_rec(in + r * st, st * 4, out + r * m, m, w, step * 4, sign, work);
     for (int64_t k = 0; k < m; ++k) {
       const Cd a = out[k], b = times(w[k * step], out[k + m]),
                c = times(w[2 * k * step], out[k + 2 * m]),
@@ -247,10 +291,10 @@ void fft_rec(const Cd* in, int64_t st, Cd* out, int64_t n, const Cd* w, int64_t 
   while (n % p != 0 && p * p <= n) ++p;
   if (n % p != 0) p = n;
   constexpr int64_t kDirect = 50;  // primes up to here are summed directly
-  if (p > kDirect && p == n) return fft_prime(in, st, out, n, sign, interrupt);
+  if (p > kDirect && p == n) return fft_prime(in, st, out, n, sign, work);
   int64_t m = n / p;
   for (int64_t r = 0; r < p; ++r)
-    fft_rec(in + r * st, st * p, out + r * m, m, w, step * p, sign, interrupt);
+    fft_rec(in + r * st, st * p, out + r * m, m, w, step * p, sign, work);
   if (p == 2) {
     for (int64_t k = 0; k < m; ++k) {
       Cd t = times(w[k * step], out[k + m]), e = out[k];
@@ -259,26 +303,43 @@ void fft_rec(const Cd* in, int64_t st, Cd* out, int64_t n, const Cd* w, int64_t 
     }
     return;
   }
-  std::vector<Cd> part(static_cast<size_t>(p));
+  if (p == 3) {
+    const double turn = sign * std::sqrt(0.75);
+    for (int64_t k = 0; k < m; ++k) {
+      const Cd a = out[k], b = times(w[k * step], out[k + m]),
+               c = times(w[2 * k * step], out[k + 2 * m]), sum = b + c, d = b - c,
+               rest = a - sum * 0.5, turned(-turn * d.imag(), turn * d.real());
+      out[k] = a + sum;
+      out[k + m] = rest + turned;
+      out[k + 2 * m] = rest - turned;
+    }
+    return;
+  }
+  Cd few[kDirect];
+  std::vector<Cd> many(static_cast<size_t>(p > kDirect ? p : 0));
+  Cd* part = p > kDirect ? many.data() : few;
   for (int64_t k = 0; k < m; ++k) {
-    for (int64_t r = 0; r < p; ++r) part[static_cast<size_t>(r)] = out[k + r * m];
+    for (int64_t r = 0; r < p; ++r) part[r] = out[k + r * m];
     for (int64_t q = 0; q < p; ++q) {
       Cd s = 0;
-      for (int64_t r = 0; r < p; ++r)
-        s += times(part[static_cast<size_t>(r)], w[(r * (k + q * m)) % n * step]);
+      const int64_t by = k + q * m;
+      for (int64_t r = 0, at = 0; r < p; ++r) {
+        s += times(part[r], w[at * step]);
+        at += by;
+        if (at >= n) at -= n;
+      }
       out[k + q * m] = s;
-      if (p > kDirect) interrupt.passed(p);
+      if (p > kDirect) work.interrupt.passed(p);
     }
   }
 }
 
 // n real numbers, n even: the transform of half as many complex ones, x[2k] + i x[2k + 1], taken
 // apart by its symmetry. w: the roots of n; z: room for n / 2 numbers.
-void fft_real(const double* x, Cd* out, int64_t n, const Cd* w, double sign, Cd* z,
-              Interrupt& interrupt) {
+void fft_real(const double* x, Cd* out, int64_t n, const Cd* w, double sign, Cd* z, FftWork& work) {
   const int64_t m = n / 2;
   for (int64_t k = 0; k < m; ++k) out[k] = Cd(x[2 * k], x[2 * k + 1]);
-  fft_rec(out, 1, z, m, w, 2, sign, interrupt);
+  fft_rec(out, 1, z, m, w, 2, sign, work);
   for (int64_t k = 0; k <= m; ++k) {
     const Cd a = z[k < m ? k : 0], b = std::conj(z[k ? m - k : 0]), even = (a + b) * 0.5,
              d = (a - b) * 0.5, odd(d.imag(), -d.real());
@@ -296,7 +357,7 @@ void fft(const FftArgs& a) {
   double sign = a.inverse ? 1 : -1;
   const bool real = !is_complex(a.in.dtype) && n % 2 == 0;
   expect_memory(static_cast<double>(n) * (3 * sizeof(Cd) + sizeof(double)));
-  Interrupt interrupt;
+  FftWork work;
   std::vector<Cd> x(static_cast<size_t>(n)), y(static_cast<size_t>(n)), w = roots(n, sign);
   std::vector<double> reals(real ? static_cast<size_t>(n) : 0);
   int64_t idx[kMaxDims] = {0}, i = 0, o = 0;
@@ -304,16 +365,16 @@ void fft(const FftArgs& a) {
   for (int64_t r = 0; r < rows; ++r) {
     if (real) {
       load_tile(a.in.dtype, address(a.in, i), in_step, n, reals.data());
-      fft_real(reals.data(), y.data(), n, w.data(), sign, x.data(), interrupt);
+      fft_real(reals.data(), y.data(), n, w.data(), sign, x.data(), work);
     } else {
       load_tile(a.in.dtype, address(a.in, i), in_step, a.in.sizes[last], x.data());
       // The other half of a spectrum mirrors the first, conjugated.
       for (int64_t k = a.in.sizes[last]; k < n; ++k)
         x[static_cast<size_t>(k)] = std::conj(x[static_cast<size_t>(n - k)]);
-      fft_rec(x.data(), 1, y.data(), n, w.data(), 1, sign, interrupt);
+      fft_rec(x.data(), 1, y.data(), n, w.data(), 1, sign, work);
     }
     for (auto& v : y) v *= a.scale;
-    interrupt.passed(4 * n);
+    work.interrupt.passed(4 * n);
     store_tile(a.out.dtype, address(a.out, o),
                a.out.strides[last] * static_cast<int64_t>(element_size(a.out.dtype)),
                a.out.sizes[last], y.data());
@@ -477,7 +538,7 @@ void recur(const RecurArgs& a) {
 
 }  // namespace
 
-SCONCE_KERNEL(sequence)
+void set_sequence(Kernels& k) { k.sequence = any_sequence; }
 SCONCE_KERNEL(fft)
 void any_fft(const FftArgs& a) { fft(a); }
 SCONCE_KERNEL(rotated_iou)

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <vector>
 
+#include "backends/normal_floats.h"
 #include "backends/ref/ref.h"
 #include "backends/tiles.h"
 
@@ -31,60 +32,6 @@ double normal_double(Generator& g) {
   return r * std::cos(t);
 }
 
-// The natural logarithm and sine of Cephes with fused multiply-adds.
-float log_ps(float v) {
-  uint32_t bits;
-  std::memcpy(&bits, &v, 4);
-  auto e = static_cast<float>(static_cast<int32_t>(bits >> 23) - 126);
-  bits = (bits & 0x007fffffu) | 0x3f000000u;
-  float m, x;
-  std::memcpy(&m, &bits, 4);
-  x = m - 1.0f;
-  if (m < 0.707106781186547524f) {
-    e -= 1.0f;
-    x = x + m;
-  }
-  float z = x * x, y = 7.0376836292E-2f;
-  for (float c : {-1.1514610310E-1f, 1.1676998740E-1f, -1.2420140846E-1f, 1.4249322787E-1f,
-                  -1.6668057665E-1f, 2.0000714765E-1f, -2.4999993993E-1f, 3.3333331174E-1f})
-    y = std::fma(y, x, c);
-  y = y * x;
-  y = std::fma(y, z, e * -2.12194440e-4f);
-  y = std::fma(-z, 0.5f, y);
-  return std::fma(e, 0.693359375f, x + y);
-}
-void sincos_ps(float v, float* s, float* c) {
-  int j = (static_cast<int>(v * 1.27323954473516f) + 1) & ~1;
-  auto y = static_cast<float>(j);
-  float x = std::fma(y, -0.78515625f, v);
-  x = std::fma(y, -2.4187564849853515625e-4f, x);
-  x = std::fma(y, -3.77489497744594108e-8f, x);
-  float z = x * x;
-  float C = 2.443315711809948E-005f;
-  C = std::fma(C, z, -1.388731625493765E-003f);
-  C = std::fma(C, z, 4.166664568298827E-002f);
-  C = C * z;
-  C = std::fma(C, z, -(z * 0.5f));
-  C = C + 1.0f;
-  float S = -1.9515295891E-4f;
-  S = std::fma(S, z, 8.3321608736E-3f);
-  S = std::fma(S, z, -1.6666654611E-1f);
-  S = S * z;
-  S = std::fma(S, x, x);
-  if (j & 2) std::swap(S, C);
-  *s = (j & 4) ? -S : S;
-  *c = ((j - 2) & 4) ? C : -C;
-}
-
-void normal_block_float(float* d, float mean, float std) {
-  for (int j = 0; j < 8; ++j) {
-    float u1 = 1.0f - d[j], u2 = d[j + 8];
-    float r = std::sqrt(-2.0f * log_ps(u1)), s, c;
-    sincos_ps(6.283185307179586f * u2, &s, &c);
-    d[j] = std::fma(r * c, std, mean);
-    d[j + 8] = std::fma(r * s, std, mean);
-  }
-}
 void normal_block_double(double* d, double mean, double std) {
   for (int j = 0; j < 8; ++j) {
     double u1 = 1 - d[j], u2 = d[j + 8], r = std::sqrt(-2 * std::log(u1)), t = 2 * M_PI * u2;
@@ -92,20 +39,20 @@ void normal_block_double(double* d, double mean, double std) {
     d[j + 8] = r * std::sin(t) * std + mean;
   }
 }
-template <class T, class U, class B>
-void fill_normal(T* d, int64_t n, U uniform, B block, T mean, T std, Interrupt& interrupt) {
+void fill_normal(double* d, int64_t n, double mean, double std, Generator& g,
+                 Interrupt& interrupt) {
   for (int64_t i = 0; i < n; ++i) {
     interrupt.passed(1);
-    d[i] = uniform();
+    d[i] = uniform_double(g);
   }
   for (int64_t i = 0; i + 15 < n; i += 16) {
     interrupt.passed(64);
-    block(d + i, mean, std);
+    normal_block_double(d + i, mean, std);
   }
   if (n % 16) {
-    T* tail = d + n - 16;
-    for (int i = 0; i < 16; ++i) tail[i] = uniform();
-    block(tail, mean, std);
+    double* tail = d + n - 16;
+    for (int i = 0; i < 16; ++i) tail[i] = uniform_double(g);
+    normal_block_double(tail, mean, std);
   }
 }
 
@@ -233,47 +180,57 @@ void walk_order(const RandomArgs& a, int* order) {
     }
 }
 
-void random(const RandomArgs& a) {
+}  // namespace
+
+void any_random(const RandomArgs& a) {
   Generator& g = *a.generator;
   std::lock_guard<std::mutex> lock(g.mutex);
   int64_t n = a.out.numel();
   if (n == 0) return;
-  bool dense = true;
-  int64_t run = 1;
-  for (int d = a.out.ndim - 1; d >= 0; --d) {
-    dense = dense && (a.out.sizes[d] == 1 || a.out.strides[d] == run);
-    run *= a.out.sizes[d];
-  }
+  const bool dense = dense_numbers(a.out);
   ScalarType t = a.out.dtype;
   Interrupt interrupt;
-  if (a.op == Random::normal && dense && n >= 16) {
-    if (t == kFloat)
-      return fill_normal<float>(
-          a.out.ptr<float>(), n, [&] { return static_cast<float>(uniform_float(g)); },
-          normal_block_float, static_cast<float>(a.p), static_cast<float>(a.q), interrupt);
-    if (t == kDouble)
-      return fill_normal<double>(
-          a.out.ptr<double>(), n, [&] { return uniform_double(g); }, normal_block_double, a.p, a.q,
-          interrupt);
-    if (t == kHalf || t == kBFloat16) {
-      expect_memory(static_cast<double>(n) * sizeof(float));
-      std::vector<float> buf(static_cast<size_t>(n));
-      for (int64_t i = 0; i + 15 < n; i += 16) {
-        interrupt.passed(16);
-        for (int k = 0; k < 16; ++k)
-          buf[static_cast<size_t>(i + k)] = static_cast<float>(uniform_float(g));
-        normal_block_float(buf.data() + i, static_cast<float>(a.p), static_cast<float>(a.q));
-      }
-      if (n % 16) {
-        float* tail = buf.data() + n - 16;
-        for (int i = 0; i < 16; ++i) tail[i] = static_cast<float>(uniform_float(g));
-        normal_block_float(tail, static_cast<float>(a.p), static_cast<float>(a.q));
-      }
-      store_tile(t, static_cast<char*>(a.out.data), static_cast<int64_t>(element_size(t)), n,
-                 buf.data());
-      return;
+  if (fill_normal_floats(a, interrupt)) return;
+  if (a.op == Random::normal && dense && n >= 16 && t == kDouble)
+    return fill_normal(a.out.ptr<double>(), n, a.p, a.q, g, interrupt);
+  auto uniform = [&] {
+    const auto lo = static_cast<float>(a.p), hi = static_cast<float>(a.q);
+    const auto u = static_cast<float>(uniform_float(g));
+    // The product is rounded once either way.
+    const float v = lo == 0 ? u * hi : std::fma(u, hi - lo, lo);
+    if (v < hi - std::fabs(hi) / 64 - 1e-6f) return v;  // no half that it is rounded to is hi
+    if (t == kHalf && static_cast<float>(Half(v)) >= hi) return lo;
+    if (t == kBFloat16 && static_cast<float>(BFloat16(v)) >= hi) return lo;
+    return v;
+  };
+  auto uniform_wide = [&] {
+    const double u = uniform_double(g);
+    return a.p == 0 ? u * a.q : std::fma(u, a.q - a.p, a.p);
+  };
+  auto integer = [&] {
+    const uint64_t range = static_cast<uint64_t>(a.hi) - static_cast<uint64_t>(a.lo) + 1;
+    const uint64_t r = range >= (uint64_t{1} << 28)
+                           ? g.random64() % range
+                           : uint64_t{g.random() % static_cast<uint32_t>(range)};
+    return static_cast<int64_t>(r + static_cast<uint64_t>(a.lo));
+  };
+  // Numbers that lie one after another, without a look at where each one goes.
+  auto tiles = [&](auto next) {
+    decltype(next()) tile[kTile];
+    const auto es = static_cast<int64_t>(element_size(t));
+    for (int64_t from = 0; from < n; from += kTile) {
+      const int64_t m = std::min(kTile, n - from);
+      for (int64_t i = 0; i < m; ++i) tile[i] = next();
+      store_tile(t, static_cast<char*>(a.out.data) + from * es, es, m, tile);
+      interrupt.passed(4 * m);
     }
-  }
+  };
+  if (dense) switch (a.op) {
+      case Random::uniform: return t == kDouble ? tiles(uniform_wide) : tiles(uniform);
+      case Random::bernoulli: return tiles([&] { return uniform_double(g) < a.p ? 1.0f : 0.0f; });
+      case Random::randint: return tiles(integer);
+      default: break;
+    }
   if (a.op == Random::randperm) {
     expect_memory(static_cast<double>(n) * sizeof(int64_t));
     std::vector<int64_t> p(static_cast<size_t>(n));
@@ -304,18 +261,9 @@ void random(const RandomArgs& a) {
     auto put = [&](double v) { store_tile(t, o, 0, 1, &v); };
     auto put_int = [&](int64_t v) { store_tile(t, o, 0, 1, &v); };
     switch (a.op) {
-      case Random::uniform: {
-        if (t == kDouble)
-          put(std::fma(uniform_double(g), a.q - a.p, a.p));
-        else {
-          auto lo = static_cast<float>(a.p), hi = static_cast<float>(a.q);
-          float v = std::fma(static_cast<float>(uniform_float(g)), hi - lo, lo);
-          if (t == kHalf && static_cast<float>(Half(v)) >= hi) v = lo;
-          if (t == kBFloat16 && static_cast<float>(BFloat16(v)) >= hi) v = lo;
-          put(static_cast<double>(v));
-        }
+      case Random::uniform:
+        put(t == kDouble ? uniform_wide() : static_cast<double>(uniform()));
         break;
-      }
       case Random::normal: put(normal_double(g) * a.q + a.p); break;
       case Random::bernoulli: put(uniform_double(g) < a.p ? 1 : 0); break;
       case Random::standard_gamma: {
@@ -343,12 +291,7 @@ void random(const RandomArgs& a) {
       case Random::geometric: put(std::ceil(std::log(uniform_double(g)) / std::log1p(-a.p))); break;
       case Random::cauchy: put(a.p + a.q * std::tan(M_PI * (uniform_double(g) - 0.5))); break;
       case Random::log_normal: put(std::exp(normal_double(g) * a.q + a.p)); break;
-      case Random::randint: {
-        const uint64_t range = static_cast<uint64_t>(a.hi) - static_cast<uint64_t>(a.lo) + 1;
-        const uint64_t r = range >= (uint64_t{1} << 28) ? g.random64() : g.random();
-        put_int(static_cast<int64_t>(r % range + static_cast<uint64_t>(a.lo)));
-        break;
-      }
+      case Random::randint: put_int(integer()); break;
       case Random::random_bits: put_int(static_cast<int64_t>(g.random64())); break;
       case Random::random_full:
         if (t == kLong)
@@ -385,8 +328,6 @@ void random(const RandomArgs& a) {
   }
 }
 
-}  // namespace
-
-SCONCE_KERNEL(random)
+void set_random(Kernels& k) { k.random = any_random; }
 
 }  // namespace sconce::ref

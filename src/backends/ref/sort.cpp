@@ -2,12 +2,18 @@
 // Sort and top-k along the last dim; nan is the greatest. Where equal elements end is PyTorch's:
 // its sort that needn't be stable is std::sort by key, but a long single row of integers goes
 // through a radix sort, which is stable. What must be stable goes through ours.
+//
+// A row becomes entries: the number as an unsigned key in the same order (complemented to sort
+// downwards) beside its place in the row, in one word where the keys need no more than half of it.
+// Entries are compared and moved without a look at the row, so every algorithm of the standard
+// library makes the comparisons that it would make of the numbers, and equals end where they would.
 #include <algorithm>
+#include <bit>
 #include <cstring>
-#include <numeric>
 #include <utility>
 #include <vector>
 
+#include "backends/median.h"
 #include "backends/ref/ref.h"
 #include "backends/tiles.h"
 #include "core/interrupt.h"
@@ -46,55 +52,134 @@ void quickselect(int64_t n, int64_t k, Greater greater, Swap swap) {
 }
 
 constexpr int64_t kRadixFrom = 32768;
+// Of longer rows every comparison is told to the limits.
+constexpr int64_t kLongRow = int64_t{1} << 18;
 
-// Keys of 32 bits in the order of the numbers, with their places below them. False when one number
-// needs more bits. *bits: how many of the keys differ.
-bool keys_of(const std::vector<int64_t>& row, std::vector<uint64_t>& keys, int* bits) {
-  const auto [least, most] = std::minmax_element(row.begin(), row.end());
-  const auto low = static_cast<uint64_t>(*least), range = static_cast<uint64_t>(*most) - low;
-  if (range >> 32) return false;
-  for (*bits = 0; range >> *bits;) ++*bits;
-  for (size_t i = 0; i < row.size(); ++i) keys[i] = (static_cast<uint64_t>(row[i]) - low) << 32 | i;
-  return true;
+uint64_t order_key(int64_t x) { return static_cast<uint64_t>(x) ^ (uint64_t{1} << 63); }
+// Both zeros are one key, and so is every nan.
+template <class Bits, class F>
+uint64_t order_key_of_float(F x) {
+  constexpr Bits kSign = Bits{1} << (8 * sizeof(Bits) - 1);
+  const auto bits = std::bit_cast<Bits>(x + F(0));
+  return x != x ? static_cast<Bits>(~Bits{0}) : bits & kSign ? ~bits : bits | kSign;
 }
-bool keys_of(const std::vector<float>& row, std::vector<uint64_t>& keys, int* bits) {
-  *bits = 32;
-  for (size_t i = 0; i < row.size(); ++i) {
-    uint32_t key;
-    const float x = row[i] + 0.0f;  // both zeros are one
-    std::memcpy(&key, &x, sizeof key);
-    key = x != x ? UINT32_MAX : key >> 31 ? ~key : key | 0x80000000u;
-    keys[i] = uint64_t{key} << 32 | i;
+uint64_t order_key(float x) { return order_key_of_float<uint32_t>(x); }
+uint64_t order_key(double x) { return order_key_of_float<uint64_t>(x); }
+
+struct Packed {  // keys and places of 32 bits
+  uint64_t both;
+  Packed() = default;
+  Packed(uint64_t key, size_t place) : both(key << 32 | place) {}
+  uint64_t key() const { return both >> 32; }
+  size_t place() const { return both & UINT32_MAX; }
+  friend bool operator<(Packed x, Packed y) { return x.both < y.both; }
+};
+struct Wide {
+  uint64_t number;
+  size_t at;
+  Wide() = default;
+  Wide(uint64_t key, size_t place) : number(key), at(place) {}
+  uint64_t key() const { return number; }
+  size_t place() const { return at; }
+  friend bool operator<(Wide x, Wide y) {
+    return x.number != y.number ? x.number < y.number : x.at < y.at;
   }
-  return true;
-}
-bool keys_of(const std::vector<double>&, std::vector<uint64_t>&, int*) { return false; }
+};
+struct Bare {  // where nobody asks for places
+  uint64_t number;
+  Bare() = default;
+  Bare(uint64_t key, size_t) : number(key) {}
+  uint64_t key() const { return number; }
+  friend bool operator<(Bare x, Bare y) { return x.number < y.number; }
+};
 
-// The places of a row's elements in their order, equals as they come: by digits of eleven bits,
-// the lowest first. False for rows of other kinds.
-template <class C>
-bool radix_order(const std::vector<C>& row, bool descending, std::vector<int64_t>& places,
-                 Interrupt& interrupt) {
-  constexpr int kDigit = 11;
-  constexpr size_t kShort = 256;
-  if (row.size() < kShort || uint64_t{row.size()} >> 32 || std::is_same_v<C, double>) return false;
-  expect_memory(static_cast<double>(row.size()) * 2 * sizeof(uint64_t));
-  std::vector<uint64_t> keys(row.size()), next(row.size());
+// What the keys of a row are above, and how many bits they need from there.
+struct Keys {
+  uint64_t least = 0;
   int bits = 0;
-  if (!keys_of(row, keys, &bits)) return false;
-  for (int shift = 32; shift < 32 + bits; shift += kDigit) {
-    auto digit = [=](uint64_t key) {
-      return static_cast<size_t>((descending ? ~key : key) >> shift) & ((1 << kDigit) - 1);
-    };
-    size_t start[1 << kDigit] = {}, at = 0;
-    for (uint64_t key : keys) ++start[digit(key)];
-    for (size_t& s : start) at += std::exchange(s, at);
-    for (uint64_t key : keys) next[start[digit(key)]++] = key;
-    keys.swap(next);
-    interrupt.passed(static_cast<int64_t>(row.size()));
+};
+template <class C>
+Keys keys_of(const std::vector<C>& row) {
+  if constexpr (std::is_floating_point_v<C>) return {0, static_cast<int>(8 * sizeof(C))};
+  int64_t least = row[0], most = row[0];
+  for (int64_t x : row) {
+    least = std::min(least, x);
+    most = std::max(most, x);
   }
-  for (size_t i = 0; i < keys.size(); ++i) places[i] = static_cast<int64_t>(keys[i] & UINT32_MAX);
-  return true;
+  const uint64_t low = order_key(least);
+  return {low, static_cast<int>(std::bit_width(order_key(most) - low))};
+}
+
+// Entries in their order, equals as they come: by digits of eleven bits of the keys, the lowest
+// first.
+template <class E>
+void radix_sort(std::vector<E>& entries, std::vector<E>& next, int bits, Interrupt& interrupt) {
+  constexpr int kDigit = 11;
+  constexpr size_t kBuckets = 1 << kDigit;
+  next.resize(entries.size());
+  for (int shift = 0; shift < bits; shift += kDigit) {
+    auto digit = [=](const E& e) { return static_cast<size_t>(e.key() >> shift) & (kBuckets - 1); };
+    size_t start[kBuckets] = {}, at = 0;
+    for (const E& e : entries) ++start[digit(e)];
+    interrupt.passed(static_cast<int64_t>(entries.size()));
+    if (start[digit(entries[0])] == entries.size()) continue;  // all have the same
+    for (size_t& s : start) at += std::exchange(s, at);
+    for (const E& e : entries) next[start[digit(e)]++] = e;
+    entries.swap(next);
+  }
+}
+template <class E>
+void stable_sort(std::vector<E>& entries, std::vector<E>& next, int bits, Interrupt& interrupt) {
+  constexpr size_t kShort = 256;
+  if (entries.size() < kShort)
+    std::sort(entries.begin(), entries.end());
+  else
+    radix_sort(entries, next, bits, interrupt);
+}
+
+// Puts the entries that are asked for first: all in their order, the k first, or the k-th alone.
+template <class E>
+void arrange(const SortArgs& a, int64_t k, bool stable, int bits, std::vector<E>& entries,
+             std::vector<E>& next, Interrupt& interrupt) {
+  const auto n = static_cast<int64_t>(entries.size());
+  const bool look = n >= kLongRow;
+  auto less = [&](const E& x, const E& y) {
+    if (look) interrupt.passed(16);
+    return x.key() < y.key();
+  };
+  const auto begin = entries.begin(), end = entries.end();
+  if (a.only_kth && a.k < 0) {
+    std::nth_element(begin, begin + k, end, less);
+    std::swap(entries[0], begin[k]);
+  } else if (a.only_kth) {
+    quickselect(
+        n, k, [&](int64_t x, int64_t y) { return less(begin[y], begin[x]); },
+        [&](int64_t x, int64_t y) { std::swap(begin[x], begin[y]); });
+    std::swap(entries[0], begin[k]);
+  } else if (a.k < 0) {
+    if (stable)
+      stable_sort(entries, next, bits, interrupt);
+    else
+      std::sort(begin, end, less);
+  } else if (k * 64 <= n) {
+    // PyTorch's selection: partial sort when few are wanted, else nth_element and a sort of the
+    // head.
+    std::partial_sort(begin, begin + k, end, less);
+  } else if (k > 0) {
+    std::nth_element(begin, begin + k - 1, end, less);
+    if (a.sorted) std::sort(begin, begin + k - 1, less);
+  }
+}
+
+// Which element of a row in order is its median: the first nan where there is one, unless they are
+// left out of account.
+template <class C>
+int64_t middle_of(const std::vector<C>& row, int64_t how) {
+  int64_t nans = 0;
+  if constexpr (std::is_floating_point_v<C>)
+    for (C x : row) nans += x != x;
+  const auto n = static_cast<int64_t>(row.size());
+  return how == kNanMedian ? std::max<int64_t>(n - nans - 1, 0) / 2 : (n - 1) / 2;
 }
 
 template <class C>
@@ -105,64 +190,61 @@ void sort_as(const SortArgs& a) {
   const bool radix =
       last == 0 && !a.descending && n >= kRadixFrom && is_integral(a.in.dtype, false);
   const bool stable = a.stable || radix;
-  expect_memory(static_cast<double>(n) * (sizeof(C) + sizeof(int64_t)) +
+  // Equal integers are the same: where they were doesn't matter.
+  const bool bare = !a.indices.data && std::is_integral_v<C> && a.k < 0 && !a.only_kth;
+  expect_memory(static_cast<double>(n) * (sizeof(C) + 2 * sizeof(Wide)) +
                 static_cast<double>(k) * sizeof(C));
   std::vector<C> row(static_cast<size_t>(n)), res(static_cast<size_t>(k));
-  std::vector<int64_t> idx(static_cast<size_t>(n));
+  std::vector<Packed> packed, more_packed;
+  std::vector<Wide> wide, more_wide;
+  std::vector<Bare> alone, more_alone;
   int64_t at[kMaxDims] = {0}, ia = 0, va = 0, xa = 0;
   Interrupt interrupt;
   auto bytes = [](const TensorView& v) { return static_cast<int64_t>(element_size(v.dtype)); };
   for (int64_t r = 0; r < rows; ++r) {
     load_tile(a.in.dtype, static_cast<const char*>(a.in.data) + ia * bytes(a.in),
               a.in.strides[last] * bytes(a.in), n, row.data());
-    std::iota(idx.begin(), idx.end(), int64_t{0});
-    auto less = [&](int64_t x, int64_t y) {
-      interrupt.passed(16);
-      C p = row[static_cast<size_t>(x)], q = row[static_cast<size_t>(y)];
-      return (p < q) || (q != q && p == p);
-    };
-    auto greater = [&](int64_t x, int64_t y) { return less(y, x); };
-    if (a.only_kth) {
-      auto at = [&](int64_t x) -> int64_t& { return idx[static_cast<size_t>(x)]; };
-      quickselect(
-          n, a.k, [&](int64_t x, int64_t y) { return greater(at(x), at(y)); },
-          [&](int64_t x, int64_t y) { std::swap(at(x), at(y)); });
-      idx[0] = at(a.k);
-    } else if (a.k >= 0) {
-      // PyTorch's selection: partial sort when few are wanted, else nth_element and a sort of the
-      // head.
-      if (k * 64 <= n) {
-        if (a.descending)
-          std::partial_sort(idx.begin(), idx.begin() + k, idx.end(), greater);
-        else
-          std::partial_sort(idx.begin(), idx.begin() + k, idx.end(), less);
-      } else if (k > 0) {
-        if (a.descending) {
-          std::nth_element(idx.begin(), idx.begin() + k - 1, idx.end(), greater);
-          if (a.sorted) std::sort(idx.begin(), idx.begin() + k - 1, greater);
+    interrupt.passed(n + k);
+    int64_t* index = a.indices.data ? a.indices.ptr<int64_t>() + xa : nullptr;
+    const int64_t index_step = index ? a.indices.strides[last] : 0;
+    auto run = [&](auto& entries, auto& next, const Keys& keys) {
+      using E = typename std::remove_reference_t<decltype(entries)>::value_type;
+      const uint64_t all = ~uint64_t{0} >> (64 - std::max(keys.bits, 1)),
+                     turned = a.descending ? all : 0;
+      entries.resize(static_cast<size_t>(n));
+      for (size_t i = 0; i < row.size(); ++i)
+        entries[i] = E((order_key(row[i]) - keys.least) ^ turned, i);
+      const int64_t which = a.k < 0 ? middle_of(row, a.k) : a.k;
+      // Where all elements are one nothing moves.
+      if (a.in.strides[last] != 0 || a.only_kth || a.k >= 0)
+        arrange(a, a.only_kth ? which : k, stable, keys.bits, entries, next, interrupt);
+      for (int64_t i = 0; i < k; ++i) {
+        const E& e = entries[static_cast<size_t>(i)];
+        if constexpr (std::is_same_v<E, Bare>) {
+          if constexpr (std::is_integral_v<C>)
+            res[static_cast<size_t>(i)] =
+                static_cast<C>(((e.number ^ turned) + keys.least) ^ (uint64_t{1} << 63));
         } else {
-          std::nth_element(idx.begin(), idx.begin() + k - 1, idx.end(), less);
-          if (a.sorted) std::sort(idx.begin(), idx.begin() + k - 1, less);
+          res[static_cast<size_t>(i)] = row[e.place()];
+          if (index) index[i * index_step] = static_cast<int64_t>(e.place());
         }
       }
-    } else if (a.in.strides[last] == 0) {
-      // all elements are one: nothing moves
-    } else if (stable && radix_order(row, a.descending, idx, interrupt)) {
-    } else if (stable) {
-      if (a.descending)
-        std::stable_sort(idx.begin(), idx.end(), greater);
-      else
-        std::stable_sort(idx.begin(), idx.end(), less);
-    } else if (a.descending) {
-      std::sort(idx.begin(), idx.end(), greater);
+    };
+    size_t nan = row.size();  // the first, when it is the median
+    if constexpr (std::is_floating_point_v<C>)
+      if (a.only_kth && a.k == kMedian)
+        nan = static_cast<size_t>(std::find_if(row.begin(), row.end(), [](C x) { return x != x; }) -
+                                  row.begin());
+    const Keys keys = n ? keys_of(row) : Keys();
+    if (nan < row.size()) {
+      res[0] = row[nan];
+      if (index) *index = static_cast<int64_t>(nan);
+    } else if (bare) {
+      run(alone, more_alone, keys);
+    } else if (keys.bits <= 32 && n <= UINT32_MAX) {
+      run(packed, more_packed, keys);
     } else {
-      std::sort(idx.begin(), idx.end(), less);
-    }
-    interrupt.passed(n + k);
-    for (int64_t i = 0; i < k; ++i) {
-      res[static_cast<size_t>(i)] = row[static_cast<size_t>(idx[static_cast<size_t>(i)])];
-      if (a.indices.data)
-        a.indices.ptr<int64_t>()[xa + i * a.indices.strides[last]] = idx[static_cast<size_t>(i)];
+      run(wide, more_wide, keys);
     }
     if (a.values.data)
       store_tile(a.values.dtype, static_cast<char*>(a.values.data) + va * bytes(a.values),
