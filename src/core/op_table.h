@@ -59,6 +59,7 @@ struct Operator {
   void call(Call& c) const { run_kernel(kernel, c); }
 
   void set_text(const char* schema);  // which lives as long as the operator
+
  private:
   friend class OpTable;
   const char* text_ = nullptr;
