@@ -341,21 +341,6 @@ void fold_tile(Reduce op, const T* x, int64_t m, bool first, W* acc) {
       return static_cast<U>(v);
   };
   switch (op) {
-    case Reduce::max:
-    case Reduce::min:
-      if (first)
-        for (int64_t k = 0; k < m; ++k) acc[k] = static_cast<W>(x[k]);
-      else if (op == Reduce::max)
-        for (int64_t k = 0; k < m; ++k) {
-          const auto v = static_cast<W>(x[k]);
-          acc[k] = (v > acc[k]) | (v != v) ? v : acc[k];  // nan stays
-        }
-      else
-        for (int64_t k = 0; k < m; ++k) {
-          const auto v = static_cast<W>(x[k]);
-          acc[k] = (v < acc[k]) | (v != v) ? v : acc[k];
-        }
-      return;
     case Reduce::any:
       return each(0, [](U s, T v) { return static_cast<U>((s != 0) | (v != T(0))); });
     case Reduce::all:
@@ -363,14 +348,32 @@ void fold_tile(Reduce op, const T* x, int64_t m, bool first, W* acc) {
     case Reduce::norm0:
     case Reduce::count_nonzero:
       return each(0, [](U s, T v) { return s + static_cast<U>(v != T(0)); });
-    case Reduce::prod: return each(1, [](U s, T v) { return s * static_cast<U>(v); });
-    case Reduce::nansum:
-      return each(0, [](U s, T v) { return v == v ? s + static_cast<U>(v) : s; });
-    case Reduce::norm1: return each(0, [=](U s, T v) { return s + size(v); });
-    case Reduce::norm2:
-    case Reduce::sum_squares: return each(0, [=](U s, T v) { return s + size(v) * size(v); });
-    default: return each(0, [](U s, T v) { return s + static_cast<U>(v); });
+    default: break;
   }
+  if constexpr (!std::is_same_v<T, bool>) switch (op) {
+      case Reduce::max:
+      case Reduce::min:
+        if (first)
+          for (int64_t k = 0; k < m; ++k) acc[k] = static_cast<W>(x[k]);
+        else if (op == Reduce::max)
+          for (int64_t k = 0; k < m; ++k) {
+            const auto v = static_cast<W>(x[k]);
+            acc[k] = (v > acc[k]) | (v != v) ? v : acc[k];  // nan stays
+          }
+        else
+          for (int64_t k = 0; k < m; ++k) {
+            const auto v = static_cast<W>(x[k]);
+            acc[k] = (v < acc[k]) | (v != v) ? v : acc[k];
+          }
+        return;
+      case Reduce::prod: return each(1, [](U s, T v) { return s * static_cast<U>(v); });
+      case Reduce::nansum:
+        return each(0, [](U s, T v) { return v == v ? s + static_cast<U>(v) : s; });
+      case Reduce::norm1: return each(0, [=](U s, T v) { return s + size(v); });
+      case Reduce::norm2:
+      case Reduce::sum_squares: return each(0, [=](U s, T v) { return s + size(v) * size(v); });
+      default: return each(0, [](U s, T v) { return s + static_cast<U>(v); });
+    }
 }
 
 // Every kind of reduction but those by powers and logarithms: a tile of results at a time, each
@@ -476,11 +479,11 @@ void reduce_as(const ReduceArgs& a) {
   const bool exact_order =
       sums && a.in.dtype == kFloat && a.out.dtype == kFloat && reduces_dense_run(a.in, lead);
   if constexpr (!complex) {
-    const bool truth = a.op == Reduce::any || a.op == Reduce::all ||
-                       a.op == Reduce::count_nonzero || a.op == Reduce::norm0;
-    if (!exact_order && (a.in.dtype == kBool && truth ? tile_reduce<bool, C>(a, count)
-                                                      : tile_reduce<C, C>(a, count)))
-      return;
+    [[maybe_unused]] const bool truth = a.op == Reduce::any || a.op == Reduce::all ||
+                                        a.op == Reduce::count_nonzero || a.op == Reduce::norm0;
+    if constexpr (std::is_same_v<C, int64_t>)
+      if (a.in.dtype == kBool && truth && tile_reduce<bool, C>(a, count)) return;
+    if (!exact_order && tile_reduce<C, C>(a, count)) return;
   }
   auto magnitude = [](C v) {
     if constexpr (complex)
