@@ -146,7 +146,7 @@ TEST_CASE("alias queries") {
 TEST_CASE("the alias audit finds a write that the analysis was not told of") {
   // An operator whose schema hides that it writes.
   Operator sneaky;
-  sneaky.text = "test::sneaky(Tensor x) -> ()";
+  sneaky.set_text("test::sneaky(Tensor x) -> ()");
   sneaky.kernel = [](Call& c) { *static_cast<float*>(c.in(0).toTensorRef().raw_data()) += 1; };
   auto g = parse(
       "graph(%x : Tensor):\n  %y : Tensor = aten::relu(%x)\n   = test::sneaky(%y)\n  return "
