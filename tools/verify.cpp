@@ -30,6 +30,7 @@
 #include "bisect.h"
 #include "commands.h"
 #include "compare.h"
+#include "inputs.h"
 #include "passes/passes.h"
 #include "progress.h"
 #include "sconce/sconce.h"

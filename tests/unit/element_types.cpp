@@ -121,7 +121,7 @@ void check_integers(const Kernels& k, ScalarType t) {
       unary(Unary::relu, 0, 0, [](int64_t x) { return std::max<int64_t>(x, 0); });
       unary(Unary::clamp_min, 5, 0, [](int64_t x) { return std::max<int64_t>(x, 5); });
       for (auto [p, q] : {std::pair{3.0, 60.0}, {-70000.0, 70000.0}, {300.0, 400.0}, {9.0, 2.0}})
-        unary(Unary::clamp, p, q, [p, q](int64_t x) {
+        unary(Unary::clamp, p, q, [p = p, q = q](int64_t x) {
           return std::min(std::max(x, static_cast<int64_t>(p)), static_cast<int64_t>(q));
         });
     }

@@ -72,7 +72,7 @@ struct Axis {
     const auto s = static_cast<float>(size);
     SCONCE_IVDEP
     for (int64_t i = 0; i < n; ++i)
-      to[i] = static_cast<int32_t>((x[i] >= -2) & (x[i] <= s) ? x[i] : -2.0f);
+      to[i] = static_cast<int32_t>(((x[i] >= -2) & (x[i] <= s)) ? x[i] : -2.0f);
   }
 };
 

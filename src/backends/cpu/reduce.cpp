@@ -358,12 +358,12 @@ void fold_tile(Reduce op, const T* x, int64_t m, bool first, W* acc) {
         else if (op == Reduce::max)
           for (int64_t k = 0; k < m; ++k) {
             const auto v = static_cast<W>(x[k]);
-            acc[k] = (v > acc[k]) | (v != v) ? v : acc[k];  // nan stays
+            acc[k] = ((v > acc[k]) | (v != v)) ? v : acc[k];  // nan stays
           }
         else
           for (int64_t k = 0; k < m; ++k) {
             const auto v = static_cast<W>(x[k]);
-            acc[k] = (v < acc[k]) | (v != v) ? v : acc[k];
+            acc[k] = ((v < acc[k]) | (v != v)) ? v : acc[k];
           }
         return;
       case Reduce::prod: return each(1, [](U s, T v) { return s * static_cast<U>(v); });

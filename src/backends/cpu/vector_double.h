@@ -201,7 +201,7 @@ SCONCE_INLINE Doubles varc_tangent(Doubles y, Doubles x) {
   Doubles r = varc_tangent(q);
   r = u > v ? kWideHalfPi - r : r;
   r = (bits_of(x) >> 63) != 0 ? kWidePi - r : r;
-  return (x != x) | (y != y) ? x + y : with_sign(r, y);
+  return ((x != x) | (y != y)) ? x + y : with_sign(r, y);
 }
 // asin(a) for 0 <= a <= 1/2.
 SCONCE_INLINE Doubles varc_sine_near_zero(Doubles a) {
@@ -307,7 +307,7 @@ inline bool double_binary(Binary op, const double* a, const double* b, double* o
     case Binary::logaddexp:
       return map([](Doubles x, Doubles y) {
         const Doubles most = x > y ? x : y, sum = most + vlog1p(vexp(-vabs(x - y)));
-        return (x == y) & (vabs(x) == static_cast<double>(INFINITY)) ? x : sum;
+        return ((x == y) & (vabs(x) == static_cast<double>(INFINITY))) ? x : sum;
       });
     case Binary::hypot:
       for (int64_t i = 0; i < n; ++i) {

@@ -322,9 +322,10 @@ inline bool divide_numbers(Binary op, const T* a, const T* b, T* out, int64_t n)
   constexpr T kQuotient = wide ? T(2251799813685248.0) : T(4194304.0f);
   constexpr T kMost = wide ? T(1e300) : T(1e37f), kLeast = wide ? T(1e-270) : T(1e-30f);
   bool ok = true;
-  for (int64_t i = 0; i < n; ++i)
-    ok &= (std::fabs(a[i] / b[i]) < kQuotient) & (std::fabs(b[i]) < kMost) &
-          (std::fabs(b[i]) > kLeast);
+  for (int64_t i = 0; i < n; ++i) {
+    const T quotient = std::fabs(a[i] / b[i]), divisor = std::fabs(b[i]);
+    ok &= (quotient < kQuotient) & (divisor < kMost) & (divisor > kLeast);
+  }
   if (!ok) return false;
   if (op == Binary::fmod) {
     for (int64_t i = 0; i < n; ++i) out[i] = vfmod(a[i], b[i]);

@@ -78,7 +78,7 @@ SCONCE_INLINE Floats log_odds(Floats x, float eps) {
 // log(exp(a) + exp(b))
 SCONCE_INLINE Floats vlog_add_exp(Floats a, Floats b) {
   const Floats most = a > b ? a : b, sum = most + vlog1p(vexp(-vabs(a - b)));
-  return (a == b) & (vabs(a) == INFINITY) ? a : sum;
+  return ((a == b) & (vabs(a) == INFINITY)) ? a : sum;
 }
 
 // False when the function isn't one of these.
@@ -89,7 +89,8 @@ inline bool more_binary(Binary op, const float* a, const float* b, float* out, i
       // Squares of floats are exact in double, and none overflows.
       const double x = static_cast<double>(a[i]), y = static_cast<double>(b[i]);
       const float r = static_cast<float>(std::sqrt(x * x + y * y));
-      out[i] = (std::fabs(a[i]) == INFINITY) | (std::fabs(b[i]) == INFINITY) ? INFINITY : r;
+      const float of_a = std::fabs(a[i]), of_b = std::fabs(b[i]);
+      out[i] = ((of_a == INFINITY) | (of_b == INFINITY)) ? INFINITY : r;
     }
     return true;
   }
