@@ -136,10 +136,10 @@ std::tuple<Tensor, Tensor, Tensor> run(const Options& o, Tensor x,
   int64_t dirs = o.bidirectional ? 2 : 1;
   bool projected = o.kind == Kind::Lstm && h0.size(2) != c0.size(2);
   size_t per = (o.biases ? 4 : 2) + (projected ? 1 : 0);
-  if (params.size() != per * static_cast<size_t>(o.layers * dirs))
+  const int64_t each = checked_mul(o.layers, dirs);
+  if (each < 0 || params.size() / per != static_cast<size_t>(each) || params.size() % per)
     raise<OpError>("got an incorrect number of RNN parameters: ", params.size());
-  if (h0.size(0) != o.layers * dirs)
-    raise<OpError>("Expected hidden size[0] ", o.layers * dirs, ", got ", h0.sizes());
+  if (h0.size(0) != each) raise<OpError>("Expected hidden size[0] ", each, ", got ", h0.sizes());
   TensorList hs, cs;
   for (int64_t l = 0; l < o.layers; ++l) {
     TensorList outs;

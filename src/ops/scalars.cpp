@@ -98,8 +98,9 @@ void floordiv(Call& c) {
   c.out(0, std::floor(num(c.in(0)) / num(c.in(1))));
 }
 void round_to_zero_floordiv(Call& c) {
-  if (c.in(1).toInt() == 0) raise<OpError>("division by 0");
-  c.out(0, c.in(0).toInt() / c.in(1).toInt());
+  const int64_t a = c.in(0).toInt(), b = c.in(1).toInt();
+  if (b == 0) raise<OpError>("division by 0");
+  c.out(0, b == -1 ? floordiv_int(a, b) : a / b);
 }
 void remainder(Call& c) {
   if (both_int(c)) return c.out(0, mod_int(c.in(0).toInt(), c.in(1).toInt()));
@@ -363,12 +364,20 @@ void extreme(Call& c) {
 void range_length(Call& c) {
   int64_t lo = c.in(0).toInt(), hi = c.in(1).toInt(), step = c.in(2).toInt();
   if (step == 0) raise<OpError>("range() arg 3 must not be zero");
-  int64_t n = step > 0 && lo < hi   ? 1 + (hi - 1 - lo) / step
-              : step < 0 && lo > hi ? 1 + (lo - 1 - hi) / -step
-                                    : 0;
-  c.out(0, n);
+  // Unsigned, which all distances and steps fit into.
+  const auto a = static_cast<uint64_t>(lo), b = static_cast<uint64_t>(hi),
+             s = static_cast<uint64_t>(step);
+  const uint64_t n = step > 0 && lo < hi   ? 1 + (b - 1 - a) / s
+                     : step < 0 && lo > hi ? 1 + (a - 1 - b) / (0 - s)
+                                           : 0;
+  c.out(0, static_cast<int64_t>(n));
 }
-void derive_index(Call& c) { c.out(0, c.in(1).toInt() + c.in(0).toInt() * c.in(2).toInt()); }
+void derive_index(Call& c) {
+  const auto i = static_cast<uint64_t>(c.in(0).toInt()),
+             from = static_cast<uint64_t>(c.in(1).toInt()),
+             step = static_cast<uint64_t>(c.in(2).toInt());
+  c.out(0, static_cast<int64_t>(from + i * step));
+}
 
 // Counters and profiling leave no trace here.
 void no_effect(Call&) {}

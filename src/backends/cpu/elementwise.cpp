@@ -97,6 +97,35 @@ void copy(const CopyArgs& a) {
   raise<OpError>("this function is not defined for the tensor's dtype");
 }
 
+// Functions of integers that can leave their range wrap around, as PyTorch's do. False for others.
+inline bool wrapping_unary(Unary op, const int64_t* in, int64_t* out, int64_t n) {
+  if (op != Unary::neg && op != Unary::abs && op != Unary::square) return false;
+  for (int64_t i = 0; i < n; ++i) {
+    const auto x = static_cast<uint64_t>(in[i]);
+    out[i] = static_cast<int64_t>(op == Unary::square             ? x * x
+                                  : op == Unary::neg || in[i] < 0 ? 0 - x
+                                                                  : x);
+  }
+  return true;
+}
+inline bool wrapping_binary(Binary op, int64_t scale, const int64_t* a, const int64_t* b,
+                            int64_t* out, int64_t n) {
+  const auto s = static_cast<uint64_t>(op == Binary::sub ? 0 - static_cast<uint64_t>(scale)
+                                                         : static_cast<uint64_t>(scale));
+  auto x = [=](int64_t i) { return static_cast<uint64_t>(a[i]); };
+  auto y = [=](int64_t i) { return static_cast<uint64_t>(b[i]); };
+  if (op == Binary::mul) {
+    SCONCE_IVDEP  // the result is none of the operands, or the same elements
+    for (int64_t i = 0; i < n; ++i) out[i] = static_cast<int64_t>(x(i) * y(i));
+  } else if (op == Binary::add || op == Binary::sub) {
+    SCONCE_IVDEP
+    for (int64_t i = 0; i < n; ++i) out[i] = static_cast<int64_t>(x(i) + y(i) * s);
+  } else {
+    return false;
+  }
+  return true;
+}
+
 // Never inlined: a function's rounding is that of one piece of machine code, whoever calls it.
 template <class T>
 [[gnu::noinline]] void unary_tile(Unary op, T p, T q, T r, const T* in, T* out, int64_t n) {
@@ -107,6 +136,8 @@ template <class T>
       return;
   if constexpr (std::is_same_v<T, double>)
     if (double_unary(op, p, q, r, in, out, n)) return;
+  if constexpr (std::is_same_v<T, int64_t>)
+    if (wrapping_unary(op, in, out, n)) return;
   switch (op) {
 // clang-format off
 #define LOOP(expr)                      \
@@ -288,6 +319,8 @@ template <class T>
 [[gnu::noinline]] void binary_tile(Binary op, T s, const T* pa, const T* pb, T* out, int64_t n) {
   if constexpr (!std::is_arithmetic_v<T>)
     if (complex_binary_tile(op, pa, pb, out, n)) return;
+  if constexpr (std::is_same_v<T, int64_t>)
+    if (wrapping_binary(op, s, pa, pb, out, n)) return;
   if constexpr (std::is_same_v<T, float>)
     if (op == Binary::pow ? pow_floats(pa, pb, 1, out, n)
                           : divide_numbers(op, pa, pb, out, n) || more_binary(op, pa, pb, out, n))

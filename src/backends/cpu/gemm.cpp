@@ -436,6 +436,16 @@ void gemm_t(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t as0, i
   });
 }
 
+// s + a * b; integers wrap around.
+template <class C>
+C added(C s, C a, C b) {
+  if constexpr (std::is_same_v<C, int64_t>)
+    return static_cast<C>(static_cast<uint64_t>(s) +
+                          static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
+  else
+    return s + a * b;
+}
+
 // Any dtype: rows converted to C, accumulated in C.
 template <class C>
 void gemm_any(const GemmArgs& g, int64_t batch) {
@@ -466,19 +476,22 @@ void gemm_any(const GemmArgs& g, int64_t batch) {
       C x = row[static_cast<size_t>(p)];
       const C* w = bt.data() + p * n;
       interrupt.passed(n);
-      for (int64_t j = 0; j < n; ++j) out[static_cast<size_t>(j)] += x * w[j];
+      for (int64_t j = 0; j < n; ++j)
+        out[static_cast<size_t>(j)] = added(out[static_cast<size_t>(j)], x, w[j]);
     }
     if (g.beta != 0) {
       std::vector<C> old(static_cast<size_t>(n));
       load_tile(g.out.dtype, at(g.out, batch, i, 0), step(g.out, 2), n, old.data());
       for (int64_t j = 0; j < n; ++j)
-        out[static_cast<size_t>(j)] =
-            alpha * out[static_cast<size_t>(j)] + beta * old[static_cast<size_t>(j)];
+        out[static_cast<size_t>(j)] = added(added(C(0), alpha, out[static_cast<size_t>(j)]), beta,
+                                            old[static_cast<size_t>(j)]);
     } else {
-      for (auto& x : out) x *= alpha;
+      for (auto& x : out) x = added(C(0), x, alpha);
     }
     if (g.bias.data)
-      for (int64_t j = 0; j < n; ++j) out[static_cast<size_t>(j)] += bias[static_cast<size_t>(j)];
+      for (int64_t j = 0; j < n; ++j)
+        out[static_cast<size_t>(j)] =
+            added(out[static_cast<size_t>(j)], C(1), bias[static_cast<size_t>(j)]);
     store_tile(g.out.dtype, at(g.out, batch, i, 0), step(g.out, 2), n, out.data());
   }
 }

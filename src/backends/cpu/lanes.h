@@ -7,9 +7,12 @@
 namespace sconce {
 namespace {
 
-// f(0) + ... + f(n - 1), added up as A.
+// f(0) + ... + f(n - 1), added up as A; integers wrap around.
 template <class A, class F>
 inline A lane_sum(int64_t n, F f) {
+  if constexpr (std::is_same_v<A, int64_t>)
+    return static_cast<A>(
+        lane_sum<uint64_t>(n, [f](int64_t i) { return static_cast<uint64_t>(f(i)); }));
   constexpr int kLanes = 32;
   A acc[kLanes] = {};
   int64_t i = 0;

@@ -42,6 +42,13 @@ W product(W kept, C v) {
   else
     return kept * W(v);
 }
+template <class W, class C>
+W sum(W kept, C v) {
+  if constexpr (std::is_same_v<W, int64_t>)
+    return static_cast<W>(static_cast<uint64_t>(kept) + static_cast<uint64_t>(v));
+  else
+    return kept + W(v);
+}
 template <bool Max, class C>
 bool better(C v, C kept) {
   return (Max ? v >= kept : v <= kept) | (v != v);
@@ -86,7 +93,7 @@ bool scan_columns(const ScanArgs& a) {
         const C* from = reinterpret_cast<const C*>(p[1] + b * st[1]) + c;
         C* to = reinterpret_cast<C*>(p[0] + b * st[0]) + c;
         int64_t* place = reinterpret_cast<int64_t*>(p[2] + b * st[2]) + c;
-        typename Wide<C>::type sum[kBlock] = {};
+        typename Wide<C>::type sums[kBlock] = {};
         auto extreme = [&](auto max) __attribute__((always_inline)) {
           C best[kBlock];
           int64_t at[kBlock] = {};
@@ -111,16 +118,16 @@ bool scan_columns(const ScanArgs& a) {
           extreme(std::false_type{});
           continue;
         }
-        if (a.op == Scan::prod) std::fill(sum, sum + m, 1);
+        if (a.op == Scan::prod) std::fill(sums, sums + m, 1);
         for (int64_t i = 0; i < n; ++i, from += in_step, to += out_step) {
           // The result is the operand's elements or none of them.
           if (a.op == Scan::sum) {
             SCONCE_IVDEP
-            for (int64_t k = 0; k < m; ++k) to[k] = static_cast<C>(sum[k] += from[k]);
+            for (int64_t k = 0; k < m; ++k) to[k] = static_cast<C>(sums[k] = sum(sums[k], from[k]));
           } else {
             SCONCE_IVDEP
             for (int64_t k = 0; k < m; ++k)
-              to[k] = static_cast<C>(sum[k] = product(sum[k], from[k]));
+              to[k] = static_cast<C>(sums[k] = product(sums[k], from[k]));
           }
           interrupt.passed(m);
         }
@@ -136,7 +143,7 @@ void scan_row(Scan op, int64_t n, const C* in, int64_t x, R* out, int64_t y, int
   using W = typename Wide<C>::type;
   if (op == Scan::sum) {
     W kept{};
-    for (int64_t k = 0; k < n; ++k) out[k * y] = static_cast<R>(kept += W(in[k * x]));
+    for (int64_t k = 0; k < n; ++k) out[k * y] = static_cast<R>(kept = sum(kept, in[k * x]));
   } else if (op == Scan::prod) {
     W kept(1);
     for (int64_t k = 0; k < n; ++k) out[k * y] = static_cast<R>(kept = product(kept, in[k * x]));

@@ -126,7 +126,7 @@ template <bool Sinh, class V>
 SCONCE_INLINE V vhyperbolic(V x) {
   const V a = vabs(x);
   const auto e = exp_parts(SCONCE_ISA::at_most(a, V{} + 90.0f));
-  const V rest = expm1_near_zero(e.r), quarter = floats_of((bits_of(e.shifted) << 23) - (2 << 23));
+  const V rest = expm1_near_zero(e.r), quarter = floats_of((bits_of(e.shifted) - 2) << 23);
   const V h = (rest + 1.0f) * quarter * 2.0f;
   if (!Sinh) return h + 0.25f / h;
   const V s = exp_scale(e), m = s * rest + (s - 1.0f);

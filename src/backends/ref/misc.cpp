@@ -379,6 +379,7 @@ void fft(const FftArgs& a) {
                a.out.strides[last] * static_cast<int64_t>(element_size(a.out.dtype)),
                a.out.sizes[last], y.data());
     for (int d = last - 1; d >= 0; --d) {
+      if (a.in.sizes[d] == 1) continue;  // whose stride may be anything
       i += a.in.strides[d];
       o += a.out.strides[d];
       if (++idx[d] < a.in.sizes[d]) break;
