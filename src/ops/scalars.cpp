@@ -6,6 +6,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "backends/scalar_math.h"
 #include "ops/op.h"
 
 namespace sconce::ops {
@@ -283,7 +284,7 @@ void modf_op(Call& c) {
   c.out(1, whole);
 }
 void ldexp_op(Call& c) { c.out(0, std::ldexp(num(c.in(0)), static_cast<int>(c.in(1).toInt()))); }
-void gcd_op(Call& c) { c.out(0, std::gcd(c.in(0).toInt(), c.in(1).toInt())); }
+void gcd_op(Call& c) { c.out(0, gcd_value(c.in(0).toInt(), c.in(1).toInt())); }
 
 // Conversions.
 void to_int(Call& c) {

@@ -39,14 +39,16 @@ struct Rows {
 
 int64_t any_integer(test::Numbers& next) {
   const float f = next();
-  return static_cast<int64_t>(__builtin_bit_cast(uint32_t, f)) * 2654435761 >> 7;
+  return static_cast<int64_t>(uint64_t{__builtin_bit_cast(uint32_t, f)} * 2654435761) >> 7;
 }
 
+// Integers wrap around.
 int64_t exact(Binary op, int64_t a, int64_t b) {
+  const auto x = static_cast<uint64_t>(a), y = static_cast<uint64_t>(b);
   switch (op) {
-    case Binary::add: return a + b;
-    case Binary::sub: return a - b;
-    case Binary::mul: return a * b;
+    case Binary::add: return static_cast<int64_t>(x + y);
+    case Binary::sub: return static_cast<int64_t>(x - y);
+    case Binary::mul: return static_cast<int64_t>(x * y);
     case Binary::bitwise_and: return a & b;
     case Binary::bitwise_or: return a | b;
     case Binary::bitwise_xor: return a ^ b;
@@ -114,10 +116,10 @@ void check_integers(const Kernels& k, ScalarType t) {
         INFO(k.name << " unary " << static_cast<int>(op) << " of " << n);
         CHECK(right);
       };
-      unary(Unary::neg, 0, 0, [](int64_t x) { return -x; });
-      unary(Unary::abs, 0, 0, [](int64_t x) { return x < 0 ? -x : x; });
+      unary(Unary::neg, 0, 0, [](int64_t x) { return exact(Binary::sub, 0, x); });
+      unary(Unary::abs, 0, 0, [](int64_t x) { return x < 0 ? exact(Binary::sub, 0, x) : x; });
       unary(Unary::bitwise_not, 0, 0, [](int64_t x) { return ~x; });
-      unary(Unary::square, 0, 0, [](int64_t x) { return x * x; });
+      unary(Unary::square, 0, 0, [](int64_t x) { return exact(Binary::mul, x, x); });
       unary(Unary::relu, 0, 0, [](int64_t x) { return std::max<int64_t>(x, 0); });
       unary(Unary::clamp_min, 5, 0, [](int64_t x) { return std::max<int64_t>(x, 5); });
       for (auto [p, q] : {std::pair{3.0, 60.0}, {-70000.0, 70000.0}, {300.0, 400.0}, {9.0, 2.0}})

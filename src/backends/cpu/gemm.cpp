@@ -436,19 +436,10 @@ void gemm_t(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t as0, i
   });
 }
 
-// s + a * b; integers wrap around.
-template <class C>
-C added(C s, C a, C b) {
-  if constexpr (std::is_same_v<C, int64_t>)
-    return static_cast<C>(static_cast<uint64_t>(s) +
-                          static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
-  else
-    return s + a * b;
-}
-
-// Any dtype: rows converted to C, accumulated in C.
+// Any dtype: rows converted to C, accumulated in C. Integers wrap around.
 template <class C>
 void gemm_any(const GemmArgs& g, int64_t batch) {
+  using U = std::conditional_t<std::is_same_v<C, int64_t>, uint64_t, C>;
   int64_t m = g.a.sizes[1], k = g.a.sizes[2], n = g.b.sizes[2];
   auto at = [](const TensorView& v, int64_t b, int64_t i, int64_t j) {
     return static_cast<char*>(v.data) + (b * v.strides[0] + i * v.strides[1] + j * v.strides[2]) *
@@ -477,21 +468,22 @@ void gemm_any(const GemmArgs& g, int64_t batch) {
       const C* w = bt.data() + p * n;
       interrupt.passed(n);
       for (int64_t j = 0; j < n; ++j)
-        out[static_cast<size_t>(j)] = added(out[static_cast<size_t>(j)], x, w[j]);
+        out[static_cast<size_t>(j)] =
+            static_cast<C>(U(out[static_cast<size_t>(j)]) + U(x) * U(w[j]));
     }
     if (g.beta != 0) {
       std::vector<C> old(static_cast<size_t>(n));
       load_tile(g.out.dtype, at(g.out, batch, i, 0), step(g.out, 2), n, old.data());
       for (int64_t j = 0; j < n; ++j)
-        out[static_cast<size_t>(j)] = added(added(C(0), alpha, out[static_cast<size_t>(j)]), beta,
-                                            old[static_cast<size_t>(j)]);
+        out[static_cast<size_t>(j)] = static_cast<C>(U(alpha) * U(out[static_cast<size_t>(j)]) +
+                                                     U(beta) * U(old[static_cast<size_t>(j)]));
     } else {
-      for (auto& x : out) x = added(C(0), x, alpha);
+      for (auto& x : out) x = static_cast<C>(U(x) * U(alpha));
     }
     if (g.bias.data)
       for (int64_t j = 0; j < n; ++j)
         out[static_cast<size_t>(j)] =
-            added(out[static_cast<size_t>(j)], C(1), bias[static_cast<size_t>(j)]);
+            static_cast<C>(U(out[static_cast<size_t>(j)]) + U(bias[static_cast<size_t>(j)]));
     store_tile(g.out.dtype, at(g.out, batch, i, 0), step(g.out, 2), n, out.data());
   }
 }
