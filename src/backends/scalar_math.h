@@ -3,6 +3,7 @@
 // otherwise.
 #pragma once
 #include <cmath>
+#include <complex>
 #include <cstdint>
 #include <limits>
 #include <numeric>
