@@ -31,6 +31,12 @@ inline std::vector<std::vector<Tap>> resize_taps(const ResizeArgs& a, int64_t in
     scale = out > 1 ? static_cast<double>(in - 1) / static_cast<double>(out - 1) : 0;
   bool single = a.in.dtype != kDouble && a.in.dtype != kByte;
   if (single) scale = static_cast<double>(static_cast<float>(scale));
+  // As an integer, within limits; nan, of an infinite scale, is the least.
+  auto whole = [](double p, int64_t least, int64_t most) {
+    return p >= static_cast<double>(most)    ? most
+           : p >= static_cast<double>(least) ? static_cast<int64_t>(p)
+                                             : least;
+  };
   auto clampi = [&](int64_t i) { return std::min(std::max<int64_t>(i, 0), in - 1); };
   for (int64_t o = 0; o < out; ++o) {
     auto& t = r[static_cast<size_t>(o)];
@@ -39,15 +45,15 @@ inline std::vector<std::vector<Tap>> resize_taps(const ResizeArgs& a, int64_t in
                      ? std::floor(single ? static_cast<float>(o) * static_cast<float>(scale)
                                          : static_cast<double>(o) * scale)
                      : std::floor((static_cast<double>(o) + 0.5) * scale);
-      t.push_back({std::min(static_cast<int64_t>(p), in - 1), 1});
+      t.push_back({whole(p, 0, in - 1), 1});
       continue;
     }
     if (a.antialias) {
       const double radius = a.op == Resize::lanczos ? 3 : a.op == Resize::cubic ? 2 : 1;
       double support = radius * std::max(scale, 1.0), inv = scale >= 1 ? 1 / scale : 1;
       double center = scale * (static_cast<double>(o) + 0.5);
-      int64_t lo = std::max<int64_t>(static_cast<int64_t>(center - support + 0.5), 0),
-              hi = std::min(static_cast<int64_t>(center + support + 0.5), in);
+      const int64_t lo = whole(center - support + 0.5, 0, in),
+                    hi = whole(center + support + 0.5, 0, in);
       double sum = 0;
       for (int64_t i = lo; i < hi; ++i) {
         double x = std::fabs((static_cast<double>(i) - center + 0.5) * inv), w;
@@ -71,14 +77,13 @@ inline std::vector<std::vector<Tap>> resize_taps(const ResizeArgs& a, int64_t in
                       : source(static_cast<double>(o), scale);
     if (a.op == Resize::linear) {
       if (!a.align_corners && p < 0) p = 0;
-      auto i = static_cast<int64_t>(p);
-      i = std::min(i, in - 1);
+      const int64_t i = whole(p, 0, in - 1);
       double f = std::min(std::max(p - static_cast<double>(i), 0.0), 1.0);
       t.push_back({i, 1 - f});
       t.push_back({std::min(i + 1, in - 1), f});
     } else {
       double fl = std::floor(p), f = p - fl;
-      auto i = static_cast<int64_t>(fl);
+      const int64_t i = whole(fl, -2, in + 1);
       constexpr double A = -0.75;
       t.push_back({clampi(i - 1), cubic2(f + 1, A)});
       t.push_back({clampi(i), cubic1(f, A)});

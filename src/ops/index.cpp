@@ -391,7 +391,8 @@ Tensor one_hot(const Tensor& t, int64_t n) {
     raise<OpError>("one_hot is only applicable to index tensor of type LongTensor.");
   if (n < 0) {
     if (t.numel() == 0) raise<OpError>("Can not infer total number of classes from empty tensor.");
-    n = 1 + item(reduce(Reduce::max, t, reduce_dims({}, t.dim()), false, kLong, kLong)).i;
+    n = checked_add(item(reduce(Reduce::max, t, reduce_dims({}, t.dim()), false, kLong, kLong)).i,
+                    1);
   }
   IntVec s(t.sizes());
   s.push_back(n);

@@ -131,10 +131,11 @@ void conv_plain(const ConvArgs& a) {
                     for (int64_t p2 = 0; p2 < P[2]; ++p2) {
                       int64_t q2 = p2 * s.stride[2] - s.pad[2] + k2 * s.dil[2];
                       if (q2 < 0 || q2 >= Q[2]) continue;
-                      if (a.transposed)
-                        yo[qr + q2] += v * xi[pr + p2];
-                      else
-                        yo[pr + p2] += v * xi[qr + q2];
+                      C& sum = a.transposed ? yo[qr + q2] : yo[pr + p2];
+                      const C x = a.transposed ? xi[pr + p2] : xi[qr + q2];
+                      // Integers wrap around.
+                      using U = std::conditional_t<std::is_same_v<C, int64_t>, uint64_t, C>;
+                      sum = static_cast<C>(U(sum) + U(v) * U(x));
                     }
                   }
                 }

@@ -312,6 +312,8 @@ void index(const IndexArgs& a) {
         o = T(static_cast<float>(o) + static_cast<float>(v));
       else if constexpr (std::is_same_v<T, bool>)
         o = o || v;
+      else if constexpr (std::is_integral_v<T>)  // wraps around
+        o = static_cast<T>(static_cast<uint64_t>(o) + static_cast<uint64_t>(v));
       else
         o = static_cast<T>(o + v);
     }
