@@ -2,10 +2,26 @@
 // Sums in independent chains, which the compiler turns into vector code.
 #pragma once
 #include <algorithm>
+#include <complex>
 #include <cstdint>
+#include <type_traits>
 
 namespace sconce {
 namespace {
+
+// What sums and products of C are kept in.
+template <class C>
+struct Wide {
+  using type = C;
+};
+template <>
+struct Wide<float> {
+  using type = double;
+};
+template <>
+struct Wide<std::complex<float>> {
+  using type = std::complex<double>;
+};
 
 // f(0) + ... + f(n - 1), added up as A; integers wrap around.
 template <class A, class F>

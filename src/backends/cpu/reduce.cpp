@@ -120,19 +120,6 @@ void reduced_tiles(const TensorView& in, int lead, int64_t at, F f) {
 }
 
 template <class C>
-struct Wide {
-  using type = C;
-};
-template <>
-struct Wide<float> {
-  using type = double;
-};
-template <>
-struct Wide<std::complex<float>> {
-  using type = std::complex<double>;
-};
-
-template <class C>
 C tile_sum(const C* v, int64_t n) {
   return lane_sum<C>(n, [v](int64_t i) { return v[i]; });
 }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "backends/cpu/cpu.h"
+#include "backends/cpu/lanes.h"
 #include "backends/ivdep.h"
 #include "backends/scalar_math.h"
 #include "backends/tiles.h"
@@ -13,25 +14,6 @@
 namespace sconce::SCONCE_ISA {
 
 namespace {
-
-// What sums and products are kept in.
-template <class C>
-struct Wide {
-  using type = C;
-};
-template <>
-struct Wide<float> {
-  using type = double;
-};
-template <>
-struct Wide<std::complex<float>> {
-  using type = std::complex<double>;
-};
-
-template <class C>
-bool is_nan(C v) {
-  return v != v;
-}
 
 // One step: what is kept, with v. Integers wrap around; of extremes `better` says whether v, the
 // later of equals, takes the place of what is kept, and a nan never leaves it but for another.

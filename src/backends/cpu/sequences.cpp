@@ -27,7 +27,7 @@ void sequence(const SequenceArgs& a) {
 
 }  // namespace
 
-void set_random(Kernels& k) { k.random = random; }
-void set_sequence(Kernels& k) { k.sequence = sequence; }
+SCONCE_KERNEL(random)
+SCONCE_KERNEL(sequence)
 
 }  // namespace sconce::SCONCE_ISA
