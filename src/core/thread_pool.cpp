@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/thread_pool.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -11,8 +12,9 @@ namespace sconce {
 
 namespace {
 
-// What waking a sleeper takes on a virtual machine: spinning longer could cost more than it saves.
-constexpr std::chrono::microseconds kSpin{50};
+// Some times what waking a sleeper takes on a virtual machine (50), so that threads whose parts
+// took unequal time find each other awake.
+constexpr std::chrono::microseconds kSpin{200};
 
 void relax() {
 #if defined(__x86_64__) || defined(__i386__)
@@ -40,12 +42,14 @@ void run_shared(const void* f, int64_t i) {
 
 }  // namespace
 
-ThreadPool::ThreadPool(int threads) : spins_(usable_processors() >= threads) {
 #ifdef __EMSCRIPTEN__  // without threads: the caller does all
-  threads = 1;
-#endif
-  for (int i = 1; i < threads; ++i) workers_.emplace_back([this] { work(); });
+ThreadPool::ThreadPool(int) : hands_(1) {}
+#else
+ThreadPool::ThreadPool(int threads)
+    : spins_(usable_processors() >= threads), hands_(static_cast<size_t>(threads)) {
+  for (int i = 1; i < threads; ++i) workers_.emplace_back([this, i] { work(i); });
 }
+#endif
 
 ThreadPool::~ThreadPool() {
   stop_.store(true, std::memory_order_relaxed);
@@ -77,24 +81,28 @@ void ThreadPool::call(int64_t i) {
 }
 
 // True when the last part of the run was among them.
-bool ThreadPool::take_parts() {
+bool ThreadPool::take_parts(int64_t thread) {
+  const auto hands = static_cast<int64_t>(hands_.size());
   int64_t taken = 0;
-  for (int64_t left = remaining_.load(std::memory_order_relaxed); left > 0;) {
-    if (!remaining_.compare_exchange_weak(left, left - 1, std::memory_order_acquire,
-                                          std::memory_order_relaxed))  // 1
-      continue;
-    call(job_.count - left);
-    ++taken;
-    left = remaining_.load(std::memory_order_relaxed);
+  for (int64_t k = 0; k < hands; ++k) {
+    Hand& hand = hands_[static_cast<size_t>((thread + k) % hands)];
+    for (int64_t left = hand.remaining.load(std::memory_order_relaxed); left > 0;) {
+      if (!hand.remaining.compare_exchange_weak(left, left - 1, std::memory_order_acquire,
+                                                std::memory_order_relaxed))  // 1
+        continue;
+      call(hand.end - left);
+      ++taken;
+      left = hand.remaining.load(std::memory_order_relaxed);
+    }
   }
   return taken > 0 && unfinished_.fetch_sub(taken, std::memory_order_acq_rel) == taken;  // 2
 }
 
-void ThreadPool::work() {
+void ThreadPool::work(int64_t thread) {
   for (;;) {
     const uint32_t seen = round_.load(std::memory_order_acquire);
     if (stop_.load(std::memory_order_relaxed)) return;
-    if (take_parts()) {
+    if (take_parts(thread)) {
       done_.store(job_round_);  // 3; the caller, who reads it, may be about to sleep
       done_.notify_all();
     }
@@ -109,10 +117,15 @@ void ThreadPool::share(const Job& job) {
   job_ = job;
   const uint32_t round = job_round_ = round_.load(std::memory_order_relaxed) + 1;
   unfinished_.store(job.count, std::memory_order_relaxed);
-  remaining_.store(job.count, std::memory_order_release);  // 1
-  round_.store(round);                                     // 4
+  const auto hands = std::min(job.count, static_cast<int64_t>(hands_.size()));
+  for (int64_t k = hands; k-- > 0;) {
+    Hand& hand = hands_[static_cast<size_t>(k)];
+    hand.end = job.count * (k + 1) / hands;
+    hand.remaining.store(hand.end - job.count * k / hands, std::memory_order_release);  // 1
+  }
+  round_.store(round);  // 4
   if (sleeping_.load() > 0) round_.notify_all();
-  if (take_parts()) return;
+  if (take_parts(0)) return;
   for (uint32_t done; (done = done_.load(std::memory_order_acquire)) != round;)
     if (!spin(done_, done)) done_.wait(done);
 }

@@ -2,14 +2,16 @@
 // Threads that share the work of one operator. An engine owns its pool; kernels reach it through
 // the context.
 //
-// Parts are claimed one by one from a counter, by the caller and by whichever workers are there in
-// time, so that a worker which wakes late delays nobody: only claimed parts are waited for. Between
-// runs a worker watches for the next one for some microseconds, then sleeps until it is woken;
-// where the process has fewer processors than threads, it sleeps at once.
+// The parts are dealt to the threads as runs of neighbours, the same part to the same thread
+// whenever there are as many: what a kernel wrote is in the cache of the thread that reads it in
+// the next kernel. A thread that has done its own parts takes those of others, so that a worker
+// which wakes late delays nobody: only claimed parts are waited for. Between runs a worker watches
+// for the next one for some microseconds, then sleeps until it is woken; where the process has
+// fewer processors than threads, it sleeps at once.
 //
 // What is ordered by what (thread_pool.cpp names the four steps):
-//   1. run() fills the job, then stores remaining_ (release). Whoever takes 1 from remaining_
-//      (acquire) sees the job, and the job stays until that part is counted in unfinished_.
+//   1. run() fills the job, then stores what remains of each hand (release). Whoever takes 1 from
+//      that (acquire) sees the job, and the job stays until that part is counted in unfinished_.
 //   2. unfinished_ is counted down (acq_rel) after parts: whoever counts the last one has seen what
 //      all parts wrote. Only then may run() return.
 //   3. If that is a worker, it stores the run's number in done_, which run() waits for.
@@ -48,10 +50,15 @@ class ThreadPool {
     const void* f = nullptr;
     int64_t count = 0;
   };
+  // The parts that were dealt to one thread: those before `end` that remain.
+  struct alignas(64) Hand {
+    std::atomic<int64_t> remaining{0};
+    int64_t end = 0;
+  };
   void run_job(const Job& job);
   void share(const Job& job);
-  void work();
-  bool take_parts();
+  void work(int64_t thread);
+  bool take_parts(int64_t thread);
   void call(int64_t i);
   // Until word is no longer what it was. False: it still is, after the time that spinning is worth.
   bool spin(const std::atomic<uint32_t>& word, uint32_t was) const;
@@ -66,8 +73,8 @@ class ThreadPool {
   alignas(64) std::atomic<uint32_t> round_{0};
   std::atomic<int32_t> sleeping_{0};
   alignas(64) std::atomic<uint32_t> done_{0};
-  alignas(64) std::atomic<int64_t> remaining_{0};
-  std::atomic<int64_t> unfinished_{0};
+  alignas(64) std::atomic<int64_t> unfinished_{0};
+  std::vector<Hand> hands_;  // of the caller and the workers
   Job job_;
   uint32_t job_round_ = 0;
 };

@@ -55,6 +55,24 @@ TEST_CASE("parts run on several threads", "[threads]") {
   }
 }
 
+TEST_CASE("a thread gets the parts that it had before", "[threads]") {
+  ThreadPool pool(2);
+  const auto here = std::this_thread::get_id();
+  int same = 0;
+  for (int round = 0; round < 50; ++round) {
+    std::atomic<int> begun{0};
+    std::thread::id ids[6];
+    pool.run(6, [&](int64_t i) {
+      ids[i] = std::this_thread::get_id();
+      // Neither thread is done before the other has begun.
+      ++begun;
+      while (begun < 2) std::this_thread::yield();
+    });
+    same += ids[0] == here && ids[5] != here;
+  }
+  CHECK(same >= 45);  // a worker that looks around while parts are dealt may take another's
+}
+
 TEST_CASE("a part's exception reaches the caller when all are done", "[threads]") {
   ThreadPool pool(3);
   for (int64_t bad : {0, 4, 9}) {
