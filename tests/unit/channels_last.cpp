@@ -77,7 +77,11 @@ const Shape kShapes[] = {{1, 2, 5, 6},   {2, 7, 6, 5},   {1, 16, 9, 4}, {1, 21, 
 const Layout kLast[] = {Layout::channels_last, Layout::slice};
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 
-// call(out, in) on each layout against dense images of the same numbers.
+// Enough of it that threads share the work.
+const Shape kShared[] = {{1, 70, 39, 41}, {3, 24, 50, 31}, {1, 33, 120, 40}};
+
+// call(out, in) on each layout, by one thread and by three, against dense images of the same
+// numbers.
 void compare(const Shape& s, int64_t oh, int64_t ow, float special,
              const std::function<void(const Kernels&, Image&, Image&)>& call) {
   for (const Kernels* k : tables())
@@ -86,15 +90,57 @@ void compare(const Shape& s, int64_t oh, int64_t ow, float special,
           dense(Layout::dense, s.N, s.C, s.H, s.W), want(Layout::dense, s.N, s.C, oh, ow);
       in.random(5, special);
       dense.random(5, special);
-      call(*k, out, in);
       call(*k, want, dense);
+      Image shared = out;
+      call(*k, out, in);
+      test::with_threads(3, [&] { call(*k, shared, in); });
       INFO(k->name << " layout " << static_cast<int>(l) << " of " << s.N << "x" << s.C << "x" << s.H
                    << "x" << s.W << " to " << oh << "x" << ow);
+      CHECK(differ(shared, want) == "");
       CHECK(differ(out, want) == "");
     }
 }
 
 }  // namespace
+
+TEST_CASE("channels last: threads share the work", "[channels_last][threads]") {
+  for (const Shape& s : kShared) {
+    for (Pool op : {Pool::max, Pool::avg})
+      for (int64_t side : {int64_t{0}, int64_t{1}, int64_t{7}}) {  // 0: windows of 3, steps of 2
+        const int64_t oh = side ? side : (s.H - 3) / 2 + 1, ow = side ? side : (s.W - 3) / 2 + 1;
+        compare(s, oh, ow, 0, [&, op = op](const Kernels& k, Image& out, Image& in) {
+          PoolArgs a{};
+          a.out = out.view();
+          a.in = in.view();
+          a.op = op;
+          a.adaptive = side > 0;
+          for (int d = 0; d < 3; ++d) a.kernel[d] = 3, a.stride[d] = 2, a.dilation[d] = 1;
+          k.pool(a);
+        });
+      }
+    std::vector<float> factors(static_cast<size_t>(s.N * s.C));
+    for (size_t i = 0; i < factors.size(); ++i) factors[i] = 0.1f * static_cast<float>(i % 23) + 1;
+    const int64_t one[] = {1}, step[] = {s.C, 1, 0, 0};
+    compare(s, s.H, s.W, kNan, [&](const Kernels& k, Image& out, Image& in) {
+      BinaryArgs a{};
+      a.out = out.view();
+      a.a = in.view();
+      a.b = {factors.data(), in.size, step, 4, kFloat, nullptr};
+      a.op = Binary::mul;
+      a.compute = Compute::F32;
+      a.scale = {1, 1, 0};
+      k.binary(a);
+    });
+    compare(s, s.H, s.W, 0, [&](const Kernels& k, Image& out, Image& in) {
+      BatchNormArgs a{};
+      a.out = out.view();
+      a.in = in.view();
+      a.mean = a.var = a.weight = a.bias = {factors.data(), &s.C, one, 1, kFloat, nullptr};
+      a.eps = 1e-5;
+      k.batch_norm(a);
+    });
+  }
+}
 
 TEST_CASE("channels last: pooling", "[channels_last]") {
   struct Form {

@@ -8,6 +8,7 @@
 
 #include "backends/cpu/cpu.h"
 #include "backends/cpu/lanes.h"
+#include "backends/cpu/parallel.h"
 #include "backends/cpu/windows.h"
 #include "backends/ivdep.h"
 #include "backends/tiles.h"
@@ -139,47 +140,64 @@ bool pool_channels_last(const PoolArgs& a) {
   const bool max = a.op == Pool::max;
   const bool one_run = (w[1].in == 1 || stride(a.in, 1) == w[2].in * stride(a.in, 2)) &&
                        (w[0].in == 1 || stride(a.in, 0) == w[1].in * w[2].in * stride(a.in, 2));
-  Window one;
-  for (int d = 0; d < 3; ++d) one.step[d] = stride(a.in, d) * w[d].step;
-  Interrupt interrupt;
-  for (int64_t n = 0; n < N; ++n)
-    for (int64_t o0 = 0; o0 < w[0].out; ++o0)
-      for (int64_t o1 = 0; o1 < w[1].out; ++o1)
-        for (int64_t o2 = 0; o2 < w[2].out; ++o2) {
-          const int64_t o[3] = {o0, o1, o2};
-          const float* in = a.in.ptr<float>() + n * a.in.strides[0];
-          float* out = a.out.ptr<float>() + n * a.out.strides[0];
-          for (int d = 0; d < 3; ++d) {
-            const auto i = static_cast<size_t>(o[d]);
-            one.size[d] =
-                (std::max<int64_t>(w[d].hi[i] - w[d].lo[i], 0) + w[d].step - 1) / w[d].step;
-            in += w[d].lo[i] * stride(a.in, d);
-            out += o[d] * stride(a.out, d);
-          }
-          one.count = static_cast<float>(pool_count(a, w, o0, o1, o2));
-          const int64_t pixels = one.size[0] * one.size[1] * one.size[2];
-          interrupt.passed((pixels + 1) * channels);
-          // Whole rows and one output of each are one run.
-          const bool whole =
-              !max && a.adaptive && w[2].out == 1 && (one.size[0] == 1 || one.size[1] == w[1].in);
-          if (whole && !one_run) return false;
-          if (channels < L) {
-            whole ? whole_pool_few(in, channels, one, pixels, out)
-                  : pool_few(in, channels, max, one, out);
-            continue;
-          }
-          const auto wide = whole ? whole_pool<kWide>
-                            : max ? pool_channels<kWide, true>
-                                  : pool_channels<kWide, false>,
-                     narrow = whole ? whole_pool<1>
-                              : max ? pool_channels<1, true>
-                                    : pool_channels<1, false>;
-          int64_t c = 0;
-          for (; c + kWide * L <= channels; c += kWide * L) wide(in + c, one, pixels, out + c);
-          for (; c + L <= channels; c += L) narrow(in + c, one, pixels, out + c);
-          // The last vector overlaps the one before.
-          if (c < channels) narrow(in + channels - L, one, pixels, out + channels - L);
-        }
+  const bool may_be_whole = !max && a.adaptive && w[2].out == 1;
+  if (may_be_whole && !one_run) return false;
+  // Channels [c, c_to) of output i.
+  auto output = [&](int64_t i, int64_t c, int64_t c_to, Interrupt& interrupt) {
+    const int64_t o[3] = {i / w[2].out / w[1].out % w[0].out, i / w[2].out % w[1].out,
+                          i % w[2].out},
+                  n = i / w[2].out / w[1].out / w[0].out;
+    const float* in = a.in.ptr<float>() + n * a.in.strides[0];
+    float* out = a.out.ptr<float>() + n * a.out.strides[0];
+    Window one;
+    for (int d = 0; d < 3; ++d) {
+      const auto at = static_cast<size_t>(o[d]);
+      one.step[d] = stride(a.in, d) * w[d].step;
+      one.size[d] = (std::max<int64_t>(w[d].hi[at] - w[d].lo[at], 0) + w[d].step - 1) / w[d].step;
+      in += w[d].lo[at] * stride(a.in, d);
+      out += o[d] * stride(a.out, d);
+    }
+    one.count = static_cast<float>(pool_count(a, w, o[0], o[1], o[2]));
+    const int64_t pixels = one.size[0] * one.size[1] * one.size[2];
+    interrupt.passed((pixels + 1) * (c_to - c));
+    // Whole rows and one output of each are one run.
+    const bool whole = may_be_whole && (one.size[0] == 1 || one.size[1] == w[1].in);
+    if (channels < L)
+      return whole ? whole_pool_few(in, channels, one, pixels, out)
+                   : pool_few(in, channels, max, one, out);
+    const auto wide = whole ? whole_pool<kWide>
+                      : max ? pool_channels<kWide, true>
+                            : pool_channels<kWide, false>,
+               narrow = whole ? whole_pool<1>
+                        : max ? pool_channels<1, true>
+                              : pool_channels<1, false>;
+    for (; c + kWide * L <= c_to; c += kWide * L) wide(in + c, one, pixels, out + c);
+    for (; c + L <= c_to; c += L) narrow(in + c, one, pixels, out + c);
+    // The last vector overlaps the one before.
+    if (c < c_to) narrow(in + c_to - L, one, pixels, out + c_to - L);
+  };
+  const int64_t outputs = N * w[0].out * w[1].out * w[2].out, vectors = channels / L;
+  const Interrupt limits(context());
+  auto middle = [](const Windows& v) {
+    const auto at = static_cast<size_t>(v.out / 2);
+    return v.out > 0 ? static_cast<double>(v.hi[at] - v.lo[at]) / static_cast<double>(v.step) : 0;
+  };
+  constexpr double kNanosecondsEach = 0.05;  // of an input
+  const double each =
+      middle(w[0]) * middle(w[1]) * middle(w[2]) * static_cast<double>(channels) * kNanosecondsEach;
+  // Neighbours, or, of few outputs, whole vectors of channels: no number is added in another order.
+  if (outputs < 16 && vectors > 1)
+    parallel_for(vectors, each * static_cast<double>(outputs) / static_cast<double>(vectors),
+                 [&](int64_t from, int64_t to) {
+                   Interrupt interrupt = limits;
+                   for (int64_t i = 0; i < outputs; ++i)
+                     output(i, from * L, to == vectors ? channels : to * L, interrupt);
+                 });
+  else
+    parallel_for(outputs, each, [&](int64_t from, int64_t to) {
+      Interrupt interrupt = limits;
+      for (int64_t i = from; i < to; ++i) output(i, 0, channels, interrupt);
+    });
   return true;
 }
 
@@ -212,14 +230,21 @@ bool batch_norm_channels_last(const BatchNormArgs& a) {
   if (loops.sizes[last] % C != 0 || loops.strides[0][last] != 4 || loops.strides[1][last] != 4)
     return false;
   // A row is the channels of one pixel, or of several.
-  Interrupt interrupt;
-  loops.whole_rows([&](char** p, const int64_t*, int64_t n) {
-    interrupt.passed(n);
-    auto* y = reinterpret_cast<float*>(p[0]);
-    auto* x = reinterpret_cast<const float*>(p[1]);
-    for (const float* end = x + n; x < end; x += C, y += C) SCONCE_IVDEP  // y is x, or none of it
-    for (int64_t c = 0; c < C; ++c) y[c] = x[c] * scale[c] + shift[c];
-  });
+  const Interrupt limits(context());
+  parallel_loops(
+      loops, 0.1,
+      [&](const Loops<2>& part) {
+        Interrupt interrupt = limits;
+        part.whole_rows([&](char** p, const int64_t*, int64_t n) {
+          interrupt.passed(n);
+          auto* y = reinterpret_cast<float*>(p[0]);
+          auto* x = reinterpret_cast<const float*>(p[1]);
+          for (const float* end = x + n; x < end; x += C, y += C)
+            SCONCE_IVDEP  // y is x, or none of it
+          for (int64_t c = 0; c < C; ++c) y[c] = x[c] * scale[c] + shift[c];
+        });
+      },
+      C);
   return true;
 }
 

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "backends/cpu/cpu.h"
+#include "backends/cpu/parallel.h"
 #include "backends/cpu/prepared.h"
 #include "backends/cpu/vectors.h"
 #include "core/interrupt.h"
@@ -330,12 +331,13 @@ void run(const PreparedConvArgs& a) {
   plan.residual = a.residual.ptr<float>();
 
   const int64_t tiles = plan.tiles();
-  ThreadPool* pool = context().pool;
-  constexpr int64_t kWorthIt = 1 << 20;  // multiplications
+  constexpr double kNanosecondsEach = 0.03;  // of a multiplication
   const Interrupt limits(context());
-  if (pool && a.out.numel() * s.kh * s.kw > kWorthIt) {
-    const int64_t parts = std::min<int64_t>(tiles, 4 * pool->size());
-    pool->run(parts, [&](int64_t p) {
+  const int64_t threads =
+      parts_of(tiles, static_cast<double>(a.out.numel() * s.kh * s.kw) * kNanosecondsEach);
+  if (threads > 1) {
+    const int64_t parts = std::min<int64_t>(tiles, 4 * threads);
+    context().pool->run(parts, [&](int64_t p) {
       Interrupt interrupt = limits;
       plan.run(tiles * p / parts, tiles * (p + 1) / parts, interrupt);
     });

@@ -442,23 +442,31 @@ bool binary_repeated_rows(const BinaryArgs& args, const Loops<3>& loops) {
   const int64_t dense = n * es, sa = loops.strides[1][above], sb = loops.strides[2][above];
   if (loops.strides[0][above] != dense || !((sa == dense && sb == 0) || (sa == 0 && sb == dense)))
     return false;
-  Loops<3> outer = loops;
-  outer.sizes[row] = outer.sizes[above] = 1;
   const int64_t at_once = kTile / n;
-  Interrupt interrupt;
-  outer.whole_rows([&](char** p, const int64_t*, int64_t) {
-    alignas(64) float tile[kTile];
-    auto* out = reinterpret_cast<float*>(p[0]);
-    auto *a = reinterpret_cast<const float*>(p[1]), *b = reinterpret_cast<const float*>(p[2]);
-    for (int64_t r = 0; r < std::min(rows, at_once); ++r)
-      std::memcpy(tile + r * n, sa == 0 ? a : b, static_cast<size_t>(n) * sizeof(float));
-    for (int64_t r = 0; r < rows; r += at_once) {
-      const int64_t m = std::min(at_once, rows - r) * n;
-      binary_tile<float>(args.op, static_cast<float>(args.scale.d), sa == 0 ? tile : a + r * n,
-                         sb == 0 ? tile : b + r * n, out + r * n, m);
-      interrupt.passed(m);
-    }
-  });
+  const Interrupt limits(context());
+  auto of_part = [&](const Loops<3>& part) {
+    Loops<3> outer = part;
+    outer.sizes[row] = outer.sizes[above] = 1;
+    Interrupt interrupt = limits;
+    outer.whole_rows([&](char** p, const int64_t*, int64_t) {
+      alignas(64) float tile[kTile];
+      auto* out = reinterpret_cast<float*>(p[0]);
+      auto *a = reinterpret_cast<const float*>(p[1]), *b = reinterpret_cast<const float*>(p[2]);
+      for (int64_t r = 0; r < std::min(part.sizes[above], at_once); ++r)
+        std::memcpy(tile + r * n, sa == 0 ? a : b, static_cast<size_t>(n) * sizeof(float));
+      for (int64_t r = 0; r < part.sizes[above]; r += at_once) {
+        const int64_t m = std::min(at_once, part.sizes[above] - r) * n;
+        binary_tile<float>(args.op, static_cast<float>(args.scale.d), sa == 0 ? tile : a + r * n,
+                           sb == 0 ? tile : b + r * n, out + r * n, m);
+        interrupt.passed(m);
+      }
+    });
+  };
+  // Fewer rows might be cut within a row.
+  if (rows >= 16)
+    parallel_loops(loops, 0.1, of_part);
+  else
+    of_part(loops);
   return true;
 }
 

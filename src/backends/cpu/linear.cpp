@@ -14,6 +14,7 @@ namespace sconce::SCONCE_ISA {
 namespace {
 
 constexpr int64_t kCacheBytes = int64_t{1} << 19;  // half of a second-level cache
+constexpr int64_t kSharedWeights = int64_t{1} << 21;
 // Sums of about so many products are added up: the error doesn't grow with K.
 constexpr int64_t kRun = 256;
 
@@ -201,10 +202,13 @@ void share_out(const Share& s, const void* self, ShareWork work) {
       static_cast<double>(s.rows) * static_cast<double>(s.n) * static_cast<double>(s.row_work);
   const int64_t threads = pool ? pool->size() : 1;
   if (threads < 2 || work_all < kWorthIt) return part(0, s.rows, 0, s.n, limits);
-  // Each thread reads its own weights, or its own rows, whichever is more. More parts than threads
-  // let the quicker ones do more, but parts of few rows read the weights too often.
-  const bool even = panels >= 4 * threads || panels % threads == 0;
-  const bool by_panels = s.rows < 8 * threads || (even && weights > inputs);
+  // Each thread reads its own weights, or its own rows, whichever is more; but weights that a cache
+  // holds are read by all of them rather than that the rows, which the next kernel shares too, lie
+  // in pieces in the caches of all. More parts than threads let the quicker ones do more, but parts
+  // of few rows read the weights too often.
+  const bool even = panels >= 4 * threads || panels % threads == 0,
+             few_weights = weights <= kSharedWeights && s.rows >= 20 * threads,
+             by_panels = s.rows < 8 * threads || (even && weights > inputs && !few_weights);
   const int64_t of = by_panels ? panels : s.rows,
                 most = by_panels ? panels : std::max(threads, s.rows / 96),
                 wanted =
