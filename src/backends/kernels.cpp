@@ -5,9 +5,13 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "backends/isa.h"
 #include "backends/ref/ref.h"
 #include "core/selection.h"
 #include "support/lasting.h"
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 
 namespace sconce {
 
@@ -30,10 +34,6 @@ SCONCE_DECLARE(neon)
 #undef X
 
 namespace {
-// Those that this library has code for (CMake: SCONCE_INSTRUCTION_SETS). Base is what every machine
-// has: on 64-bit ARM that is NEON.
-enum class Isa : uint8_t { Base, Avx2, Avx512 };
-
 // Calls set_slot of an instruction set; of the lowest there is for one that isn't in the library.
 #ifdef SCONCE_HAVE_AVX512
 #define SCONCE_SET_AVX512(slot) \
@@ -155,19 +155,12 @@ namespace {
 Isa machine_isa() {
   const char* variable = std::getenv("SCONCE_ISA");
   const std::string_view wanted = variable ? variable : "";
-  [[maybe_unused]] bool avx2 = false, avx512 = false;
   [[maybe_unused]] const bool lower = wanted == "base" || wanted == "ref";
-#if defined(SCONCE_HAVE_AVX2) || defined(SCONCE_HAVE_AVX512)
-  avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-         __builtin_cpu_supports("f16c");
-  avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-#endif
 #ifdef SCONCE_HAVE_AVX512
-  if (avx512 && !lower && wanted != "avx2") return Isa::Avx512;
+  if (machine_has(Isa::Avx512) && !lower && wanted != "avx2") return Isa::Avx512;
 #endif
 #ifdef SCONCE_HAVE_AVX2
-  if (avx2 && !lower) return Isa::Avx2;
+  if (machine_has(Isa::Avx2) && !lower) return Isa::Avx2;
 #endif
 #if defined(SCONCE_HAVE_BASE) || defined(SCONCE_HAVE_NEON)
   return Isa::Base;
@@ -228,5 +221,19 @@ const Kernels& ref_kernels() {
 #endif
 
 const Kernels& cpu_kernels() { return machine().kernels; }
+
+bool machine_has(Isa isa) {
+#if defined(__x86_64__)
+  // Not every compiler knows f16c by name.
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  const bool halves = __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+  const bool avx2 = halves && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  if (isa == Isa::Avx2) return avx2;
+  if (isa == Isa::Avx512)
+    return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+#endif
+  return isa == Isa::Base;
+}
 
 }  // namespace sconce

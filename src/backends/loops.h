@@ -13,6 +13,16 @@ namespace {
 
 constexpr int kMaxDims = 64;
 
+// Whether v's elements lie one after the other in the order of its dims.
+inline bool is_dense(const TensorView& v) {
+  int64_t run = 1;
+  for (int d = v.ndim - 1; d >= 0; --d) {
+    if (v.sizes[d] != 1 && v.strides[d] != run) return false;
+    run *= v.sizes[d];
+  }
+  return true;
+}
+
 // Nested loops over views of equal sizes, with dims merged where all strides allow it. The last dim
 // is the inner one.
 template <int N>

@@ -19,16 +19,6 @@ void any_random(const RandomArgs& a);
 
 namespace {
 
-inline bool dense_numbers(const TensorView& v) {
-  bool dense = true;
-  int64_t run = 1;
-  for (int d = v.ndim - 1; d >= 0; --d) {
-    dense = dense && (v.sizes[d] == 1 || v.strides[d] == run);
-    run *= v.sizes[d];
-  }
-  return dense;
-}
-
 // The natural logarithm and sine of Cephes with fused multiply-adds.
 inline float log_ps(float v) {
   const auto bits = __builtin_bit_cast(uint32_t, v);
@@ -107,7 +97,7 @@ inline bool fill_normal_floats(const RandomArgs& a, Interrupt& interrupt) {
   const ScalarType t = a.out.dtype;
   const int64_t n = a.out.numel(), whole = n / 16 * 16;
   const bool halves = t == kHalf || t == kBFloat16;
-  if (a.op != Random::normal || (t != kFloat && !halves) || n < 16 || !dense_numbers(a.out))
+  if (a.op != Random::normal || (t != kFloat && !halves) || n < 16 || !is_dense(a.out))
     return false;
   Generator& g = *a.generator;
   auto uniform = [&](float* to, int64_t count) {

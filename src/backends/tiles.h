@@ -29,6 +29,10 @@ namespace {
 
 constexpr int64_t kTile = 512;
 
+// What sums and products of C are taken as: 64-bit integers wrap around.
+template <class C>
+using Wrapping = std::conditional_t<std::is_same_v<C, int64_t>, uint64_t, C>;
+
 template <class To, class From>
 inline To convert(From v) {
   if constexpr (std::is_same_v<To, std::complex<float>> ||

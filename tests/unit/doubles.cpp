@@ -10,28 +10,13 @@ using namespace sconce;
 namespace {
 
 // A dense tensor of doubles.
-struct Doubles {
-  std::vector<int64_t> sizes, strides;
-  std::vector<double> data;
-  explicit Doubles(std::vector<int64_t> s) : sizes(std::move(s)), strides(sizes.size()) {
-    int64_t n = 1;
-    for (size_t d = sizes.size(); d-- > 0; n *= sizes[d]) strides[d] = n;
-    data.assign(static_cast<size_t>(n), 0.0);
-  }
+struct Doubles : test::Of<double> {
+  explicit Doubles(std::vector<int64_t> s) : Of(kDouble, std::move(s)) {}
   Doubles& random(test::Numbers& next) {
     for (double& x : data) x = static_cast<double>(next());
     return *this;
   }
-  double& at(int64_t i) { return data[static_cast<size_t>(i)]; }
-  TensorView view() {
-    TensorView v;
-    v.data = data.data();
-    v.sizes = sizes.data();
-    v.strides = strides.data();
-    v.ndim = static_cast<int32_t>(sizes.size());
-    v.dtype = kDouble;
-    return v;
-  }
+  double& at(int64_t i) { return (*this)[i]; }
 };
 
 }  // namespace

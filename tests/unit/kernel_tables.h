@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "backends/isa.h"
 #include "backends/kernels.h"
 #include "core/thread_pool.h"
 
@@ -46,15 +47,8 @@ inline std::vector<Kernels> all_tables() {
   };
   if (base::set_gemm) add("base", base::fill);
   if (neon::set_gemm) add("neon", neon::fill);
-#if defined(__x86_64__)
-  const bool wide = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-                    __builtin_cpu_supports("f16c");
-  if (avx2::set_gemm && wide) add("avx2", avx2::fill);
-  if (avx512::set_gemm && wide && __builtin_cpu_supports("avx512f") &&
-      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-      __builtin_cpu_supports("avx512vl"))
-    add("avx512", avx512::fill);
-#endif
+  if (avx2::set_gemm && machine_has(Isa::Avx2)) add("avx2", avx2::fill);
+  if (avx512::set_gemm && machine_has(Isa::Avx512)) add("avx512", avx512::fill);
   return r;
 }
 
@@ -166,6 +160,34 @@ class Floats {
   static constexpr float kPoison = 1.5e30f;
   std::vector<int64_t> sizes_, strides_;
   std::vector<float> data_;
+};
+
+// A tensor of any dtype, of zeros; dense unless strides are given.
+template <class T>
+struct Of {
+  std::vector<int64_t> sizes, strides;
+  std::vector<T> data;
+  ScalarType dtype;
+  Of(ScalarType t, std::vector<int64_t> s, std::vector<int64_t> st = {})
+      : sizes(std::move(s)), strides(std::move(st)), dtype(t) {
+    int64_t n = 1, most = 1;
+    if (strides.empty()) {
+      strides.resize(sizes.size());
+      for (size_t d = sizes.size(); d-- > 0; n *= sizes[d]) strides[d] = n;
+    }
+    for (size_t d = 0; d < sizes.size(); ++d) most += (sizes[d] - 1) * strides[d];
+    data.resize(static_cast<size_t>(most));
+  }
+  T& operator[](int64_t i) { return data[static_cast<size_t>(i)]; }
+  TensorView view() {
+    TensorView v;
+    v.data = data.data();
+    v.sizes = sizes.data();
+    v.strides = strides.data();
+    v.ndim = static_cast<int32_t>(sizes.size());
+    v.dtype = dtype;
+    return v;
+  }
 };
 
 // f() with a pool of so many threads.

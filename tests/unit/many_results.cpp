@@ -14,21 +14,9 @@ using test::Floats;
 namespace {
 
 // A dense tensor of integers.
-struct Longs {
-  std::vector<int64_t> sizes, strides, data;
-  explicit Longs(std::vector<int64_t> s) : sizes(std::move(s)), strides(sizes.size()) {
-    int64_t n = 1;
-    for (size_t d = sizes.size(); d-- > 0; n *= sizes[d]) strides[d] = n;
-    data.assign(static_cast<size_t>(n), -7);
-  }
-  TensorView view() {
-    TensorView v;
-    v.data = data.data();
-    v.sizes = sizes.data();
-    v.strides = strides.data();
-    v.ndim = static_cast<int32_t>(sizes.size());
-    v.dtype = kLong;
-    return v;
+struct Longs : test::Of<int64_t> {
+  explicit Longs(std::vector<int64_t> s) : Of(kLong, std::move(s)) {
+    std::fill(data.begin(), data.end(), -7);
   }
 };
 

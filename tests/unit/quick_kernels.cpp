@@ -12,38 +12,11 @@
 
 using namespace sconce;
 using test::Floats;
+using test::Of;
 
 namespace {
 
 const int64_t kLengths[] = {1, 2, 7, 8, 9, 15, 16, 17, 33, 64, 65, 130, 513, 5000};
-
-// A tensor of any dtype, dense unless strides are given.
-template <class T>
-struct Of {
-  std::vector<int64_t> sizes, strides;
-  std::vector<T> data;
-  ScalarType dtype;
-  Of(ScalarType t, std::vector<int64_t> s, std::vector<int64_t> st = {})
-      : sizes(std::move(s)), strides(std::move(st)), dtype(t) {
-    int64_t n = 1, most = 1;
-    if (strides.empty()) {
-      strides.resize(sizes.size());
-      for (size_t d = sizes.size(); d-- > 0; n *= sizes[d]) strides[d] = n;
-    }
-    for (size_t d = 0; d < sizes.size(); ++d) most += (sizes[d] - 1) * strides[d];
-    data.resize(static_cast<size_t>(most));
-  }
-  T& operator[](int64_t i) { return data[static_cast<size_t>(i)]; }
-  TensorView view() {
-    TensorView v;
-    v.data = data.data();
-    v.sizes = sizes.data();
-    v.strides = strides.data();
-    v.ndim = static_cast<int32_t>(sizes.size());
-    v.dtype = dtype;
-    return v;
-  }
-};
 
 int64_t divided(Binary op, int64_t a, int64_t b) {
   const int64_t q = a / b, r = a % b;

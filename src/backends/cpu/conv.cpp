@@ -133,8 +133,7 @@ void conv_plain(const ConvArgs& a) {
                       if (q2 < 0 || q2 >= Q[2]) continue;
                       C& sum = a.transposed ? yo[qr + q2] : yo[pr + p2];
                       const C x = a.transposed ? xi[pr + p2] : xi[qr + q2];
-                      // Integers wrap around.
-                      using U = std::conditional_t<std::is_same_v<C, int64_t>, uint64_t, C>;
+                      using U = Wrapping<C>;
                       sum = static_cast<C>(U(sum) + U(v) * U(x));
                     }
                   }

@@ -578,13 +578,10 @@ template <class T>
   };
   switch (op) {
     case Ternary::addcmul:
-      if constexpr (std::is_same_v<T, int64_t>)  // wraps around
-        return each([v = static_cast<uint64_t>(value)](T a, T b, T c) {
-          return static_cast<T>(static_cast<uint64_t>(a) +
-                                v * static_cast<uint64_t>(b) * static_cast<uint64_t>(c));
-        });
-      else
-        return each([=](T a, T b, T c) { return a + value * b * c; });
+      return each(
+          [v = static_cast<Wrapping<T>>(value)](Wrapping<T> a, Wrapping<T> b, Wrapping<T> c) {
+            return static_cast<T>(a + v * b * c);
+          });
     case Ternary::addcdiv: return each([=](T a, T b, T c) { return a + value * b / c; });
     case Ternary::lerp:
       return each([=](T a, T b, T c) {

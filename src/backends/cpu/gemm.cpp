@@ -439,7 +439,7 @@ void gemm_t(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t as0, i
 // Any dtype: rows converted to C, accumulated in C. Integers wrap around.
 template <class C>
 void gemm_any(const GemmArgs& g, int64_t batch) {
-  using U = std::conditional_t<std::is_same_v<C, int64_t>, uint64_t, C>;
+  using U = Wrapping<C>;
   int64_t m = g.a.sizes[1], k = g.a.sizes[2], n = g.b.sizes[2];
   auto at = [](const TensorView& v, int64_t b, int64_t i, int64_t j) {
     return static_cast<char*>(v.data) + (b * v.strides[0] + i * v.strides[1] + j * v.strides[2]) *

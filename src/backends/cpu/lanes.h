@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "backends/tiles.h"
+
 namespace sconce {
 namespace {
 
@@ -26,9 +28,9 @@ struct Wide<std::complex<float>> {
 // f(0) + ... + f(n - 1), added up as A; integers wrap around.
 template <class A, class F>
 inline A lane_sum(int64_t n, F f) {
-  if constexpr (std::is_same_v<A, int64_t>)
-    return static_cast<A>(
-        lane_sum<uint64_t>(n, [f](int64_t i) { return static_cast<uint64_t>(f(i)); }));
+  using U = Wrapping<A>;
+  if constexpr (!std::is_same_v<A, U>)
+    return static_cast<A>(lane_sum<U>(n, [f](int64_t i) { return static_cast<U>(f(i)); }));
   constexpr int kLanes = 32;
   A acc[kLanes] = {};
   int64_t i = 0;

@@ -315,7 +315,7 @@ bool column_reduce(const ReduceArgs& a) {
 // acc[k] = what is left of acc[k] and x[k]; first: x[k] alone.
 template <class T, class W>
 void fold_tile(Reduce op, const T* x, int64_t m, bool first, W* acc) {
-  using U = std::conditional_t<std::is_same_v<W, int64_t>, uint64_t, W>;  // wraps around
+  using U = Wrapping<W>;
   auto each = [=](W start, auto f) {
     if (first) std::fill(acc, acc + m, start);
     SCONCE_IVDEP  // acc is nobody else's
@@ -518,7 +518,6 @@ void reduce_as(const ReduceArgs& a) {
         break;
       }
       case Reduce::prod: {
-        // Integers wrap around.
         using P = std::conditional_t<std::is_same_v<C, int64_t>, uint64_t, W>;
         P s = P(1);
         reduced_tiles<C>(a.in, lead, ia, [&](const C* v, int64_t n) {

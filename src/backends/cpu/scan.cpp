@@ -19,17 +19,11 @@ namespace {
 // later of equals, takes the place of what is kept, and a nan never leaves it but for another.
 template <class W, class C>
 W product(W kept, C v) {
-  if constexpr (std::is_same_v<W, int64_t>)
-    return static_cast<W>(static_cast<uint64_t>(kept) * static_cast<uint64_t>(v));
-  else
-    return kept * W(v);
+  return static_cast<W>(static_cast<Wrapping<W>>(kept) * static_cast<Wrapping<W>>(v));
 }
 template <class W, class C>
 W sum(W kept, C v) {
-  if constexpr (std::is_same_v<W, int64_t>)
-    return static_cast<W>(static_cast<uint64_t>(kept) + static_cast<uint64_t>(v));
-  else
-    return kept + W(v);
+  return static_cast<W>(static_cast<Wrapping<W>>(kept) + static_cast<Wrapping<W>>(v));
 }
 template <bool Max, class C>
 bool better(C v, C kept) {

@@ -57,15 +57,6 @@ class Dense {
   TensorView view_;
 };
 
-inline bool is_dense(const TensorView& v) {
-  int64_t run = 1;
-  for (int d = v.ndim - 1; d >= 0; --d) {
-    if (v.sizes[d] != 1 && v.strides[d] != run) return false;
-    run *= v.sizes[d];
-  }
-  return true;
-}
-
 // Two kernels as one: their work is independent.
 template <class A, class B>
 struct Both {

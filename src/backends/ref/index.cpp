@@ -208,8 +208,7 @@ void scatter(const ScatterArgs& a) {
     auto run = [&](auto tag) {
       using T = decltype(tag);
       const T* from = static_cast<const T*>(source);
-      // Integers are added as unsigned ones and compared as they are.
-      using U = std::conditional_t<std::is_same_v<T, int64_t>, uint64_t, T>;
+      using U = Wrapping<T>;
       const auto* wrapping = reinterpret_cast<const U*>(from);
       switch (a.mode) {
         case ScatterMode::add: return scatter_elements<ScatterMode::add, U>(a, wrapping);

@@ -187,7 +187,7 @@ void any_random(const RandomArgs& a) {
   std::lock_guard<std::mutex> lock(g.mutex);
   int64_t n = a.out.numel();
   if (n == 0) return;
-  const bool dense = dense_numbers(a.out);
+  const bool dense = is_dense(a.out);
   ScalarType t = a.out.dtype;
   Interrupt interrupt;
   if (fill_normal_floats(a, interrupt)) return;
