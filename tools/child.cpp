@@ -3,9 +3,11 @@
 
 #include <poll.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 
 #include <algorithm>
 #include <chrono>
@@ -24,7 +26,9 @@ Difference in_child(int seconds, const std::function<Difference()>& f) {
   pid_t pid = fork();
   if (pid < 0) raise<Error>("fork: ", std::strerror(errno));
   if (pid == 0) {
+#ifdef __linux__
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+#endif
     close(fds[0]);
     std::string text = "=";
     try {

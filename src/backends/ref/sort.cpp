@@ -60,7 +60,7 @@ uint64_t order_key(int64_t x) { return static_cast<uint64_t>(x) ^ (uint64_t{1} <
 template <class Bits, class F>
 uint64_t order_key_of_float(F x) {
   constexpr Bits kSign = Bits{1} << (8 * sizeof(Bits) - 1);
-  const auto bits = std::bit_cast<Bits>(x + F(0));
+  const auto bits = __builtin_bit_cast(Bits, x + F(0));
   return x != x ? static_cast<Bits>(~Bits{0}) : bits & kSign ? ~bits : bits | kSign;
 }
 uint64_t order_key(float x) { return order_key_of_float<uint32_t>(x); }
