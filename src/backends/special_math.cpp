@@ -394,7 +394,7 @@ double shifted_chebyshev_w(double x, double degree) {
   return fourth_kind(2 * x - 1, n, 4, even(n) ? 1 : -1);
 }
 double hermite_h(double x, double degree) {
-  auto n = static_cast<int64_t>(degree);
+  const int64_t n = whole(degree);
   if (n < 0) return 0;
   if (n == 0) return 1;
   if (n > 512) return kNan;
@@ -407,7 +407,7 @@ double hermite_h(double x, double degree) {
   return q;
 }
 double hermite_he(double x, double degree) {
-  auto n = static_cast<int64_t>(degree);
+  const int64_t n = whole(degree);
   if (n < 0) return 0;
   if (n == 0) return 1;
   if (n > 512) return kNan;
@@ -420,7 +420,7 @@ double hermite_he(double x, double degree) {
   return q;
 }
 double laguerre_l(double x, double degree) {
-  auto n = static_cast<int64_t>(degree);
+  const int64_t n = whole(degree);
   if (n < 0) return 0;
   if (x == 0 || n == 0) return 1;
   double p = 1, q = 1 - x;
@@ -435,7 +435,7 @@ double laguerre_l(double x, double degree) {
   return q;
 }
 double legendre_p(double x, double degree) {
-  auto n = static_cast<int64_t>(degree);
+  const int64_t n = whole(degree);
   if (n < 0) return 0;
   if (std::fabs(x) == 1) return x > 0 || even(n) ? 1 : -1;
   if (n == 0) return 1;

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <string_view>
 
 #include "core/budget.h"
 #include "core/identity.h"
@@ -154,27 +155,53 @@ int64_t identity_number(const void* p) {
   return static_cast<int64_t>(x ^ x >> 29);
 }
 
-size_t ivalue_hash(const IValue& v) {
+namespace {
+// The hash of a string of PyTorch on Linux, which a program may have stored: MurmurHash64A (Austin
+// Appleby) with libstdc++'s seed.
+uint64_t hash_of(std::string_view s) {
+  constexpr uint64_t kFactor = 0xc6a4a7935bd1e995ull;
+  auto mixed = [](uint64_t x) { return x ^ (x >> 47); };
+  uint64_t h = 0xc70f6907ull ^ (s.size() * kFactor);
+  for (; s.size() >= 8; s.remove_prefix(8)) {
+    uint64_t word;
+    std::memcpy(&word, s.data(), 8);
+    h = (h ^ (mixed(word * kFactor) * kFactor)) * kFactor;
+  }
+  if (!s.empty()) {
+    uint64_t word = 0;
+    std::memcpy(&word, s.data(), s.size());
+    h = (h ^ word) * kFactor;
+  }
+  return mixed(mixed(h) * kFactor);
+}
+uint64_t hash_of(double x) {
+  if (x == 0) return 0;  // both zeros
+  return hash_of({reinterpret_cast<const char*>(&x), sizeof x});
+}
+}  // namespace
+
+size_t ivalue_hash(const IValue& v) { return static_cast<size_t>(hash_number(v)); }
+uint64_t hash_number(const IValue& v) {
   check_stack();
   switch (v.tag()) {
     case Tag::Int:
-    case Tag::Bool: return std::hash<int64_t>()(v.int_unchecked());
-    case Tag::Double: return std::hash<double>()(v.double_unchecked());
-    case Tag::String: return std::hash<std::string>()(v.toStringRef());
+    case Tag::Bool: return static_cast<uint64_t>(v.int_unchecked());
+    case Tag::Double: return hash_of(v.double_unchecked());
+    case Tag::String: return hash_of(v.toStringRef());
     case Tag::ComplexDouble: {
       auto c = v.toComplexDouble();
-      return std::hash<double>()(c.real()) * 31 + std::hash<double>()(c.imag());
+      return hash_of(c.real()) * 31 + hash_of(c.imag());
     }
-    case Tag::Device: return std::hash<std::string>()(v.toDevice().str());
+    case Tag::Device: return hash_of(v.toDevice().str());
     case Tag::Tuple: {
-      size_t h = 17;
-      for (auto& e : v.toTupleRef().items) h = h * 31 + ivalue_hash(e);
+      uint64_t h = 17;
+      for (auto& e : v.toTupleRef().items) h = h * 31 + hash_number(e);
       return h;
     }
-    case Tag::Enum: return std::hash<std::string>()(v.toEnumRef().name);
+    case Tag::Enum: return hash_of(v.toEnumRef().name);
     // The address, which is nobody's to know.
     case Tag::Tensor:
-    case Tag::Object: return static_cast<size_t>(identity_number(v.box()));
+    case Tag::Object: return static_cast<uint64_t>(identity_number(v.box()));
     default: raise<OpError>("unhashable type: '", v.tag_name(), "'");
   }
 }

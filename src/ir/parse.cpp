@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <map>
 #include <sstream>
 #include <unordered_set>
@@ -467,13 +468,20 @@ class GraphParser {
       std::memcpy(p, &v, sizeof v);
       p += sizeof v;
     };
+    // What doesn't fit is 0, which isn't printed like the text.
+    auto whole = [&](auto zero, double v) {
+      using T = decltype(zero);
+      const double beyond = std::ldexp(1.0, std::numeric_limits<T>::digits),
+                   least = static_cast<double>(std::numeric_limits<T>::min());
+      put(v >= least && v < beyond ? static_cast<T>(v) : zero);
+    };
     for (double v : values) switch (dtype) {
         case ScalarType::Bool:
-        case ScalarType::Byte: put(static_cast<uint8_t>(v)); break;
-        case ScalarType::Char: put(static_cast<int8_t>(v)); break;
-        case ScalarType::Short: put(static_cast<int16_t>(v)); break;
-        case ScalarType::Int: put(static_cast<int32_t>(v)); break;
-        case ScalarType::Long: put(static_cast<int64_t>(v)); break;
+        case ScalarType::Byte: whole(uint8_t{}, v); break;
+        case ScalarType::Char: whole(int8_t{}, v); break;
+        case ScalarType::Short: whole(int16_t{}, v); break;
+        case ScalarType::Int: whole(int32_t{}, v); break;
+        case ScalarType::Long: whole(int64_t{}, v); break;
         case ScalarType::Half: put(Half(static_cast<float>(v))); break;
         case ScalarType::BFloat16: put(BFloat16(static_cast<float>(v))); break;
         case ScalarType::Float: put(static_cast<float>(v)); break;

@@ -394,6 +394,7 @@ void Unpickler::storage() {
     if (o_.defer_storage) s.storage = o_.defer_storage(key, static_cast<uint64_t>(bytes));
   }
   if (!s.storage) {
+    if (!o_.read_storage) fail("a storage where none is expected");
     Bytes b = o_.read_storage(key, static_cast<uint64_t>(bytes));
     if (b.size < static_cast<uint64_t>(bytes) && !o_.allow_short_storage)
       fail("storage " + key + " has " + std::to_string(b.size) + " bytes where " +

@@ -384,7 +384,7 @@ void ne(Call& c) { c.out(0, !equal(c.in(0), c.in(1))); }
 void is(Call& c) { c.out(0, ivalue_is(c.in(0), c.in(1))); }
 void is_not(Call& c) { c.out(0, !ivalue_is(c.in(0), c.in(1))); }
 void logical_not(Call& c) { c.out(0, !c.in(0).toBool()); }
-void hash(Call& c) { c.out(0, static_cast<int64_t>(ivalue_hash(c.in(0)))); }
+void hash(Call& c) { c.out(0, static_cast<int64_t>(hash_number(c.in(0)))); }
 void id(Call& c) { c.out(0, c.in(0).isNone() ? int64_t{0} : identity_number(c.in(0).box())); }
 
 bool truth(const IValue& v) {

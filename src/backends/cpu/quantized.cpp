@@ -585,12 +585,12 @@ void run_depthwise(const Call& c, int64_t from, int64_t to) {
   const Shape& s = c.s;
   auto* weights = reinterpret_cast<const int16_t*>(c.weights);
   Scratch<uint8_t>& scratch = thread_scratch<uint8_t, 43>();
-  const auto pointers = static_cast<size_t>(s.taps) * sizeof(const uint8_t*);
-  uint8_t* memory = scratch.get(2 * pointers + static_cast<size_t>(s.outputs));
-  auto** taps = reinterpret_cast<const uint8_t**>(memory);
+  const auto numbers = static_cast<size_t>(s.taps) * sizeof(int64_t);
+  uint8_t* memory = scratch.get(2 * numbers + static_cast<size_t>(s.outputs));
   // What the window moves by to the next pixel of a line; 0 where it meets padding.
-  auto* moves = reinterpret_cast<int64_t*>(memory + pointers);
-  uint8_t* nothing = memory + 2 * pointers;
+  auto* moves = reinterpret_cast<int64_t*>(memory);
+  auto** taps = reinterpret_cast<const uint8_t**>(memory + numbers);
+  uint8_t* nothing = memory + 2 * numbers;
   std::memset(nothing, c.in_zero, static_cast<size_t>(s.outputs));
   int32_t sums[kWidth + kSixteen] = {};
   const int64_t reach = (s.kernel[2] - 1) * s.dilation[2] + 1;
