@@ -226,10 +226,16 @@ double zeta(double x, double q) {
   return s;
 }
 
+namespace {
+// Out of range and nan: the x86 answer.
+int64_t whole(double degree) {
+  return degree >= -9.2e18 && degree < 9.2e18 ? static_cast<int64_t>(degree) : INT64_MIN;
+}
+}  // namespace
+
 double polygamma(double n, double x) {
   if (n == 1) return trigamma(x);
-  auto order = static_cast<int64_t>(n);
-  return (order % 2 ? 1.0 : -1.0) * std::exp(std::lgamma(n + 1)) * zeta(n + 1, x);
+  return (whole(n) % 2 ? 1.0 : -1.0) * std::exp(std::lgamma(n + 1)) * zeta(n + 1, x);
 }
 
 namespace {
@@ -372,10 +378,6 @@ double fourth_kind(double y, int64_t n, int64_t direct, double near_one) {
     return near_one;
   }
   return n == 0 ? 1 : recurrence(1, 2 * y + 1, 2 * y, n);
-}
-// Out of range and nan: the x86 answer.
-int64_t whole(double degree) {
-  return degree >= -9.2e18 && degree < 9.2e18 ? static_cast<int64_t>(degree) : INT64_MIN;
 }
 }  // namespace
 
