@@ -96,7 +96,7 @@ def row_of(options, network, threads, cores, rates):
     files = engines.Files(options.cache, network)
     notes = json.loads(files.notes.read_text())
     row = {"network": network, "title": NETWORKS[network], "threads": threads, "gflop": notes["gflop"], "float32_error": notes["float32_error"], "engines": {}}
-    row["peak_gflops"], row["peak_gbs"] = rates.measure(threads, cores)
+    row["peak_gflops"], row["peak_gbs"], row["handed_gbs"] = rates.measure(threads, cores)
     workers = {}
     for name in options.engines:
         entry = row["engines"][name] = {}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the machine gives at the moment: peak of multiply-adds and of reads from memory. Entries: Rates, describe()."""
+"""What the machine gives at the moment: peak of multiply-adds, of reads from memory and of reads of what another processor wrote. Entries: Rates, describe()."""
 import os
 import pathlib
 import platform
@@ -24,9 +24,13 @@ static double now(void) {
 static int threads;
 static size_t length;
 static float* data;
-static double flops[64], bytes[64];
+static double flops[64], bytes[64], handed;
 static volatile float sink;
 static pthread_barrier_t together;
+static int by_size(const void* a, const void* b) {
+  const double x = *(const double*)a, y = *(const double*)b;
+  return (x > y) - (x < y);
+}
 static void* work(void* argument) {
   long me = (long)argument;
   vec a[ACCUMULATORS], x, y;
@@ -57,6 +61,26 @@ static void* work(void* argument) {
     if (rate > bytes[me]) bytes[me] = rate;
     for (int j = 0; j < 8; ++j) sink += s[j][0];
   }
+  // What the second thread wrote is read by the first: the two may share a cache or not.
+  enum { FLOATS = 48 << 10, TURNS = 61 };
+  double took[TURNS];
+  for (int turn = 0; turn < TURNS && threads > 1; ++turn) {
+    pthread_barrier_wait(&together);
+    for (int i = 0; me == 1 && i < FLOATS; ++i) data[i] += 1;
+    pthread_barrier_wait(&together);
+    if (me != 0) continue;
+    vec s[8] = {{0}};
+    double start = now();
+    for (int i = 0; i < FLOATS; i += 8 * LANES)
+#pragma GCC unroll 8
+      for (int j = 0; j < 8; ++j) s[j] += *(vec*)(data + i + j * LANES);
+    took[turn] = now() - start;
+    for (int j = 0; j < 8; ++j) sink += s[j][0];
+  }
+  if (me == 0 && threads > 1) {
+    qsort(took, TURNS, sizeof *took, by_size);
+    handed = 4.0 * FLOATS / took[TURNS / 2];
+  }
   return 0;
 }
 int main(int argc, char** argv) {
@@ -69,7 +93,7 @@ int main(int argc, char** argv) {
   work(0);
   double f = flops[0], b = bytes[0];
   for (int i = 1; i < threads; ++i) pthread_join(others[i], 0), f += flops[i], b += bytes[i];
-  printf("%g %g\n", f / 1e9, b / 1e9);
+  printf("%g %g %g\n", f / 1e9, b / 1e9, handed / 1e9);
 }
 """
 
@@ -82,7 +106,7 @@ def flags():
 
 
 class Rates:
-    """The best of some milliseconds, in GFLOP/s and GB/s of all threads together."""
+    """The best of some milliseconds, in GFLOP/s and GB/s of all threads together, and the median GB/s from one thread to another (0: there is one)."""
 
     def __init__(self, folder, isa):
         kinds = {"avx512": (["-mavx512f", "-mfma", "-mprefer-vector-width=512"], 16), "avx2": (["-mavx2", "-mfma"], 8), "base": ([], 4)}

@@ -85,7 +85,9 @@ def markdown(result, names):
         mine = [r for r in rows if r["threads"] == threads]
         peaks = [r["peak_gflops"] for r in mine]
         reads = [r["peak_gbs"] for r in mine]
-        out += [f"{threads} thread{'s' * (threads > 1)} (FMA peak of the same minutes {min(peaks):.0f} to {max(peaks):.0f} GFLOP/s, reads from memory {min(reads):.0f} to {max(reads):.0f} GB/s):", ""]
+        handed = [r["handed_gbs"] for r in mine]
+        between = f", of what the other processor wrote {min(handed):.0f} to {max(handed):.0f}" if max(handed) else ""
+        out += [f"{threads} thread{'s' * (threads > 1)} (FMA peak of the same minutes {min(peaks):.0f} to {max(peaks):.0f} GFLOP/s, reads from memory {min(reads):.0f} to {max(reads):.0f} GB/s{between}):", ""]
         out += table(["", *(SHORT[n] for n in names), "sconce / ts optimized", "sconce / best", "share of peak"],
                      [[r["title"], *(milliseconds(r["engines"][n].get("median_ms")) for n in names), spread(ratio(r, "ts_optimized")), spread(ratio(r, best_rival(r))), share_of_peak(r)]
                       for r in mine])
