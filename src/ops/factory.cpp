@@ -142,7 +142,7 @@ void arange(Call& c) {
   double size;
   if (t == kLong) {  // between whole numbers, whatever was given
     for (Scalar* v : {&start, &end, &step})
-      if (v->is_floating()) *v = Scalar(static_cast<int64_t>(v->d));
+      if (v->is_floating()) *v = Scalar(v->i);
     if (step.i == 0) raise<OpError>("step must be nonzero");
     const long double span = static_cast<long double>(end.i) - static_cast<long double>(start.i);
     size = std::ceil(static_cast<double>(span / static_cast<long double>(step.i)));
@@ -243,21 +243,26 @@ void randn_op(Call& c) {
   Tensor t = n.find("size") ? shaped(n, kFloat) : like(n);
   c.out(0, normal_(t, 0, 1, n.generator()));
 }
+// The number that v is rounded to; what leaves 64 bits then: the x86 answer.
+template <class T>
+int64_t told_by(int64_t v) {
+  const auto x = static_cast<double>(static_cast<T>(static_cast<double>(v)));
+  return x >= -9223372036854775808.0 && x < 9223372036854775808.0 ? static_cast<int64_t>(x)
+                                                                  : INT64_MIN;
+}
 // Whole numbers from [lo, hi), or from lo to the dtype's greatest. Of floats only those count that
 // the dtype can tell apart: lo moves up and hi down to the next ones.
 template <class T>
 int64_t next_up(int64_t from, int digits) {
   if (from == INT64_MAX) return from;  // none is above
-  const auto next =
-      static_cast<int64_t>(static_cast<double>(static_cast<T>(static_cast<double>(from + 1))));
+  const int64_t next = told_by<T>(from + 1);
   if (next >= from) return from;
   const int n = static_cast<int>(std::bit_width(static_cast<uint64_t>(std::abs(from + 1)))) - 1;
   return next + (int64_t{1} << (n - digits + 1));
 }
 template <class T>
 int64_t next_down(int64_t to, int digits) {
-  const auto next =
-      static_cast<int64_t>(static_cast<double>(static_cast<T>(static_cast<double>(to - 1))));
+  const int64_t next = told_by<T>(to - 1);
   if (next < to) return to;
   const int n = static_cast<int>(std::bit_width(static_cast<uint64_t>(std::abs(to - 1)))) - 1;
   return next - (int64_t{1} << (n - digits + 1));

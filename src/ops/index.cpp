@@ -254,7 +254,7 @@ Tensor index_add_(const Tensor& t, int64_t dim, const Tensor& index, const Tenso
           "source tensor shape must match self tensor shape, excluding the specified "
           "dimension. Got self.shape = ",
           t.sizes(), " source.shape = ", src.sizes());
-  if (is_integral(t.dtype(), true)) alpha = Scalar(static_cast<int64_t>(alpha.d));
+  if (is_integral(t.dtype(), true)) alpha = Scalar(alpha.i);
   Tensor s = alpha.d == 1 ? src : cast(mul_scalar(src, alpha), src.dtype());
   return scatter_into(t, d, broadcast_index(index, IntVec(s.sizes()), d), &s, Scalar(0),
                       ScatterMode::add);

@@ -621,7 +621,7 @@ Tensor pad(const Tensor& x, IntVec p, const std::string& mode, OptDouble v) {
   if (mode == "constant")
     return constant_pad(x, p,
                         x.dtype() == kBool             ? Scalar(v.value_or(0) != 0)
-                        : is_integral(x.dtype(), true) ? Scalar(static_cast<int64_t>(v.value_or(0)))
+                        : is_integral(x.dtype(), true) ? Scalar(Scalar(v.value_or(0)).i)
                                                        : Scalar(v.value_or(0)));
   if (v && *v != 0) raise<OpError>("Padding mode \"", mode, "\" doesn't take in value argument");
   if (p.size() % 2) raise<OpError>("Padding length must be divisible by 2");

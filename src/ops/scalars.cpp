@@ -21,7 +21,7 @@ Scalar::Scalar(const IValue& v) {
       kind = Kind::Complex;
       d = c.real();
       im = c.imag();
-      i = static_cast<int64_t>(d);
+      i = Scalar(d).i;
       break;
     }
     case Tag::Tensor: {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Byte strings (compat.md section 3).
 #include <algorithm>
+#include <climits>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -395,8 +396,12 @@ void percent_format(Call& c) {
       case 'd':
       case 'i':
         number();
-        r += v.isDouble() ? std::to_string(static_cast<int>(v.toDouble()))
-                          : std::to_string(v.toInt());
+        if (!v.isDouble())
+          r += std::to_string(v.toInt());
+        else if (const double d = v.toDouble(); d > -2147483649.0 && d < 2147483648.0)
+          r += std::to_string(static_cast<int>(d));
+        else
+          r += std::to_string(INT_MIN);  // the x86 answer
         break;
       case 'e':
       case 'E':
