@@ -248,6 +248,7 @@ class GraphParser {
     if (eat("[")) attributes(n);
     expect("(");
     for (Value* v : references(")")) n->add_input(v);
+    if (n->kind == prim::Constant && outs.size() != 1) fail("one name for the constant");
     scope_and_comment(n);
     while (block_follows()) {
       Block* inner = n->add_block();

@@ -52,6 +52,14 @@ void check_containers(const Node* n) {
     if (!may_be(v->type, wanted))
       fail(n, "an element is " + v->type->str() + " where " + wanted->str() + " is declared,");
   };
+  const TypeKind made = n->kind == prim::ListConstruct    ? TypeKind::List
+                        : n->kind == prim::DictConstruct  ? TypeKind::Dict
+                        : n->kind == prim::TupleConstruct ? TypeKind::Tuple
+                                                          : TypeKind::Any;
+  if (made != TypeKind::Any && (n->outputs.size() != 1 || n->output()->type->kind != made))
+    fail(n, "the node makes one container of its kind");
+  if ((n->kind == prim::TupleUnpack || n->kind == prim::ListUnpack) && n->inputs.size() != 1)
+    fail(n, "the node takes one container");
   if (n->kind == prim::ListConstruct)
     for (const Value* v : n->inputs) element(v, n->output()->type->elems.at(0));
   if (n->kind == prim::DictConstruct) {
