@@ -159,7 +159,7 @@ void arange(Call& c) {
 void range_op(Call& c) {
   Named n(c);
   Scalar start = n.scalar("start"), end = n.scalar("end"), step = n.scalar("step", Scalar(1));
-  Tensor r = empty({static_cast<int64_t>((end.d - start.d) / step.d + 1)}, n.dtype(kFloat));
+  Tensor r = empty({Scalar((end.d - start.d) / step.d + 1).i}, n.dtype(kFloat));
   if (r.numel())
     call_slot(
         SequenceArgs{view_of(r), {}, Sequence::arange, number(start), number(end), number(step)});

@@ -438,9 +438,13 @@ Tensor histc(const Tensor& t, int64_t bins, Scalar lo, Scalar hi) {
   Interrupt interrupt;
   auto count = host_vector<int64_t>(bins);
   for (double x : v)
-    if (x >= a && x <= b)
-      ++count[z(
-          std::min(static_cast<int64_t>((x - a) * static_cast<double>(bins) / (b - a)), bins - 1))];
+    if (x >= a && x <= b) {
+      // Between bounds whose difference is infinite it may be none.
+      const double at = (x - a) * static_cast<double>(bins) / (b - a);
+      ++count[z(at < static_cast<double>(bins) ? static_cast<int64_t>(at)
+                : at == at                     ? bins - 1
+                                               : 0)];
+    }
   for (int64_t i = 0; i < bins; ++i) {
     interrupt.passed(64);
     fill(make_view(r, {}, {}, i), Scalar(count[z(i)]));

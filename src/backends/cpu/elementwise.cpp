@@ -272,8 +272,7 @@ void unary(const UnaryArgs& a) {
       if constexpr (complex)
         complex_tile<C>(a, in, out, n);
       else
-        unary_tile<C>(a.op, static_cast<C>(a.p), static_cast<C>(a.q), static_cast<C>(a.r), in, out,
-                      n);
+        unary_tile<C>(a.op, convert<C>(a.p), convert<C>(a.q), convert<C>(a.r), in, out, n);
     };
     share_rows(loops, 0.2, [&](char** p, const int64_t* st, int64_t n) {
       alignas(64) C in[kTile], out[kTile];

@@ -459,7 +459,7 @@ void gemm_any(const GemmArgs& g, int64_t batch) {
     load_tile(g.b.dtype, at(g.b, batch, p, 0), step(g.b, 2), n, bt.data() + p * n);
     interrupt.passed(n);
   }
-  C alpha = C(static_cast<C>(g.alpha)), beta = C(static_cast<C>(g.beta));
+  const C alpha = convert<C>(g.alpha), beta = convert<C>(g.beta);
   for (int64_t i = 0; i < m; ++i) {
     load_tile(g.a.dtype, at(g.a, batch, i, 0), step(g.a, 2), k, row.data());
     std::fill(out.begin(), out.end(), C(0));

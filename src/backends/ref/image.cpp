@@ -365,7 +365,7 @@ void resize(const ResizeArgs& a) {
           if (taps_.size() == 1) return get(taps_[0].at);
           double s = 0;
           for (auto& p : taps_) s += p.weight * static_cast<double>(get(p.at));
-          return static_cast<C>(std::nearbyint(s));
+          return convert<C>(std::nearbyint(s));
         };
         for (int64_t r = 0; r < in[0] * in[1]; ++r)
           for (int64_t o = 0; o < out[2]; ++o)
@@ -590,13 +590,15 @@ void grid_sample(const GridSampleArgs& a) {
             w[2] = cubic1(1 - t, A);
             w[3] = cubic2(2 - t, A);
           };
+          auto whole = [](double f) {  // far outside: what isn't finite has no weight either
+            return std::fabs(f) < 1e15 ? static_cast<int64_t>(f) : -(int64_t{1} << 50);
+          };
           double wy[4], wx[4];
           weights(ty, wy);
           weights(tx, wx);
           for (int i = 0; i < 4; ++i)
             for (int j = 0; j < 4; ++j) {
-              int64_t q[3] = {static_cast<int64_t>(fy) - 1 + i, static_cast<int64_t>(fx) - 1 + j,
-                              0};
+              int64_t q[3] = {whole(fy) - 1 + i, whole(fx) - 1 + j, 0};
               v += wy[i] * wx[j] * at_point(q);
             }
         }

@@ -46,7 +46,8 @@ void any_sequence(const SequenceArgs& a) {
         int64_t tile[kTile];
         for (int64_t from = 0; from < n; from += kTile) {
           const int64_t m = std::min(kTile, n - from);
-          auto v = static_cast<uint64_t>(a.start.i + from * a.step.i);
+          auto v = static_cast<uint64_t>(a.start.i) +
+                   static_cast<uint64_t>(from) * static_cast<uint64_t>(a.step.i);
           for (int64_t i = 0; i < m; ++i, v += static_cast<uint64_t>(a.step.i))
             tile[i] = static_cast<int64_t>(v);
           store_tile(a.out.dtype, out + from * st, st, m, tile);
