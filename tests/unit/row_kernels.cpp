@@ -215,7 +215,7 @@ TEST_CASE("copies in another order of dims", "[row_kernels]") {
         for (int64_t bytes : {1, 2, 4, 8}) {
           // [2, columns, rows] out of [2, rows, columns], elements of so many bytes.
           std::vector<uint8_t> in(static_cast<size_t>(2 * rows * columns * bytes)), out(in.size());
-          for (auto& b : in) b = static_cast<uint8_t>(next() * 120);
+          for (auto& b : in) b = static_cast<uint8_t>(static_cast<int>(next() * 120));
           const int64_t sizes[] = {2, columns, rows}, dense[] = {rows * columns, rows, 1},
                         across[] = {rows * columns, 1, columns};
           TensorView from, to;
