@@ -159,3 +159,12 @@ TEST_CASE("an If on a flag becomes one with the If that set it only where an exi
   CHECK(ifs("    for i in range(9):\n        if i == 4:\n            break\n        x += 1\n"
             "    return x\n") == 1);
 }
+
+TEST_CASE("hashes of strings and floats are PyTorch's, whatever the platform") {
+  const char* const strings = "def f(s: str) -> int:\n  return hash(s)\n";
+  CHECK(run(strings, {IValue("abcdefghijk")}).toInt() == 3672398144843267301);
+  const char* const floats = "def f(x: float) -> int:\n  return hash(x)\n";
+  CHECK(run(floats, {1.5}).toInt() == 4982507072649106663);
+  CHECK(run(floats, {-1.5}).toInt() == -2746942162646482499);
+  CHECK(run(floats, {-0.0}).toInt() == 0);
+}
