@@ -64,9 +64,9 @@ TEST_CASE("a thread gets the parts that it had before", "[threads]") {
     std::thread::id ids[6];
     pool.run(6, [&](int64_t i) {
       ids[i] = std::this_thread::get_id();
-      // Neither thread is done before the other has begun.
+      // Step by step: neither thread is through with its own while the other has some left.
       ++begun;
-      while (begun < 2) std::this_thread::yield();
+      while (begun < 2 * (i % 3 + 1)) std::this_thread::yield();
     });
     same += ids[0] == here && ids[5] != here;
   }
