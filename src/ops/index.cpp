@@ -430,10 +430,7 @@ Tensor histc(const Tensor& t, int64_t bins, Scalar lo, Scalar hi) {
       b = x > b ? x : b;
     }
   }
-  if (a == b) {
-    a -= 1;
-    b += 1;
-  }
+  if (a == b) a -= 1, b += 1;
   Tensor r = empty({bins}, t.dtype());
   Interrupt interrupt;
   auto count = host_vector<int64_t>(bins);
@@ -441,9 +438,7 @@ Tensor histc(const Tensor& t, int64_t bins, Scalar lo, Scalar hi) {
     if (x >= a && x <= b) {
       // Between bounds whose difference is infinite it may be none.
       const double at = (x - a) * static_cast<double>(bins) / (b - a);
-      ++count[z(at < static_cast<double>(bins) ? static_cast<int64_t>(at)
-                : at == at                     ? bins - 1
-                                               : 0)];
+      ++count[z(static_cast<int64_t>(std::fmin(std::fmax(at, 0), static_cast<double>(bins - 1))))];
     }
   for (int64_t i = 0; i < bins; ++i) {
     interrupt.passed(64);
