@@ -29,6 +29,7 @@ std::span<const Lowering> lowerings() {
       {"remove_dead_calls", remove_dead_calls, kKeepsBits},
       {"fuse_attention",    fuse_attention,    kChangesBits},  // other sums, a factor for quotients
       {"place_attention",   place_attention,   kKeepsBits},    // a row is computed as it is, wherever it goes
+      {"narrow_to_reads",   narrow_to_reads,   kChangesBits},  // products of few rows add up in another order
       {"fuse_products",     fuse_products,     kChangesBits},  // other sums, Winograd's convolutions
       {"pack_quantized",    pack_quantized,    kKeepsBits},    // sums of integers
       {"channels_last",     channels_last,     kChangesBits},  // kernels sum in the order of memory

@@ -36,6 +36,8 @@ void remove_dead_calls(PlannedProgram& p, PackedWeights&);
 void fuse_attention(PlannedProgram& p, PackedWeights&);
 // After it: attention writes where its result is wanted.
 void place_attention(PlannedProgram& p, PackedWeights&);
+// After it: rows that nobody reads aren't computed.
+void narrow_to_reads(PlannedProgram& p, PackedWeights&);
 // Matrix products and convolutions with constant weights -> packed weights; what follows them
 // element by element (a residual's sum, an activation) becomes their epilogue.
 void fuse_products(PlannedProgram& p, PackedWeights& weights);

@@ -16,6 +16,14 @@ bool PlannedView::contiguous() const {
   return true;
 }
 
+bool never_raises(const PlannedCall& c) {
+  if (c.is<FillArgs>() || c.is<CopyArgs>()) return true;
+  if (!c.is<UnaryArgs>() && !c.is<BinaryArgs>() && !c.is<TernaryArgs>()) return false;
+  for (const PlannedView& v : c.views)
+    if (!v.absent() && !is_floating(v.dtype)) return false;  // integers are divided
+  return true;
+}
+
 Touches::Touches(const PlannedProgram& p) : p_(p), lists_(p.storages.size()) {
   for (size_t i = 0; i < p.calls.size(); ++i)
     if (p.calls[i].run) replaced(i);

@@ -95,6 +95,9 @@ PlannedCall planned_call(const A& args) {
   return c;
 }
 
+// It writes what a fill, a copy or arithmetic on floats gives, whatever its operands hold.
+bool never_raises(const PlannedCall& c);
+
 struct PlannedStorage {
   size_t nbytes = 0;
   int64_t output = -1;  // it is part of the answer, as this output

@@ -7,16 +7,6 @@
 
 namespace sconce {
 
-namespace {
-bool never_raises(const PlannedCall& c) {
-  if (c.is<FillArgs>() || c.is<CopyArgs>()) return true;
-  if (!c.is<UnaryArgs>() && !c.is<BinaryArgs>() && !c.is<TernaryArgs>()) return false;
-  for (const PlannedView& v : c.views)
-    if (!v.absent() && !is_floating(v.dtype)) return false;  // integers are divided
-  return true;
-}
-}  // namespace
-
 void remove_dead_calls(PlannedProgram& p, PackedWeights&) {
   std::vector<bool> needed(p.storages.size());
   for (size_t s = 0; s < needed.size(); ++s) needed[s] = p.storages[s].output >= 0;
