@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <limits>
 
+#include "backends/to_integer.h"
 #include "core/interrupt.h"
 
 namespace sconce::special {
@@ -226,16 +227,9 @@ double zeta(double x, double q) {
   return s;
 }
 
-namespace {
-// Out of range and nan: the x86 answer.
-int64_t whole(double degree) {
-  return degree >= -9.2e18 && degree < 9.2e18 ? static_cast<int64_t>(degree) : INT64_MIN;
-}
-}  // namespace
-
 double polygamma(double n, double x) {
   if (n == 1) return trigamma(x);
-  return (whole(n) % 2 ? 1.0 : -1.0) * std::exp(std::lgamma(n + 1)) * zeta(n + 1, x);
+  return (to_integer<int64_t>(n) % 2 ? 1.0 : -1.0) * std::exp(std::lgamma(n + 1)) * zeta(n + 1, x);
 }
 
 namespace {
@@ -381,22 +375,28 @@ double fourth_kind(double y, int64_t n, int64_t direct, double near_one) {
 }
 }  // namespace
 
-double chebyshev_t(double x, double n) { return first_kind(x, whole(n), 6); }
-double chebyshev_u(double x, double n) { return second_kind(x, whole(n), 8); }
-double chebyshev_v(double x, double n) { return third_kind(x, whole(n), 8); }
+double chebyshev_t(double x, double n) { return first_kind(x, to_integer<int64_t>(n), 6); }
+double chebyshev_u(double x, double n) { return second_kind(x, to_integer<int64_t>(n), 8); }
+double chebyshev_v(double x, double n) { return third_kind(x, to_integer<int64_t>(n), 8); }
 double chebyshev_w(double x, double degree) {
-  int64_t n = whole(degree);
+  int64_t n = to_integer<int64_t>(degree);
   return fourth_kind(x, n, 8, x > 0 ? 2.0 * static_cast<double>(n) + 1 : even(n) ? 1 : -1);
 }
-double shifted_chebyshev_t(double x, double n) { return first_kind(2 * x - 1, whole(n), 6); }
-double shifted_chebyshev_u(double x, double n) { return second_kind(2 * x - 1, whole(n), 6); }
-double shifted_chebyshev_v(double x, double n) { return third_kind(2 * x - 1, whole(n), 6); }
+double shifted_chebyshev_t(double x, double n) {
+  return first_kind(2 * x - 1, to_integer<int64_t>(n), 6);
+}
+double shifted_chebyshev_u(double x, double n) {
+  return second_kind(2 * x - 1, to_integer<int64_t>(n), 6);
+}
+double shifted_chebyshev_v(double x, double n) {
+  return third_kind(2 * x - 1, to_integer<int64_t>(n), 6);
+}
 double shifted_chebyshev_w(double x, double degree) {
-  int64_t n = whole(degree);
+  int64_t n = to_integer<int64_t>(degree);
   return fourth_kind(2 * x - 1, n, 4, even(n) ? 1 : -1);
 }
 double hermite_h(double x, double degree) {
-  const int64_t n = whole(degree);
+  const int64_t n = to_integer<int64_t>(degree);
   if (n < 0) return 0;
   if (n == 0) return 1;
   if (n > 512) return kNan;
@@ -409,7 +409,7 @@ double hermite_h(double x, double degree) {
   return q;
 }
 double hermite_he(double x, double degree) {
-  const int64_t n = whole(degree);
+  const int64_t n = to_integer<int64_t>(degree);
   if (n < 0) return 0;
   if (n == 0) return 1;
   if (n > 512) return kNan;
@@ -422,7 +422,7 @@ double hermite_he(double x, double degree) {
   return q;
 }
 double laguerre_l(double x, double degree) {
-  const int64_t n = whole(degree);
+  const int64_t n = to_integer<int64_t>(degree);
   if (n < 0) return 0;
   if (x == 0 || n == 0) return 1;
   double p = 1, q = 1 - x;
@@ -437,7 +437,7 @@ double laguerre_l(double x, double degree) {
   return q;
 }
 double legendre_p(double x, double degree) {
-  const int64_t n = whole(degree);
+  const int64_t n = to_integer<int64_t>(degree);
   if (n < 0) return 0;
   if (std::fabs(x) == 1) return x > 0 || even(n) ? 1 : -1;
   if (n == 0) return 1;

@@ -8,6 +8,7 @@
 
 #include "backends/kernels.h"
 #include "backends/loops.h"
+#include "backends/to_integer.h"
 
 #ifdef SCONCE_ISA
 #define SCONCE_TILES SCONCE_ISA
@@ -51,14 +52,7 @@ inline To convert(From v) {
   } else if constexpr (std::is_same_v<To, bool>) {
     return v != From(0);
   } else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) {
-    // Out of range and nan: the x86 answer, the least integer of 32 or 64 bits, then wrapped.
-    if constexpr (sizeof(To) < 4 || std::is_same_v<To, int32_t>) {
-      if (!(v >= From(-2147483648.0) && v < From(2147483648.0))) return static_cast<To>(INT32_MIN);
-      return static_cast<To>(static_cast<int32_t>(v));
-    }
-    if (!(v >= From(-9223372036854775808.0) && v < From(9223372036854775808.0)))
-      return static_cast<To>(INT64_MIN);
-    return static_cast<To>(static_cast<int64_t>(v));
+    return to_integer<To>(v);
   } else {
     return static_cast<To>(v);
   }

@@ -8,6 +8,7 @@
 #include <tuple>
 #include <type_traits>
 
+#include "backends/to_integer.h"
 #include "core/device.h"
 #include "core/op_table.h"
 #include "core/selection.h"
@@ -22,9 +23,7 @@ struct Scalar {
   Scalar() = default;
   Scalar(int64_t v) : kind(Kind::Int), i(v), d(static_cast<double>(v)) {}
   Scalar(int v) : Scalar(static_cast<int64_t>(v)) {}
-  Scalar(double v) : kind(Kind::Double), d(v) {
-    i = v >= -9.2e18 && v <= 9.2e18 ? static_cast<int64_t>(v) : INT64_MIN;
-  }
+  Scalar(double v) : kind(Kind::Double), i(to_integer<int64_t>(v)), d(v) {}
   Scalar(bool v) : kind(Kind::Bool), i(v), d(v) {}
   explicit Scalar(const IValue& v);
   bool is_floating() const { return kind == Kind::Double; }

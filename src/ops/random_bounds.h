@@ -9,12 +9,10 @@
 
 namespace sconce::ops {
 
-// The number that v is rounded to; what leaves 64 bits then: the x86 answer.
+// The number that v is rounded to.
 template <class T>
 int64_t told_by(int64_t v) {
-  const auto x = static_cast<double>(static_cast<T>(static_cast<double>(v)));
-  return x >= -9223372036854775808.0 && x < 9223372036854775808.0 ? static_cast<int64_t>(x)
-                                                                  : INT64_MIN;
+  return to_integer<int64_t>(static_cast<double>(static_cast<T>(static_cast<double>(v))));
 }
 // Whole numbers from [lo, hi), or from lo to the dtype's greatest. Of floats only those count that
 // the dtype can tell apart: lo moves up and hi down to the next ones.

@@ -232,17 +232,17 @@ void abs_op(Call& c) {
   if (v.isDouble()) return c.out(0, std::fabs(v.toDouble()));
   c.out(0, v.toInt() < 0 ? static_cast<int64_t>(-u(v)) : v.toInt());
 }
-int64_t to_integer(double v, const char* what) {
+int64_t checked_integer(double v, const char* what) {
   if (!(v >= -9223372036854775808.0 && v < 9223372036854775808.0))
     raise<OpError>("Cannot convert float ", float_str(v), " to integer (", what, ")");
   return static_cast<int64_t>(v);
 }
 void floor_op(Call& c) {
-  c.in(0).isDouble() ? c.out(0, to_integer(std::floor(c.in(0).toDouble()), "floor"))
+  c.in(0).isDouble() ? c.out(0, checked_integer(std::floor(c.in(0).toDouble()), "floor"))
                      : c.out(0, c.in(0).toInt());
 }
 void ceil_op(Call& c) {
-  c.in(0).isDouble() ? c.out(0, to_integer(std::ceil(c.in(0).toDouble()), "ceil"))
+  c.in(0).isDouble() ? c.out(0, checked_integer(std::ceil(c.in(0).toDouble()), "ceil"))
                      : c.out(0, c.in(0).toInt());
 }
 void angle(Call& c) {
@@ -302,12 +302,7 @@ void to_int(Call& c) {
       raise<OpError>("invalid literal for int() with base 10: '", s, "'");
     return c.out(0, r);
   }
-  if (v.isDouble()) {
-    double d = v.toDouble();
-    return c.out(0, d >= -9223372036854775808.0 && d < 9223372036854775808.0
-                        ? static_cast<int64_t>(d)
-                        : INT64_MIN);
-  }
+  if (v.isDouble()) return c.out(0, to_integer<int64_t>(v.toDouble()));
   if (v.isComplexDouble()) raise<OpError>("a complex number cannot be converted to int");
   c.out(0, v.toInt());
 }

@@ -8,7 +8,8 @@
 
 #include "backends/tiles.h"
 #include "kernel_tables.h"
-#include "sconce/ivalue.h"
+#include "ops/op.h"
+#include "sconce/sconce.h"
 
 using namespace sconce;
 
@@ -409,4 +410,40 @@ TEST_CASE("numbers from nothing have the plain slots' bits", "[element_types]") 
       plain.sequence({view(b), {}, Sequence::linspace, start, end, {}});
       CHECK(std::memcmp(a.data(), b.data(), a.size() * element_size(t)) == 0);
     }
+}
+
+TEST_CASE("floats become integers as on x86", "[element_types]") {
+  const double two63 = 9223372036854775808.0, nan = std::numeric_limits<double>::quiet_NaN(),
+               inf = std::numeric_limits<double>::infinity();
+  CHECK(to_integer<int64_t>(-2.9) == -2);
+  CHECK(to_integer<int64_t>(std::nextafter(two63, 0.0)) == 9223372036854774784);
+  CHECK(to_integer<int64_t>(-two63) == INT64_MIN);
+  for (double v : {two63, std::nextafter(-two63, -inf), inf, -inf, nan}) {
+    CHECK(to_integer<int64_t>(v) == INT64_MIN);
+    CHECK(to_integer<int32_t>(v) == INT32_MIN);
+    CHECK(to_integer<int16_t>(v) == 0);
+    CHECK(ops::Scalar(v).i == INT64_MIN);
+  }
+  CHECK(ops::Scalar(9.21e18).i == 9210000000000000000);
+  CHECK(to_integer<int32_t>(2147483647.5) == INT32_MAX);
+  CHECK(to_integer<int32_t>(2147483648.0) == INT32_MIN);
+  CHECK(to_integer<uint8_t>(-1.0f) == 255);
+  CHECK(to_integer<int8_t>(300.0f) == 44);
+  CHECK(to_integer<int64_t>(-9223372036854775808.0f) == INT64_MIN);
+  CHECK(to_integer<int64_t>(9223371487098961920.0f) == 9223371487098961920);
+}
+
+TEST_CASE("numbers between 9.2e18 and 2^63 fill tensors of integers", "[element_types]") {
+  const Module m = compile(
+      "def f(x: Tensor) -> List[Tensor]:\n"
+      "    return [torch.full([2], 9.21e18, dtype=4), torch.masked_fill(x, x > 0, -9.21e18),\n"
+      "            torch.constant_pad_nd(x, [0, 1], 9.22e18)[1:], torch.fill_(x, 9.2e18 + "
+      "4096)]\n");
+  const IValue all = m.run_method("f", {ones({1}, kLong)});
+  int64_t got[4];
+  for (size_t i = 0; i < 4; ++i) got[i] = all.toTensorVector()[i].const_data_ptr<int64_t>()[0];
+  CHECK(got[0] == 9210000000000000000);
+  CHECK(got[1] == -9210000000000000000);
+  CHECK(got[2] == 9220000000000000000);
+  CHECK(got[3] == 9200000000000004096);
 }

@@ -27,6 +27,7 @@
 #endif
 #define SCONCE_MATH SCONCE_GPU
 #define SCONCE_DEVICE_MATH
+#include "backends/to_integer.h"
 
 namespace sconce::cuda {
 
@@ -295,22 +296,6 @@ SCONCE_GPU uint16_t bfloat_bits(float v) {
 #else
   return BFloat16(v).bits;
 #endif
-}
-
-// To an integer as the CPU's kernels convert: out of range and nan give the least int32 or int64.
-template <class To, class From>
-SCONCE_GPU To to_integer(From v) {
-  if constexpr (std::is_integral_v<From>) {
-    return static_cast<To>(v);
-  } else if constexpr (sizeof(To) < 4 || std::is_same_v<To, int32_t>) {
-    if (!(v >= From(-2147483648.0) && v < From(2147483648.0)))
-      return static_cast<To>(static_cast<int32_t>(-2147483647 - 1));
-    return static_cast<To>(static_cast<int32_t>(v));
-  } else {
-    if (!(v >= From(-9223372036854775808.0) && v < From(9223372036854775808.0)))
-      return static_cast<To>(static_cast<int64_t>(-9223372036854775807LL - 1));
-    return static_cast<To>(static_cast<int64_t>(v));
-  }
 }
 
 // Real dtypes whose elements load and store convert.
