@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Kernels with a quick form for common calls, beside plain loops: powers, divisions of integers,
-// extremes, running sums, woven copies, conversions, gathers, indices, stable sorts, transforms.
+// extremes, short sums, running sums, woven copies, conversions, gathers, indices, stable sorts,
+// transforms.
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <complex>
@@ -184,6 +185,80 @@ TEST_CASE("extremes, norms and variances of rows and columns", "[quick_kernels]"
         k.var({y.view(), {}, x.view(), 0, false});
         CHECK(y.at(0) == Approx(apart / static_cast<double>(n)).epsilon(1e-6).margin(1e-12));
       }
+}
+
+TEST_CASE("sums of many short rows have the bits of each row alone", "[quick_kernels]") {
+  test::Numbers next;
+  for (const Kernels& k : test::all_tables())
+    for (int64_t n : {1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 24, 25, 31, 32, 33})
+      for (int64_t rows : {7, 16, 17, 33, 50})
+        for (int64_t gap : {0, 3})
+          for (Reduce op : {Reduce::sum, Reduce::mean}) {
+            INFO(k.name << " " << rows << " rows of " << n << ", apart " << gap);
+            Floats x({rows, n}, {n + gap, 1}), all({rows}), one({1});
+            x.random(next, 100);
+            x.at(n * (rows / 2)) = -0.0f;
+            k.reduce({all.view(), x.view(), op, Compute::F32, 0});
+            int64_t wrong = 0;
+            for (int64_t r = 0; r < rows; ++r) {
+              TensorView row = x.view();
+              row.data = static_cast<float*>(row.data) + r * (n + gap);
+              const int64_t sizes[] = {1, n};
+              row.sizes = sizes;
+              k.reduce({one.view(), row, op, Compute::F32, 0});
+              const float a = all.at(r), b = one.at(0);
+              wrong += std::memcmp(&a, &b, sizeof a) != 0;
+            }
+            CHECK(wrong == 0);
+          }
+}
+
+TEST_CASE("sums of columns of halves", "[quick_kernels]") {
+  test::Numbers next;
+  for (const Kernels& k : test::all_tables())
+    for (ScalarType t : {kHalf, kBFloat16})
+      for (int64_t columns : {8, 9, 16, 40, 129, 300})
+        for (int64_t rows : {2, 31, 32, 33, 100}) {
+          INFO(k.name << " " << rows << " x " << columns << " " << scalar_type_name(t));
+          Floats x({rows, columns});
+          x.random(next, 2);
+          const auto size = static_cast<size_t>(rows * columns);
+          std::vector<uint16_t> in(size), out(static_cast<size_t>(columns));
+          for (size_t i = 0; i < size; ++i) {
+            const float v = x.at(static_cast<int64_t>(i));
+            in[i] = t == kHalf ? Half(v).bits : BFloat16(v).bits;
+          }
+          auto value = [t](uint16_t bits) {
+            Half h;
+            BFloat16 b;
+            h.bits = b.bits = bits;
+            return static_cast<double>(t == kHalf ? float(h) : float(b));
+          };
+          TensorView from = x.view(), to;
+          const int64_t sizes[] = {columns, rows}, strides[] = {1, columns};
+          from.data = in.data();
+          from.sizes = sizes;
+          from.strides = strides;
+          from.dtype = to.dtype = t;
+          to.data = out.data();
+          to.sizes = sizes;
+          to.strides = strides;
+          to.ndim = 1;
+          k.reduce({to, from, Reduce::sum, Compute::F32, 0});
+          int64_t wrong = 0;
+          for (int64_t c = 0; c < columns; ++c) {
+            double sum = 0, most = 0;
+            for (int64_t r = 0; r < rows; ++r) {
+              const double v = value(in[static_cast<size_t>(r * columns + c)]);
+              sum += v;
+              most += std::abs(v);
+            }
+            const double unit = t == kHalf ? 1.0 / 2048 : 1.0 / 256;
+            wrong += !(std::abs(value(out[static_cast<size_t>(c)]) - sum) <=
+                       unit * std::abs(sum) + 1e-5 * most);
+          }
+          CHECK(wrong == 0);
+        }
 }
 
 TEST_CASE("running sums of columns", "[quick_kernels]") {

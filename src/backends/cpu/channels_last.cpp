@@ -239,9 +239,12 @@ bool batch_norm_channels_last(const BatchNormArgs& a) {
           interrupt.passed(n);
           auto* y = reinterpret_cast<float*>(p[0]);
           auto* x = reinterpret_cast<const float*>(p[1]);
-          for (const float* end = x + n; x < end; x += C, y += C)
+          // Of the loop's own: what is captured by reference would be read anew for each element.
+          const float *factor = scale, *term = shift;
+          const int64_t columns = C;
+          for (const float* end = x + n; x < end; x += columns, y += columns)
             SCONCE_IVDEP  // y is x, or none of it
-          for (int64_t c = 0; c < C; ++c) y[c] = x[c] * scale[c] + shift[c];
+          for (int64_t c = 0; c < columns; ++c) y[c] = x[c] * factor[c] + term[c];
         });
       },
       C);

@@ -9,7 +9,9 @@
 #include "backends/cpu/lanes.h"
 #include "backends/cpu/parallel.h"
 #include "backends/cpu/row_sums.h"
+#include "backends/cpu/transpose.h"
 #include "backends/cpu/vector_double.h"
+#include "backends/halves.h"
 #include "backends/ivdep.h"
 #include "backends/scalar_math.h"
 #include "backends/cpu/vector_math.h"
@@ -176,6 +178,69 @@ float cascade_sum(const float* p, int64_t n) {
   for (float l : lane) s += l;
   return s;
 }
+// The sums of kFloats rows of fewer than 32 elements, each in cascade_sum's order: element k of row
+// i is t[k * kFloats + i].
+Floats short_sums(const float* t, int64_t n) {
+  constexpr int kLanes = 8, kChains = 4;
+  auto column = [=](int64_t k) __attribute__((always_inline)) { return load(t + k * kFloats); };
+  if (n < kLanes) {
+    Floats chain[kChains] = {};
+    const int64_t whole = n / kChains * kChains;
+    for (int64_t k = 0; k < whole; ++k) chain[k % kChains] += column(k);
+    for (int64_t k = whole; k < n; ++k) chain[0] += column(k);
+    return ((chain[0] + chain[1]) + chain[2]) + chain[3];
+  }
+  Floats lane[kLanes] = {}, s{};
+  int64_t k = 0;
+  for (; k + kLanes <= n; k += kLanes)
+    for (int l = 0; l < kLanes; ++l) lane[l] += column(k + l);
+  for (; k < n; ++k) s += column(k);
+  for (const Floats& l : lane) s += l;
+  return s;
+}
+// Sums and means of many short dense rows, kFloats at a time. False for other forms.
+bool short_row_sums(const ReduceArgs& a, int64_t count) {
+  constexpr int64_t kShort = 32;
+  const int lead = a.out.ndim;
+  if (count < 2 || count >= kShort || lead == 0 || a.in.sizes[lead - 1] < kFloats) return false;
+  TensorView outer_out = a.out, outer_in = a.in;
+  outer_out.ndim = lead - 1;
+  const int64_t rows = a.in.sizes[lead - 1], step = a.in.strides[lead - 1],
+                out_step = a.out.strides[lead - 1];
+  const Interrupt limits(context());
+  Walk{outer_out, outer_in, lead - 1}.each([&](int64_t oa, int64_t ia) {
+    const float* in = a.in.ptr<float>() + ia;
+    float* out = a.out.ptr<float>() + oa;
+    parallel_for(
+        rows, static_cast<double>(count) * 0.1,
+        [=](int64_t from, int64_t to) {
+          Interrupt interrupt = limits;
+          alignas(64) float t[kShort * kFloats] = {};
+          const int64_t covered = (count + kFloats - 1) / kFloats * kFloats;
+          for (int64_t r = from; r < to; r += kFloats) {
+            const int64_t m = std::min(kFloats, to - r);
+            const float* x = in + r * step;
+            interrupt.passed(m * count);
+            // Squares may reach beyond a row, but not beyond the last one.
+            if (m == kFloats && step > 0 &&
+                (r + kFloats - 1) * step + covered <= (rows - 1) * step + count)
+              for (int64_t k = 0; k < covered; k += kFloats)
+                transpose_square(x + k, step, t + k * kFloats, kFloats);
+            else
+              for (int64_t i = 0; i < m; ++i)
+                for (int64_t k = 0; k < count; ++k) t[k * kFloats + i] = x[i * step + k];
+            Floats s = short_sums(t, count);
+            if (a.op == Reduce::mean) s /= static_cast<float>(count);
+            alignas(64) float sums[kFloats];
+            store(sums, s);
+            for (int64_t i = 0; i < m; ++i) out[(r + i) * out_step] = sums[i];
+          }
+        },
+        kFloats);
+  });
+  return true;
+}
+
 // The reduced part of in is one dense run.
 bool reduces_dense_run(const TensorView& in, int lead) {
   int64_t run = 1;
@@ -197,31 +262,46 @@ double tile_squares(const C* v, int64_t n) {
   }));
 }
 
+template <class C>
+SCONCE_INLINE auto load_wide(const C* p) {
+  return *reinterpret_cast<const typename Vec<C>::type*>(p);
+}
+SCONCE_INLINE Floats load_wide(const Half* p) {
+  float t[kFloats];
+  load_halves(p, kFloats, t);
+  return load(t);
+}
+SCONCE_INLINE Floats load_wide(const BFloat16* p) {
+  float t[kFloats];
+  for (int64_t i = 0; i < kFloats; ++i) t[i] = static_cast<float>(p[i]);
+  return load(t);
+}
 // total[k] += the sum over count rows of column k, as C over each 32 rows; W vectors of columns.
-template <int W, class C>
-void sum_columns(const C* in, int64_t count, int64_t step, double* total) {
+template <int W, class C, class T>
+void sum_columns(const T* in, int64_t count, int64_t step, double* total) {
   using V = typename Vec<C>::type;
   constexpr int64_t L = Vec<C>::lanes;
   for (int64_t r = 0; r < count; r += 32) {
     V acc[W] = {};
     for (int64_t i = r; i < std::min(count, r + 32); ++i)
 #pragma GCC unroll 8
-      for (int v = 0; v < W; ++v) acc[v] += *reinterpret_cast<const V*>(in + i * step + v * L);
+      for (int v = 0; v < W; ++v) acc[v] += load_wide(in + i * step + v * L);
     for (int64_t k = 0; k < W * L; ++k) total[k] += static_cast<double>(acc[k / L][k % L]);
   }
 }
 // The same for any number of columns.
-template <class C>
-void sum_rows(const C* in, int64_t count, int64_t step, int64_t columns, double* total) {
+template <class C, class T>
+void sum_rows(const T* in, int64_t count, int64_t step, int64_t columns, double* total) {
   constexpr int64_t L = Vec<C>::lanes;
   int64_t c = 0;
-  for (; c + 8 * L <= columns; c += 8 * L) sum_columns<8>(in + c, count, step, total + c);
-  for (; c + 2 * L <= columns; c += 2 * L) sum_columns<2>(in + c, count, step, total + c);
-  for (; c + L <= columns; c += L) sum_columns<1>(in + c, count, step, total + c);
+  for (; c + 8 * L <= columns; c += 8 * L) sum_columns<8, C>(in + c, count, step, total + c);
+  for (; c + 2 * L <= columns; c += 2 * L) sum_columns<2, C>(in + c, count, step, total + c);
+  for (; c + L <= columns; c += L) sum_columns<1, C>(in + c, count, step, total + c);
   for (; c < columns; ++c)
     for (int64_t r = 0; r < count; r += 32) {
       C part(0);
-      for (int64_t i = r; i < std::min(count, r + 32); ++i) part += in[i * step + c];
+      for (int64_t i = r; i < std::min(count, r + 32); ++i)
+        part += static_cast<C>(in[i * step + c]);
       total[c] += static_cast<double>(part);
     }
 }
@@ -266,12 +346,17 @@ bool column_reduce(const ReduceArgs& a) {
                 sum   ? C(0)
                 : max ? -std::numeric_limits<C>::infinity()
                       : std::numeric_limits<C>::infinity());
-      const bool whole = sum && even && !halves;
-      if (whole) {
-        if constexpr (std::is_floating_point_v<C>)
-          sum_rows(a.in.ptr<C>() + at, count, step, m, total);
-        interrupt.passed(count * m);
-      }
+      const bool whole = sum && even;
+      if constexpr (std::is_floating_point_v<C>)
+        if (whole) {
+          if (a.in.dtype == kHalf)
+            sum_rows<float>(a.in.ptr<Half>() + at, count, step, m, total);
+          else if (a.in.dtype == kBFloat16)
+            sum_rows<float>(a.in.ptr<BFloat16>() + at, count, step, m, total);
+          else
+            sum_rows<C>(a.in.ptr<C>() + at, count, step, m, total);
+          interrupt.passed(count * m);
+        }
       for (int64_t r = whole ? count : 0; r < count; ++r) {
         alignas(64) C tile[kBlock];
         const C* row = halves ? tile : a.in.ptr<C>() + at;
@@ -470,6 +555,8 @@ void reduce_as(const ReduceArgs& a) {
                                         a.op == Reduce::count_nonzero || a.op == Reduce::norm0;
     if constexpr (std::is_same_v<C, int64_t>)
       if (a.in.dtype == kBool && truth && tile_reduce<bool, C>(a, count)) return;
+    if constexpr (std::is_same_v<C, float>)
+      if (exact_order && short_row_sums(a, count)) return;
     if (!exact_order && tile_reduce<C, C>(a, count)) return;
   }
   auto magnitude = [](C v) {
