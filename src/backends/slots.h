@@ -389,6 +389,13 @@ struct LinearArgs {
   SCONCE_VIEWS(1, 4);
   Epilogue then;
 };
+// Rows of an embedding that are a product's packed weights: out[i] = column index[i] of weight.
+// out: float [n, K], dense; index: [n], int32 or int64. weight: sizes [K, N], data: what
+// pack_linear made.
+struct PackedEmbeddingArgs {
+  TensorView out, index, weight;
+  SCONCE_VIEWS(1, 2);
+};
 // A convolution, not transposed, of [N, C, H, W] (one spatial dim: H = 1). out and residual are
 // dense with channels last; in is too, or dense in the order of its dims where choose_conv allows
 // it. weight: sizes [O, C/g, kh, kw], data: what pack_conv made.
@@ -461,6 +468,7 @@ struct Kernels {
   void (*linear)(const LinearArgs&) = nullptr;
   size_t (*packed_linear_bytes)(int64_t k, int64_t n) = nullptr;
   void (*pack_linear)(const TensorView& b, void* to) = nullptr;
+  void (*packed_embedding)(const PackedEmbeddingArgs&) = nullptr;
   // args: with the plain weight; sizes and layouts of in and out as they will be.
   void (*prepared_conv)(const PreparedConvArgs&) = nullptr;
   ConvChoice (*choose_conv)(const PreparedConvArgs&) = nullptr;

@@ -59,6 +59,10 @@ CallCost cost_of(void (*run)(const void* args), const void* args) {
   SCONCE_SLOTS(X)
 #undef X
   if (run == slot_runner<LinearArgs>) return cost("linear", *static_cast<const LinearArgs*>(args));
+  if (run == slot_runner<PackedEmbeddingArgs>) {
+    const auto& a = *static_cast<const PackedEmbeddingArgs*>(args);
+    return {"packed_embedding", 0, 2 * bytes_of(a.out) + bytes_of(a.index)};
+  }
   if (run == slot_runner<PreparedConvArgs>)
     return cost("prepared_conv", *static_cast<const PreparedConvArgs*>(args));
   if (run == slot_runner<PointwiseArgs>)

@@ -45,6 +45,10 @@ struct Net : test::PlannedNet {
     const Tensor &g = got.toTensorRef(), &w = want.toTensorRef();
     REQUIRE(g.sizes() == w.sizes());
     REQUIRE(g.strides() == w.strides());
+    if (w.scalar_type() != kFloat) {
+      CHECK(test::same_bits(g, w));
+      return;
+    }
     const Tensor a = g.contiguous(), b = w.contiguous();
     const float *x = a.const_data_ptr<float>(), *y = b.const_data_ptr<float>();
     int64_t wrong = 0;
@@ -295,4 +299,61 @@ TEST_CASE("tensors that nobody reads are not made", "[lowering]") {
       "    unused = torch.zeros([100]) + 1\n    return x + 1\n");
   n.check({randn({3, 4})});
   CHECK(!n.has("fill"));
+}
+
+TEST_CASE("an embedding that is a layer's weight too is in memory once", "[lowering]") {
+  const char* text =
+      "def net(self, i: Tensor) -> Tensor:\n"
+      "    return torch.linear(torch.embedding(self.w, i), self.w)\n";
+  auto ids = [](IntArrayRef sizes, int64_t step) {
+    const Tensor t = ones(sizes, kLong);
+    for (int64_t k = 0; k < t.numel(); ++k) t.data_ptr<int64_t>()[k] = k * step % 70;
+    return t;
+  };
+  Net n(text);
+  n.with("w", randn({70, 24}));
+  n.check({ids({7}, 11)});
+  if (!prepared_products()) return;
+  CHECK(n.has("packed_embedding"));
+  CHECK(n.has("linear"));
+  n.check({ids({3, 5}, 13)});
+  CHECK(n.has("packed_embedding"));
+  n.check({ids({2}, 69)});  // few rows, for which nothing would be packed
+  CHECK(n.has("packed_embedding"));
+  // Indices out of range are the interpreter's errors.
+  for (int64_t bad : {-1, 70, 1000}) {
+    const Tensor i = ids({7}, 1);
+    i.data_ptr<int64_t>()[3] = bad;
+    std::string want, got;
+    for (auto [module, message] : {std::pair{&n.plain, &want}, std::pair{&n.planned, &got}}) {
+      try {
+        (void)module->run_method("net", {i});
+      } catch (const std::exception& e) {
+        *message = e.what();
+      }
+    }
+    CHECK(!want.empty());
+    CHECK(got == want);
+  }
+  // What is written is seen.
+  n.with("w", randn({70, 24}));
+  n.check({ids({7}, 11)});
+  for (Module* m : {&n.planned, &n.plain}) {
+    Tensor w = m->attr("w").toTensor();
+    w.data_ptr<float>()[5 * 24] = 100;
+  }
+  n.check({ids({7}, 5)});
+
+  // A part of the table, a table read otherwise too, and a product with the rows as they are.
+  for (const char* body : {"torch.linear(torch.embedding(self.w, i), self.w[3:])",
+                           "torch.linear(torch.embedding(self.w, i), self.w) + torch.sum(self.w)",
+                           "torch.matmul(torch.embedding(self.w, i)[:, :20], self.w[:20])",
+                           "torch.linear(torch.embedding(self.w[1:], i), self.w)",
+                           "torch.linear(torch.embedding(self.w, i), self.w) + "
+                           "torch.linear(torch.embedding(self.w, i + 1), self.w)"}) {
+    CAPTURE(body);
+    Net other(std::string("def net(self, i: Tensor) -> Tensor:\n    return ") + body + "\n");
+    other.with("w", randn({70, 24}));
+    other.check({ids({9}, 3)});
+  }
 }

@@ -444,3 +444,46 @@ TEST_CASE("threads leave the bits as they are", "[prepared_products]") {
     }
   }
 }
+
+TEST_CASE("rows of an embedding are read from a product's packed weights", "[prepared]") {
+  for (const Kernels* kernels : test::tables())
+    for (int64_t n : {1, 15, 16, 17, 63, 64, 65, 70, 130})
+      for (bool longs : {true, false}) {
+        INFO(kernels->name << " of " << n);
+        const int64_t k = 37;
+        Numbers numbers;
+        const auto table = numbers.eighths(n * k);  // [n, k]
+        const int64_t w_size[] = {k, n}, w_step[] = {1, k}, o_size[] = {2 * n, k},
+                      o_step[] = {k, 1}, i_size[] = {2 * n}, i_step[] = {1};
+        TensorView w{const_cast<float*>(table.data()), w_size, w_step, 2, kFloat, nullptr};
+        Packed packed(kernels->packed_linear_bytes(k, n));
+        kernels->pack_linear(w, packed.p);
+        w.data = packed.p;
+        std::vector<int64_t> at(static_cast<size_t>(2 * n));
+        std::vector<int32_t> narrow(at.size());
+        for (size_t i = 0; i < at.size(); ++i)
+          narrow[i] = static_cast<int32_t>(at[i] = static_cast<int64_t>(i) * 7 % n);
+        std::vector<float> out(static_cast<size_t>(2 * n * k), kPoison);
+        PackedEmbeddingArgs args{};
+        args.out = {out.data(), o_size, o_step, 2, kFloat, nullptr};
+        args.index = {longs ? static_cast<void*>(at.data()) : narrow.data(),
+                      i_size,
+                      i_step,
+                      1,
+                      longs ? kLong : kInt,
+                      nullptr};
+        args.weight = w;
+        kernels->packed_embedding(args);
+        int64_t wrong = 0;
+        for (int64_t i = 0; i < 2 * n * k; ++i)
+          wrong += out[static_cast<size_t>(i)] !=
+                   table[static_cast<size_t>(at[static_cast<size_t>(i / k)] * k + i % k)];
+        CHECK(wrong == 0);
+        for (int64_t bad : {int64_t{-1}, n, n + 60}) {
+          at[0] = bad;
+          narrow[0] = static_cast<int32_t>(bad);
+          CHECK_THROWS_WITH(kernels->packed_embedding(args),
+                            Catch::Contains("is out of bounds for dimension with size"));
+        }
+      }
+}

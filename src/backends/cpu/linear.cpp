@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "backends/cpu/packed_tile.h"
+#include "backends/cpu/parallel.h"
 #include "backends/cpu/transpose.h"
 #include "backends/cpu/vector_math.h"
 #include "core/thread_pool.h"
@@ -268,6 +269,27 @@ void pack_linear(const TensorView& b, void* to) {
               static_cast<float*>(to));
 }
 
+void packed_embedding(const PackedEmbeddingArgs& a) {
+  const int64_t k = a.weight.sizes[0], n = a.weight.sizes[1], step = a.index.strides[0];
+  const bool longs = a.index.dtype == ScalarType::Long;
+  const float* b = a.weight.ptr<const float>();
+  const Interrupt limits(context());
+  parallel_for(a.out.sizes[0], static_cast<double>(k), [&](int64_t from, int64_t to) {
+    Interrupt interrupt = limits;
+    for (int64_t i = from; i < to; ++i) {
+      const int64_t at = longs ? a.index.ptr<const int64_t>()[i * step]
+                               : int64_t{a.index.ptr<const int32_t>()[i * step]};
+      if (at < 0 || at >= n)
+        raise<OpError>("index ", at, " is out of bounds for dimension with size ", n);
+      const int64_t j = at / kPanelColumns * kPanelColumns, width = panel_width(n, j);
+      const float* column = b + j * k + (at - j);
+      float* row = a.out.ptr<float>() + i * k;
+      for (int64_t p = 0; p < k; ++p) row[p] = column[p * width];
+      interrupt.passed(k);
+    }
+  });
+}
+
 }  // namespace
 
 void panel_product(const PanelProduct& p) {
@@ -313,6 +335,7 @@ void set_linear(Kernels& k) {
   k.linear = linear;
   k.packed_linear_bytes = packed_linear_bytes;
   k.pack_linear = pack_linear;
+  k.packed_embedding = packed_embedding;
 }
 
 }  // namespace sconce::SCONCE_ISA

@@ -5,6 +5,8 @@
 //   unary(out: t, in: s, gelu)                               weight: packed W, then: gelu, + r)
 //   binary(out: y, a: t, b: r, add)
 //
+//   index(out: x, in: rows of W, i)              ->   packed_embedding(out: x, i, weight: packed W)
+//
 // The weights are packed once for all plans of a method. A step of the chain moves into the product
 // when it is the only reader of what the product wrote (or overwrites it in place), takes all of it
 // in the same order, and nothing that the product reads is written in between. The fused call
@@ -14,6 +16,7 @@
 // its bias): within the tolerance of any two machines.
 #include <algorithm>
 #include <optional>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "runtime/lowering/lower.h"
@@ -57,17 +60,29 @@ std::optional<Step> activation_of(const UnaryArgs& u) {
 class Fusion {
  public:
   Fusion(PlannedProgram& p, PackedWeights& weights) : p_(p), weights_(weights), touches_(p) {
-    for (const PlannedCall& c : p.calls)
-      if (!c.is<GemmArgs>() && !c.is<ConvArgs>() && !c.is<QuantizedConvArgs>())
-        for (const PlannedView& v : c.views)
-          if (v.place.kind == Place::Constant) read_plainly_.insert(v.place.index);
+    for (size_t i = 0; i < p.calls.size(); ++i) {
+      const PlannedCall& c = p.calls[i];
+      if (c.is<GemmArgs>() || c.is<ConvArgs>() || c.is<QuantizedConvArgs>()) continue;
+      if (is_embedding(c)) {
+        embeddings_[c.views[1].place.index].push_back(i);
+        continue;
+      }
+      for (const PlannedView& v : c.views)
+        if (v.place.kind == Place::Constant) read_plainly_.insert(v.place.index);
+    }
   }
 
   void fuse_floats() {
+    // The largest first, while little else is packed: they are read from the file as a whole.
+    for (PlannedCall& c : p_.calls)
+      if (c.is<GemmArgs>() && embeddings_.count(c.views[2].place.index) &&
+          c.views[2].place.kind == Place::Constant)
+        make_linear(c);
+    weights_.rest();
     for (size_t i = 0; i < p_.calls.size(); ++i) {
       PlannedCall& c = p_.calls[i];
       if (!c.run) continue;
-      if (c.is<GemmArgs>() && make_linear(c))
+      if (c.is<LinearArgs>() || (c.is<GemmArgs>() && make_linear(c)))
         extend<LinearArgs>(i);
       else if (c.is<ConvArgs>() && make_conv(c))
         extend<PreparedConvArgs>(i);
@@ -82,17 +97,20 @@ class Fusion {
  private:
   // ---- the product itself ----
 
+  static std::string key_of(const PlannedView& v, const std::string& form) {
+    std::string key = form + '@' + std::to_string(v.place.offset);
+    for (size_t d = 0; d < v.sizes.size(); ++d)
+      key += ',' + std::to_string(v.sizes[d]) + ':' + std::to_string(v.strides[d]);
+    return key;
+  }
   // View v of a constant in the form that `make` writes; false: it stays as it is.
   bool pack(const PlannedView& v, const std::string& form, size_t nbytes, PlannedView& to,
             const std::function<void(const TensorView&, void*)>& make) {
     const Ref<Storage>& source = p_.constants[v.place.index];
     // One number may stand for many, by strides of 0.
     if (nbytes > 8 * source->nbytes() + (64 << 10)) return false;
-    std::string key = form + '@' + std::to_string(v.place.offset);
-    for (size_t d = 0; d < v.sizes.size(); ++d)
-      key += ',' + std::to_string(v.sizes[d]) + ':' + std::to_string(v.strides[d]);
-    // An embedding that is a layer's weight too: it is in memory anyhow.
-    if (read_plainly_.count(v.place.index)) source->fetch();
+    const std::string key = key_of(v, form);
+    if (read_plainly_.count(v.place.index)) source->fetch();  // it is in memory anyhow
     TensorView plain;
     plain.sizes = v.sizes.data(), plain.strides = v.strides.data();
     plain.ndim = static_cast<int32_t>(v.sizes.size());
@@ -139,13 +157,51 @@ class Fusion {
     PlannedView w = b;
     w.sizes = {b.sizes[1], b.sizes[2]};
     w.strides = {b.strides[1], b.strides[2]};
-    if (!worth_packing(n.views[0].sizes[0], w.numel())) return false;
+    if (!worth_packing(n.views[0].sizes[0], w.numel()) &&
+        !weights_.known(p_.constants[w.place.index], key_of(w, "linear")))
+      return false;
     if (!pack(w, "linear", k.packed_linear_bytes(w.sizes[0], w.sizes[1]), n.views[4],
               [&](const TensorView& plain, void* memory) { k.pack_linear(plain, memory); }))
       return false;
     n.node = c.node;
+    read_packed(w, n.views[4]);
     c = std::move(n);
     return true;
+  }
+
+  // Rows of a constant matrix, dense, by one index that may not be negative.
+  static bool is_embedding(const PlannedCall& c) {
+    if (!c.is<IndexArgs>() || !context().kernels->packed_embedding) return false;
+    const IndexArgs& a = c.as<IndexArgs>();
+    const PlannedView &out = c.views[0], &row = c.views[1], &index = c.views[2];
+    return !a.put && a.no_negative && a.n_index == 1 && row.place.kind == Place::Constant &&
+           float_view(row) && float_view(out) && row.sizes.size() == 1 && row.contiguous() &&
+           a.step[0] == row.sizes[0] && out.contiguous() && index.contiguous() &&
+           out.numel() == index.numel() * row.sizes[0] && !out.place.same_storage(index.place);
+  }
+  // An embedding that is a layer's weight too is read from the packed form, so that it is in memory
+  // once: w, packed as `packed`, has its rows as columns.
+  void read_packed(const PlannedView& w, const PlannedView& packed) {
+    const auto found = embeddings_.find(w.place.index);
+    if (found == embeddings_.end() || read_plainly_.count(w.place.index)) return;
+    for (size_t i : found->second) {
+      PlannedCall& c = p_.calls[i];
+      if (!c.is<IndexArgs>()) continue;
+      const PlannedView &row = c.views[1], &index = c.views[2];
+      if (!(row.place == w.place) || row.sizes[0] != w.sizes[0] || w.strides[0] != 1 ||
+          w.strides[1] != w.sizes[0] || c.as<IndexArgs>().size[0] != w.sizes[1])
+        continue;
+      PlannedCall n = planned_call(PackedEmbeddingArgs{});
+      n.views[0] = c.views[0];
+      n.views[0].sizes = {index.numel(), row.sizes[0]};
+      n.views[0].strides = {row.sizes[0], 1};
+      n.views[1] = index;
+      n.views[1].sizes = {index.numel()};
+      n.views[1].strides = {1};
+      n.views[2] = packed;
+      n.node = c.node;
+      c = std::move(n);
+    }
   }
   static bool dense_vector(const PlannedView& v) {
     return float_view(v) && v.sizes.size() == 1 && (v.strides[0] == 1 || v.sizes[0] == 1);
@@ -362,6 +418,8 @@ class Fusion {
   PackedWeights& weights_;
   Touches touches_;
   std::unordered_set<uint32_t> read_plainly_;  // constants
+  std::unordered_map<uint32_t, std::vector<size_t>>
+      embeddings_;  // calls that read a constant's rows
 };
 
 }  // namespace

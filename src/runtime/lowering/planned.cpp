@@ -77,7 +77,10 @@ const char* name_of(const PlannedCall& c) {
   if (c.is<Args>()) return #slot;
   SCONCE_SLOTS(X)
 #undef X
-  return c.is<LinearArgs>() ? "linear" : c.is<PreparedConvArgs>() ? "prepared_conv" : "pointwise";
+  return c.is<LinearArgs>()            ? "linear"
+         : c.is<PackedEmbeddingArgs>() ? "packed_embedding"
+         : c.is<PreparedConvArgs>()    ? "prepared_conv"
+                                       : "pointwise";
 }
 }  // namespace
 

@@ -46,6 +46,9 @@ struct PreparedSlots {
   static void linear(const void* a) {
     context().kernels->linear(*static_cast<const LinearArgs*>(a));
   }
+  static void embedding(const void* a) {
+    context().kernels->packed_embedding(*static_cast<const PackedEmbeddingArgs*>(a));
+  }
   static void conv(const void* a) {
     context().kernels->prepared_conv(*static_cast<const PreparedConvArgs*>(a));
   }
@@ -56,6 +59,8 @@ struct PreparedSlots {
 }  // namespace detail
 template <>
 inline constexpr auto slot_runner<LinearArgs> = &detail::PreparedSlots::linear;
+template <>
+inline constexpr auto slot_runner<PackedEmbeddingArgs> = &detail::PreparedSlots::embedding;
 template <>
 inline constexpr auto slot_runner<PreparedConvArgs> = &detail::PreparedSlots::conv;
 template <>
