@@ -97,19 +97,15 @@ class Fusion {
  private:
   // ---- the product itself ----
 
-  static std::string key_of(const PlannedView& v, const std::string& form) {
-    std::string key = form + '@' + std::to_string(v.place.offset);
-    for (size_t d = 0; d < v.sizes.size(); ++d)
-      key += ',' + std::to_string(v.sizes[d]) + ':' + std::to_string(v.strides[d]);
-    return key;
-  }
   // View v of a constant in the form that `make` writes; false: it stays as it is.
   bool pack(const PlannedView& v, const std::string& form, size_t nbytes, PlannedView& to,
             const std::function<void(const TensorView&, void*)>& make) {
     const Ref<Storage>& source = p_.constants[v.place.index];
     // One number may stand for many, by strides of 0.
     if (nbytes > 8 * source->nbytes() + (64 << 10)) return false;
-    const std::string key = key_of(v, form);
+    std::string key = form + '@' + std::to_string(v.place.offset);
+    for (size_t d = 0; d < v.sizes.size(); ++d)
+      key += ',' + std::to_string(v.sizes[d]) + ':' + std::to_string(v.strides[d]);
     if (read_plainly_.count(v.place.index)) source->fetch();  // it is in memory anyhow
     TensorView plain;
     plain.sizes = v.sizes.data(), plain.strides = v.strides.data();
@@ -135,7 +131,8 @@ class Fusion {
     to.strides = {v.sizes[1] == 1 ? v.sizes[2] : v.strides[1], 1};
     return to.strides[0] >= to.sizes[1];
   }
-  // Packing a large matrix for few rows buys nothing: it is read once a call anyhow.
+  // Packing a large matrix for few rows buys nothing: it is read once a call anyhow. By the sizes
+  // alone, so that a call's bits don't go by those before it.
   static bool worth_packing(int64_t rows, int64_t elements) {
     return rows > 4 || elements <= (16 << 10);
   }
@@ -157,9 +154,7 @@ class Fusion {
     PlannedView w = b;
     w.sizes = {b.sizes[1], b.sizes[2]};
     w.strides = {b.strides[1], b.strides[2]};
-    if (!worth_packing(n.views[0].sizes[0], w.numel()) &&
-        !weights_.known(p_.constants[w.place.index], key_of(w, "linear")))
-      return false;
+    if (!worth_packing(n.views[0].sizes[0], w.numel())) return false;
     if (!pack(w, "linear", k.packed_linear_bytes(w.sizes[0], w.sizes[1]), n.views[4],
               [&](const TensorView& plain, void* memory) { k.pack_linear(plain, memory); }))
       return false;

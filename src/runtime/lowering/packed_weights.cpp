@@ -66,14 +66,6 @@ std::shared_ptr<const PackedWeight> PackedWeights::get(
   return w;
 }
 
-bool PackedWeights::known(const Ref<Storage>& source, const std::string& key) {
-  std::lock_guard<std::mutex> lock(mutex_);
-  const auto f = weights_.find(source.get());
-  if (f == weights_.end()) return false;
-  const auto form = f->second.forms.find(key);
-  return form != f->second.forms.end() && packed_weight_holds(*form->second, trusted_);
-}
-
 void PackedWeights::rest() {
   std::lock_guard<std::mutex> lock(mutex_);
   scratch_.reset();

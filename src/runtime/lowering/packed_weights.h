@@ -25,8 +25,6 @@ class PackedWeights {
   std::shared_ptr<const PackedWeight> get(
       const Ref<Storage>& source, const std::string& key, size_t nbytes,
       const std::function<void(const void* bytes, void* memory)>& make);
-  // Whether get would find that form.
-  bool known(const Ref<Storage>& source, const std::string& key);
   // Packing is over for now: gives back what it needed besides.
   void rest();
 
