@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Single operators, sconce beside PyTorch's eager mode, one thread each.
 
-usage: operators.py SCONCE [--only NAME...] [--markdown FILE]
+usage: operators.py SCONCE [--only NAME...] [--isa all|avx2...] [--markdown FILE]
 
 Every row is one call on a million elements, or on the sizes that networks use. The two are timed in turn, several rounds;
-the ratio is of the medians. A ratio above 1: sconce is slower.
+the ratio is of the medians. A ratio above 1: sconce is slower. --isa avx2 holds both to AVX2, in a process of its own.
 """
 import argparse
 import json
+import os
 import pathlib
 import re
 import statistics
@@ -113,18 +114,16 @@ def annotation(v):
     return "List[Tensor]" if isinstance(v, list) else "int" if isinstance(v, int) else "Tensor"
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sconce")
-    parser.add_argument("--only", nargs="*")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--markdown", help="file for the table")
-    options = parser.parse_args()
+AVX2 = {"SCONCE_ISA": "avx2", "ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
+
+
+def measure(sconce, only, rounds):
+    """Milliseconds of sconce and of PyTorch, by the name of the form."""
     torch.set_num_threads(1)
-    rows = []
+    found = {}
     with tempfile.TemporaryDirectory() as folder:
         for number, (name, (expression, values)) in enumerate(CASES.items()):
-            if options.only and name not in options.only:
+            if only and name not in only:
                 continue
             expression = re.sub(r"torch\.(\w+)\(", r"torch.ops.aten.\1(", expression)
             parameters = "".join(f", {n}: {annotation(v)}" for n, v in zip("abc", values))
@@ -136,8 +135,8 @@ def main():
             ours, theirs = [], []
             with torch.inference_mode():
                 eager = eval("lambda a=None, b=None, c=None: " + expression)  # noqa: S307: the table above
-                for _ in range(options.rounds):
-                    run = subprocess.run([options.sconce, "bench", path, "--io", path.with_suffix(".io.pt"), "--json", "--min-time", "0.1"], capture_output=True, text=True, check=False)
+                for _ in range(rounds):
+                    run = subprocess.run([sconce, "bench", path, "--io", path.with_suffix(".io.pt"), "--json", "--min-time", "0.1"], capture_output=True, text=True, check=False)
                     if run.returncode:
                         print(f"{name}: {run.stderr.strip()[-200:]}")
                         break
@@ -150,19 +149,51 @@ def main():
                         times.append((time.perf_counter() - start) * 1e3)
                     theirs.append(statistics.median(times))
             if ours:
-                a, b = statistics.median(ours), statistics.median(theirs)
-                rows.append((name, a, b, a / b))
+                a, b = found[name] = statistics.median(ours), statistics.median(theirs)
                 print(f"{name:24} {a:9.3f} ms {b:9.3f} ms  {a / b:5.2f}", flush=True)
-    slow = [r for r in rows if r[3] > 2]
-    print(f"{len(rows)} operators, {len(slow)} slower than twice PyTorch; median ratio {statistics.median(r[3] for r in rows):.2f}")
+    return found
+
+
+def markdown(results, rounds):
+    columns = {"all": "", "avx2": "AVX2: "}
+    lines = ["# Single operators beside PyTorch", "",
+             "Written by `bench/operators.py --markdown`: one call on a million elements or on the sizes that networks use, one",
+             f"thread, medians of {rounds} rounds in turn. A ratio above 1: sconce is slower than PyTorch {torch.__version__.split('+')[0]}'s eager mode.", ""]
+    for isa, found in results.items():
+        ratios = [a / b for a, b in found.values()]
+        lines.append(f"- {'Held to AVX2' if isa == 'avx2' else 'Every instruction set'}: {len(ratios)} forms, {sum(r > 1.5 for r in ratios)} slower than 1.5 times PyTorch, "
+                     f"{sum(r > 2 for r in ratios)} than twice; the median ratio is {statistics.median(ratios):.2f}.")
+    lines += ["", "| operator | " + " | ".join(f"{columns[isa]}{what}" for isa in results for what in ("sconce ms", "PyTorch ms", "ratio")) + " |",
+              "|---" * (1 + 3 * len(results)) + "|"]
+    for name in CASES:
+        cells = [f"{a:.3f} | {b:.3f} | {a / b:.2f}" if a else "- | - | -" for a, b in (found.get(name, (0, 0)) for found in results.values())]
+        if any(name in found for found in results.values()):
+            lines.append(f"| {name.replace('_', chr(92) + '_') if name.startswith('_') else name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sconce")
+    parser.add_argument("--only", nargs="*")
+    parser.add_argument("--isa", nargs="+", choices=["all", "avx2"], default=["all"])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--json", help="file for the figures")
+    parser.add_argument("--markdown", help="file for the table")
+    options = parser.parse_args()
+    results = {}
+    for isa in options.isa:
+        if isa == "all" or os.environ.get("SCONCE_ISA") == "avx2":
+            results[isa] = measure(options.sconce, options.only, options.rounds)
+            continue
+        with tempfile.NamedTemporaryFile() as file:  # PyTorch looks at its environment when it is loaded
+            command = [sys.executable, __file__, options.sconce, "--isa", isa, "--rounds", str(options.rounds), "--json", file.name]
+            subprocess.run(command + (["--only", *options.only] if options.only else []), check=True, env={**os.environ, **AVX2})
+            results[isa] = json.loads(pathlib.Path(file.name).read_text())[isa]
+    if options.json:
+        pathlib.Path(options.json).write_text(json.dumps(results))
     if options.markdown:
-        lines = ["# Single operators beside PyTorch", "",
-                 "Written by `bench/operators.py --markdown`: one call on a million elements or on the sizes that networks use, one",
-                 f"thread, medians of {options.rounds} rounds in turn. A ratio above 1: sconce is slower than PyTorch {torch.__version__.split('+')[0]}'s eager mode.",
-                 f"{len(rows)} forms, {len(slow)} slower than twice PyTorch; the median ratio is {statistics.median(r[3] for r in rows):.2f}.", "",
-                 "| operator | sconce ms | PyTorch ms | ratio |", "|---|---|---|---|"]
-        lines += [f"| {n.replace('_', chr(92) + '_') if n.startswith('_') else n} | {a:.3f} | {b:.3f} | {r:.2f} |" for n, a, b, r in rows]
-        pathlib.Path(options.markdown).write_text("\n".join(lines) + "\n")
+        pathlib.Path(options.markdown).write_text(markdown(results, options.rounds))
     return 0
 
 

@@ -447,3 +447,55 @@ TEST_CASE("numbers between 9.2e18 and 2^63 fill tensors of integers", "[element_
   CHECK(got[2] == 9220000000000000000);
   CHECK(got[3] == 9200000000000004096);
 }
+
+TEST_CASE("arithmetic of halves is that of floats, rounded", "[element_types]") {
+  test::Numbers next;
+  auto value = [](ScalarType t, uint16_t bits) {
+    Half h;
+    BFloat16 b;
+    h.bits = b.bits = bits;
+    return t == kHalf ? static_cast<float>(h) : static_cast<float>(b);
+  };
+  auto rounded = [](ScalarType t, float v) { return t == kHalf ? Half(v).bits : BFloat16(v).bits; };
+  for (const Kernels& k : test::all_tables())
+    for (ScalarType t : {kHalf, kBFloat16})
+      for (int64_t n : {1, 7, 8, 15, 16, 17, 33, 70}) {
+        std::vector<uint16_t> a(static_cast<size_t>(3 * n)), b(a.size()), out(a.size());
+        for (size_t i = 0; i < a.size(); ++i) {
+          a[i] = rounded(t, next() * 100);
+          b[i] = rounded(t, next());
+        }
+        a[0] = rounded(t, std::numeric_limits<float>::infinity());
+        a.back() = rounded(t, std::numeric_limits<float>::quiet_NaN());
+        b[a.size() / 2] = rounded(t, 0);
+        a[a.size() / 2] = rounded(t, 65504);
+        const int64_t sizes[] = {3, n}, dense[] = {n, 1}, once[] = {0, 1};
+        auto view = [&](std::vector<uint16_t>& v, const int64_t* strides) {
+          return TensorView{v.data(), sizes, strides, 2, t, nullptr};
+        };
+        for (bool repeated : {false, true})
+          for (Binary op : {Binary::add, Binary::sub, Binary::mul, Binary::div}) {
+            INFO(k.name << " " << n << " " << scalar_type_name(t) << " " << static_cast<int>(op));
+            BinaryArgs args{};
+            args.out = view(out, dense);
+            args.a = view(a, dense);
+            args.b = view(b, repeated ? once : dense);
+            args.op = op;
+            args.compute = Compute::F32;
+            args.scale = {1, 0, 1};
+            k.binary(args);
+            int64_t wrong = 0;
+            for (size_t i = 0; i < out.size(); ++i) {
+              const float x = value(t, a[i]),
+                          y = value(t, b[repeated ? i % static_cast<size_t>(n) : i]),
+                          z = op == Binary::add   ? x + y
+                              : op == Binary::sub ? x - y
+                              : op == Binary::mul ? x * y
+                                                  : x / y;
+              const float got = value(t, out[i]), want = value(t, rounded(t, z));
+              wrong += !(got == want || (got != got && want != want));
+            }
+            CHECK(wrong == 0);
+          }
+      }
+}

@@ -10,6 +10,7 @@
 #include "backends/cpu/vector_math.h"
 #include "backends/cpu/vector_pow.h"
 #include "backends/cpu/vector_trig.h"
+#include "backends/cpu/wide.h"
 #include "backends/special_math.h"
 #include "backends/ivdep.h"
 #include "backends/tiles.h"
@@ -469,6 +470,38 @@ bool binary_repeated_rows(const BinaryArgs& args, const Loops<3>& loops) {
   return true;
 }
 
+// Arithmetic of two dense tensors of halves, widened and rounded in registers. False for other
+// functions and forms.
+template <class T>
+bool binary_wide(const BinaryArgs& args, const Loops<3>& loops) {
+  const int row = loops.nd - 1;
+  for (int k = 0; k < 3; ++k)
+    if (loops.strides[k][row] != static_cast<int64_t>(sizeof(T))) return false;
+  auto run = [&](auto f) {
+    parallel_loops(loops, 0.1, [&](const Loops<3>& part) {
+      part.rows([&](char** p, const int64_t*, int64_t n) {
+        auto *x = reinterpret_cast<const T*>(p[1]), *y = reinterpret_cast<const T*>(p[2]);
+        auto* z = reinterpret_cast<T*>(p[0]);
+        int64_t i = 0;
+        for (; i + kFloats <= n; i += kFloats)
+          store_wide(z + i, f(load_wide(x + i), load_wide(y + i)));
+        if (i == n) return;
+        T rest[kFloats];
+        store_wide(rest, f(load_wide_part(x + i, n - i), load_wide_part(y + i, n - i)));
+        std::copy_n(rest, n - i, z + i);
+      });
+    });
+    return true;
+  };
+  switch (args.op) {
+    case Binary::add: return args.scale.d == 1 && run([](Floats x, Floats y) { return x + y; });
+    case Binary::sub: return args.scale.d == 1 && run([](Floats x, Floats y) { return x - y; });
+    case Binary::mul: return run([](Floats x, Floats y) { return x * y; });
+    case Binary::div: return run([](Floats x, Floats y) { return x / y; });
+    default: return false;
+  }
+}
+
 void binary(const BinaryArgs& args) {
   if (binary_bytes(args) || binary_integers(args)) return;
   TensorView a = args.a, b = args.b;
@@ -485,7 +518,14 @@ void binary(const BinaryArgs& args) {
   if (sb) stand_in(b);
   const TensorView* v[] = {&args.out, &a, &b};
   Loops<3> loops(v);
-  if (args.compute == Compute::F32 && !sa && !sb && binary_repeated_rows(args, loops)) return;
+  if (args.compute == Compute::F32 && !sa && !sb) {
+    if (binary_repeated_rows(args, loops)) return;
+    const ScalarType t = args.out.dtype;
+    if (a.dtype == t && b.dtype == t)
+      if (t == kHalf ? binary_wide<Half>(args, loops)
+                     : t == kBFloat16 && binary_wide<BFloat16>(args, loops))
+        return;
+  }
   visit_compute(args.compute, [&](auto tag) {
     using C = decltype(tag);
     constexpr ScalarType own = own_dtype<C>();

@@ -11,11 +11,11 @@
 #include "backends/cpu/row_sums.h"
 #include "backends/cpu/transpose.h"
 #include "backends/cpu/vector_double.h"
-#include "backends/halves.h"
 #include "backends/ivdep.h"
 #include "backends/scalar_math.h"
 #include "backends/cpu/vector_math.h"
 #include "backends/cpu/vector_pow.h"
+#include "backends/cpu/wide.h"
 #include "backends/tiles.h"
 #include "core/interrupt.h"
 
@@ -262,19 +262,8 @@ double tile_squares(const C* v, int64_t n) {
   }));
 }
 
-template <class C>
-SCONCE_INLINE auto load_wide(const C* p) {
-  return *reinterpret_cast<const typename Vec<C>::type*>(p);
-}
-SCONCE_INLINE Floats load_wide(const Half* p) {
-  float t[kFloats];
-  load_halves(p, kFloats, t);
-  return load(t);
-}
-SCONCE_INLINE Floats load_wide(const BFloat16* p) {
-  float t[kFloats];
-  for (int64_t i = 0; i < kFloats; ++i) t[i] = static_cast<float>(p[i]);
-  return load(t);
+SCONCE_INLINE auto load_wide(const double* p) {
+  return *reinterpret_cast<const Vec<double>::type*>(p);
 }
 // total[k] += the sum over count rows of column k, as C over each 32 rows; W vectors of columns.
 template <int W, class C, class T>
@@ -550,6 +539,8 @@ void reduce_as(const ReduceArgs& a) {
   const bool sums = a.op == Reduce::sum || a.op == Reduce::mean;
   const bool exact_order =
       sums && a.in.dtype == kFloat && a.out.dtype == kFloat && reduces_dense_run(a.in, lead);
+  [[maybe_unused]] const bool dense_halves =
+      sums && (a.in.dtype == kHalf || a.in.dtype == kBFloat16) && reduces_dense_run(a.in, lead);
   if constexpr (!complex) {
     [[maybe_unused]] const bool truth = a.op == Reduce::any || a.op == Reduce::all ||
                                         a.op == Reduce::count_nonzero || a.op == Reduce::norm0;
@@ -580,14 +571,16 @@ void reduce_as(const ReduceArgs& a) {
             break;
           }
         W s{};
-        reduced_tiles<C>(a.in, lead, ia, [&](const C* v, int64_t n) {
-          if constexpr (std::is_same_v<C, float>)
-            if (a.in.dtype == kHalf || a.in.dtype == kBFloat16) {
-              s += sum_over(v, n, [](Floats x) { return x; });
-              return;
-            }
-          s += W(tile_sum(v, n));
-        });
+        bool summed = false;
+        if constexpr (std::is_same_v<C, float>)
+          if (dense_halves) {
+            auto same = [](Floats x) { return x; };
+            s = a.in.dtype == kHalf ? sum_over(a.in.ptr<Half>() + ia, count, same)
+                                    : sum_over(a.in.ptr<BFloat16>() + ia, count, same);
+            summed = true;
+          }
+        if (!summed)
+          reduced_tiles<C>(a.in, lead, ia, [&](const C* v, int64_t n) { s += W(tile_sum(v, n)); });
         if constexpr (complex)
           put(a.op == Reduce::mean ? s / static_cast<double>(count) : s);
         else if (a.op == Reduce::mean)

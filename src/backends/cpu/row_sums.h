@@ -4,14 +4,14 @@
 #include <algorithm>
 #include <type_traits>
 
-#include "backends/cpu/vectors.h"
+#include "backends/cpu/wide.h"
 
 namespace sconce::SCONCE_ISA {
 namespace {
 
-// Sums of f over vectors of x, in double from two thousand terms on.
-template <class F>
-SCONCE_INLINE double sum_over(const float* x, int64_t n, F f) {
+// Sums of f over vectors of x (floats, halves), in double from two thousand terms on.
+template <class T, class F>
+SCONCE_INLINE double sum_over(const T* x, int64_t n, F f) {
   constexpr int64_t kChunk = 2048;
   double total = 0;
   for (int64_t from = 0; from < n; from += kChunk) {
@@ -20,9 +20,9 @@ SCONCE_INLINE double sum_over(const float* x, int64_t n, F f) {
     int64_t i = from;
     for (; i + 4 * kFloats <= to; i += 4 * kFloats)
 #pragma GCC unroll 4
-      for (int k = 0; k < 4; ++k) s[k] += f(load(x + i + k * kFloats));
-    for (; i + kFloats <= to; i += kFloats) s[0] += f(load(x + i));
-    if (i < to) s[1] += keep_part(f(load_part(x + i, to - i)), to - i, Floats{});
+      for (int k = 0; k < 4; ++k) s[k] += f(load_wide(x + i + k * kFloats));
+    for (; i + kFloats <= to; i += kFloats) s[0] += f(load_wide(x + i));
+    if (i < to) s[1] += keep_part(f(load_wide_part(x + i, to - i)), to - i, Floats{});
     total += static_cast<double>(sum_of((s[0] + s[1]) + (s[2] + s[3])));
   }
   return total;

@@ -396,17 +396,22 @@ void index(const IndexArgs& a) {
         using T = decltype(tag);
         const T* in = static_cast<const T*>(a.in.data);
         T* out = static_cast<T*>(a.out.data) + at;
-        if (a.no_negative && a.step[0] == 1)
-          for (int64_t i = 0; i < m; ++i) out[i] = in[index[i * st]];
+        if (a.no_negative && a.step[0] == 1 && st == 1)
+          for (int64_t i = 0; i < m; ++i) out[i] = in[index[i]];
         else
           for (int64_t i = 0; i < m; ++i) out[i] = in[place(i)];
       });
       return true;
     }
-    const int64_t step = a.out.strides[inner];
-    auto rows = [&](auto size) {
-      for (int64_t i = 0; i < m; ++i)
-        std::memcpy(address(a.out, at + i * step), address(a.in, place(i)), size());
+    const auto width = static_cast<int64_t>(es);
+    const int64_t step = a.out.strides[inner] * width, along = a.step[0] * width;
+    char* to_row = address(a.out, at);
+    const char* table = static_cast<const char*>(a.in.data);
+    auto rows = [=](auto size) {
+      for (int64_t i = 0; i < m; ++i) {
+        const auto k = static_cast<int64_t>(index[i * st]);
+        std::memcpy(to_row + i * step, table + (k < 0 ? k + span : k) * along, size());
+      }
     };
     switch (bytes) {
       case 8: rows(std::integral_constant<size_t, 8>{}); break;
