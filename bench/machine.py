@@ -134,6 +134,7 @@ def describe():
 
 def onednn_isa():
     """What oneDNN says it uses in this environment; None without PyTorch."""
-    code = "import torch; torch.nn.functional.conv2d(torch.ones(1, 64, 8, 8), torch.ones(64, 64, 3, 3))"
+    code = ("import torch\nwith torch.backends.mkldnn.verbose(torch.backends.mkldnn.VERBOSE_ON):\n"
+            "    torch.nn.functional.conv2d(torch.ones(1, 64, 56, 56), torch.ones(64, 64, 3, 3))")
     out = subprocess.run([sys.executable, "-c", code], env={**os.environ, "ONEDNN_VERBOSE": "1"}, capture_output=True, text=True, check=False)
     return next((line.split("isa:")[1].strip() for line in out.stdout.splitlines() if "isa:" in line), None)
