@@ -31,7 +31,6 @@ NETWORKS = {"resnet50": "ResNet-50", "resnet18": "ResNet-18", "mobilenet_v2": "M
             "bert_base": "BERT-base, 128 tokens", "gpt2": "GPT-2, 64 tokens", "lstm": "LSTM 2x256, 100 steps", "vad": "voice detector, one chunk",
             "pointwise": "pointwise, 1M elements", "mlp": "MLP, 20 x 32", "integer_loop": "integer loop, 100k"}
 ASKED_FOR_ONLY = ("inductor", "openvino_default")
-AVX2 = {"SCONCE_ISA": "avx2", "ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
 OF_PYTORCH = ("sconce", "eager", "torchscript", "ts_optimized", "inductor")
 PATIENCE = 300  # seconds for an answer
 
@@ -161,7 +160,7 @@ def arguments():
         if options.engines and not set(options.engines) <= set(OF_PYTORCH):
             parser.error(f"--isa holds only {', '.join(OF_PYTORCH)}")
         chosen = [e for e in chosen if e in OF_PYTORCH]
-        os.environ.update(AVX2)
+        os.environ.update(machine.AVX2)
     options.engines = chosen
     if max(options.threads) > len(os.sched_getaffinity(0)):
         parser.error(f"{max(options.threads)} threads on {len(os.sched_getaffinity(0))} processors")

@@ -22,7 +22,6 @@ import report
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 NAMES = ("sconce", "LibTorch", "LibTorch, optimize_for_inference")
-BEGIN, END = "<!-- fresh_process.py: begin -->", "<!-- fresh_process.py: end -->"
 
 
 def build(folder, library):
@@ -80,8 +79,7 @@ def main():
     said = [f"Measured {time.strftime('%Y-%m-%d %H:%M', time.gmtime())} UTC, medians of {options.runs} turns.", ""]
     said += report.table(["", *(f"{n} (ms)" for n in NAMES), "sconce / LibTorch", "sconce / optimized", *(f"{n} (MB)" for n in NAMES)], rows)
     if options.markdown:
-        text = options.markdown.read_text()
-        options.markdown.write_text(text.split(BEGIN)[0] + BEGIN + "\n" + "\n".join(said) + END + text.split(END)[1])
+        report.write_between(options.markdown, "fresh_process.py", said)
     return 0
 
 

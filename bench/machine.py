@@ -6,6 +6,8 @@ import platform
 import subprocess
 import sys
 
+# Holds sconce and PyTorch to AVX2.
+AVX2 = {"SCONCE_ISA": "avx2", "ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
 SOURCE = r"""
 #include <pthread.h>
 #include <stdio.h>

@@ -20,6 +20,8 @@ import time
 
 import torch
 
+import machine
+
 M = (1000, 1000)
 A, B = torch.randn(M), torch.randn(M)
 POSITIVE, MASK, INTS = A.abs() + 0.1, A > 0, torch.randint(0, 1000, M)
@@ -114,9 +116,6 @@ def annotation(v):
     return "List[Tensor]" if isinstance(v, list) else "int" if isinstance(v, int) else "Tensor"
 
 
-AVX2 = {"SCONCE_ISA": "avx2", "ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
-
-
 def measure(sconce, only, rounds):
     """Milliseconds of sconce and of PyTorch, by the name of the form."""
     torch.set_num_threads(1)
@@ -188,7 +187,7 @@ def main():
             continue
         with tempfile.NamedTemporaryFile() as file:  # PyTorch looks at its environment when it is loaded
             command = [sys.executable, __file__, options.sconce, "--isa", isa, "--rounds", str(options.rounds), "--json", file.name]
-            subprocess.run(command + (["--only", *options.only] if options.only else []), check=True, env={**os.environ, **AVX2})
+            subprocess.run(command + (["--only", *options.only] if options.only else []), check=True, env={**os.environ, **machine.AVX2})
             results[isa] = json.loads(pathlib.Path(file.name).read_text())[isa]
     if options.json:
         pathlib.Path(options.json).write_text(json.dumps(results))

@@ -114,15 +114,19 @@ def markdown(result, names):
     return out
 
 
-def write_markdown(path, result, names):
-    """Replaces what is between the file's two marks: those for every instruction set, or those for AVX2."""
-    path, kind = pathlib.Path(path), "" if result["isa"] == "all" else " " + result["isa"]
-    begin, end = f"<!-- compare.py{kind}: begin -->", f"<!-- compare.py{kind}: end -->"
+def write_between(path, program, lines):
+    """Replaces what is between the file's two marks of a program."""
+    path, begin, end = pathlib.Path(path), f"<!-- {program}: begin -->", f"<!-- {program}: end -->"
     text = path.read_text()
     if begin not in text or end not in text:
         raise SystemExit(f"{path} lacks the marks {begin} and {end}")
     before, after = text.split(begin)[0], text.split(end)[1]
-    path.write_text(before + begin + "\n" + "\n".join(markdown(result, names)) + end + after)
+    path.write_text(before + begin + "\n" + "\n".join(lines) + end + after)
+
+
+def write_markdown(path, result, names):
+    """Between the marks for every instruction set, or those for AVX2."""
+    write_between(path, "compare.py" + ("" if result["isa"] == "all" else " " + result["isa"]), markdown(result, names))
 
 
 def plot(path, result, names):

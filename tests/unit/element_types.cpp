@@ -450,25 +450,18 @@ TEST_CASE("numbers between 9.2e18 and 2^63 fill tensors of integers", "[element_
 
 TEST_CASE("arithmetic of halves is that of floats, rounded", "[element_types]") {
   test::Numbers next;
-  auto value = [](ScalarType t, uint16_t bits) {
-    Half h;
-    BFloat16 b;
-    h.bits = b.bits = bits;
-    return t == kHalf ? static_cast<float>(h) : static_cast<float>(b);
-  };
-  auto rounded = [](ScalarType t, float v) { return t == kHalf ? Half(v).bits : BFloat16(v).bits; };
   for (const Kernels& k : test::all_tables())
     for (ScalarType t : {kHalf, kBFloat16})
       for (int64_t n : {1, 7, 8, 15, 16, 17, 33, 70}) {
         std::vector<uint16_t> a(static_cast<size_t>(3 * n)), b(a.size()), out(a.size());
         for (size_t i = 0; i < a.size(); ++i) {
-          a[i] = rounded(t, next() * 100);
-          b[i] = rounded(t, next());
+          a[i] = test::half_bits(t, next() * 100);
+          b[i] = test::half_bits(t, next());
         }
-        a[0] = rounded(t, std::numeric_limits<float>::infinity());
-        a.back() = rounded(t, std::numeric_limits<float>::quiet_NaN());
-        b[a.size() / 2] = rounded(t, 0);
-        a[a.size() / 2] = rounded(t, 65504);
+        a[0] = test::half_bits(t, std::numeric_limits<float>::infinity());
+        a.back() = test::half_bits(t, std::numeric_limits<float>::quiet_NaN());
+        b[a.size() / 2] = test::half_bits(t, 0);
+        a[a.size() / 2] = test::half_bits(t, 65504);
         const int64_t sizes[] = {3, n}, dense[] = {n, 1}, once[] = {0, 1};
         auto view = [&](std::vector<uint16_t>& v, const int64_t* strides) {
           return TensorView{v.data(), sizes, strides, 2, t, nullptr};
@@ -486,13 +479,14 @@ TEST_CASE("arithmetic of halves is that of floats, rounded", "[element_types]") 
             k.binary(args);
             int64_t wrong = 0;
             for (size_t i = 0; i < out.size(); ++i) {
-              const float x = value(t, a[i]),
-                          y = value(t, b[repeated ? i % static_cast<size_t>(n) : i]),
+              const float x = test::half_value(t, a[i]),
+                          y = test::half_value(t, b[repeated ? i % static_cast<size_t>(n) : i]),
                           z = op == Binary::add   ? x + y
                               : op == Binary::sub ? x - y
                               : op == Binary::mul ? x * y
                                                   : x / y;
-              const float got = value(t, out[i]), want = value(t, rounded(t, z));
+              const float got = test::half_value(t, out[i]),
+                          want = test::half_value(t, test::half_bits(t, z));
               wrong += !(got == want || (got != got && want != want));
             }
             CHECK(wrong == 0);

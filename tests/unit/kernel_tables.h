@@ -63,6 +63,17 @@ inline const std::vector<const Kernels*>& tables() {
   return pointers;
 }
 
+// A number's bits as a half or bfloat16, and back.
+inline uint16_t half_bits(ScalarType t, float v) {
+  return t == kHalf ? Half(v).bits : BFloat16(v).bits;
+}
+inline float half_value(ScalarType t, uint16_t bits) {
+  Half h;
+  BFloat16 b;
+  h.bits = b.bits = bits;
+  return t == kHalf ? static_cast<float>(h) : static_cast<float>(b);
+}
+
 // What a prepared call makes of a sum x, in double.
 inline double epilogue(const Epilogue& e, double x, double residual) {
   if (!e.residual_last) x += residual;

@@ -42,7 +42,7 @@ struct Net : test::PlannedNet {
     with("z", randn({5, 24}));
   }
   bool right(const std::vector<Tensor>& inputs) { return each_call(3, inputs, close); }
-  // Sizes of what the calls write, of the first `from` that the lowering has to see.
+  // Elements that the calls write, as they are run and as they were recorded.
   int64_t computed() const { return elements(text); }
   int64_t recorded() const { return elements(before); }
 

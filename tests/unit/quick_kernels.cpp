@@ -224,16 +224,8 @@ TEST_CASE("sums of columns of halves", "[quick_kernels]") {
           x.random(next, 2);
           const auto size = static_cast<size_t>(rows * columns);
           std::vector<uint16_t> in(size), out(static_cast<size_t>(columns));
-          for (size_t i = 0; i < size; ++i) {
-            const float v = x.at(static_cast<int64_t>(i));
-            in[i] = t == kHalf ? Half(v).bits : BFloat16(v).bits;
-          }
-          auto value = [t](uint16_t bits) {
-            Half h;
-            BFloat16 b;
-            h.bits = b.bits = bits;
-            return static_cast<double>(t == kHalf ? float(h) : float(b));
-          };
+          for (size_t i = 0; i < size; ++i)
+            in[i] = test::half_bits(t, x.at(static_cast<int64_t>(i)));
           TensorView from = x.view(), to;
           const int64_t sizes[] = {columns, rows}, strides[] = {1, columns};
           from.data = in.data();
@@ -249,12 +241,12 @@ TEST_CASE("sums of columns of halves", "[quick_kernels]") {
           for (int64_t c = 0; c < columns; ++c) {
             double sum = 0, most = 0;
             for (int64_t r = 0; r < rows; ++r) {
-              const double v = value(in[static_cast<size_t>(r * columns + c)]);
+              const double v = test::half_value(t, in[static_cast<size_t>(r * columns + c)]);
               sum += v;
               most += std::abs(v);
             }
             const double unit = t == kHalf ? 1.0 / 2048 : 1.0 / 256;
-            wrong += !(std::abs(value(out[static_cast<size_t>(c)]) - sum) <=
+            wrong += !(std::abs(test::half_value(t, out[static_cast<size_t>(c)]) - sum) <=
                        unit * std::abs(sum) + 1e-5 * most);
           }
           CHECK(wrong == 0);

@@ -404,14 +404,12 @@ void index(const IndexArgs& a) {
       return true;
     }
     const auto width = static_cast<int64_t>(es);
-    const int64_t step = a.out.strides[inner] * width, along = a.step[0] * width;
+    const int64_t step = a.out.strides[inner] * width;
     char* to_row = address(a.out, at);
     const char* table = static_cast<const char*>(a.in.data);
     auto rows = [=](auto size) {
-      for (int64_t i = 0; i < m; ++i) {
-        const auto k = static_cast<int64_t>(index[i * st]);
-        std::memcpy(to_row + i * step, table + (k < 0 ? k + span : k) * along, size());
-      }
+      for (int64_t i = 0; i < m; ++i)
+        std::memcpy(to_row + i * step, table + place(i) * width, size());
     };
     switch (bytes) {
       case 8: rows(std::integral_constant<size_t, 8>{}); break;

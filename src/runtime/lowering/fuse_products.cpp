@@ -413,8 +413,8 @@ class Fusion {
   PackedWeights& weights_;
   Touches touches_;
   std::unordered_set<uint32_t> read_plainly_;  // constants
-  std::unordered_map<uint32_t, std::vector<size_t>>
-      embeddings_;  // calls that read a constant's rows
+  // Of a constant: the calls that read its rows.
+  std::unordered_map<uint32_t, std::vector<size_t>> embeddings_;
 };
 
 }  // namespace

@@ -2,10 +2,9 @@
 // Rows that nobody reads aren't computed: a classifier that looks at the first token of the last
 // layer alone, a language model of which only the last position's scores are wanted.
 //
-//   gemm(out: t[1, 197, 3072], a: x[1, 197, 768], w)     gemm(out: t[1, 1, 3072], a: x[1, 1, 768],
-//   w) unary(out: u[1, 197, 3072], in: t, gelu)         ->  unary(out: u[1, 1, 3072], in: t, gelu)
-//   gemm(out: y[1, 1, 10], a: u[1, 1, 3072], v)          gemm(out: y[1, 1, 10], a: u[1, 1, 3072],
-//   v)
+//   gemm(out: t[197, 3072], a: x[197, 768])     ->   gemm(out: t[1, 3072], a: x[1, 768])
+//   unary(out: u[197, 3072], in: t, gelu)            unary(out: u[1, 3072], in: t, gelu)
+//   gemm(out: y[1, 10], a: u[1, 3072])               gemm(out: y[1, 10], a: u[1, 3072])
 //
 // From the last call to the first: what later calls read of a storage, as runs of bytes; then each
 // call that computes its rows one by one keeps those that lie in them. The rows stay where they
@@ -146,8 +145,8 @@ std::vector<size_t> followers(const PlannedCall& c, size_t d) {
 
 // The call reads no element that its views don't name. Calls with indices may.
 bool reads_its_views(const PlannedCall& c) {
-  return never_raises(c) || c.is<UnaryArgs>() || c.is<BinaryArgs>() || c.is<TernaryArgs>() ||
-         c.is<SoftmaxArgs>() || c.is<LayerNormArgs>() || c.is<GemmArgs>() ||
+  return c.is<FillArgs>() || c.is<CopyArgs>() || c.is<UnaryArgs>() || c.is<BinaryArgs>() ||
+         c.is<TernaryArgs>() || c.is<SoftmaxArgs>() || c.is<LayerNormArgs>() || c.is<GemmArgs>() ||
          c.is<AttentionArgs>() || c.is<ReduceArgs>() || c.is<ConvArgs>() || c.is<PoolArgs>() ||
          c.is<BatchNormArgs>();
 }

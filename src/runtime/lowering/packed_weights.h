@@ -25,7 +25,7 @@ class PackedWeights {
   std::shared_ptr<const PackedWeight> get(
       const Ref<Storage>& source, const std::string& key, size_t nbytes,
       const std::function<void(const void* bytes, void* memory)>& make);
-  // Packing is over for now: gives back what it needed besides.
+  // Nothing is packed until the next recording: gives back what it needed besides.
   void rest();
 
  private:
