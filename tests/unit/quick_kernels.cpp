@@ -6,6 +6,7 @@
 #include <cmath>
 #include <complex>
 #include <numeric>
+#include <random>
 
 #include "backends/any_fft.h"
 #include "kernel_tables.h"
@@ -248,6 +249,35 @@ TEST_CASE("sums of columns of halves", "[quick_kernels]") {
             const double unit = t == kHalf ? 1.0 / 2048 : 1.0 / 256;
             wrong += !(std::abs(test::half_value(t, out[static_cast<size_t>(c)]) - sum) <=
                        unit * std::abs(sum) + 1e-5 * most);
+          }
+          CHECK(wrong == 0);
+        }
+}
+
+TEST_CASE("sums of columns of int64 wrap around", "[quick_kernels]") {
+  std::mt19937_64 next(5);
+  for (const Kernels& k : test::all_tables())
+    for (int64_t columns : {8, 9, 16, 40, 129, 300})
+      for (int64_t rows : {2, 31, 33, 100})
+        // The first: one row again and again.
+        for (int64_t pad : {-columns, int64_t{0}, int64_t{3}}) {
+          INFO(k.name << " " << rows << " x " << columns << ", apart " << pad);
+          const int64_t step = columns + pad;
+          std::vector<int64_t> in(static_cast<size_t>(rows * (columns + 3))),
+              out(static_cast<size_t>(columns));
+          for (int64_t& v : in) v = static_cast<int64_t>(next());
+          const int64_t sizes[] = {columns, rows}, strides[] = {1, step};
+          k.reduce({{out.data(), sizes, strides, 1, kLong},
+                    {in.data(), sizes, strides, 2, kLong},
+                    Reduce::sum,
+                    Compute::I64,
+                    0});
+          int64_t wrong = 0;
+          for (int64_t c = 0; c < columns; ++c) {
+            uint64_t sum = 0;
+            for (int64_t r = 0; r < rows; ++r)
+              sum += static_cast<uint64_t>(in[static_cast<size_t>(r * step + c)]);
+            wrong += out[static_cast<size_t>(c)] != static_cast<int64_t>(sum);
           }
           CHECK(wrong == 0);
         }

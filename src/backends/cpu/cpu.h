@@ -38,6 +38,11 @@ struct Vec<double> {
   typedef double type __attribute__((vector_size(kVectorBytes), aligned(8), may_alias));
   static constexpr int64_t lanes = kVectorBytes / 8;
 };
+template <>
+struct Vec<uint64_t> {
+  typedef uint64_t type __attribute__((vector_size(kVectorBytes), aligned(8), may_alias));
+  static constexpr int64_t lanes = kVectorBytes / 8;
+};
 // Rows of a register tile that is two vectors wide: all registers but those of the operands.
 constexpr int64_t kTileRows = kManyRegisters ? 12 : 6;
 

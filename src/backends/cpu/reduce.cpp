@@ -265,9 +265,12 @@ double tile_squares(const C* v, int64_t n) {
 SCONCE_INLINE auto load_wide(const double* p) {
   return *reinterpret_cast<const Vec<double>::type*>(p);
 }
+SCONCE_INLINE auto load_wide(const uint64_t* p) {
+  return *reinterpret_cast<const Vec<uint64_t>::type*>(p);
+}
 // total[k] += the sum over count rows of column k, as C over each 32 rows; W vectors of columns.
-template <int W, class C, class T>
-void sum_columns(const T* in, int64_t count, int64_t step, double* total) {
+template <int W, class C, class T, class S>
+void sum_columns(const T* in, int64_t count, int64_t step, S* total) {
   using V = typename Vec<C>::type;
   constexpr int64_t L = Vec<C>::lanes;
   for (int64_t r = 0; r < count; r += 32) {
@@ -275,12 +278,12 @@ void sum_columns(const T* in, int64_t count, int64_t step, double* total) {
     for (int64_t i = r; i < std::min(count, r + 32); ++i)
 #pragma GCC unroll 8
       for (int v = 0; v < W; ++v) acc[v] += load_wide(in + i * step + v * L);
-    for (int64_t k = 0; k < W * L; ++k) total[k] += static_cast<double>(acc[k / L][k % L]);
+    for (int64_t k = 0; k < W * L; ++k) total[k] += static_cast<S>(acc[k / L][k % L]);
   }
 }
 // The same for any number of columns.
-template <class C, class T>
-void sum_rows(const T* in, int64_t count, int64_t step, int64_t columns, double* total) {
+template <class C, class T, class S>
+void sum_rows(const T* in, int64_t count, int64_t step, int64_t columns, S* total) {
   constexpr int64_t L = Vec<C>::lanes;
   int64_t c = 0;
   for (; c + 8 * L <= columns; c += 8 * L) sum_columns<8, C>(in + c, count, step, total + c);
@@ -291,8 +294,20 @@ void sum_rows(const T* in, int64_t count, int64_t step, int64_t columns, double*
       C part(0);
       for (int64_t i = r; i < std::min(count, r + 32); ++i)
         part += static_cast<C>(in[i * step + c]);
-      total[c] += static_cast<double>(part);
+      total[c] += static_cast<S>(part);
     }
+}
+
+// How far apart the rows lie that the dims from lead on reduce, when that is one number; else -1.
+int64_t even_rows(const TensorView& in, int lead) {
+  int64_t step = 0, run = 1;
+  for (int d = in.ndim - 1; d >= lead; --d) {
+    if (in.sizes[d] == 1) continue;
+    if (run == 1) step = in.strides[d];
+    if (in.strides[d] != step * run) return -1;
+    run *= in.sizes[d];
+  }
+  return step;
 }
 
 // Sums and extremes over leading dims, where the last dim that stays is dense: whole rows are added
@@ -316,15 +331,7 @@ bool column_reduce(const ReduceArgs& a) {
   outer_out.ndim = lead - 1;
   constexpr int64_t kBlock = 256;
   Interrupt interrupt;
-  // The rows lie at equal distances.
-  int64_t step = 0, run = 1;
-  bool even = true;
-  for (int d = nd - 1; d >= lead; --d) {
-    if (a.in.sizes[d] == 1) continue;
-    if (run == 1) step = a.in.strides[d];
-    even &= a.in.strides[d] == step * run;
-    run *= a.in.sizes[d];
-  }
+  const int64_t step = even_rows(a.in, lead);
   Walk{outer_out, outer_in, lead - 1}.each([&](int64_t oa, int64_t ia) {
     for (int64_t c0 = 0; c0 < columns; c0 += kBlock) {
       int64_t m = std::min(kBlock, columns - c0), idx[kMaxDims] = {0}, at = ia + c0;
@@ -335,7 +342,7 @@ bool column_reduce(const ReduceArgs& a) {
                 sum   ? C(0)
                 : max ? -std::numeric_limits<C>::infinity()
                       : std::numeric_limits<C>::infinity());
-      const bool whole = sum && even;
+      const bool whole = sum && step >= 0;
       if constexpr (std::is_floating_point_v<C>)
         if (whole) {
           if (a.in.dtype == kHalf)
@@ -468,6 +475,9 @@ bool tile_reduce(const ReduceArgs& given, int64_t count) {
              oes = static_cast<int64_t>(element_size(a.out.dtype));
   const int64_t step = in_strides[lead - 1], out_step = out_strides[lead - 1];
   const bool direct = a.in.dtype == own_dtype<T>() && step == 1 && !std::is_same_v<T, bool>;
+  // Sums of integers take whole columns of rows that are so far apart.
+  const int64_t row_step =
+      direct && std::is_same_v<T, int64_t> && a.op == Reduce::sum ? even_rows(a.in, lead) : -1;
   constexpr int64_t kBlock = 256;
   const Interrupt interrupt(context());
   Walk{a.out, a.in, lead - 1}.each([&](int64_t oa, int64_t ia) {
@@ -480,7 +490,15 @@ bool tile_reduce(const ReduceArgs& given, int64_t count) {
             int64_t idx[kMaxDims] = {0}, at = ia + c * step;
             alignas(64) T tile[kBlock];
             alignas(64) W acc[kBlock];
-            for (int64_t r = 0; r < count; ++r) {
+            const bool whole = row_step >= 0;
+            if constexpr (std::is_same_v<T, int64_t>)
+              if (whole) {
+                std::fill(acc, acc + m, 0);
+                sum_rows<uint64_t>(a.in.ptr<uint64_t>() + at, count, row_step, m,
+                                   reinterpret_cast<uint64_t*>(acc));
+                mine.passed(count * m);
+              }
+            for (int64_t r = whole ? count : 0; r < count; ++r) {
               const char* p = static_cast<const char*>(a.in.data) + at * ies;
               if (!direct) load_tile(a.in.dtype, p, step * ies, m, tile);
               fold_tile(a.op, direct ? reinterpret_cast<const T*>(p) : tile, m, r == 0, acc);

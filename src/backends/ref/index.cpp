@@ -392,11 +392,12 @@ void index(const IndexArgs& a) {
       return (k < 0 ? k + span : k) * along;
     };
     if (rest == 1) {
-      visit_element_size(es, [&](auto tag) {
+      visit_element_size(es, [&, m, index](auto tag) {  // what is stored can't change them
         using T = decltype(tag);
         const T* in = static_cast<const T*>(a.in.data);
         T* out = static_cast<T*>(a.out.data) + at;
         if (a.no_negative && a.step[0] == 1 && st == 1)
+#pragma GCC unroll 4
           for (int64_t i = 0; i < m; ++i) out[i] = in[index[i]];
         else
           for (int64_t i = 0; i < m; ++i) out[i] = in[place(i)];
