@@ -493,7 +493,7 @@ Tensor sdpa(const Tensor& q, const Tensor& k0, const Tensor& v0, const Tensor* m
   Tensor k = k0, v = v0;
   if (gqa) {
     auto spread = [&](const Tensor& t) {
-      int64_t n = q.size(-3) / t.size(-3);
+      const int64_t heads = t.size(-3), n = heads ? q.size(-3) / heads : 1;
       IntVec s(t.sizes()), o(t.sizes());
       s.insert(static_cast<size_t>(t.dim() - 2), n);
       o[static_cast<size_t>(t.dim() - 3)] *= n;

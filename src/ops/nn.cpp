@@ -27,16 +27,26 @@ Tensor repeat_tensor(const Tensor& t, int64_t n) {
 
 // ---- convolution ----
 
+// Whether x has a dim for the batch; others than [N, C, ...] and [C, ...] are errors.
+bool is_batched(const Tensor& x, const Tensor& w) {
+  const int64_t nd = w.dim() - 2;
+  if (x.dim() != w.dim() && x.dim() != w.dim() - 1)
+    raise<OpError>("Expected ", nd + 1, "D (unbatched) or ", nd + 2, "D (batched) input to conv",
+                   nd, "d, but got input of size: ", x.sizes());
+  return x.dim() == w.dim();
+}
+void check_taps(const Tensor& w) {
+  for (int64_t k : w.sizes().slice(2))
+    if (k == 0)
+      raise<OpError>("kernel size should be greater than zero, but got ", w.sizes().slice(2));
+}
 Tensor convolution(const Tensor& x0, const Tensor& w, const Tensor* b, IntVec stride,
                    IntVec padding, IntVec dilation, bool transposed, IntVec out_padding,
                    int64_t groups) {
   int64_t nd = w.dim() - 2;
   if (nd < 1 || nd > 3)
     raise<OpError>("convolution: the weight must have 3 to 5 dims, got ", w.sizes());
-  bool batched = x0.dim() == w.dim();
-  if (!batched && x0.dim() != w.dim() - 1)
-    raise<OpError>("Expected ", nd + 1, "D (unbatched) or ", nd + 2, "D (batched) input to conv",
-                   nd, "d, but got input of size: ", x0.sizes());
+  const bool batched = is_batched(x0, w);
   if (x0.dtype() != w.dtype())
     raise<OpError>("Input type (", scalar_type_name(x0.dtype()), ") and weight type (",
                    scalar_type_name(w.dtype()), ") should be the same");
@@ -95,6 +105,7 @@ Tensor convolution(const Tensor& x0, const Tensor& w, const Tensor* b, IntVec st
                         (w.is_channels_last() && !w.is_contiguous()));
   Tensor r = cl ? empty_strided(out, channels_last_strides(out), x.dtype()) : empty(out, x.dtype());
   if (r.numel()) {
+    check_taps(w);
     a.out = view_of(r);
     a.in = view_of(x);
     a.weight = view_of(w);
@@ -132,6 +143,8 @@ template <int N>
 Tensor conv_same(const Tensor& x, const Tensor& w, const Tensor* b, IntVec s,
                  const std::string& how, IntVec d, int64_t g) {
   check_rank<N>(w);
+  is_batched(x, w);
+  check_taps(w);
   if (how == "valid") return convolution(x, w, b, s, {0}, d, false, {}, g);
   if (how != "same") raise<OpError>("Invalid padding string: '", how, "'");
   for (int64_t v : s)

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ops/host_memory.h"
 #include "ops/quantized.h"
 
 namespace sconce::ops {
@@ -35,7 +36,8 @@ Tensor centred_numbers(const Tensor& q) {
 }
 Tensor numbers_of(const std::vector<float>& v, int64_t dims, int64_t dim) {
   Tensor r = empty({static_cast<int64_t>(v.size())}, kFloat);
-  for (size_t i = 0; i < v.size(); ++i)
+  ExpectViews views(r.numel());
+  for (size_t i = 0; i < v.size(); views.passed(), ++i)
     fill(make_view(r, {}, {}, static_cast<int64_t>(i)), Scalar(static_cast<double>(v[i])));
   IntVec s(static_cast<size_t>(dims), 1);
   s[static_cast<size_t>(dim)] = r.numel();
@@ -81,6 +83,7 @@ void avg_pool(Call& c, int64_t nd) {
   stride = stride.empty() ? kernel : spread(stride, nd);
   const bool with_padding = c.in(5).toBool();
   Tensor means = run_plain(c, cast(centred_numbers(x), kDouble));
+  if (means.numel() == 0) return c.out(0, rounded(cast(means, kFloat), x));  // sides of any length
   Tensor counts;
   if (c.n_in() > 6 && !c.in(6).isNone()) {
     counts = numbers_of({static_cast<float>(c.in(6).toInt())}, x.dim(), 0);
@@ -88,12 +91,12 @@ void avg_pool(Call& c, int64_t nd) {
     for (int64_t k = 0; k < nd; ++k) {
       const auto i = static_cast<size_t>(k);
       const int64_t d = x.dim() - nd + k, n = x.size(d);
-      std::vector<float> lengths;
+      auto lengths = host_vector<float>(means.size(d));
       for (int64_t o = 0; o < means.size(d); ++o) {
         const int64_t begin = o * stride[i] - padding[i],
                       end = std::min(begin + kernel[i], n + padding[i]);
-        lengths.push_back(static_cast<float>(
-            with_padding ? end - begin : std::min(end, n) - std::max(begin, int64_t{0})));
+        lengths[static_cast<size_t>(o)] = static_cast<float>(
+            with_padding ? end - begin : std::min(end, n) - std::max(begin, int64_t{0}));
       }
       Tensor v = numbers_of(lengths, x.dim(), d);
       counts = counts.defined() ? mul(counts, v) : v;
@@ -111,13 +114,14 @@ void adaptive_avg_pool(Call& c, int64_t nd) {
   const Tensor x = tensor_in(c, 0);
   const int64_t zp = x.quantizer()->zero_point;
   Tensor means = run_plain(c, cast(centred_numbers(x), kDouble));
+  if (means.numel() == 0) return c.out(0, rounded(cast(means, kFloat), x));
   Tensor counts = numbers_of({1}, x.dim(), 0), factor = counts;
   for (int64_t d = x.dim() - nd; d < x.dim(); ++d) {
     const auto in = static_cast<float>(x.size(d)), out = static_cast<float>(means.size(d));
-    std::vector<float> lengths;
+    auto lengths = host_vector<float>(means.size(d));
     for (int64_t o = 0; o < means.size(d); ++o) {
       const auto i = static_cast<float>(o);
-      lengths.push_back(std::ceil((i + 1) * in / out) - std::floor(i * in / out));
+      lengths[static_cast<size_t>(o)] = std::ceil((i + 1) * in / out) - std::floor(i * in / out);
     }
     Tensor v = numbers_of(lengths, x.dim(), d);
     counts = mul(counts, v);

@@ -366,9 +366,12 @@ struct Solver {
     std::vector<int> pivots(z(x.n) + 1);
     for (int64_t i = 0; i < x.n; ++i) {
       load_tile(a.in[1].dtype, element(a.in[1], b, i, 0), 0, 1, &pivots[z(i)]);
-      if (pivots[z(i)] == 0 || std::abs(pivots[z(i)]) > x.n)
+      if (pivots[z(i)] == 0 || pivots[z(i)] < -x.n || pivots[z(i)] > x.n)
         raise<OpError>("ldl_solve: pivots given are out of range");
     }
+    for (size_t i = 0; i < z(x.n); ++i)  // blocks of two have two negative ones; [n] is 0
+      if (pivots[i] < 0 && pivots[++i] >= 0)
+        raise<OpError>("ldl_solve: a negative pivot at position ", i - 1, " stands alone");
     int n = as_int(x.n), k = as_int(r.n), ld = std::max(1, n), info = 0;
     if (n && k)
       call<T>("dsytrs_", a.flag ? "zhetrs_" : "zsytrs_", "L", &n, &k, x.data(), &ld, pivots.data(),
