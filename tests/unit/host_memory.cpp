@@ -143,3 +143,16 @@ TEST_CASE("the mean of quantised numbers with a dtype and a place for the answer
   const Tensor mean = call("aten::mean.dtype_out", {x, IValue(), place}).at(0).toTensor();
   CHECK(ops::item(mean).d == 1);
 }
+
+TEST_CASE("means of quantised numbers over windows of nothing") {
+  const Tensor x = call("aten::quantize_per_tensor", {filled({3, 1, 1, 4}, 1), 0.5, int64_t{0},
+                                                      static_cast<int64_t>(ScalarType::QInt8)})
+                       .at(0)
+                       .toTensor();
+  auto sizes = make_ref<ListBox>(types::integer());
+  for (int64_t n : {kHuge, int64_t{0}}) sizes->items.emplace_back(n);
+  Limited limited;
+  const Tensor y = call("aten::adaptive_avg_pool2d", {x, IValue(sizes)}).at(0).toTensor();
+  CHECK(y.numel() == 0);
+  CHECK(y.size(2) == kHuge);
+}

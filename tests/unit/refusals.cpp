@@ -39,6 +39,33 @@ TEST_CASE("a window fits into the padded input") {
   CHECK(refused("torch.im2col(x, [2, 2], [1, 1], [0, 0], [0, 1])", x));
 }
 
+TEST_CASE("a convolution has taps and an input of its rank") {
+  Tensor x = ones({1, 1, 5}), image = ones({1, 1, 5, 5});
+  CHECK_FALSE(refused("torch.conv1d(x, x[:, :, :1])", x));
+  CHECK(refused("torch.conv1d(x, x[:, :, :0])", x));
+  CHECK(refused("torch.conv1d(x[0], x[:, :, :0], x[0, 0, :1])", x));
+  CHECK(refused("torch.conv1d(x, x[:, :, :0], None, [1], 'same')", x));
+  CHECK(refused("torch.conv1d(x[0, 0, 0], x, None, [1], 'same')", x));
+  CHECK_FALSE(refused("torch.conv1d(x[0], x, None, [1], 'same')", x));
+  CHECK(refused("torch.conv_transpose1d(x, x[:, :, :0])", x));
+  CHECK(refused("torch.conv2d(x, x[:, :, :0])", image));
+  CHECK(refused("torch.conv2d(x, x[:, :, :, :0], None, [2, 2], [1, 1])", image));
+}
+
+TEST_CASE("pivots of a factorisation name rows, those of blocks in pairs") {
+  Tensor x = ones({3, 3});
+  auto solved = [&](const std::string& pivots) {
+    return !refused("torch.linalg_ldl_solve(x, torch.tensor(" + pivots + ", dtype=3), x)", x);
+  };
+  CHECK(solved("[1, 2, 3]"));
+  CHECK(solved("[-2, -2, 3]"));
+  CHECK_FALSE(solved("[1, 2, -3]"));
+  CHECK_FALSE(solved("[-2, 2, 3]"));
+  CHECK_FALSE(solved("[0, 2, 3]"));
+  CHECK_FALSE(solved("[1, 2, 4]"));
+  CHECK_FALSE(solved("[1, -2147483648, -2147483648]"));
+}
+
 TEST_CASE("nothing is written into elements that share memory") {
   Tensor x = ones({6});
   CHECK(refused("x[:1].expand([4]).add_(1)", x));
