@@ -134,6 +134,16 @@ Tensor grid_sampler(const Tensor& x, const Tensor& g, int64_t mode, int64_t padd
       x.size(0) != g.size(0))
     raise<OpError>("grid_sampler(): expected input and grid to fit, but got ", x.sizes(), " and ",
                    g.sizes());
+  constexpr int64_t kModes = 3;  // bilinear, nearest, bicubic; zeros, border, reflection
+  if (mode < 0 || mode >= kModes || padding < 0 || padding >= kModes)
+    raise<OpError>("grid_sampler(): interpolation mode ", mode, " or padding mode ", padding,
+                   " is not known");
+  for (int64_t d = 2; d < x.dim(); ++d)
+    if (x.size(d) == 0)
+      raise<OpError>(
+          "grid_sampler(): expected input to have non-empty spatial dimensions, but input has "
+          "sizes ",
+          x.sizes(), " with dimension ", d, " being empty");
   IntVec s{x.size(0), x.size(1)};
   for (int64_t i = 0; i < x.dim() - 2; ++i) s.push_back(g.size(i + 1));
   Tensor r = empty(s, x.dtype());

@@ -66,6 +66,29 @@ TEST_CASE("pivots of a factorisation name rows, those of blocks in pairs") {
   CHECK_FALSE(solved("[1, -2147483648, -2147483648]"));
 }
 
+TEST_CASE("a grid's modes are known and its image isn't empty") {
+  Tensor x = ones({1, 1, 2, 2});
+  auto sampled = [&](const std::string& from, const std::string& modes) {
+    return !refused(
+        "torch.grid_sampler(" + from + ", x[0, 0, 0].expand([1, 1, 1, 2]), " + modes + ", False)",
+        x);
+  };
+  CHECK(sampled("x", "2, 2"));
+  CHECK_FALSE(sampled("x", "3, 0"));
+  CHECK_FALSE(sampled("x", "0, 3"));
+  CHECK_FALSE(sampled("x", "-1, 0"));
+  CHECK_FALSE(sampled("x", "0, -1"));
+  CHECK_FALSE(sampled("x[:, :, :0]", "0, 0"));
+  CHECK_FALSE(sampled("x[:, :, :, :0]", "1, 1"));
+}
+
+TEST_CASE("a least squares solution of nan is an error") {
+  Tensor x = ones({3, 2});
+  CHECK_FALSE(refused("torch.linalg_lstsq(x, x)[0]", x));
+  CHECK(refused("torch.linalg_lstsq(x * float('nan'), x)[0]", x));
+  CHECK(refused("torch.linalg_lstsq(x, x * float('nan'))[0]", x));
+}
+
 TEST_CASE("nothing is written into elements that share memory") {
   Tensor x = ones({6});
   CHECK(refused("x[:1].expand([4]).add_(1)", x));

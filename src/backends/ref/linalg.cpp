@@ -387,6 +387,9 @@ struct Solver {
   // in: A, -, B; out: X [n, k], singular values, -, rank; value: rcond
   void lstsq(int64_t b) {
     auto x = load<T>(a.in[0], b), rhs = load<T>(a.in[2], b);
+    for (const auto* v : {&x.a, &rhs.a})  // LAPACK would refuse it too, on the standard output
+      if (std::any_of(v->begin(), v->end(), [](T e) { return e != e; }))
+        raise<OpError>("torch.linalg.lstsq: the least squares solution of nan is not defined");
     int m = as_int(x.m), n = as_int(x.n), k = as_int(rhs.n), rank = 0, info = 0;
     int big = std::max({1, m, n}), ld = std::max(1, m);
     Matrix<T> r(big, k);
