@@ -3,6 +3,7 @@
 // exact integers in double precision and rounds once, as the integer kernels do.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <tuple>
 #include <utility>
 
@@ -40,6 +41,22 @@ Tensor quantize(const Tensor& x, std::shared_ptr<Quantizer> q, ScalarType t) {
   convert(r, x, *q, false);
   return r;
 }
+// The zero point is one of the numbers that are stored.
+void check_zero_point(int64_t zp, ScalarType t) {
+  int64_t least = 0, most = 255;
+  switch (t) {
+    case ScalarType::QInt8: least = -128, most = 127; break;
+    case ScalarType::QInt32:
+      least = std::numeric_limits<int32_t>::min(), most = std::numeric_limits<int32_t>::max();
+      break;
+    case ScalarType::QUInt4x2: most = 15; break;
+    case ScalarType::QUInt2x4: most = 3; break;
+    default: break;
+  }
+  if (zp < least || zp > most)
+    raise<OpError>("quantize_tensor_per_tensor_affine zero_point ", zp, " is ",
+                   zp < least ? "below lower bound." : "above upper bound.");
+}
 }  // namespace
 
 Tensor quantize_per_tensor(const Tensor& x, double scale, int64_t zp, int64_t dt) {
@@ -48,6 +65,7 @@ Tensor quantize_per_tensor(const Tensor& x, double scale, int64_t zp, int64_t dt
   if (!is_quantized(to_scalar_type(dt)))
     raise<OpError>("ScalarType ", scalar_type_name(to_scalar_type(dt)),
                    " is not supported in new_qtensor.");
+  check_zero_point(zp, to_scalar_type(dt));
   auto q = std::make_shared<Quantizer>();
   q->scale = scale;
   q->zero_point = zp;
@@ -347,6 +365,8 @@ Tensor q_conv_old(const Tensor& x, const IValue& params, IntVec, IntVec, IntVec,
 
 // FBGEMM's choice for an asymmetric range; the scale is a float.
 QParams choose_qparams(double min, double max, int64_t qmin, int64_t qmax) {
+  if (!(min <= max))
+    raise<OpError>("In ChooseQuantizationParams, min should be less than or equal to max");
   min = std::min(min, 0.0);
   max = std::max(max, 0.0);
   double scale = (max - min) / static_cast<double>(qmax - qmin);
@@ -370,7 +390,9 @@ QParams choose_qparams(double min, double max, int64_t qmin, int64_t qmax) {
   double error_min = std::abs(static_cast<double>(qmin)) + std::abs(min / scale),
          error_max = std::abs(static_cast<double>(qmax)) + std::abs(max / scale);
   double initial = error_min < error_max ? from_min : from_max;
-  int64_t zp = initial < static_cast<double>(qmin)   ? qmin
+  // An infinite range has none.
+  int64_t zp = std::isnan(initial)                   ? std::numeric_limits<int32_t>::min()
+               : initial < static_cast<double>(qmin) ? qmin
                : initial > static_cast<double>(qmax) ? qmax
                                                      : std::llrint(initial);
   return {scale, zp};

@@ -89,6 +89,18 @@ TEST_CASE("a least squares solution of nan is an error") {
   CHECK(refused("torch.linalg_lstsq(x, x * float('nan'))[0]", x));
 }
 
+TEST_CASE("a zero point is a number that can be stored") {
+  Tensor x = ones({2});
+  CHECK_FALSE(refused("torch.quantize_per_tensor(x, 1., -128, 12).dequantize()", x));
+  CHECK(refused("torch.quantize_per_tensor(x, 1., -129, 12).dequantize()", x));
+  CHECK_FALSE(refused("torch.quantize_per_tensor(x, 1., 255, 13).dequantize()", x));
+  CHECK(refused("torch.quantize_per_tensor(x, 1., -1, 13).dequantize()", x));
+  CHECK(refused("torch.quantize_per_tensor(x, 1., 1 << 40, 14).dequantize()", x));
+  CHECK_FALSE(refused("torch.quantize_per_tensor_dynamic(x, 12, False).dequantize()", x));
+  CHECK(refused("torch.quantize_per_tensor_dynamic(x * float('inf'), 12, False).dequantize()", x));
+  CHECK(refused("torch.quantize_per_tensor_dynamic(x * float('nan'), 13, False).dequantize()", x));
+}
+
 TEST_CASE("nothing is written into elements that share memory") {
   Tensor x = ones({6});
   CHECK(refused("x[:1].expand([4]).add_(1)", x));
