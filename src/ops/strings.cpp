@@ -310,7 +310,7 @@ std::string center(S s, int64_t w, S f) {
   fill_char(f);
   int64_t n = missing(w, s);
   if (n == 0) return s;
-  int64_t left = (n + (n % 2 && w % 2 ? 1 : 0)) / 2;
+  const int64_t left = n / 2 + (n % 2 && w % 2 ? 1 : 0);
   return pad_string(left, f) + s + pad_string(n - left, f);
 }
 std::string zfill(S s, int64_t w) { return pad_string(missing(w, s), "0") + s; }

@@ -9,6 +9,7 @@
 #include "backends/cpu/vector_math.h"
 #include "backends/cpu/windows.h"
 #include "backends/tiles.h"
+#include "backends/to_integer.h"
 
 namespace sconce::SCONCE_ISA {
 
@@ -77,6 +78,12 @@ constexpr C least() {
                                : -std::numeric_limits<C>::infinity();
 }
 
+// Integers wrap around.
+template <class C>
+C plus(C x, C y) {
+  return static_cast<C>(static_cast<Wrapping<C>>(x) + static_cast<Wrapping<C>>(y));
+}
+
 // One row of outputs of a dense plane. First the rows of its windows are combined to one, then what
 // a window has of that: a tap at a time for all outputs.
 template <class C>
@@ -99,13 +106,13 @@ void pool_row(const PoolArgs& a, const Windows* w, const C* plane, int64_t o0, i
         if (max)
           for (int64_t i = 0; i < in2; ++i) col[i] = larger(row[i], col[i]);
         else
-          for (int64_t i = 0; i < in2; ++i) col[i] += row[i];
+          for (int64_t i = 0; i < in2; ++i) col[i] = plus(col[i], row[i]);
       }
     std::fill(res, res + out, start);
     if (a.adaptive) {
       for (int64_t o = 0; o < out; ++o)
         for (int64_t i = w[2].lo[o]; i < w[2].hi[o]; ++i)
-          res[o] = max ? larger(col[i], res[o]) : res[o] + col[i];
+          res[o] = max ? larger(col[i], res[o]) : plus(res[o], col[i]);
     } else {
       const int64_t st = w[2].stride;
       // Taps that only meet padding are left out: there may be as many as a number says.
@@ -120,7 +127,7 @@ void pool_row(const PoolArgs& a, const Windows* w, const C* plane, int64_t o0, i
           if (max)
             for (int64_t o = lo; o < hi; ++o) res[o] = larger(col[o * stride + off], res[o]);
           else
-            for (int64_t o = lo; o < hi; ++o) res[o] += col[o * stride + off];
+            for (int64_t o = lo; o < hi; ++o) res[o] = plus(res[o], col[o * stride + off]);
         };
         st == 1 ? each(1) : st == 2 ? each(2) : each(st);
       }
@@ -130,7 +137,7 @@ void pool_row(const PoolArgs& a, const Windows* w, const C* plane, int64_t o0, i
   for (int64_t o = 0; o < out; ++o) {
     const int64_t count = pool_count(a, w, o0, o1, o);
     if constexpr (std::is_integral_v<C>)
-      res[o] = static_cast<C>(static_cast<double>(res[o]) / static_cast<double>(count));
+      res[o] = to_integer<C>(static_cast<double>(res[o]) / static_cast<double>(count));
     else
       res[o] /= static_cast<C>(count);
   }
