@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "backends/to_integer.h"
 #include "ops/channels_last.h"
 
 namespace sconce::ops {
@@ -63,7 +64,7 @@ IntVec resized(const Tensor& x, const OptInts& size,
   if (!scales) raise<OpError>("Must specify exactly one of output_size and scale_factors");
   IntVec r;
   for (size_t i = 0; i < scales->size(); ++i)
-    r.push_back(static_cast<int64_t>(
+    r.push_back(to_integer<int64_t>(
         std::floor(static_cast<double>(x.size(static_cast<int64_t>(i) + 2)) * (*scales)[i])));
   return r;
 }

@@ -215,28 +215,28 @@ IValue pack_conv(const char* cls, const Tensor& w, const Tensor* b, const IntVec
   t->items.emplace_back(b ? IValue(*b) : IValue());
   return packed(cls, {IValue(int64_t{3}), IValue(c), IValue(t)});
 }
+// The numbers of a 1-d convolution, which is kept as a 2-d one over a height of 1.
+IntVec over_height(const IntVec& v, int64_t first) {
+  if (v.empty()) raise<OpError>("a convolution's stride, padding or dilation has no numbers");
+  return {first, v[v.size() - 1]};
+}
 template <int N>
 const char* conv_class() {
   return N == 3 ? "quantized.Conv3dPackedParamsBase" : "quantized.Conv2dPackedParamsBase";
 }
 template <int N>
 IValue conv_prepack(const Tensor& w, const Tensor* b, IntVec s, IntVec p, IntVec d, int64_t g) {
-  if (N == 1) {
-    // A 1-d convolution is kept as a 2-d one over a height of 1.
-    auto two = [](IntVec v, int64_t first) { return IntVec{first, v[v.size() - 1]}; };
-    return pack_conv(conv_class<N>(), unsqueeze(w, 2), b, two(s, 1), two(p, 0), IntVec{0, 0},
-                     two(d, 1), g, false);
-  }
+  if (N == 1)
+    return pack_conv(conv_class<N>(), unsqueeze(w, 2), b, over_height(s, 1), over_height(p, 0),
+                     IntVec{0, 0}, over_height(d, 1), g, false);
   return pack_conv(conv_class<N>(), w, b, s, p, IntVec(s.size(), 0), d, g, false);
 }
 template <int N>
 IValue conv_transpose_prepack(const Tensor& w, const Tensor* b, IntVec s, IntVec p, IntVec o,
                               IntVec d, int64_t g) {
-  if (N == 1) {
-    auto two = [](IntVec v, int64_t first) { return IntVec{first, v[v.size() - 1]}; };
-    return pack_conv(conv_class<N>(), unsqueeze(w, 2), b, two(s, 1), two(p, 0), two(o, 0),
-                     two(d, 1), g, true);
-  }
+  if (N == 1)
+    return pack_conv(conv_class<N>(), unsqueeze(w, 2), b, over_height(s, 1), over_height(p, 0),
+                     over_height(o, 0), over_height(d, 1), g, true);
   return pack_conv(conv_class<N>(), w, b, s, p, o, d, g, true);
 }
 IValue optional_value(const Tensor& t) { return t.defined() ? IValue(t) : IValue(); }

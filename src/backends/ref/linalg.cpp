@@ -9,6 +9,7 @@
 #include "backends/ref/lapack.h"
 #include "backends/ref/ref.h"
 #include "backends/tiles.h"
+#include "core/sizes.h"
 
 namespace sconce::ref {
 
@@ -25,7 +26,12 @@ struct Matrix {
   int64_t m = 0, n = 0;
   std::vector<T> a;
   Matrix() = default;
-  Matrix(int64_t rows, int64_t cols) : m(rows), n(cols), a(counted(rows * cols)) {}
+  // One column more of complex numbers: of a row that it multiplies with, OpenBLAS 0.3.21's zgemv
+  // loads (and doesn't use) the element after the last.
+  Matrix(int64_t rows, int64_t cols)
+      : m(rows),
+        n(cols),
+        a(counted(checked_mul(rows, kComplex<T> && cols > 0 ? cols + 1 : cols))) {}
   static size_t counted(int64_t elements) {
     expect_memory(static_cast<double>(elements) * sizeof(T));
     return static_cast<size_t>(std::max<int64_t>(elements, 1));
