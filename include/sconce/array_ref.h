@@ -10,6 +10,20 @@
 #include <utility>
 #include <vector>
 
+// Builds with the address sanitizer look at each index.
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SCONCE_CHECK_INDICES 1
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define SCONCE_CHECK_INDICES 1
+#endif
+#ifdef SCONCE_CHECK_INDICES
+#define SCONCE_CHECK_INDEX(i, size) ((i) < (size) ? (void)0 : __builtin_trap())
+#else
+#define SCONCE_CHECK_INDEX(i, size) ((void)0)
+#endif
+
 namespace sconce {
 
 template <class T>
@@ -32,9 +46,12 @@ class ArrayRef {
   bool empty() const { return size_ == 0; }
   const T* begin() const { return data_; }
   const T* end() const { return data_ + size_; }
-  const T& operator[](size_t i) const { return data_[i]; }
-  const T& back() const { return data_[size_ - 1]; }
-  const T& front() const { return data_[0]; }
+  const T& operator[](size_t i) const {
+    SCONCE_CHECK_INDEX(i, size_);
+    return data_[i];
+  }
+  const T& back() const { return (*this)[size_ - 1]; }
+  const T& front() const { return (*this)[0]; }
   ArrayRef slice(size_t from, size_t n) const { return {data_ + from, n}; }
   ArrayRef slice(size_t from) const { return {data_ + from, size_ - from}; }
   std::vector<T> vec() const { return std::vector<T>(begin(), end()); }
@@ -101,10 +118,16 @@ class SmallVec {
   T* end() { return data() + size_; }
   const T* begin() const { return data(); }
   const T* end() const { return data() + size_; }
-  T& operator[](size_t i) { return data()[i]; }
-  const T& operator[](size_t i) const { return data()[i]; }
-  T& back() { return data()[size_ - 1]; }
-  const T& back() const { return data()[size_ - 1]; }
+  T& operator[](size_t i) {
+    SCONCE_CHECK_INDEX(i, size_);
+    return data()[i];
+  }
+  const T& operator[](size_t i) const {
+    SCONCE_CHECK_INDEX(i, size_);
+    return data()[i];
+  }
+  T& back() { return (*this)[size_ - 1]; }
+  const T& back() const { return (*this)[size_ - 1]; }
   void clear() { size_ = 0; }
   void reserve(size_t n) {
     if (n <= cap_) return;
@@ -124,7 +147,10 @@ class SmallVec {
     reserve(size_ + 1);
     data()[size_++] = v;
   }
-  void pop_back() { --size_; }
+  void pop_back() {
+    SCONCE_CHECK_INDEX(0u, size_);
+    --size_;
+  }
   void assign(size_t n, T v) {
     size_ = 0;
     resize(n, v);

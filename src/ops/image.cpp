@@ -153,6 +153,8 @@ Tensor grid_sampler(const Tensor& x, const Tensor& g, int64_t mode, int64_t padd
   return r;
 }
 Tensor affine_grid(const Tensor& theta, IntVec size, bool align) {
+  if (size.size() != 4 && size.size() != 5)
+    raise<OpError>("AffineGridGenerator needs 4d (spatial) or 5d (volumetric) inputs.");
   int64_t nd = static_cast<int64_t>(size.size()) - 2;
   IntVec shape{size[0]};
   for (int64_t i = 0; i < nd; ++i) shape.push_back(size[z(i + 2)]);
