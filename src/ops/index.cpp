@@ -699,6 +699,7 @@ Tensor repeat_interleave_self_int(const Tensor& t, int64_t n, OptInt dim, OptInt
   if (n < 0) raise<OpError>("Repeats must be non-negative");
   Tensor x = dim ? t : reshape(t, {-1});
   int64_t d = dim ? wrap_dim(*dim, t.dim()) : 0;
+  if (x.dim() == 0) wrap_dim(1, 0);  // there is no dim behind it: an error
   IntVec s(x.sizes()), out(x.sizes());
   s.insert(z(d) + 1, n);
   out[z(d)] = checked_mul(out[z(d)], n);

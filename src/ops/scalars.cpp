@@ -250,7 +250,11 @@ void angle(Call& c) {
   double v = num(c.in(0));
   c.out(0, v != v ? v : v < 0 ? M_PI : 0.0);
 }
-void polar(Call& c) { c.out(0, std::polar(num(c.in(0)), num(c.in(1)))); }
+// std::polar takes no negative length.
+void polar(Call& c) {
+  const double length = num(c.in(0)), angle = num(c.in(1));
+  c.out(0, std::complex<double>(length * std::cos(angle), length * std::sin(angle)));
+}
 void atan2_op(Call& c) { c.out(0, std::atan2(num(c.in(0)), num(c.in(1)))); }
 void copysign_op(Call& c) { c.out(0, std::copysign(num(c.in(0)), num(c.in(1)))); }
 void isnan_op(Call& c) {

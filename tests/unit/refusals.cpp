@@ -89,6 +89,12 @@ TEST_CASE("a least squares solution of nan is an error") {
   CHECK(refused("torch.linalg_lstsq(x, x * float('nan'))[0]", x));
 }
 
+TEST_CASE("a number is repeated without a dim") {
+  Tensor x = ones({});
+  CHECK_FALSE(refused("torch.repeat_interleave(x, 2)", x));
+  CHECK(refused("torch.repeat_interleave(x, 2, 0)", x));
+}
+
 TEST_CASE("a zero point is a number that can be stored") {
   Tensor x = ones({2});
   CHECK_FALSE(refused("torch.quantize_per_tensor(x, 1., -128, 12).dequantize()", x));
