@@ -358,6 +358,8 @@ Tensor take_along_dim(const Tensor& t, const Tensor& i, OptInt dim) {
         "torch.take_along_dim(): input and indices should have the same number of "
         "dimensions, but got ",
         t.dim(), " dimensions for input, and ", i.dim(), " dimensions for indices");
+  if (t.dim() == 0)
+    raise<OpError>("Dimension specified as ", *dim, " but tensor has no dimensions");
   IntVec a(t.sizes()), b(i.sizes());
   a[z(d)] = b[z(d)] = 1;
   IntVec s = broadcast(a, b), ts = s, is = s;

@@ -93,6 +93,7 @@ TEST_CASE("a number is repeated without a dim") {
   Tensor x = ones({});
   CHECK_FALSE(refused("torch.repeat_interleave(x, 2)", x));
   CHECK(refused("torch.repeat_interleave(x, 2, 0)", x));
+  CHECK(refused("torch.take_along_dim(x, torch.tensor(0), 0)", x));
 }
 
 TEST_CASE("a zero point is a number that can be stored") {
